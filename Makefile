@@ -1,0 +1,45 @@
+# make demo · make test · make lint: each sets up all that it needs.
+PYTHON ?= python3
+EXPERIMENT ?= digits
+BIN := .venv/bin
+READY := .venv/.ready
+# On machines with few cores, numerical libraries that start threads of their own slow jobs down.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint format lock clean
+
+demo: $(READY)
+	$(BIN)/snakemake --cores all --configfile config/$(EXPERIMENT).yaml --quiet rules reason host \
+	    --report results/$(EXPERIMENT)/report.html --report-after-run
+	@$(BIN)/python workflow/scripts/show_tables.py results/$(EXPERIMENT)
+
+test: lint
+	$(BIN)/pytest
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+# Pins the newest versions that requirements.in allows, for every platform, without addresses.
+lock: $(READY)
+	$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --upgrade --output-file requirements.lock
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements.lock)
+	$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements.lock
+	@touch $@
+
+clean:
+	rm -rf .venv .snakemake results/digits results/tiny resources/digits

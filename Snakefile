@@ -1,0 +1,43 @@
+"""leave-K-out: counterfactual evaluation of data attribution for text-to-image models."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
+
+if "experiment" not in config and "extends" not in config:
+
+    configfile: "config/digits.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/encoders.smk"
+include: "workflow/rules/source.smk"
+include: "workflow/rules/counterfactual.smk"
+include: "workflow/rules/report.smk"
+
+
+for rule_file in sorted(
+    Path(workflow.basedir).glob("workflow/rules/attribution/*.smk")
+):
+
+    include: str(rule_file)
+
+
+require_known_methods()
+
+
+rule all:
+    default_target: True
+    input:
+        "<results>/tables/leave_k_out.csv",
+        "<results>/tables/paired.csv",
+        "<results>/figures/measures.png",
+        collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
+        collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
+
+
+rule tuning:
+    input:
+        "<results>/tables/tuning.csv",

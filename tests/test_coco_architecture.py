@@ -1,0 +1,92 @@
+"""The package at COCO's true sizes: nothing in it is fitted to digits."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from conftest import CPU, ROOT
+from leavekout.data import EncodedData
+from leavekout.evaluation import loss_change, mean_squared_error
+from leavekout.experiment import read_yaml, resolve
+from leavekout.fisher import diagonal_fisher
+from leavekout.loss import training_losses
+from leavekout.queries import losses_on_queries
+from leavekout.sampling import sample_latents
+from leavekout.schema import Experiment
+from leavekout.tensors import load_tensors
+from leavekout.training import train_from_scratch
+from leavekout.unet import build_scheduler, build_unet, latent_shape, load_unet, select_weights
+from leavekout.unlearning import unlearn, unlearning_scores
+
+
+@cache
+def coco() -> Experiment:
+    path = ROOT / "config" / "coco.yaml"
+    return resolve(read_yaml(path), [path])
+
+
+def coco_unet() -> Any:
+    return build_unet(coco().model.unet, seed=0, device=CPU)
+
+
+def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
+    experiment, images = coco(), 4
+    drawn = np.random.default_rng(0)
+    data = EncodedData(
+        drawn.standard_normal((images, 2, 4, 16, 16)).astype(np.float16),
+        drawn.standard_normal((images, 5, 77, 1024)).astype(np.float16),
+        drawn.standard_normal((77, 1024)).astype(np.float16),
+        np.array([9, 25, 30, 581929]),
+        device=CPU,
+    )
+    model, scheduler = experiment.model, build_scheduler(experiment.model.noise_schedule)
+
+    # Two training steps, in bfloat16 as on the GPU; the weights stay float32.
+    output = tmp_path / "model.safetensors"
+    training = experiment.training.model_copy(update={"epochs": 1, "batch_size": 2})
+    train_from_scratch(
+        data, model, training, removed=np.empty(0, np.int64), output=output, save_state_seconds=1e9
+    )
+    tensors, notes = load_tensors(output)
+    assert notes["steps"] == 2
+    assert all(t.dtype == torch.float32 and t.isfinite().all() for t in tensors.values())
+
+    unet = load_unet(model.unet, output, device=CPU)
+    assert latent_shape(unet) == (4, 16, 16)
+    variant = experiment.unlearning["unlearning"].model_copy(update={"gradient_samples": 2})
+    weights = select_weights(unet, variant.weights)
+    fisher = diagonal_fisher(unet, scheduler, data, weights, samples=3, seed=0, batch=2)
+    assert sum(f.numel() for f in fisher.values()) == 7_077_888
+
+    sweep = experiment.losses.model_copy(update={"timestep_stride": 500, "captions": 1})
+    source = training_losses(unet, scheduler, data, sweep, batch=8)
+    sampling = experiment.sampling.model_copy(update={"steps": 2})
+    text = data.text[torch.tensor([0]), torch.tensor([0])]
+    null = data.null_text.numpy()
+    generated = sample_latents(
+        unet, sampling, model.noise_schedule, text, null, [5], shape=(4, 16, 16)
+    )
+    assert generated.abs().max() <= 1  # the last predicted x0 is clamped, without noise after it
+
+    evaluation = experiment.evaluation.model_copy(update={"timestep_stride": 500})
+
+    def losses() -> np.ndarray:
+        return losses_on_queries(unet, model, evaluation, generated, text, [5], batch=2)
+
+    before = losses()
+    start = {name: p.detach().clone() for name, p in weights.items()}
+    unlearn(
+        unet, scheduler, weights, fisher, generated[0], text[0], variant,
+        query_id=5, images=images, batch=2,
+    )  # fmt: skip
+    moved = [bool((p != start[name]).any()) for name, p in weights.items()]
+    assert all(moved)
+    scores = unlearning_scores(training_losses(unet, scheduler, data, sweep, batch=8), source)
+    assert scores.shape == (images,)
+    assert np.isfinite(scores).all()
+
+    again = sample_latents(unet, sampling, model.noise_schedule, text, null, [5], shape=(4, 16, 16))
+    assert np.isfinite(loss_change(losses()[0], before[0]))
+    assert np.isfinite(mean_squared_error(again.numpy(), generated.numpy()))

@@ -1,0 +1,189 @@
+"""Training: paired, resumable to the same bits, and refusing what cannot be trained."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import CPU, ROOT, SCHEDULE, TRAINING, UNET, make_data
+from leavekout.errors import InputError
+from leavekout.schema import Model
+from leavekout.tensors import load_tensors
+from leavekout.training import learning_rate, step_count, train, train_from_scratch
+from leavekout.unet import build_scheduler, build_unet
+
+MODEL = Model(unet=UNET, noise_schedule=SCHEDULE)
+
+
+def trained(path: Path, removed: list[int], **changes: Any) -> dict[str, torch.Tensor]:
+    import numpy as np
+
+    output = path / "model.safetensors"
+    train_from_scratch(
+        make_data(),
+        MODEL,
+        TRAINING.model_copy(update=changes),
+        removed=np.array(removed, dtype=np.int64),
+        output=output,
+        save_state_seconds=1e9,
+    )
+    return load_tensors(output)[0]
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_removing_nothing_with_the_same_seed_gives_the_same_bits(tmp_path: Path) -> None:
+    source = trained(tmp_path / "source", [])
+    assert same(source, trained(tmp_path / "again", []))
+    assert not same(source, trained(tmp_path / "other_seed", [], seed=1))
+    assert not same(source, trained(tmp_path / "removed", [2, 5]))
+
+
+def test_a_removed_image_has_no_effect_on_the_weights(tmp_path: Path) -> None:
+    import numpy as np
+
+    def without_image_2(value: float) -> dict[str, torch.Tensor]:
+        data = make_data()
+        assert data.latents.tensor is not None
+        data.latents.tensor[2] = value
+        output = tmp_path / str(value) / "model.safetensors"
+        train_from_scratch(
+            data, MODEL, TRAINING, removed=np.array([2]), output=output, save_state_seconds=1e9
+        )
+        return load_tensors(output)[0]
+
+    assert same(without_image_2(0.0), without_image_2(5.0))
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stop_at", [0, 2, 5])
+def test_an_interrupted_training_ends_at_the_same_bits(tmp_path: Path, stop_at: int) -> None:
+    def run(state: Path, on_step: Any) -> dict[str, torch.Tensor]:
+        unet = build_unet(UNET, seed=0, device=CPU)
+        train(
+            unet, build_scheduler(SCHEDULE), make_data(), TRAINING,
+            removed=torch.tensor([1]), state=state, save_state_seconds=0, on_step=on_step,
+        )  # fmt: skip
+        return unet.state_dict()
+
+    def interrupt(step: int) -> None:
+        if step == stop_at:
+            raise Interrupted
+
+    whole = run(tmp_path / "whole", lambda step: None)
+    state = tmp_path / "interrupted"
+    with pytest.raises(Interrupted):
+        run(state, interrupt)
+    first: list[int] = []
+    assert same(whole, run(state, first.append))
+    assert first[0] == stop_at + 1  # it continued, it did not start anew
+    assert not state.exists()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from conftest import *
+from leavekout.training import train
+from leavekout.unet import build_unet
+unet = build_unet(UNET, seed=0, device=CPU)
+def on_step(step):
+    print(step, flush=True)
+    if step == 3 and sys.argv[2] == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+train(unet, build_scheduler(SCHEDULE), make_data(), TRAINING, removed=torch.tensor([1]),
+      state=Path(sys.argv[1]), save_state_seconds=0, on_step=on_step)
+torch.save(unet.state_dict(), sys.argv[1] + ".pt")
+"""
+
+
+def test_a_training_killed_with_sigkill_ends_at_the_same_bits(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")])
+
+    def run(state: str, how: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path / state), how],
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    assert run("whole", "finish").returncode == 0
+    assert run("killed", "kill").returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed.pt").exists()
+    resumed = run("killed", "finish")
+    assert resumed.stdout.split()[0] == "4"
+    assert same(torch.load(tmp_path / "whole.pt"), torch.load(tmp_path / "killed.pt"))
+
+
+def test_the_state_of_another_training_is_not_continued(tmp_path: Path) -> None:
+    def interrupt(step: int) -> None:
+        if step == 2:
+            raise Interrupted
+
+    def run(removed: list[int], on_step: Any) -> dict[str, torch.Tensor]:
+        unet = build_unet(UNET, seed=0, device=CPU)
+        train(
+            unet, build_scheduler(SCHEDULE), make_data(), TRAINING, removed=torch.tensor(removed),
+            state=tmp_path / "state", save_state_seconds=0, on_step=on_step,
+        )  # fmt: skip
+        return unet.state_dict()
+
+    with pytest.raises(Interrupted):
+        run([1], interrupt)
+    steps: list[int] = []
+    run([2], steps.append)
+    assert steps[0] == 0
+
+
+def test_a_truncated_state_is_not_continued(tmp_path: Path) -> None:
+    (tmp_path / "state").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
+    steps: list[int] = []
+    unet = build_unet(UNET, seed=0, device=CPU)
+    train(
+        unet, build_scheduler(SCHEDULE), make_data(), TRAINING,
+        removed=torch.empty(0, dtype=torch.int64), state=tmp_path / "state",
+        save_state_seconds=1e9, on_step=steps.append,
+    )  # fmt: skip
+    assert steps[0] == 0
+
+
+def test_keeping_epochs_shortens_training_and_keeping_steps_does_not() -> None:
+    epochs = TRAINING.model_copy(update={"when_removing": "keep_epochs"})
+    assert step_count(TRAINING, 100, 50) == step_count(TRAINING, 100, 0) == 6 * 100 // 8
+    assert step_count(epochs, 100, 50) == 6 * 50 // 8
+    assert step_count(epochs, 100, 0) == step_count(TRAINING, 100, 0)
+
+
+def test_learning_rate_warms_up_and_falls_to_zero() -> None:
+    rates = [learning_rate(TRAINING, step, 10) for step in range(11)]
+    assert rates[0] == 0.5e-3
+    assert rates[2] == 1e-3
+    assert rates[10] == pytest.approx(0)
+    constant = TRAINING.model_copy(update={"learning_rate_schedule": "constant"})
+    assert learning_rate(constant, 10, 10) == 1e-3
+
+
+def test_removing_every_image_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="K = 12 leaves nothing of 12 training images"):
+        trained(tmp_path, list(range(12)))
+
+
+def test_a_loss_that_is_not_a_number_is_said(tmp_path: Path) -> None:
+    data = make_data()
+    assert data.latents.tensor is not None
+    data.latents.tensor[:] = float("nan")
+    with pytest.raises(InputError, match=r"the loss is nan at step 0; lower"):
+        train(
+            build_unet(UNET, seed=0, device=CPU), build_scheduler(SCHEDULE), data, TRAINING,
+            removed=torch.tensor([1]), state=tmp_path / "state", save_state_seconds=1e9,
+        )  # fmt: skip

@@ -1,0 +1,120 @@
+"""The unlearning steps against eq. 5 written out."""
+
+from typing import Any
+
+import pytest
+import torch
+from leavekout.errors import InputError
+from leavekout.noise import Domain, normal, scale_to, words
+from leavekout.schema import Unlearning
+from leavekout.unet import select_weights
+from leavekout.unlearning import query_gradient, unlearn
+
+N = 40
+NEWTON = Unlearning(
+    weights="cross_attention_kv",
+    step="newton",
+    step_size=0.3,
+    steps=1,
+    damping=0.2,
+    gradient_samples=9,
+    seed=6,
+)
+
+
+def plain_gradient(
+    unet: Any, scheduler: Any, weights: Any, latent: Any, text: Any, query: int, step: int
+) -> list[torch.Tensor]:
+    """∇L(ẑ, θ) one draw at a time, with autograd on all parameters."""
+    totals = [torch.zeros_like(p) for p in weights.values()]
+    for draw in range(NEWTON.gradient_samples):
+        one = torch.tensor([draw])
+        t = scale_to(words(NEWTON.seed, Domain.UNLEARNING, query, step, one)[0], 20)
+        noise = normal(NEWTON.seed, Domain.UNLEARNING, query, step, one, shape=(4, 4, 4)).double()
+        alpha = scheduler.alphas_cumprod[t].double().reshape(1, 1, 1, 1)
+        x_t = alpha.sqrt() * latent + (1 - alpha).sqrt() * noise
+        loss = (unet(x_t, t, text[None]).sample - noise).square().mean()
+        for total, g in zip(totals, torch.autograd.grad(loss, list(weights.values())), strict=True):
+            total += g / NEWTON.gradient_samples
+    return totals
+
+
+@pytest.fixture
+def query() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    latent = torch.randn(4, 4, 4, generator=generator, dtype=torch.float64)
+    return latent, torch.randn(5, 6, generator=generator, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_newton_steps_are_equation_5(steps: int, unet64: Any, scheduler: Any, query: Any) -> None:
+    weights = select_weights(unet64, "cross_attention_kv")
+    generator = torch.Generator().manual_seed(0)
+    fisher = {n: torch.rand(p.shape, generator=generator).double() for n, p in weights.items()}
+    start = {n: p.detach().clone() for n, p in unet64.named_parameters()}
+
+    flat = torch.cat([f.flatten() for f in fisher.values()])
+    for step in range(steps):
+        gradient = plain_gradient(unet64, scheduler, weights, *query, query=77, step=step)
+        with torch.no_grad():
+            for (name, p), g in zip(weights.items(), gradient, strict=True):
+                inverse = torch.diag(1 / (fisher[name].flatten() + 0.2 * flat.mean()))
+                p += (0.3 / N) * (inverse @ g.flatten()).reshape(p.shape)
+    expected = {n: p.detach().clone() for n, p in unet64.named_parameters()}
+
+    unet64.load_state_dict(start)
+    config = NEWTON.model_copy(update={"steps": steps})
+    unlearn(unet64, scheduler, weights, fisher, *query, config, query_id=77, images=N, batch=4)
+    for name, parameter in unet64.named_parameters():
+        moved = (expected[name] - start[name]).abs().max()
+        assert (moved > 0) == (name in weights)
+        torch.testing.assert_close(parameter.detach(), expected[name], rtol=1e-6, atol=1e-9)
+
+
+def test_gradient_ascent_needs_no_fisher(unet64: Any, scheduler: Any, query: Any) -> None:
+    weights = select_weights(unet64, "attention")
+    start = {n: p.detach().clone() for n, p in weights.items()}
+    gradient = plain_gradient(unet64, scheduler, weights, *query, query=1, step=0)
+    config = NEWTON.model_copy(update={"step": "gradient_ascent", "weights": "attention"})
+    unlearn(unet64, scheduler, weights, None, *query, config, query_id=1, images=N, batch=9)
+    for (name, p), g in zip(weights.items(), gradient, strict=True):
+        torch.testing.assert_close(p.detach(), start[name] + 0.3 * g, rtol=1e-6, atol=1e-9)
+
+
+def test_the_query_gradient_does_not_depend_on_the_batch_size(
+    unet64: Any, scheduler: Any, query: Any
+) -> None:
+    weights = select_weights(unet64, "cross_attention_kv")
+
+    def gradient(batch: int) -> dict[str, torch.Tensor]:
+        return query_gradient(
+            unet64, scheduler, weights, *query, query_id=2, step=0, samples=11, seed=0, batch=batch
+        )
+
+    one, other = gradient(1), gradient(6)
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], rtol=1e-10, atol=1e-14)
+
+
+def test_unlearning_raises_the_loss_of_the_query(unet64: Any, scheduler: Any, query: Any) -> None:
+    from leavekout.loss import query_losses
+
+    latent, text = query
+
+    def loss() -> float:
+        return query_losses(
+            unet64, scheduler, latent[None], text[None], torch.tensor([5]),
+            timesteps=torch.arange(20), seed=0, batch=20,
+        ).mean()  # fmt: skip
+
+    weights = select_weights(unet64, "cross_attention_kv")
+    fisher = {n: torch.full_like(p, 0.01) for n, p in weights.items()}
+    before = loss()
+    unlearn(unet64, scheduler, weights, fisher, latent, text, NEWTON, query_id=5, images=N, batch=9)
+    assert loss() > before
+
+
+def test_the_fisher_of_other_weights_is_refused(unet64: Any, scheduler: Any, query: Any) -> None:
+    weights = select_weights(unet64, "cross_attention_kv")
+    with pytest.raises(InputError, match="not the Fisher of the weight subset"):
+        unlearn(unet64, scheduler, weights, {}, *query, NEWTON, query_id=0, images=N, batch=4)

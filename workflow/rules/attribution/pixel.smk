@@ -1,0 +1,19 @@
+# Pixel: cosine similarity of flattened pixels.
+
+
+rule attribute_by_pixels:
+    input:
+        pixels=ancient("<results>/data/pixels.npy"),
+        images=collect("<results>/queries/images/{query}.png", query=QUERIES),
+    output:
+        scores=collect("<results>/attribution/pixel/{query}.npy", query=QUERIES),
+    log:
+        "<logs>/attribution/pixel.log",
+    benchmark:
+        "<benchmarks>/attribution/pixel.tsv"
+    params:
+        flips=DATASET["flips"],
+        dataset=DATASET,
+        version=1,
+    script:
+        "../../scripts/attribute_by_pixels.py"

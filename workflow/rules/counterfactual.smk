@@ -1,0 +1,153 @@
+# The counterfactual: remove the top K, retrain from scratch, measure what is lost.
+
+
+def evaluations(methods, queries, ks):
+    """The evaluations of leave-K-out models that belong to one method and one query."""
+    return collect(
+        "<results>/evaluation/{method}/{query}/k{k}.json",
+        method=methods,
+        query=queries,
+        k=ks,
+    )
+
+
+# The controls belong to no query, so each of these models is evaluated on all of them.
+CONTROLS = collect(
+    "<results>/evaluation/random/{case}/k{k}.json", case=RANDOM_SETS, k=RANDOM_KS
+) + collect("<results>/evaluation/no_removal/{case}/k0.json", case=RETRAIN_SEEDS)
+
+
+def weights_file(path):
+    """Leave-K-out weights are large: kept only where the configuration says so."""
+    return path if COUNTERFACTUAL["keep_models"] else temp(path)
+
+
+rule retrain:
+    input:
+        **ENCODED,
+        scores="<results>/attribution/{method}/{query}.npy",
+    output:
+        removed="<results>/removal/{method}/{query}/k{k}.npy",
+        weights=weights_file(
+            "<results>/retrained/{method}/{query}/k{k}/model.safetensors"
+        ),
+    log:
+        "<logs>/retrain/{method}/{query}/k{k}.log",
+    benchmark:
+        "<benchmarks>/retrain/{method}/{query}/k{k}.tsv"
+    threads: HARDWARE["training_threads"]
+    resources:
+        gpu=HARDWARE["gpus"],
+        device_data_gb=HARDWARE["device_data_gb"],
+        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+    params:
+        removal="top",
+        model=config["model"],
+        training=config["training"],
+        encoded_from=ENCODED_FROM,
+        version=1,
+    script:
+        "../scripts/retrain.py"
+
+
+use rule retrain as retrain_random with:
+    input:
+        **ENCODED,
+    output:
+        removed="<results>/removal/random/s{number}/k{k}.npy",
+        weights=weights_file(
+            "<results>/retrained/random/s{number}/k{k}/model.safetensors"
+        ),
+    log:
+        "<logs>/retrain/random/s{number}/k{k}.log",
+    benchmark:
+        "<benchmarks>/retrain/random/s{number}/k{k}.tsv"
+    params:
+        removal="random",
+        model=config["model"],
+        training=config["training"],
+        set_seed=COUNTERFACTUAL["random"]["seed"],
+        encoded_from=ENCODED_FROM,
+        version=1,
+
+
+use rule retrain as retrain_without_removal with:
+    input:
+        **ENCODED,
+    output:
+        removed="<results>/removal/no_removal/seed{seed}/k{k}.npy",
+        weights=weights_file(
+            "<results>/retrained/no_removal/seed{seed}/k{k}/model.safetensors"
+        ),
+    log:
+        "<logs>/retrain/no_removal/seed{seed}/k{k}.log",
+    benchmark:
+        "<benchmarks>/retrain/no_removal/seed{seed}/k{k}.tsv"
+    wildcard_constraints:
+        k="0",
+    params:
+        removal="none",
+        model=config["model"],
+        training=lambda wildcards: {**config["training"], "seed": int(wildcards.seed)},
+        encoded_from=ENCODED_FROM,
+        version=1,
+
+
+EVALUATED_WITH = {
+    "queries": "<results>/queries/queries.parquet",
+    "latents": "<results>/queries/latents.npy",
+    "text": "<results>/queries/text.npy",
+    "losses": "<results>/queries/losses.npy",
+    "images": collect("<results>/queries/images/{query}.png", query=QUERIES),
+    "null_text": "<results>/data/null_text.npy",
+    "vae": "<results>/encoders/vae",
+    "clip": "<results>/encoders/clip",
+}
+
+
+rule evaluate:
+    input:
+        **EVALUATED_WITH,
+        weights="<results>/retrained/{method}/{query}/k{k}/model.safetensors",
+    output:
+        measures="<results>/evaluation/{method}/{query}/k{k}.json",
+        regenerated="<results>/evaluation/{method}/{query}/k{k}.png",
+    log:
+        "<logs>/evaluate/{method}/{query}/k{k}.log",
+    benchmark:
+        "<benchmarks>/evaluate/{method}/{query}/k{k}.tsv"
+    resources:
+        gpu=HARDWARE["gpus"],
+        batch=HARDWARE["forward_batch"],
+    params:
+        names=lambda wildcards: [wildcards.query],
+        seed=config["training"]["seed"],
+        model=config["model"],
+        sampling=config["sampling"],
+        evaluation=config["evaluation"],
+        version=1,
+    script:
+        "../scripts/evaluate.py"
+
+
+use rule evaluate as evaluate_control with:
+    input:
+        **EVALUATED_WITH,
+        weights="<results>/retrained/{method}/{case}/k{k}/model.safetensors",
+    output:
+        measures="<results>/evaluation/{method}/{case}/k{k}.json",
+        regenerated="<results>/evaluation/{method}/{case}/k{k}.png",
+    log:
+        "<logs>/evaluate/{method}/{case}/k{k}.log",
+    benchmark:
+        "<benchmarks>/evaluate/{method}/{case}/k{k}.tsv"
+    wildcard_constraints:
+        method="random|no_removal",
+    params:
+        names=QUERIES,
+        # The set's number for random removal, the training's seed where nothing is removed.
+        seed=lambda wildcards: int(wildcards.case.lstrip("sed")),
+        model=config["model"],
+        sampling=config["sampling"],
+        evaluation=config["evaluation"],
+        version=1,

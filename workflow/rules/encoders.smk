@@ -1,0 +1,99 @@
+# The frozen encoders, trained here or fetched, and the training set encoded with them.
+
+ENCODERS = config["encoders"]
+
+if ENCODERS["source"] == "train":
+
+    rule train_vae:
+        input:
+            pixels="<results>/data/pixels.npy",
+        output:
+            vae=directory("<results>/encoders/vae"),
+        log:
+            "<logs>/train_vae.log",
+        benchmark:
+            "<benchmarks>/train_vae.tsv"
+        resources:
+            gpu=HARDWARE["gpus"],
+        params:
+            training=ENCODERS["vae"],
+            version=1,
+        script:
+            "../scripts/train_vae.py"
+
+    rule train_clip:
+        input:
+            pixels="<results>/data/pixels.npy",
+            table="<results>/data/images.parquet",
+        output:
+            clip=directory("<results>/encoders/clip"),
+            text_encoder=directory("<results>/encoders/text_encoder"),
+            tokenizer=directory("<results>/encoders/tokenizer"),
+        log:
+            "<logs>/train_clip.log",
+        benchmark:
+            "<benchmarks>/train_clip.tsv"
+        resources:
+            gpu=HARDWARE["gpus"],
+        params:
+            training=ENCODERS["clip"],
+            version=1,
+        script:
+            "../scripts/train_clip.py"
+
+else:
+
+    rule fetch_encoder:
+        output:
+            folder=directory("<results>/encoders/{encoder}"),
+        log:
+            "<logs>/fetch_encoder/{encoder}.log",
+        benchmark:
+            "<benchmarks>/fetch_encoder/{encoder}.tsv"
+        wildcard_constraints:
+            encoder="vae|text_encoder|tokenizer|clip",
+        params:
+            model=lambda wildcards: ENCODERS[wildcards.encoder],
+        script:
+            "../scripts/fetch_encoder.py"
+
+
+rule encode_latents:
+    input:
+        pixels="<results>/data/pixels.npy",
+        vae="<results>/encoders/vae",
+    output:
+        latents="<results>/data/latents.npy",
+    log:
+        "<logs>/encode_latents.log",
+    benchmark:
+        "<benchmarks>/encode_latents.tsv"
+    resources:
+        gpu=HARDWARE["gpus"],
+        batch=HARDWARE["forward_batch"],
+    params:
+        flips=2 if DATASET["flips"] else 1,
+        version=1,
+    script:
+        "../scripts/encode_latents.py"
+
+
+rule encode_text:
+    input:
+        table="<results>/data/images.parquet",
+        tokenizer="<results>/encoders/tokenizer",
+        text_encoder="<results>/encoders/text_encoder",
+    output:
+        text="<results>/data/text.npy",
+        null_text="<results>/data/null_text.npy",
+    log:
+        "<logs>/encode_text.log",
+    benchmark:
+        "<benchmarks>/encode_text.tsv"
+    resources:
+        gpu=HARDWARE["gpus"],
+        batch=HARDWARE["forward_batch"],
+    params:
+        version=1,
+    script:
+        "../scripts/encode_text.py"

@@ -1,0 +1,129 @@
+# Tables, figures, and what the report says of them.
+
+
+rule tabulate:
+    input:
+        methods=evaluations(METHODS, TEST_QUERIES, COUNTERFACTUAL["k"]),
+        controls=CONTROLS,
+    output:
+        per_query=report(
+            "<results>/tables/per_query.csv",
+            caption="../report/per_query.rst",
+            category="Tables",
+            labels={"table": "every measurement"},
+        ),
+        summary=report(
+            "<results>/tables/leave_k_out.csv",
+            caption="../report/leave_k_out.rst",
+            category="Tables",
+            labels={"table": "leave-K-out"},
+        ),
+        paired=report(
+            "<results>/tables/paired.csv",
+            caption="../report/paired.rst",
+            category="Tables",
+            labels={"table": "methods against random"},
+        ),
+    log:
+        "<logs>/tabulate.log",
+    benchmark:
+        "<benchmarks>/tabulate.tsv"
+    params:
+        queries=TEST_QUERIES,
+        resamples=config["report"]["bootstrap_resamples"],
+        version=1,
+    script:
+        "../scripts/make_tables.py"
+
+
+use rule tabulate as tabulate_tuning with:
+    input:
+        methods=evaluations(TUNING["methods"], TUNING_QUERIES, TUNING["k"]),
+        controls=CONTROLS,
+    output:
+        per_query="<results>/tables/tuning_per_query.csv",
+        summary="<results>/tables/tuning.csv",
+        paired="<results>/tables/tuning_paired.csv",
+    log:
+        "<logs>/tabulate_tuning.log",
+    benchmark:
+        "<benchmarks>/tabulate_tuning.tsv"
+    params:
+        queries=TUNING_QUERIES,
+        resamples=config["report"]["bootstrap_resamples"],
+        version=1,
+
+
+rule plot_measures:
+    input:
+        summary="<results>/tables/leave_k_out.csv",
+    output:
+        png=report(
+            "<results>/figures/measures.png",
+            caption="../report/measures.rst",
+            category="Measures",
+            labels={"figure": "measures against K"},
+        ),
+        pdf="<results>/figures/measures.pdf",
+    log:
+        "<logs>/plot_measures.log",
+    benchmark:
+        "<benchmarks>/plot_measures.tsv"
+    params:
+        methods=METHODS,
+        images=DATASET["images"],
+        version=1,
+    script:
+        "../scripts/plot_measures.py"
+
+
+rule draw_attributed:
+    input:
+        queries="<results>/queries/queries.parquet",
+        images=collect("<results>/queries/images/{query}.png", query=TEST_QUERIES),
+        pixels=ancient("<results>/data/pixels.npy"),
+        scores=collect(
+            "<results>/attribution/{method}/{query}.npy",
+            method=METHODS,
+            query=TEST_QUERIES,
+        ),
+    output:
+        figures=report(
+            collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
+            caption="../report/attributed.rst",
+            category="Attributed images",
+        ),
+    log:
+        "<logs>/draw_attributed.log",
+    benchmark:
+        "<benchmarks>/draw_attributed.tsv"
+    params:
+        names=TEST_QUERIES,
+        methods=METHODS,
+        top=config["report"]["top_images"],
+        version=1,
+    script:
+        "../scripts/draw_attributed.py"
+
+
+rule draw_regenerated:
+    input:
+        queries="<results>/queries/queries.parquet",
+        images=collect("<results>/queries/images/{query}.png", query=TEST_QUERIES),
+        methods=evaluations(METHODS, TEST_QUERIES, COUNTERFACTUAL["k"]),
+        controls=CONTROLS,
+    output:
+        figures=report(
+            collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
+            caption="../report/regenerated.rst",
+            category="Regenerated pictures",
+        ),
+    log:
+        "<logs>/draw_regenerated.log",
+    benchmark:
+        "<benchmarks>/draw_regenerated.tsv"
+    params:
+        names=TEST_QUERIES,
+        version=1,
+    script:
+        "../scripts/draw_regenerated.py"

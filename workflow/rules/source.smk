@@ -1,0 +1,102 @@
+# The source model θ0, the queries it generates, its Fisher information and its losses.
+
+
+rule train_source:
+    input:
+        **ENCODED,
+    output:
+        weights="<results>/source/model.safetensors",
+    log:
+        "<logs>/train_source.log",
+    benchmark:
+        "<benchmarks>/train_source.tsv"
+    threads: HARDWARE["training_threads"]
+    resources:
+        gpu=HARDWARE["gpus"],
+        device_data_gb=HARDWARE["device_data_gb"],
+        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+    params:
+        model=config["model"],
+        training=config["training"],
+        encoded_from=ENCODED_FROM,
+        version=1,
+    script:
+        "../scripts/train_source.py"
+
+
+rule sample_queries:
+    input:
+        prompts=ancient(f"{ROOT}/{DATASET['prompt_annotations']}"),
+        weights="<results>/source/model.safetensors",
+        vae="<results>/encoders/vae",
+        tokenizer="<results>/encoders/tokenizer",
+        text_encoder="<results>/encoders/text_encoder",
+        null_text="<results>/data/null_text.npy",
+    output:
+        table="<results>/queries/queries.parquet",
+        latents="<results>/queries/latents.npy",
+        text="<results>/queries/text.npy",
+        losses="<results>/queries/losses.npy",
+        images=collect("<results>/queries/images/{query}.png", query=QUERIES),
+    log:
+        "<logs>/sample_queries.log",
+    benchmark:
+        "<benchmarks>/sample_queries.tsv"
+    resources:
+        gpu=HARDWARE["gpus"],
+        batch=HARDWARE["forward_batch"],
+    params:
+        names=QUERIES,
+        model=config["model"],
+        sampling=config["sampling"],
+        evaluation=config["evaluation"],
+        seed=config["queries"]["seed"],
+        version=1,
+    script:
+        "../scripts/sample_queries.py"
+
+
+rule estimate_fisher:
+    input:
+        **ENCODED,
+        weights="<results>/source/model.safetensors",
+    output:
+        fisher="<results>/fisher/{weights}.safetensors",
+    log:
+        "<logs>/estimate_fisher/{weights}.log",
+    benchmark:
+        "<benchmarks>/estimate_fisher/{weights}.tsv"
+    resources:
+        gpu=HARDWARE["gpus"],
+        batch=HARDWARE["per_sample_batch"],
+        device_data_gb=HARDWARE["device_data_gb"],
+    params:
+        model=config["model"],
+        fisher=config["fisher"],
+        encoded_from=ENCODED_FROM,
+        version=1,
+    script:
+        "../scripts/estimate_fisher.py"
+
+
+rule source_losses:
+    input:
+        **ENCODED,
+        weights="<results>/source/model.safetensors",
+    output:
+        losses="<results>/losses/source.npy",
+    log:
+        "<logs>/source_losses.log",
+    benchmark:
+        "<benchmarks>/source_losses.tsv"
+    resources:
+        gpu=HARDWARE["gpus"],
+        batch=HARDWARE["forward_batch"],
+        device_data_gb=HARDWARE["device_data_gb"],
+    params:
+        model=config["model"],
+        losses=config["losses"],
+        encoded_from=ENCODED_FROM,
+        version=1,
+    script:
+        "../scripts/source_losses.py"

@@ -1,0 +1,22 @@
+"""Scores every training image by its pixels' cosine similarity to the query."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from leavekout.artifacts import load_image, load_npy, save_npy
+from leavekout.job import job
+from leavekout.similarity import flattened, similarity_scores
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log):
+    scores = similarity_scores(
+        np.stack([load_image(Path(path)) for path in snakemake.input.images]),
+        load_npy(Path(snakemake.input.pixels), mmap=True),
+        flattened,
+        flips=snakemake.params.flips,
+    )
+    for path, row in zip(snakemake.output.scores, scores, strict=True):
+        save_npy(Path(path), row)

@@ -1,0 +1,29 @@
+"""Estimates the diagonal Fisher of a weight subset at θ0."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.data import EncodedData
+from leavekout.fisher import diagonal_fisher
+from leavekout.job import compute_job
+from leavekout.schema import Model
+from leavekout.tensors import save_tensors
+from leavekout.unet import build_scheduler, load_unet, select_weights
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake.log, snakemake.threads) as device:
+    model = Model(**snakemake.params.model)
+    unet = load_unet(model.unet, Path(snakemake.input.weights), device=device)
+    fisher = diagonal_fisher(
+        unet,
+        build_scheduler(model.noise_schedule),
+        EncodedData.load(
+            snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
+        ),
+        select_weights(unet, snakemake.wildcards.weights),
+        **snakemake.params.fisher,
+        batch=snakemake.resources.batch,
+    )
+    save_tensors(Path(snakemake.output.fisher), fisher, {"fisher": snakemake.params.fisher})

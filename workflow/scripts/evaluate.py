@@ -1,0 +1,56 @@
+"""Measures a leave-K-out model on its queries: ΔL, MSE and CLIP similarity."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from leavekout.artifacts import load_image, load_npy, save_image, save_json
+from leavekout.encoders import ClipImageEncoder, decode_latents, load_vae
+from leavekout.evaluation import measures
+from leavekout.job import compute_job
+from leavekout.queries import Queries, losses_on_queries
+from leavekout.sampling import sample_latents
+from leavekout.schema import Evaluation, Model, Sampling
+from leavekout.unet import latent_shape, load_unet
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake.log, snakemake.threads) as device:
+    model = Model(**snakemake.params.model)
+    queries = Queries.load(snakemake.input, snakemake.params.names, device)
+    unet = load_unet(model.unet, Path(snakemake.input.weights), device=device)
+    losses = losses_on_queries(
+        unet,
+        model,
+        Evaluation(**snakemake.params.evaluation),
+        queries.latents,
+        queries.text,
+        queries.noise_seeds,
+        batch=snakemake.resources.batch,
+    )
+    latents = sample_latents(
+        unet,
+        Sampling(**snakemake.params.sampling),
+        model.noise_schedule,
+        queries.text,
+        load_npy(Path(snakemake.input.null_text)),
+        queries.noise_seeds,
+        shape=latent_shape(unet),
+    )
+    regenerated = decode_latents(load_vae(Path(snakemake.input.vae), device), latents)
+    images = {Path(path).stem: path for path in snakemake.input.images}
+    generated = np.stack([load_image(Path(images[name])) for name in queries.names])
+    rows = measures(
+        queries.names,
+        losses=losses,
+        source_losses=load_npy(Path(snakemake.input.losses))[queries.rows],
+        regenerated=regenerated,
+        generated=generated,
+        clip=ClipImageEncoder.load(Path(snakemake.input.clip), device),
+    )
+    # The pictures stand side by side in one file, in the order of the queries in the JSON.
+    save_image(Path(snakemake.output.regenerated), np.concatenate(regenerated, axis=1))
+    about = {"method": snakemake.wildcards.method, "k": int(snakemake.wildcards.k)}
+    about["seed"] = snakemake.params.seed
+    save_json(Path(snakemake.output.measures), {**about, "queries": rows})

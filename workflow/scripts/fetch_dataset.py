@@ -1,0 +1,16 @@
+"""Fetches and unpacks the archives of a data set."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.download import fetch_archive, unpack
+from leavekout.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log):
+    root = Path(snakemake.params.root)
+    for archive in snakemake.params.archives:
+        zipped = fetch_archive(archive["url"], archive["md5"], root)
+        unpack(zipped, root, snakemake.params.members)

@@ -1,0 +1,6 @@
+"""leave-K-out: counterfactual evaluation of data attribution for text-to-image models.
+
+The package holds the science and never imports Snakemake: every function takes tensors
+and plain values, so each can be tested alone and used in a notebook. Importing the
+package itself imports nothing heavy, because the Snakefile parses with it.
+"""

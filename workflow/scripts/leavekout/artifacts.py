@@ -1,0 +1,130 @@
+"""Reading and writing artifacts: complete or absent, with provenance, and errors in words."""
+
+import json
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
+
+from leavekout.errors import InputError
+
+_LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "numpy")
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yields a temporary name beside `path` and renames it to `path` on success.
+
+    The name is unique, so two jobs that write the same artifact at once harm nothing: a reader
+    sees one of the two, whole.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error}).") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@cache
+def provenance() -> Mapping[str, str]:
+    """The commit of the workflow and the versions of the libraries that compute results."""
+    git = [
+        "git",
+        "-C",
+        str(Path(__file__).parent),
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=12",
+    ]
+    try:
+        commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        commit = "unknown (not a git checkout)"
+    return {"commit": commit} | {name: version(name) for name in _LIBRARIES}
+
+
+def save_npy(path: Path, array: np.ndarray) -> None:
+    """Writes one array."""
+    with atomic(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, array)
+
+
+def load_npy(path: Path, *, mmap: bool = False) -> np.ndarray:
+    """Reads one array; raises InputError if it is missing, truncated or not plain numbers."""
+    try:
+        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{path}: not a whole npy array ({error}); delete it.") from error
+
+
+def save_table(path: Path, table: pd.DataFrame) -> None:
+    """Writes a table as parquet, with provenance in its metadata."""
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **provenance()})
+    with atomic(path) as temporary:
+        pq.write_table(arrow, temporary)
+
+
+def load_table(path: Path) -> pd.DataFrame:
+    """Reads a parquet table; raises InputError if it is missing or truncated."""
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a whole parquet file ({error}); delete it.") from error
+
+
+def save_image(path: Path, pixels: np.ndarray) -> None:
+    """Writes uint8 [H, W, 3] as PNG, with provenance in its text fields."""
+    notes = PngInfo()
+    for name, value in provenance().items():
+        notes.add_text(name, value)
+    with atomic(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="png", pnginfo=notes)
+
+
+def load_image(path: Path) -> np.ndarray:
+    """Reads a PNG that we wrote: uint8 [H, W, 3]."""
+    try:
+        with Image.open(path) as file:
+            return np.asarray(file.convert("RGB"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise InputError(f"{path}: not a whole picture ({error}); delete it.") from error
+
+
+def save_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes JSON with provenance under the key `provenance`."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps({**content, "provenance": dict(provenance())}, indent=1))
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """Reads JSON; raises InputError if it is missing or truncated."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not whole JSON ({error}); delete it.") from error

@@ -1,0 +1,78 @@
+"""Fetches published archives and model folders, whole or not at all."""
+
+import shutil
+import uuid
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import pooch
+import requests
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+from leavekout.errors import InputError
+from leavekout.job import progress
+
+
+def fetch_archive(url: str, md5: str, folder: Path) -> Path:
+    """Downloads an archive and checks it; an archive that is there already is only checked."""
+    name = PurePosixPath(url).name
+    try:
+        found = pooch.retrieve(url, f"md5:{md5}", fname=name, path=folder, progressbar=False)
+    except ValueError as error:
+        raise InputError(
+            f"{url}: the download does not have the checksum {md5}; try again, or correct "
+            "'dataset.archives'."
+        ) from error
+    except (requests.RequestException, OSError) as error:
+        raise InputError(
+            f"{url}: cannot be fetched ({type(error).__name__}); on a cluster without internet, "
+            "run this rule on the login node."
+        ) from error
+    return Path(found)
+
+
+def unpack(archive: Path, folder: Path, wanted: list[str]) -> None:
+    """Unpacks the members of a zip archive that are, or lie below, the wanted paths."""
+    try:
+        with zipfile.ZipFile(archive) as file:
+            members = []
+            for name in file.namelist():
+                path = PurePosixPath(name)
+                if path.is_absolute() or ".." in path.parts:
+                    raise InputError(f"{archive}: the member '{name}' would leave the folder.")
+                if any(
+                    path == PurePosixPath(w) or PurePosixPath(w) in path.parents for w in wanted
+                ):
+                    members.append(name)
+            for name in progress(members, f"unpacking {archive.name}", total=len(members)):
+                file.extract(name, folder)
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{archive}: not a whole zip archive ({error}); delete it.") from error
+
+
+def fetch_model(repo: str, revision: str, folder: str, target: Path) -> None:
+    """Downloads one folder of a model repository (safetensors weights only) to `target`."""
+    pattern = f"{folder}/*" if folder else "*"
+    staging = target.with_name(f".{uuid.uuid4().hex[:8]}.{target.name}")
+    try:
+        snapshot_download(
+            repo,
+            revision=revision,
+            local_dir=staging,
+            allow_patterns=pattern,
+            # Weights in pickles can run code when they are read, and fp16 copies are not needed.
+            ignore_patterns=["*.bin", "*.pt", "*.ckpt", "*.msgpack", "*.h5", "*.fp16.*"],
+        )
+        source = staging / folder
+        if not any(source.glob("*")):
+            raise InputError(f"{repo}@{revision}: has no folder '{folder}'.")
+        shutil.rmtree(target, ignore_errors=True)
+        source.rename(target)
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise InputError(
+            f"{repo}@{revision}: cannot be fetched ({type(error).__name__}); check 'encoders' and "
+            "the network, or on a cluster without internet run this rule on the login node."
+        ) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)

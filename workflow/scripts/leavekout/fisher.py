@@ -1,0 +1,76 @@
+"""The diagonal Fisher information of a weight subset at θ0 (Appendix A.1 of the paper)."""
+
+from collections.abc import Mapping
+
+import torch
+from diffusers import DDPMScheduler
+from torch import Tensor, nn
+
+from leavekout.data import EncodedData
+from leavekout.job import progress
+from leavekout.loss import ddpm_loss
+from leavekout.noise import Domain, normal
+from leavekout.per_sample import per_sample_gradients
+from leavekout.stream import Stream
+
+
+def diagonal_fisher(
+    unet: nn.Module,
+    scheduler: DDPMScheduler,
+    data: EncodedData,
+    weights: Mapping[str, nn.Parameter],
+    *,
+    samples: int,
+    seed: int,
+    batch: int,
+) -> dict[str, Tensor]:
+    """F = mean over samples of (∇L(z, θ0))², the square taken for each sample alone.
+
+    Each sample is an image, flip and caption of the training set, with one uniform timestep and
+    fresh noise; images come in shuffled epochs. Sample j is keyed by (seed, j), so the estimate
+    does not depend on `batch` but for rounding.
+
+    Returns:
+        For each name in `weights`, a float32 tensor of the weight's shape.
+    """
+    stream = Stream(
+        images=data.images,
+        flips=data.flips,
+        captions=data.captions,
+        timesteps=scheduler.config.num_train_timesteps,
+        caption_dropout=0.0,
+        removed=torch.empty(0, dtype=torch.int64),
+        seed=seed,
+        domain=Domain.FISHER,
+    )
+    sums = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in weights.items()}
+    starts = range(0, samples, batch)
+    for start in progress(starts, "Fisher", total=len(starts)):
+        drawn = stream.samples(start, min(start + batch, samples))
+        x0, text = data.batch(drawn)
+        positions, t = drawn.positions.to(data.device), drawn.timesteps.to(data.device)
+        noise = normal(seed, Domain.FISHER, positions, shape=data.latent_shape).to(x0)
+        with per_sample_gradients(unet, weights) as gradients:
+            ddpm_loss(unet, scheduler, x0, t, noise, text).sum().backward()
+        for name, gradient in gradients.items():
+            sums[name] += gradient.square().sum(0, dtype=torch.float64)
+    return {name: (total / samples).float() for name, total in sums.items()}
+
+
+def damped(fisher: Mapping[str, Tensor], damping: float) -> dict[str, Tensor]:
+    """F + λ · mean(F): what the Newton step divides by.
+
+    The mean is over all entries of the subset. Entries near zero belong to weights that the
+    training data hardly uses; without damping they would take unbounded steps of (5). With it, no
+    entry is divided by less than λ times the mean, and λ = 0 is the published code's division.
+
+    Raises:
+        ValueError: λ = 0 and some entry is zero.
+    """
+    entries = sum(f.numel() for f in fisher.values())
+    mean = sum(f.double().sum() for f in fisher.values()) / entries
+    result = {name: f + damping * mean.to(f) for name, f in fisher.items()}
+    zeros = sum(int((f <= 0).sum()) for f in result.values())
+    if zeros:
+        raise ValueError(f"{zeros:,} of {entries:,} Fisher entries are zero; use damping > 0")
+    return result

@@ -1,0 +1,258 @@
+"""The typed configuration of an experiment: one class for each section of `config/*.yaml`.
+
+`config/schema.json` is generated from these classes (`python -m leavekout.experiment`),
+and `config/README.md` explains every key. Unknown keys are refused.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+WeightSubset = Literal["all", "attention", "cross_attention", "cross_attention_kv"]
+
+
+class Section(BaseModel):
+    """A section of the configuration; a key it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Archive(Section):
+    """A zip archive to fetch and unpack below `dataset.root`."""
+
+    url: str
+    md5: str
+
+
+class Dataset(Section):
+    """Images and captions in COCO's folder and annotation format."""
+
+    source: Literal["digits", "archives"]
+    root: str
+    archives: list[Archive] = []
+    train_images: str
+    train_annotations: str
+    prompt_annotations: str
+    images: Positive
+    image_size: Positive
+    captions: Positive
+    flips: bool
+
+
+class VaeTraining(Section):
+    """A small `diffusers.AutoencoderKL` trained on the training images."""
+
+    channels: list[Positive]
+    latent_channels: Positive
+    norm_groups: Positive
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: PositiveFloat
+    kl_weight: Annotated[float, Field(ge=0)]
+    seed: int
+
+
+class ClipTraining(Section):
+    """A small open_clip model trained on the image-caption pairs."""
+
+    width: Positive
+    layers: Positive
+    heads: Positive
+    patch_size: Positive
+    context_length: Positive
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: PositiveFloat
+    seed: int
+
+
+class TrainedEncoders(Section):
+    """Encoders trained here, from scratch, on the experiment's own images."""
+
+    source: Literal["train"]
+    vae: VaeTraining
+    clip: ClipTraining
+
+
+class HubFolder(Section):
+    """A folder of a model repository, at one revision."""
+
+    repo: str
+    revision: str
+    folder: str = ""
+
+
+class FetchedEncoders(Section):
+    """Published encoders, fetched once."""
+
+    source: Literal["fetch"]
+    vae: HubFolder
+    text_encoder: HubFolder
+    tokenizer: HubFolder
+    clip: HubFolder
+
+
+class NoiseSchedule(Section):
+    """The forward process of DDPM."""
+
+    timesteps: Positive
+    beta_schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2"]
+    beta_start: PositiveFloat
+    beta_end: PositiveFloat
+
+
+class Model(Section):
+    """The diffusion model: `unet` goes to `diffusers.UNet2DConditionModel` as it stands."""
+
+    unet: dict[str, object]
+    noise_schedule: NoiseSchedule
+
+
+class Training(Section):
+    """How the source model and every leave-K-out model are trained."""
+
+    seed: int
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: PositiveFloat
+    learning_rate_schedule: Literal["constant", "cosine"]
+    warmup_steps: Annotated[int, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    gradient_clip: PositiveFloat | None
+    caption_dropout: Fraction
+    precision: Literal["float32", "bfloat16"]
+    when_removing: Literal["keep_steps", "keep_epochs"]
+
+
+class Sampling(Section):
+    """How pictures are generated."""
+
+    sampler: Literal["ddpm", "ddim"]
+    steps: Positive
+    guidance: Annotated[float, Field(ge=0)]
+    clip_x0: PositiveFloat | None
+
+
+class Queries(Section):
+    """The generated pictures that are attributed."""
+
+    test: Positive
+    tuning: Annotated[int, Field(ge=0)]
+    seed: int
+
+
+class Fisher(Section):
+    """The diagonal Fisher estimate."""
+
+    samples: Positive
+    seed: int
+
+
+class LossSweep(Section):
+    """The losses over all training images behind eq. 6."""
+
+    timestep_stride: Positive
+    captions: Positive
+    seed: int
+
+
+class Unlearning(Section):
+    """One variant of attribution by unlearning."""
+
+    weights: WeightSubset
+    step: Literal["newton", "gradient_ascent"]
+    step_size: PositiveFloat
+    steps: Positive
+    damping: Annotated[float, Field(ge=0)]
+    gradient_samples: Positive
+    seed: int
+
+
+class KRange(Section):
+    """Values of K from `start` up to and including at most `stop`."""
+
+    start: Positive
+    stop: Positive
+    step: Positive
+
+
+class RandomSets(Section):
+    """The random control: nested uniform sets, shared by all queries."""
+
+    sets: Positive
+    seed: int
+    k: list[Positive]
+    k_range: KRange | None = None
+
+    def sizes(self) -> list[int]:
+        """All values of K, ascending, each once."""
+        sweep = self.k_range
+        more = range(sweep.start, sweep.stop + 1, sweep.step) if sweep else ()
+        return sorted({*self.k, *more})
+
+
+class Counterfactual(Section):
+    """Which leave-K-out models are trained."""
+
+    k: list[Positive]
+    random: RandomSets
+    retrain_seeds: list[int]
+    keep_models: bool
+
+
+class Tuning(Section):
+    """Variants compared on the tuning queries, which no reported number uses."""
+
+    methods: list[Name]
+    k: list[Positive]
+
+
+class Evaluation(Section):
+    """The measures ΔL, MSE and CLIP."""
+
+    timestep_stride: Positive
+    seed: int
+
+
+class Report(Section):
+    """What the figures show."""
+
+    top_images: Positive
+    bootstrap_resamples: Positive
+
+
+class Hardware(Section):
+    """Speed only: no value here changes a result, and none is seen by Snakemake's triggers."""
+
+    gpus: Annotated[int, Field(ge=0)]
+    training_threads: Positive
+    forward_batch: Positive
+    gradient_batch: Positive
+    per_sample_batch: Positive
+    device_data_gb: Annotated[int, Field(ge=0)]
+    checkpoint_seconds: Positive
+
+
+class Experiment(Section):
+    """A whole experiment."""
+
+    experiment: Name
+    dataset: Dataset
+    encoders: Annotated[TrainedEncoders | FetchedEncoders, Field(discriminator="source")]
+    model: Model
+    training: Training
+    sampling: Sampling
+    queries: Queries
+    fisher: Fisher
+    losses: LossSweep
+    unlearning: dict[Name, Unlearning]
+    methods: list[Name]
+    counterfactual: Counterfactual
+    tuning: Tuning | None = None
+    evaluation: Evaluation
+    report: Report
+    hardware: Hardware

@@ -1,0 +1,52 @@
+"""The method contract: what a score file must be, and the removal sets made from it."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from leavekout.artifacts import load_npy
+from leavekout.errors import InputError
+from leavekout.noise import Domain, words
+
+
+def check_scores(scores: np.ndarray, *, images: int, method: str, source: str) -> np.ndarray:
+    """Returns valid scores as float32 [N]; higher = more influential.
+
+    Raises:
+        InputError: naming file, method and reason, where scores are of another length, not
+            numbers, not finite or constant.
+    """
+    reason = None
+    if scores.shape != (images,):
+        reason = f"has shape {scores.shape} where ({images},) is expected, one for each image"
+    elif not np.issubdtype(scores.dtype, np.floating):
+        reason = f"holds {scores.dtype} where float32 is expected"
+    elif not np.isfinite(scores).all():
+        bad = int((~np.isfinite(scores)).sum())
+        first = int(np.flatnonzero(~np.isfinite(scores))[0])
+        reason = f"has {bad:,} scores that are NaN or infinite, the first at row {first:,}"
+    elif images > 1 and (scores == scores[0]).all():
+        reason = f"gives every image the same score ({scores[0]})"
+    if reason:
+        raise InputError(f"{source}: method '{method}' {reason}.")
+    return scores.astype(np.float32)
+
+
+def read_scores(path: Path, *, images: int, method: str) -> np.ndarray:
+    """The scores of one method for one query, checked: float32 [N]."""
+    return check_scores(load_npy(path), images=images, method=method, source=str(path))
+
+
+def top_k(scores: np.ndarray, k: int) -> np.ndarray:
+    """D_ẑ^K: rows of the K highest scores, best first; int64 [K]. Ties go to the lower row."""
+    return np.argsort(-scores, kind="stable")[:k].astype(np.int64)
+
+
+def random_set(images: int, k: int, *, number: int, seed: int) -> np.ndarray:
+    """K rows drawn uniformly: int64 [K].
+
+    Sets of one number are nested in K, so a curve over K follows growing sets.
+    """
+    order = words(seed, Domain.REMOVAL, torch.arange(images), number)
+    return torch.argsort((order[0] << 31) | (order[1] >> 1), stable=True)[:k].numpy()

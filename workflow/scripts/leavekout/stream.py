@@ -1,0 +1,94 @@
+"""Which image, caption, flip and timestep each training sample is: the paired stream.
+
+The sample at a position of the stream is a function of (seed, position) alone. Retrainings of
+one seed therefore see the same images, timesteps and noise at every position, except where a
+removed image stood: its place goes to a kept image, chosen by (seed, position) alone, so two
+removal sets that differ in a few images give streams that differ in few places.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from leavekout.noise import Domain, scale_to, to_unit, words
+
+_REPLACEMENT = 1 << 31  # second counter word of replacements; epochs stay far below
+
+
+@dataclass(frozen=True)
+class Samples:
+    """B training samples: what to show, at which noise level."""
+
+    positions: Tensor  # [B] int64, place in the stream; keys the noise
+    rows: Tensor  # [B] int64, row of the image in data/images.parquet
+    flips: Tensor  # [B] int64, 0 or 1
+    captions: Tensor  # [B] int64
+    timesteps: Tensor  # [B] int64
+    drop_caption: Tensor  # [B] bool
+
+
+@lru_cache(maxsize=2)
+def epoch_order(seed: int, epoch: int, n: int) -> Tensor:
+    """The order of the N rows in one epoch: int64 [N], a permutation keyed by (seed, epoch)."""
+    high, low, _, _ = words(seed, Domain.ORDER, torch.arange(n), epoch)
+    return torch.argsort((high << 31) | (low >> 1), stable=True)
+
+
+class Stream:
+    """The stream of samples over N images, with some rows removed.
+
+    Args:
+        images: N, the images before removal.
+        flips, captions, timesteps: how many of each there are to draw from, uniformly.
+        caption_dropout: probability that a sample is shown without its caption.
+        removed: int64 [K], rows that must not appear.
+        seed, domain: key of every draw.
+    """
+
+    def __init__(
+        self,
+        *,
+        images: int,
+        flips: int,
+        captions: int,
+        timesteps: int,
+        caption_dropout: float,
+        removed: Tensor,
+        seed: int,
+        domain: Domain,
+    ) -> None:
+        self.images = images
+        self.flips, self.captions, self.timesteps = flips, captions, timesteps
+        self.caption_dropout = caption_dropout
+        self.seed, self.domain = seed, domain
+        self.is_removed = torch.zeros(images, dtype=torch.bool)
+        self.is_removed[removed] = True
+
+    def samples(self, start: int, stop: int) -> Samples:
+        """The samples at positions start … stop - 1."""
+        positions = torch.arange(start, stop)
+        draws = words(self.seed, self.domain, positions)
+        return Samples(
+            positions=positions,
+            rows=self._rows(positions),
+            timesteps=scale_to(draws[0], self.timesteps),
+            captions=scale_to(draws[1], self.captions),
+            flips=scale_to(draws[2], self.flips),
+            drop_caption=to_unit(draws[3]) < self.caption_dropout,
+        )
+
+    def _rows(self, positions: Tensor) -> Tensor:
+        epochs = positions // self.images
+        rows = torch.empty_like(positions)
+        for epoch in epochs.unique().tolist():
+            here = epochs == epoch
+            order = epoch_order(self.seed, epoch, self.images)
+            rows[here] = order[positions[here] % self.images]
+        attempt = 0
+        while (again := self.is_removed[rows]).any():
+            candidates = words(self.seed, Domain.ORDER, positions[again], _REPLACEMENT, attempt)
+            rows[again] = scale_to(candidates[0], self.images)
+            attempt += 1
+        return rows

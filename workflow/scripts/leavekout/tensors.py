@@ -1,0 +1,36 @@
+"""Named tensors in safetensors files: weights, Fisher information, training states."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from leavekout.artifacts import atomic, provenance
+from leavekout.errors import InputError
+
+
+def save_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None
+) -> None:
+    """Writes named tensors as safetensors, with provenance and `metadata` (kept as JSON)."""
+    notes = dict(provenance()) | {k: json.dumps(v) for k, v in (metadata or {}).items()}
+    with atomic(path) as temporary:
+        save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, temporary, notes)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Reads (tensors, metadata); raises InputError if the file is missing or truncated."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            notes = file.metadata() or {}
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a whole safetensors file ({error}); delete it.") from error
+    plain = provenance().keys()
+    return tensors, {k: v if k in plain else json.loads(v) for k, v in notes.items()}

@@ -1,0 +1,205 @@
+"""Trains a diffusion model from scratch, in a way that survives being killed."""
+
+import hashlib
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DDPMScheduler
+from torch import Tensor, nn
+
+from leavekout.data import EncodedData, prefetch
+from leavekout.errors import InputError
+from leavekout.job import label, progress
+from leavekout.loss import ddpm_loss
+from leavekout.noise import Domain, normal
+from leavekout.schema import Model, Training
+from leavekout.stream import Samples, Stream
+from leavekout.tensors import load_tensors, save_tensors
+from leavekout.unet import build_scheduler, build_unet
+
+logger = logging.getLogger("leavekout")
+_CHECK_EVERY = 200  # steps between looks at the loss, which make the host wait for the GPU
+
+
+def step_count(config: Training, images: int, removed: int) -> int:
+    """Optimizer steps of one training.
+
+    `keep_steps`: as many as without removal, so that models differ in their data alone.
+    `keep_epochs` (the paper): every kept image is shown `epochs` times, so fewer steps as K grows.
+    """
+    shown = images - removed if config.when_removing == "keep_epochs" else images
+    return max(1, config.epochs * shown // config.batch_size)
+
+
+def learning_rate(config: Training, step: int, steps: int) -> float:
+    """Learning rate at a step: linear warm-up, then constant or a cosine to zero."""
+    if step < config.warmup_steps:
+        return config.learning_rate * (step + 1) / config.warmup_steps
+    if config.learning_rate_schedule == "constant":
+        return config.learning_rate
+    done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def train_from_scratch(
+    data: EncodedData,
+    model: Model,
+    config: Training,
+    *,
+    removed: np.ndarray,
+    output: Path,
+    save_state_seconds: float,
+) -> None:
+    """Trains a model on all images but the `removed` rows and writes its weights.
+
+    The training's state lies beside the output until it is done.
+    """
+    unet = build_unet(model.unet, seed=config.seed, device=data.device)
+    result = train(
+        unet,
+        build_scheduler(model.noise_schedule),
+        data,
+        config,
+        removed=torch.from_numpy(removed),
+        state=output.with_name(f"{output.stem}.state.safetensors"),
+        save_state_seconds=save_state_seconds,
+        what=label(output.parent),
+    )
+    notes = {"training": config.model_dump(), "removed": len(removed), **result}
+    save_tensors(output, unet.state_dict(), notes)
+    logger.info("%s: final loss %.4f", label(output.parent), result["final_loss"])
+
+
+def train(
+    unet: nn.Module,
+    scheduler: DDPMScheduler,
+    data: EncodedData,
+    config: Training,
+    *,
+    removed: Tensor,
+    state: Path,
+    save_state_seconds: float,
+    what: str = "training",
+    on_step: Callable[[int], None] = lambda step: None,
+) -> dict[str, float]:
+    """Trains `unet` in place: A(D \\ D^K) of eq. 1.
+
+    AdamW on the DDPM loss over the paired stream of `config.seed` (see `stream.py`). The whole
+    state goes to the file `state` every `save_state_seconds`; if that file is there at the start,
+    training continues from it, to the same final weights as without the interruption.
+
+    Args:
+        unet: with its initial weights.
+        removed: int64 [K], rows that are left out.
+        on_step: called after each step with its number; for tests.
+
+    Returns:
+        {"steps": …, "final_loss": mean loss over the last tenth of the steps}.
+    """
+    if len(removed) >= data.images:
+        raise InputError(f"K = {len(removed):,} leaves nothing of {data.images:,} training images.")
+    steps = step_count(config, data.images, len(removed))
+    stream = Stream(
+        images=data.images,
+        flips=data.flips,
+        captions=data.captions,
+        timesteps=scheduler.config.num_train_timesteps,
+        caption_dropout=config.caption_dropout,
+        removed=removed,
+        seed=config.seed,
+        domain=Domain.TRAINING,
+    )
+    parameters = list(unet.parameters())
+    optimizer = torch.optim.AdamW(
+        parameters, config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    identity = _digest(unet, config, removed, steps)
+    first = _resume(unet, optimizer, state, identity)
+    if first:
+        logger.info("%s: continues at step %d of %d", what, first, steps)
+
+    def batches() -> Iterator[tuple[Samples, Tensor, Tensor]]:
+        for step in range(first, steps):
+            samples = stream.samples(step * config.batch_size, (step + 1) * config.batch_size)
+            yield samples, *data.batch(samples)
+
+    losses: list[Tensor] = []
+    saved = time.monotonic()
+    numbered = enumerate(prefetch(batches(), data.device), start=first)
+    for step, (samples, x0, text) in progress(numbered, what, steps, start=first):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(config, step, steps)
+        positions, t = samples.positions.to(data.device), samples.timesteps.to(data.device)
+        noise = normal(config.seed, Domain.TRAINING, positions, shape=data.latent_shape)
+        with torch.autocast(
+            data.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
+        ):
+            loss = ddpm_loss(unet, scheduler, x0, t, noise, text).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        if config.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(parameters, config.gradient_clip)
+        optimizer.step()
+        losses.append(loss.detach())
+        if step % _CHECK_EVERY == 0 or step == steps - 1:
+            _require_finite(losses[-1], what, step)
+        if time.monotonic() - saved > save_state_seconds:
+            _save_state(unet, optimizer, state, identity, step + 1)
+            saved = time.monotonic()
+        on_step(step)
+    state.unlink(missing_ok=True)
+    tail = losses[-max(1, steps // 10) :]
+    return {"steps": steps, "final_loss": torch.stack(tail).mean().item() if tail else math.nan}
+
+
+def _require_finite(loss: Tensor, what: str, step: int) -> None:
+    if not torch.isfinite(loss):
+        raise InputError(
+            f"{what}: the loss is {loss.item()} at step {step}; lower training.learning_rate."
+        )
+
+
+def _digest(unet: nn.Module, config: Training, removed: Tensor, steps: int) -> str:
+    """What a saved state must agree with to be continued."""
+    shapes = [(name, tuple(p.shape)) for name, p in unet.named_parameters()]
+    text = json.dumps([config.model_dump(), removed.tolist(), steps, shapes], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _save_state(
+    unet: nn.Module, optimizer: torch.optim.Optimizer, path: Path, identity: str, step: int
+) -> None:
+    tensors = {f"parameter/{name}": p for name, p in unet.named_parameters()}
+    for number, slot in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{number}/{key}": value for key, value in slot.items()}
+    save_tensors(path, tensors, {"identity": identity, "step": step})
+
+
+def _resume(unet: nn.Module, optimizer: torch.optim.Optimizer, path: Path, identity: str) -> int:
+    """Restores a saved state if there is one for this very training; returns the next step."""
+    if not path.exists():
+        return 0
+    try:
+        tensors, notes = load_tensors(path)
+    except InputError as error:
+        logger.warning("The saved state is not used: %s", error)
+        return 0
+    if notes["identity"] != identity:
+        logger.warning("%s is of another training (the configuration changed); starting anew", path)
+        return 0
+    with torch.no_grad():
+        for name, parameter in unet.named_parameters():
+            parameter.copy_(tensors[f"parameter/{name}"])
+    content = optimizer.state_dict()
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer/"):
+            _, number, key = name.split("/")
+            content["state"].setdefault(int(number), {})[key] = tensor
+    optimizer.load_state_dict(content)
+    return int(notes["step"])

@@ -1,0 +1,88 @@
+"""The U-Net: built in one place, its weights read and written, and its named weight subsets."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DDPMScheduler, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
+from torch import Tensor, nn
+
+from leavekout.errors import InputError
+from leavekout.schema import NoiseSchedule, WeightSubset
+from leavekout.tensors import load_tensors
+
+# A parameter belongs to a subset if its name contains one of these: diffusers calls a block's
+# self-attention attn1 and its cross-attention attn2.
+_SUBSETS: dict[WeightSubset, tuple[str, ...]] = {
+    "all": ("",),
+    "attention": (".attn1.", ".attn2."),
+    "cross_attention": (".attn2.",),
+    "cross_attention_kv": (".attn2.to_k.", ".attn2.to_v."),
+}
+
+
+def build_unet(config: Mapping[str, Any], *, seed: int, device: torch.device) -> Any:
+    """A `UNet2DConditionModel` with initial weights that depend on `seed` alone.
+
+    Returns the model in float32 on `device`, in evaluation mode (it has no dropout).
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            unet = UNet2DConditionModel(**config)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"model.unet: diffusers refuses these values ({error}).") from error
+    if device.type == "cpu":
+        # On a CPU and short sequences plain attention is faster than the fused kernel.
+        unet.set_attn_processor(AttnProcessor())
+    return unet.to(device).eval()
+
+
+def load_unet(config: Mapping[str, Any], weights: Path, *, device: torch.device) -> Any:
+    """The U-Net with weights from a file; raises InputError if they are of another shape."""
+    unet = build_unet(config, seed=0, device=torch.device("cpu"))
+    tensors, _ = load_tensors(weights)
+    expected = {name: tuple(p.shape) for name, p in unet.state_dict().items()}
+    found = {name: tuple(t.shape) for name, t in tensors.items()}
+    if found != expected:
+        wrong = sorted(n for n in expected | found if expected.get(n) != found.get(n))
+        raise InputError(
+            f"{weights}: does not fit model.unet; the first of {len(wrong)} differing tensors is "
+            f"'{wrong[0]}': {found.get(wrong[0], 'absent')} in the file, "
+            f"{expected.get(wrong[0], 'absent')} in the model."
+        )
+    unet.load_state_dict(tensors)
+    return unet.to(device)
+
+
+def select_weights(unet: nn.Module, subset: WeightSubset) -> dict[str, nn.Parameter]:
+    """The named parameters of a subset (`PROTOCOL.md`: K,V of COCO are 32 tensors, 7,077,888)."""
+    marks = _SUBSETS[subset]
+    chosen = {n: p for n, p in unet.named_parameters() if any(mark in n for mark in marks)}
+    if not chosen:
+        raise InputError(f"model.unet: this U-Net has no weights of the subset '{subset}'.")
+    return chosen
+
+
+def build_scheduler(config: NoiseSchedule) -> DDPMScheduler:
+    """The forward process: diffusers' DDPM schedule, epsilon prediction."""
+    return DDPMScheduler(
+        num_train_timesteps=config.timesteps,
+        beta_schedule=config.beta_schedule,
+        beta_start=config.beta_start,
+        beta_end=config.beta_end,
+        clip_sample=False,
+    )
+
+
+def strided_timesteps(scheduler: DDPMScheduler, stride: int) -> Tensor:
+    """Timesteps 0, stride, 2·stride, …: int64 [ceil(T / stride)]."""
+    return torch.arange(0, scheduler.config.num_train_timesteps, stride)
+
+
+def latent_shape(unet: Any) -> tuple[int, int, int]:
+    """The shape (channels, height, width) of one latent of a U-Net."""
+    size = unet.config.sample_size
+    return unet.config.in_channels, size, size

@@ -1,0 +1,16 @@
+"""Plots each measure against K."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from leavekout.figures import plot_measures, save
+from leavekout.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log):
+    figure = plot_measures(pd.read_csv(snakemake.input.summary), snakemake.params.methods)
+    for path in snakemake.output:
+        save(figure, Path(path))

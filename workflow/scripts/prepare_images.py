@@ -1,0 +1,27 @@
+"""Reads the annotations and the images once: the table and the pixels of the study."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from leavekout.artifacts import atomic, save_table
+from leavekout.coco import read_images, training_table
+from leavekout.job import job
+from leavekout.schema import Dataset
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log):
+    dataset = Dataset(**snakemake.params.dataset)
+    table = training_table(
+        Path(snakemake.input.annotations), images=dataset.images, captions=dataset.captions
+    )
+    size = dataset.image_size
+    with atomic(Path(snakemake.output.pixels)) as temporary:
+        pixels = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(table), size, size, 3))
+        images = read_images(Path(snakemake.input.images), list(table["file_name"]), size)
+        for row, image in enumerate(images):
+            pixels[row] = image
+        pixels.flush()
+    save_table(Path(snakemake.output.table), table)

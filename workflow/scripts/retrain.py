@@ -1,0 +1,40 @@
+"""Trains a leave-K-out model: without a query's top K, a random set, or nothing."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from leavekout.artifacts import save_npy
+from leavekout.data import EncodedData
+from leavekout.job import compute_job
+from leavekout.schema import Model, Training
+from leavekout.scores import random_set, read_scores, top_k
+from leavekout.training import train_from_scratch
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake.log, snakemake.threads) as device:
+    data = EncodedData.load(
+        snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
+    )
+    k = int(snakemake.wildcards.k)
+    match snakemake.params.removal:
+        case "top":
+            path = Path(snakemake.input.scores)
+            method = snakemake.wildcards.method
+            removed = top_k(read_scores(path, images=data.images, method=method), k)
+        case "random":
+            number, seed = int(snakemake.wildcards.number), snakemake.params.set_seed
+            removed = random_set(data.images, k, number=number, seed=seed)
+        case "none":
+            removed = np.empty(0, np.int64)
+    train_from_scratch(
+        data,
+        Model(**snakemake.params.model),
+        Training(**snakemake.params.training),
+        removed=removed,
+        output=Path(snakemake.output.weights),
+        save_state_seconds=snakemake.resources.checkpoint_seconds,
+    )
+    save_npy(Path(snakemake.output.removed), removed)

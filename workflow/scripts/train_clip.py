@@ -1,0 +1,21 @@
+"""Trains CLIP, and writes its text tower and tokenizer for transformers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.artifacts import load_npy, load_table
+from leavekout.job import compute_job
+from leavekout.schema import ClipTraining
+from leavekout.train_clip import build_tokenizer, save_clip, to_transformers, train_clip
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake.log, snakemake.threads) as device:
+    config = ClipTraining(**snakemake.params.training)
+    pixels = load_npy(Path(snakemake.input.pixels))
+    captions = load_table(Path(snakemake.input.table))["captions"].tolist()
+    model = train_clip(pixels, captions, config, device)
+    save_clip(model, config, pixels.shape[1], Path(snakemake.output.clip))
+    to_transformers(model, config).save_pretrained(snakemake.output.text_encoder)
+    build_tokenizer(config.context_length).save_pretrained(snakemake.output.tokenizer)

@@ -1,0 +1,25 @@
+"""Trains the source model θ0 on all images."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from leavekout.data import EncodedData
+from leavekout.job import compute_job
+from leavekout.schema import Model, Training
+from leavekout.training import train_from_scratch
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake.log, snakemake.threads) as device:
+    train_from_scratch(
+        EncodedData.load(
+            snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
+        ),
+        Model(**snakemake.params.model),
+        Training(**snakemake.params.training),
+        removed=np.empty(0, np.int64),
+        output=Path(snakemake.output.weights),
+        save_state_seconds=snakemake.resources.checkpoint_seconds,
+    )
