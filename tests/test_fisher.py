@@ -84,7 +84,7 @@ def test_gradients_of_a_layer_used_twice_are_added() -> None:
     layer = nn.Linear(3, 3).double()
     x = torch.randn(4, 3, dtype=torch.float64)
     model = nn.Sequential(layer, nn.Tanh(), layer)
-    with per_sample_gradients(model, {"0.weight": layer.weight}) as gradients:
+    with per_sample_gradients(model, {"0.weight": nn.Parameter(layer.weight)}) as gradients:
         model(x).square().sum(1).sum().backward()
     for i in range(4):
         (expected,) = torch.autograd.grad(model(x[i : i + 1]).square().sum(), layer.weight)

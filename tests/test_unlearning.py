@@ -11,6 +11,7 @@ from leavekout.unet import select_weights
 from leavekout.unlearning import query_gradient, unlearn
 
 N = 40
+Query = tuple[torch.Tensor, torch.Tensor]  # latent, text states
 NEWTON = Unlearning(
     weights="cross_attention_kv",
     step="newton",
@@ -23,7 +24,7 @@ NEWTON = Unlearning(
 
 
 def plain_gradient(
-    unet: Any, scheduler: Any, weights: Any, latent: Any, text: Any, query: int, step: int
+    unet: Any, scheduler: Any, weights: Any, at: Query, query: int, step: int
 ) -> list[torch.Tensor]:
     """∇L(ẑ, θ) one draw at a time, with autograd on all parameters."""
     totals = [torch.zeros_like(p) for p in weights.values()]
@@ -32,22 +33,22 @@ def plain_gradient(
         t = scale_to(words(NEWTON.seed, Domain.UNLEARNING, query, step, one)[0], 20)
         noise = normal(NEWTON.seed, Domain.UNLEARNING, query, step, one, shape=(4, 4, 4)).double()
         alpha = scheduler.alphas_cumprod[t].double().reshape(1, 1, 1, 1)
-        x_t = alpha.sqrt() * latent + (1 - alpha).sqrt() * noise
-        loss = (unet(x_t, t, text[None]).sample - noise).square().mean()
+        x_t = alpha.sqrt() * at[0] + (1 - alpha).sqrt() * noise
+        loss = (unet(x_t, t, at[1][None]).sample - noise).square().mean()
         for total, g in zip(totals, torch.autograd.grad(loss, list(weights.values())), strict=True):
             total += g / NEWTON.gradient_samples
     return totals
 
 
 @pytest.fixture
-def query() -> tuple[torch.Tensor, torch.Tensor]:
+def query() -> Query:
     generator = torch.Generator().manual_seed(3)
     latent = torch.randn(4, 4, 4, generator=generator, dtype=torch.float64)
     return latent, torch.randn(5, 6, generator=generator, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("steps", [1, 3])
-def test_newton_steps_are_equation_5(steps: int, unet64: Any, scheduler: Any, query: Any) -> None:
+def test_newton_steps_are_equation_5(steps: int, unet64: Any, scheduler: Any, query: Query) -> None:
     weights = select_weights(unet64, "cross_attention_kv")
     generator = torch.Generator().manual_seed(0)
     fisher = {n: torch.rand(p.shape, generator=generator).double() for n, p in weights.items()}
@@ -55,11 +56,11 @@ def test_newton_steps_are_equation_5(steps: int, unet64: Any, scheduler: Any, qu
 
     flat = torch.cat([f.flatten() for f in fisher.values()])
     for step in range(steps):
-        gradient = plain_gradient(unet64, scheduler, weights, *query, query=77, step=step)
+        gradient = plain_gradient(unet64, scheduler, weights, query, query=77, step=step)
         with torch.no_grad():
             for (name, p), g in zip(weights.items(), gradient, strict=True):
                 inverse = torch.diag(1 / (fisher[name].flatten() + 0.2 * flat.mean()))
-                p += (0.3 / N) * (inverse @ g.flatten()).reshape(p.shape)
+                p.add_((0.3 / N) * (inverse @ g.flatten()).reshape(p.shape))
     expected = {n: p.detach().clone() for n, p in unet64.named_parameters()}
 
     unet64.load_state_dict(start)
@@ -71,10 +72,10 @@ def test_newton_steps_are_equation_5(steps: int, unet64: Any, scheduler: Any, qu
         torch.testing.assert_close(parameter.detach(), expected[name], rtol=1e-6, atol=1e-9)
 
 
-def test_gradient_ascent_needs_no_fisher(unet64: Any, scheduler: Any, query: Any) -> None:
+def test_gradient_ascent_needs_no_fisher(unet64: Any, scheduler: Any, query: Query) -> None:
     weights = select_weights(unet64, "attention")
     start = {n: p.detach().clone() for n, p in weights.items()}
-    gradient = plain_gradient(unet64, scheduler, weights, *query, query=1, step=0)
+    gradient = plain_gradient(unet64, scheduler, weights, query, query=1, step=0)
     config = NEWTON.model_copy(update={"step": "gradient_ascent", "weights": "attention"})
     unlearn(unet64, scheduler, weights, None, *query, config, query_id=1, images=N, batch=9)
     for (name, p), g in zip(weights.items(), gradient, strict=True):
@@ -82,7 +83,7 @@ def test_gradient_ascent_needs_no_fisher(unet64: Any, scheduler: Any, query: Any
 
 
 def test_the_query_gradient_does_not_depend_on_the_batch_size(
-    unet64: Any, scheduler: Any, query: Any
+    unet64: Any, scheduler: Any, query: Query
 ) -> None:
     weights = select_weights(unet64, "cross_attention_kv")
 
@@ -96,7 +97,7 @@ def test_the_query_gradient_does_not_depend_on_the_batch_size(
         torch.testing.assert_close(one[name], other[name], rtol=1e-10, atol=1e-14)
 
 
-def test_unlearning_raises_the_loss_of_the_query(unet64: Any, scheduler: Any, query: Any) -> None:
+def test_unlearning_raises_the_loss_of_the_query(unet64: Any, scheduler: Any, query: Query) -> None:
     from leavekout.loss import query_losses
 
     latent, text = query
@@ -114,7 +115,7 @@ def test_unlearning_raises_the_loss_of_the_query(unet64: Any, scheduler: Any, qu
     assert loss() > before
 
 
-def test_the_fisher_of_other_weights_is_refused(unet64: Any, scheduler: Any, query: Any) -> None:
+def test_the_fisher_of_other_weights_is_refused(unet64: Any, scheduler: Any, query: Query) -> None:
     weights = select_weights(unet64, "cross_attention_kv")
     with pytest.raises(InputError, match="not the Fisher of the weight subset"):
         unlearn(unet64, scheduler, weights, {}, *query, NEWTON, query_id=0, images=N, batch=4)

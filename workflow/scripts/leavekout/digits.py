@@ -33,7 +33,8 @@ def templates() -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
     subject and spelling also stands in the captions of the training images, so the held-out
     captions are new sentences of known words.
     """
-    train, held_out = [], []
+    train: list[tuple[str, bool]] = []
+    held_out: list[tuple[str, bool]] = []
     for i, opening in enumerate(_OPENINGS):
         for j, subject in enumerate(_SUBJECTS):
             for spelled in (True, False):
@@ -55,15 +56,16 @@ def write_digits(images: Path, train: Path, prompts: Path) -> None:
             Image.fromarray(scaled).save(temporary, format="png")
         entries.append({"id": number, "file_name": name, "height": 8, "width": 8})
         chosen = np.random.default_rng(number).permutation(len(train_templates))[:_CAPTIONS]
-        captions += [(number, _fill(*train_templates[i], label)) for i in chosen]
-    held_out = [(0, _fill(*t, label)) for label in range(10) for t in prompt_templates]
+        captions += [(number, _fill(train_templates[i], label)) for i in chosen]
+    held_out = [(0, _fill(t, label)) for label in range(10) for t in prompt_templates]
     _write(train, entries, captions)
     # No image is held out, so these captions belong to none.
     _write(prompts, [], held_out)
 
 
-def _fill(template: str, spelled: bool, label: int) -> str:
-    return template.format(_WORDS[label] if spelled else label)
+def _fill(template: tuple[str, bool], label: int) -> str:
+    text, spelled = template
+    return text.format(_WORDS[label] if spelled else label)
 
 
 def _write(path: Path, images: list[dict[str, Any]], captions: list[tuple[int, str]]) -> None:

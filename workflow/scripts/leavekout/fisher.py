@@ -68,8 +68,8 @@ def damped(fisher: Mapping[str, Tensor], damping: float) -> dict[str, Tensor]:
         ValueError: λ = 0 and some entry is zero.
     """
     entries = sum(f.numel() for f in fisher.values())
-    mean = sum(f.double().sum() for f in fisher.values()) / entries
-    result = {name: f + damping * mean.to(f) for name, f in fisher.items()}
+    mean = sum(float(f.double().sum()) for f in fisher.values()) / entries
+    result = {name: f + damping * mean for name, f in fisher.items()}
     zeros = sum(int((f <= 0).sum()) for f in result.values())
     if zeros:
         raise ValueError(f"{zeros:,} of {entries:,} Fisher entries are zero; use damping > 0")

@@ -7,6 +7,7 @@ neither on the batch it is computed in nor on what was drawn before.
 """
 
 import math
+from collections.abc import Sequence
 from enum import IntEnum
 
 import torch
@@ -34,7 +35,7 @@ class Domain(IntEnum):
     PROMPTS = 9  # which prompts become queries
 
 
-def philox(counter: tuple[Tensor | int, ...], key: tuple[int, int]) -> tuple[Tensor, ...]:
+def philox(counter: Sequence[Tensor | int], key: tuple[int, int]) -> tuple[Tensor, ...]:
     """Philox4x32-10.
 
     Args:
@@ -90,7 +91,7 @@ def normal(seed: int, domain: Domain, *identity: Tensor | int, shape: tuple[int,
     ids = [torch.as_tensor(i, dtype=torch.int64) for i in identity]
     device = next((i.device for i in ids if i.dim()), ids[0].device)
     columns = [i.to(device).reshape(-1, 1) for i in ids]
-    counter = (*columns, *(0,) * (3 - len(ids)), block.to(device))
+    counter = [*columns, *[torch.tensor(0)] * (3 - len(ids)), block.to(device)]
     word = philox(counter, _key(seed, domain))
     pairs = []
     for a, b in (word[:2], word[2:]):

@@ -86,7 +86,7 @@ def _interval(values: np.ndarray, resamples: int, seed: int) -> tuple[float, flo
         (values,), np.mean, n_resamples=resamples, method="percentile",
         rng=np.random.default_rng(seed),
     )  # fmt: skip
-    return tuple(result.confidence_interval)
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
 def readable(summary: pd.DataFrame) -> str:

@@ -154,6 +154,6 @@ def build_tokenizer(context_length: int) -> CLIPTokenizer:
     return CLIPTokenizer(
         vocab=vocabulary,
         merges=merges,
-        pad_token="!",  # token 0, which open_clip pads with
+        pad_token="!",  # token 0, which open_clip pads with; Stable Diffusion 2 does the same
         model_max_length=context_length,
     )

@@ -98,7 +98,7 @@ def unlearn(
         )
         with torch.no_grad():
             for name, parameter in weights.items():
-                parameter += scale[name].to(parameter) * gradients[name]
+                parameter.add_(scale[name].to(parameter) * gradients[name])
 
 
 def unlearning_scores(unlearned: np.ndarray, source: np.ndarray) -> np.ndarray:

@@ -1,0 +1,82 @@
+"""The method contract, removal sets, and similarity."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from leavekout.errors import InputError
+from leavekout.evaluation import mean_squared_error, split_pictures
+from leavekout.scores import check_scores, random_set, read_scores, top_k
+from leavekout.similarity import flattened, similarity_scores
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"),
+    [
+        (np.zeros(4, np.float32), r"has shape \(4,\) where \(5,\) is expected"),
+        (np.arange(5), "holds int64 where float32"),
+        (np.array([0, 1, np.nan, 2, np.nan], np.float32), "has 2 scores that are NaN .* row 2"),
+        (np.array([0, np.inf, 1, 2, 3], np.float32), "has 1 scores that are NaN or infinite"),
+        (np.full(5, 0.5, np.float32), r"gives every image the same score \(0.5\)"),
+    ],
+)
+def test_bad_scores_are_refused_with_file_method_and_reason(
+    tmp_path: Path, scores: np.ndarray, reason: str
+) -> None:
+    path = tmp_path / "q000.npy"
+    np.save(path, scores)
+    with pytest.raises(InputError, match=f"q000.npy: method 'mine' {reason}"):
+        read_scores(path, images=5, method="mine")
+
+
+def test_good_scores_pass() -> None:
+    scores = np.random.default_rng(0).standard_normal(5)
+    checked = check_scores(scores, images=5, method="mine", source="here")
+    assert checked.dtype == np.float32
+
+
+def test_top_k_is_sorted_by_score_and_ties_go_to_the_lower_row() -> None:
+    assert top_k(np.array([1, 5, 3, 5, 2], np.float32), 3).tolist() == [1, 3, 2]
+
+
+def test_random_sets_are_nested_distinct_and_uniform() -> None:
+    small, large = (random_set(1000, k, number=0, seed=0) for k in (100, 400))
+    assert len(set(large.tolist())) == 400
+    assert np.array_equal(large[:100], small)
+    assert set(small) != set(random_set(1000, 100, number=1, seed=0))
+    counts = np.zeros(50)
+    for number in range(400):
+        counts[random_set(50, 10, number=number, seed=3)] += 1
+    # Each image is in a set with probability 1/5: 80 ± 8 times.
+    assert abs(counts - 80).max() < 5 * 8
+
+
+def test_similarity_is_the_larger_cosine_of_image_and_flip() -> None:
+    drawn = np.random.default_rng(1)
+    queries = drawn.integers(0, 256, (2, 3, 4, 3), dtype=np.uint8)
+    pixels = drawn.integers(0, 256, (7, 3, 4, 3), dtype=np.uint8)
+
+    def cosine(a: np.ndarray, b: np.ndarray) -> float:
+        a, b = a.ravel() / 255.0, b.ravel() / 255.0
+        return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+
+    expected = np.array([
+        [max(cosine(q, image), cosine(q, image[:, ::-1])) for image in pixels] for q in queries
+    ])  # fmt: skip
+    found = similarity_scores(queries, pixels, flattened, flips=True, batch=3)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    unflipped = similarity_scores(queries, pixels, flattened, flips=False, batch=3)
+    plain = [[cosine(q, image) for image in pixels] for q in queries]
+    np.testing.assert_allclose(unflipped, plain, rtol=1e-6)
+
+
+def test_mse_is_in_the_unit_range() -> None:
+    black, white = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 255, np.uint8)
+    assert mean_squared_error(black, white) == 1.0
+    assert mean_squared_error(white, white) == 0.0
+
+
+def test_pictures_stored_side_by_side_come_apart_again() -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 3), dtype=np.uint8)
+    apart = split_pictures(np.concatenate(pictures, axis=1), 3)
+    assert np.array_equal(np.stack(apart), pictures)
