@@ -18,9 +18,7 @@ include: "workflow/rules/counterfactual.smk"
 include: "workflow/rules/report.smk"
 
 
-for rule_file in sorted(
-    Path(workflow.basedir).glob("workflow/rules/attribution/*.smk")
-):
+for rule_file in sorted(Path(workflow.basedir).glob("workflow/rules/attribution/*.smk")):
 
     include: str(rule_file)
 
@@ -31,6 +29,9 @@ require_known_methods()
 rule all:
     default_target: True
     input:
+        # The evaluations are named, too, so that a deleted one is made again.
+        TEST_EVALUATIONS,
+        CONTROLS,
         "<results>/tables/leave_k_out.csv",
         "<results>/tables/paired.csv",
         "<results>/figures/measures.png",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from leavekout.data import EncodedData
 from leavekout.schema import NoiseSchedule, Training
 from leavekout.unet import build_scheduler, build_unet

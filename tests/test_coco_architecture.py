@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from conftest import CPU, ROOT
 from leavekout.data import EncodedData
 from leavekout.evaluation import loss_change, mean_squared_error

@@ -7,6 +7,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+
 from conftest import CPU
 from leavekout.encoders import (
     ClipImageEncoder,

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+
 from conftest import make_data
 from leavekout.fisher import damped, diagonal_fisher
 from leavekout.loss import ddpm_loss
@@ -12,7 +14,6 @@ from leavekout.per_sample import per_sample_gradients
 from leavekout.schema import WeightSubset
 from leavekout.stream import Stream
 from leavekout.unet import select_weights
-from torch import nn
 
 SUBSETS: list[WeightSubset] = ["all", "attention", "cross_attention", "cross_attention_kv"]
 

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
+
 from conftest import CPU, UNET, make_data
 from leavekout import artifacts, coco, digits
 from leavekout.data import EncodedData
@@ -22,7 +24,6 @@ from leavekout.errors import InputError
 from leavekout.queries import choose_queries
 from leavekout.tensors import load_tensors, save_tensors
 from leavekout.unet import build_unet, load_unet, select_weights
-from PIL import Image
 
 
 def annotations(path: Path, images: list[dict], captions: list[tuple[int, str]]) -> Path:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from conftest import CPU, make_data
 from leavekout.data import EncodedData
 from leavekout.evaluation import loss_change

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from leavekout.noise import Domain, normal, philox, scale_to, words
 from scipy import stats
+
+from leavekout.noise import Domain, normal, philox, scale_to, words
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import SCHEDULE
 from diffusers import DDIMScheduler, DDPMScheduler
+
+from conftest import SCHEDULE
 from leavekout.noise import Domain, normal
 from leavekout.sampling import sample_latents
 from leavekout.schema import Sampling

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from leavekout.errors import InputError
 from leavekout.evaluation import mean_squared_error, split_pictures
 from leavekout.scores import check_scores, random_set, read_scores, top_k

@@ -1,6 +1,7 @@
 """The paired stream: what a removal changes, and what it leaves."""
 
 import torch
+
 from leavekout.noise import Domain
 from leavekout.stream import Samples, Stream
 

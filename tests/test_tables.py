@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from leavekout.tables import paired_table, per_query_table, readable, summary_table
 
 

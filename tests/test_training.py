@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from conftest import CPU, ROOT, SCHEDULE, TRAINING, UNET, make_data
 from leavekout.errors import InputError
 from leavekout.schema import Model

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from leavekout.errors import InputError
 from leavekout.noise import Domain, normal, scale_to, words
 from leavekout.schema import Unlearning

@@ -20,6 +20,9 @@ pathvars:
     benchmarks=f"results/{config['experiment']}/benchmarks",
 
 
+# The named environment of environment.yml, used with `--software-deployment-method conda`; otherwise
+# jobs run in the environment that Snakemake runs in.
+CONDA = "leave-k-out"
 HARDWARE = config["hardware"]
 COUNTERFACTUAL = config["counterfactual"]
 TEST_QUERIES = [f"q{i:03d}" for i in range(config["queries"]["test"])]
@@ -33,16 +36,22 @@ RANDOM_SETS = [f"s{i}" for i in range(COUNTERFACTUAL["random"]["sets"])]
 RANDOM_KS = EXPERIMENT.counterfactual.random.sizes()
 RETRAIN_SEEDS = [f"seed{seed}" for seed in COUNTERFACTUAL["retrain_seeds"]]
 
-# The arrays of the encoded training set are ancient(): a touched 93 GB file must not restart a
-# study. What they are made of is a parameter of every rule that reads them instead, so a changed
-# encoder or data set does.
+# Big static files are ancient(): a touched 93 GB file must not restart a study. Beside each stands a
+# small file with its checksum, an ordinary input, through which a new content does restart what
+# depends on it. (ancient() alone would not: Snakemake then plans nothing downstream.)
+PIXELS = {
+    "pixels": ancient("<results>/data/pixels.npy"),
+    "images": ancient("<results>/data/images.parquet"),
+    "pixels_checksum": "<results>/data/pixels.json",
+}
 ENCODED = {
-    "images": "<results>/data/images.parquet",
+    "images": ancient("<results>/data/images.parquet"),
     "latents": ancient("<results>/data/latents.npy"),
     "text": ancient("<results>/data/text.npy"),
     "null_text": "<results>/data/null_text.npy",
+    "latents_checksum": "<results>/data/latents.json",
+    "text_checksum": "<results>/data/text.json",
 }
-ENCODED_FROM = [config["dataset"], config["encoders"], {"encoding_version": 1}]
 
 
 wildcard_constraints:
@@ -55,12 +64,27 @@ wildcard_constraints:
     weights="[a-z_]+",
 
 
+def evaluations(methods, queries, ks):
+    """The evaluations of leave-K-out models that belong to one method and one query."""
+    return collect(
+        "<results>/evaluation/{method}/{query}/k{k}.json",
+        method=methods,
+        query=queries,
+        k=ks,
+    )
+
+
+def weights_file(path):
+    """Leave-K-out weights are large: kept only where the configuration says so."""
+    return path if COUNTERFACTUAL["keep_models"] else temp(path)
+
+
 def require_known_methods():
-    """Stops with one sentence if a method is named that no rule can make."""
+    """Stops with one sentence if a method is named that nothing makes."""
     for method in [*METHODS, *TUNING["methods"]]:
         path = f"results/{config['experiment']}/attribution/{method}/q000.npy"
-        if not any(rule.is_producer(path) for rule in workflow.rules):
+        if not any(producer.is_producer(path) for producer in workflow.rules):
             raise WorkflowError(
-                f"methods: no rule in workflow/rules/attribution/ writes the scores of '{method}'; "
+                f"methods: nothing in workflow/rules/attribution/ writes the scores of '{method}'; "
                 f"variants of unlearning in this configuration: {', '.join(config['unlearning'])}."
             )

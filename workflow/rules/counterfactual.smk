@@ -1,25 +1,12 @@
 # The counterfactual: remove the top K, retrain from scratch, measure what is lost.
 
 
-def evaluations(methods, queries, ks):
-    """The evaluations of leave-K-out models that belong to one method and one query."""
-    return collect(
-        "<results>/evaluation/{method}/{query}/k{k}.json",
-        method=methods,
-        query=queries,
-        k=ks,
-    )
-
-
+TEST_EVALUATIONS = evaluations(METHODS, TEST_QUERIES, COUNTERFACTUAL["k"])
+TUNING_EVALUATIONS = evaluations(TUNING["methods"], TUNING_QUERIES, TUNING["k"])
 # The controls belong to no query, so each of these models is evaluated on all of them.
 CONTROLS = collect(
     "<results>/evaluation/random/{case}/k{k}.json", case=RANDOM_SETS, k=RANDOM_KS
 ) + collect("<results>/evaluation/no_removal/{case}/k0.json", case=RETRAIN_SEEDS)
-
-
-def weights_file(path):
-    """Leave-K-out weights are large: kept only where the configuration says so."""
-    return path if COUNTERFACTUAL["keep_models"] else temp(path)
 
 
 rule retrain:
@@ -28,13 +15,13 @@ rule retrain:
         scores="<results>/attribution/{method}/{query}.npy",
     output:
         removed="<results>/removal/{method}/{query}/k{k}.npy",
-        weights=weights_file(
-            "<results>/retrained/{method}/{query}/k{k}/model.safetensors"
-        ),
+        weights=weights_file("<results>/retrained/{method}/{query}/k{k}/model.safetensors"),
     log:
         "<logs>/retrain/{method}/{query}/k{k}.log",
     benchmark:
         "<benchmarks>/retrain/{method}/{query}/k{k}.tsv"
+    conda:
+        CONDA
     threads: HARDWARE["training_threads"]
     resources:
         gpu=HARDWARE["gpus"],
@@ -44,7 +31,6 @@ rule retrain:
         removal="top",
         model=config["model"],
         training=config["training"],
-        encoded_from=ENCODED_FROM,
         version=1,
     script:
         "../scripts/retrain.py"
@@ -55,9 +41,7 @@ use rule retrain as retrain_random with:
         **ENCODED,
     output:
         removed="<results>/removal/random/s{number}/k{k}.npy",
-        weights=weights_file(
-            "<results>/retrained/random/s{number}/k{k}/model.safetensors"
-        ),
+        weights=weights_file("<results>/retrained/random/s{number}/k{k}/model.safetensors"),
     log:
         "<logs>/retrain/random/s{number}/k{k}.log",
     benchmark:
@@ -67,7 +51,6 @@ use rule retrain as retrain_random with:
         model=config["model"],
         training=config["training"],
         set_seed=COUNTERFACTUAL["random"]["seed"],
-        encoded_from=ENCODED_FROM,
         version=1,
 
 
@@ -76,9 +59,7 @@ use rule retrain as retrain_without_removal with:
         **ENCODED,
     output:
         removed="<results>/removal/no_removal/seed{seed}/k{k}.npy",
-        weights=weights_file(
-            "<results>/retrained/no_removal/seed{seed}/k{k}/model.safetensors"
-        ),
+        weights=weights_file("<results>/retrained/no_removal/seed{seed}/k{k}/model.safetensors"),
     log:
         "<logs>/retrain/no_removal/seed{seed}/k{k}.log",
     benchmark:
@@ -89,7 +70,6 @@ use rule retrain as retrain_without_removal with:
         removal="none",
         model=config["model"],
         training=lambda wildcards: {**config["training"], "seed": int(wildcards.seed)},
-        encoded_from=ENCODED_FROM,
         version=1,
 
 
@@ -116,6 +96,8 @@ rule evaluate:
         "<logs>/evaluate/{method}/{query}/k{k}.log",
     benchmark:
         "<benchmarks>/evaluate/{method}/{query}/k{k}.tsv"
+    conda:
+        CONDA
     resources:
         gpu=HARDWARE["gpus"],
         batch=HARDWARE["forward_batch"],

@@ -10,10 +10,13 @@ if DATASET["source"] == "digits":
             images=directory(f"{ROOT}/{DATASET['train_images']}"),
             train=f"{ROOT}/{DATASET['train_annotations']}",
             prompts=f"{ROOT}/{DATASET['prompt_annotations']}",
+            checksum=f"{ROOT}/dataset.json",
         log:
             "<logs>/write_digits.log",
         benchmark:
             "<benchmarks>/write_digits.tsv"
+        conda:
+            CONDA
         params:
             version=1,
         script:
@@ -26,16 +29,18 @@ else:
             images=directory(f"{ROOT}/{DATASET['train_images']}"),
             train=f"{ROOT}/{DATASET['train_annotations']}",
             prompts=f"{ROOT}/{DATASET['prompt_annotations']}",
+            checksum=f"{ROOT}/dataset.json",
         log:
             "<logs>/fetch_dataset.log",
         benchmark:
             "<benchmarks>/fetch_dataset.tsv"
+        conda:
+            CONDA
         params:
             root=ROOT,
             archives=DATASET["archives"],
             members=[
-                DATASET[key]
-                for key in ("train_images", "train_annotations", "prompt_annotations")
+                DATASET[key] for key in ("train_images", "train_annotations", "prompt_annotations")
             ],
         script:
             "../scripts/fetch_dataset.py"
@@ -45,13 +50,17 @@ rule prepare_images:
     input:
         images=ancient(f"{ROOT}/{DATASET['train_images']}"),
         annotations=ancient(f"{ROOT}/{DATASET['train_annotations']}"),
+        dataset_checksum=f"{ROOT}/dataset.json",
     output:
         table="<results>/data/images.parquet",
         pixels="<results>/data/pixels.npy",
+        checksum="<results>/data/pixels.json",
     log:
         "<logs>/prepare_images.log",
     benchmark:
         "<benchmarks>/prepare_images.tsv"
+    conda:
+        CONDA
     params:
         dataset=DATASET,
         version=1,

@@ -6,13 +6,15 @@ if ENCODERS["source"] == "train":
 
     rule train_vae:
         input:
-            pixels="<results>/data/pixels.npy",
+            **PIXELS,
         output:
             vae=directory("<results>/encoders/vae"),
         log:
             "<logs>/train_vae.log",
         benchmark:
             "<benchmarks>/train_vae.tsv"
+        conda:
+            CONDA
         resources:
             gpu=HARDWARE["gpus"],
         params:
@@ -23,8 +25,7 @@ if ENCODERS["source"] == "train":
 
     rule train_clip:
         input:
-            pixels="<results>/data/pixels.npy",
-            table="<results>/data/images.parquet",
+            **PIXELS,
         output:
             clip=directory("<results>/encoders/clip"),
             text_encoder=directory("<results>/encoders/text_encoder"),
@@ -33,6 +34,8 @@ if ENCODERS["source"] == "train":
             "<logs>/train_clip.log",
         benchmark:
             "<benchmarks>/train_clip.tsv"
+        conda:
+            CONDA
         resources:
             gpu=HARDWARE["gpus"],
         params:
@@ -52,6 +55,8 @@ else:
             "<benchmarks>/fetch_encoder/{encoder}.tsv"
         wildcard_constraints:
             encoder="vae|text_encoder|tokenizer|clip",
+        conda:
+            CONDA
         params:
             model=lambda wildcards: ENCODERS[wildcards.encoder],
         script:
@@ -60,14 +65,17 @@ else:
 
 rule encode_latents:
     input:
-        pixels="<results>/data/pixels.npy",
+        **PIXELS,
         vae="<results>/encoders/vae",
     output:
         latents="<results>/data/latents.npy",
+        checksum="<results>/data/latents.json",
     log:
         "<logs>/encode_latents.log",
     benchmark:
         "<benchmarks>/encode_latents.tsv"
+    conda:
+        CONDA
     resources:
         gpu=HARDWARE["gpus"],
         batch=HARDWARE["forward_batch"],
@@ -80,16 +88,19 @@ rule encode_latents:
 
 rule encode_text:
     input:
-        table="<results>/data/images.parquet",
+        **PIXELS,
         tokenizer="<results>/encoders/tokenizer",
         text_encoder="<results>/encoders/text_encoder",
     output:
         text="<results>/data/text.npy",
         null_text="<results>/data/null_text.npy",
+        checksum="<results>/data/text.json",
     log:
         "<logs>/encode_text.log",
     benchmark:
         "<benchmarks>/encode_text.tsv"
+    conda:
+        CONDA
     resources:
         gpu=HARDWARE["gpus"],
         batch=HARDWARE["forward_batch"],

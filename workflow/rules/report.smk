@@ -3,7 +3,7 @@
 
 rule tabulate:
     input:
-        methods=evaluations(METHODS, TEST_QUERIES, COUNTERFACTUAL["k"]),
+        methods=TEST_EVALUATIONS,
         controls=CONTROLS,
     output:
         per_query=report(
@@ -28,6 +28,8 @@ rule tabulate:
         "<logs>/tabulate.log",
     benchmark:
         "<benchmarks>/tabulate.tsv"
+    conda:
+        CONDA
     params:
         queries=TEST_QUERIES,
         resamples=config["report"]["bootstrap_resamples"],
@@ -38,7 +40,7 @@ rule tabulate:
 
 use rule tabulate as tabulate_tuning with:
     input:
-        methods=evaluations(TUNING["methods"], TUNING_QUERIES, TUNING["k"]),
+        methods=TUNING_EVALUATIONS,
         controls=CONTROLS,
     output:
         per_query="<results>/tables/tuning_per_query.csv",
@@ -69,6 +71,8 @@ rule plot_measures:
         "<logs>/plot_measures.log",
     benchmark:
         "<benchmarks>/plot_measures.tsv"
+    conda:
+        CONDA
     params:
         methods=METHODS,
         images=DATASET["images"],
@@ -82,6 +86,7 @@ rule draw_attributed:
         queries="<results>/queries/queries.parquet",
         images=collect("<results>/queries/images/{query}.png", query=TEST_QUERIES),
         pixels=ancient("<results>/data/pixels.npy"),
+        pixels_checksum="<results>/data/pixels.json",
         scores=collect(
             "<results>/attribution/{method}/{query}.npy",
             method=METHODS,
@@ -97,6 +102,8 @@ rule draw_attributed:
         "<logs>/draw_attributed.log",
     benchmark:
         "<benchmarks>/draw_attributed.tsv"
+    conda:
+        CONDA
     params:
         names=TEST_QUERIES,
         methods=METHODS,
@@ -110,7 +117,7 @@ rule draw_regenerated:
     input:
         queries="<results>/queries/queries.parquet",
         images=collect("<results>/queries/images/{query}.png", query=TEST_QUERIES),
-        methods=evaluations(METHODS, TEST_QUERIES, COUNTERFACTUAL["k"]),
+        methods=TEST_EVALUATIONS,
         controls=CONTROLS,
     output:
         figures=report(
@@ -122,6 +129,8 @@ rule draw_regenerated:
         "<logs>/draw_regenerated.log",
     benchmark:
         "<benchmarks>/draw_regenerated.tsv"
+    conda:
+        CONDA
     params:
         names=TEST_QUERIES,
         version=1,

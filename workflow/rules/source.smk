@@ -10,6 +10,8 @@ rule train_source:
         "<logs>/train_source.log",
     benchmark:
         "<benchmarks>/train_source.tsv"
+    conda:
+        CONDA
     threads: HARDWARE["training_threads"]
     resources:
         gpu=HARDWARE["gpus"],
@@ -18,7 +20,6 @@ rule train_source:
     params:
         model=config["model"],
         training=config["training"],
-        encoded_from=ENCODED_FROM,
         version=1,
     script:
         "../scripts/train_source.py"
@@ -27,6 +28,7 @@ rule train_source:
 rule sample_queries:
     input:
         prompts=ancient(f"{ROOT}/{DATASET['prompt_annotations']}"),
+        dataset_checksum=f"{ROOT}/dataset.json",
         weights="<results>/source/model.safetensors",
         vae="<results>/encoders/vae",
         tokenizer="<results>/encoders/tokenizer",
@@ -42,6 +44,8 @@ rule sample_queries:
         "<logs>/sample_queries.log",
     benchmark:
         "<benchmarks>/sample_queries.tsv"
+    conda:
+        CONDA
     resources:
         gpu=HARDWARE["gpus"],
         batch=HARDWARE["forward_batch"],
@@ -66,6 +70,8 @@ rule estimate_fisher:
         "<logs>/estimate_fisher/{weights}.log",
     benchmark:
         "<benchmarks>/estimate_fisher/{weights}.tsv"
+    conda:
+        CONDA
     resources:
         gpu=HARDWARE["gpus"],
         batch=HARDWARE["per_sample_batch"],
@@ -73,7 +79,6 @@ rule estimate_fisher:
     params:
         model=config["model"],
         fisher=config["fisher"],
-        encoded_from=ENCODED_FROM,
         version=1,
     script:
         "../scripts/estimate_fisher.py"
@@ -89,6 +94,8 @@ rule source_losses:
         "<logs>/source_losses.log",
     benchmark:
         "<benchmarks>/source_losses.tsv"
+    conda:
+        CONDA
     resources:
         gpu=HARDWARE["gpus"],
         batch=HARDWARE["forward_batch"],
@@ -96,7 +103,6 @@ rule source_losses:
     params:
         model=config["model"],
         losses=config["losses"],
-        encoded_from=ENCODED_FROM,
         version=1,
     script:
         "../scripts/source_losses.py"

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from leavekout.artifacts import load_image, load_npy, save_npy
 from leavekout.job import job
 from leavekout.similarity import flattened, similarity_scores
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 with job(snakemake.log):
     scores = similarity_scores(
-        np.stack([load_image(Path(path)) for path in snakemake.input.images]),
+        np.stack([load_image(Path(path)) for path in snakemake.input.queries]),
         load_npy(Path(snakemake.input.pixels), mmap=True),
         flattened,
         flips=snakemake.params.flips,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_npy
+from leavekout.artifacts import load_npy, save_checksum
 from leavekout.encoders import load_vae, write_latents
 from leavekout.job import compute_job
 
@@ -19,3 +19,4 @@ with compute_job(snakemake.log, snakemake.threads) as device:
         batch=snakemake.resources.batch,
         device=device,
     )
+    save_checksum(Path(snakemake.output.checksum), Path(snakemake.output.latents))

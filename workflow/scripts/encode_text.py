@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_table, save_npy
+from leavekout.artifacts import load_table, save_checksum, save_npy
 from leavekout.encoders import TextEncoder, write_text
 from leavekout.job import compute_job
 
@@ -14,6 +14,7 @@ with compute_job(snakemake.log, snakemake.threads) as device:
     encoder = TextEncoder.load(
         Path(snakemake.input.tokenizer), Path(snakemake.input.text_encoder), device
     )
-    captions = load_table(Path(snakemake.input.table))["captions"].tolist()
+    captions = load_table(Path(snakemake.input.images))["captions"].tolist()
     write_text(Path(snakemake.output.text), encoder, captions, snakemake.resources.batch)
     save_npy(Path(snakemake.output.null_text), encoder([""])[0].half().cpu().numpy())
+    save_checksum(Path(snakemake.output.checksum), Path(snakemake.output.text))

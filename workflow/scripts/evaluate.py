@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from leavekout.artifacts import load_image, load_npy, save_image, save_json
 from leavekout.encoders import ClipImageEncoder, decode_latents, load_vae
 from leavekout.evaluation import measures

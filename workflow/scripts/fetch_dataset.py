@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leavekout.artifacts import save_checksum
 from leavekout.download import fetch_archive, unpack
 from leavekout.job import job
 
@@ -14,3 +15,5 @@ with job(snakemake.log):
     for archive in snakemake.params.archives:
         zipped = fetch_archive(archive["url"], archive["md5"], root)
         unpack(zipped, root, snakemake.params.members)
+    annotations = Path(snakemake.output.train), Path(snakemake.output.prompts)
+    save_checksum(Path(snakemake.output.checksum), *annotations)

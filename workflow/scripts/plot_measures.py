@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+
 from leavekout.figures import plot_measures, save
 from leavekout.job import job
 

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from leavekout.artifacts import atomic, save_table
+
+from leavekout.artifacts import atomic, save_checksum, save_table
 from leavekout.coco import read_images, training_table
 from leavekout.job import job
 from leavekout.schema import Dataset
@@ -25,3 +26,6 @@ with job(snakemake.log):
             pixels[row] = image
         pixels.flush()
     save_table(Path(snakemake.output.table), table)
+    save_checksum(
+        Path(snakemake.output.checksum), Path(snakemake.output.pixels), Path(snakemake.output.table)
+    )

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from leavekout.artifacts import save_npy
 from leavekout.data import EncodedData
 from leavekout.job import compute_job

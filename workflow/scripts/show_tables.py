@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+
 from leavekout.tables import readable
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 with compute_job(snakemake.log, snakemake.threads) as device:
     config = ClipTraining(**snakemake.params.training)
     pixels = load_npy(Path(snakemake.input.pixels))
-    captions = load_table(Path(snakemake.input.table))["captions"].tolist()
+    captions = load_table(Path(snakemake.input.images))["captions"].tolist()
     model = train_clip(pixels, captions, config, device)
     save_clip(model, config, pixels.shape[1], Path(snakemake.output.clip))
     to_transformers(model, config).save_pretrained(snakemake.output.text_encoder)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from leavekout.data import EncodedData
 from leavekout.job import compute_job
 from leavekout.schema import Model, Training

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leavekout.artifacts import save_checksum
 from leavekout.digits import write_digits
 from leavekout.job import job
 
@@ -10,8 +11,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log):
-    write_digits(
-        images=Path(snakemake.output.images),
-        train=Path(snakemake.output.train),
-        prompts=Path(snakemake.output.prompts),
-    )
+    annotations = Path(snakemake.output.train), Path(snakemake.output.prompts)
+    write_digits(Path(snakemake.output.images), *annotations)
+    save_checksum(Path(snakemake.output.checksum), *annotations)

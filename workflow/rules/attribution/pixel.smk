@@ -3,17 +3,18 @@
 
 rule attribute_by_pixels:
     input:
-        pixels=ancient("<results>/data/pixels.npy"),
-        images=collect("<results>/queries/images/{query}.png", query=QUERIES),
+        **PIXELS,
+        queries=collect("<results>/queries/images/{query}.png", query=QUERIES),
     output:
         scores=collect("<results>/attribution/pixel/{query}.npy", query=QUERIES),
     log:
         "<logs>/attribution/pixel.log",
     benchmark:
         "<benchmarks>/attribution/pixel.tsv"
+    conda:
+        CONDA
     params:
         flips=DATASET["flips"],
-        dataset=DATASET,
         version=1,
     script:
         "../../scripts/attribute_by_pixels.py"

@@ -3,11 +3,13 @@
 UNLEARNING = config["unlearning"]
 
 
-def unlearning_fisher(wildcards):
-    """A Newton step needs the Fisher of the weights it moves; gradient ascent needs none."""
-    variant = UNLEARNING[wildcards.method]
-    newton = variant["step"] == "newton"
-    return f"<results>/fisher/{variant['weights']}.safetensors" if newton else []
+# A Newton step needs the Fisher of the weights it moves; gradient ascent needs none.
+FISHER_OF = {
+    name: (
+        f"<results>/fisher/{variant['weights']}.safetensors" if variant["step"] == "newton" else []
+    )
+    for name, variant in UNLEARNING.items()
+}
 
 
 rule attribute_by_unlearning:
@@ -18,7 +20,7 @@ rule attribute_by_unlearning:
         query_latents="<results>/queries/latents.npy",
         query_text="<results>/queries/text.npy",
         source_losses="<results>/losses/source.npy",
-        fisher=unlearning_fisher,
+        fisher=lambda wildcards: FISHER_OF[wildcards.method],
     output:
         scores="<results>/attribution/{method}/{query}.npy",
     log:
@@ -27,6 +29,8 @@ rule attribute_by_unlearning:
         "<benchmarks>/attribution/{method}/{query}.tsv"
     wildcard_constraints:
         method="|".join(UNLEARNING),
+    conda:
+        CONDA
     resources:
         gpu=HARDWARE["gpus"],
         batch=HARDWARE["forward_batch"],
@@ -36,7 +40,6 @@ rule attribute_by_unlearning:
         model=config["model"],
         losses=config["losses"],
         unlearning=lambda wildcards: UNLEARNING[wildcards.method],
-        encoded_from=ENCODED_FROM,
         version=1,
     script:
         "../../scripts/attribute_by_unlearning.py"

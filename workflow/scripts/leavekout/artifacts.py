@@ -1,5 +1,6 @@
 """Reading and writing artifacts: complete or absent, with provenance, and errors in words."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -118,6 +119,15 @@ def save_json(path: Path, content: Mapping[str, Any]) -> None:
     """Writes JSON with provenance under the key `provenance`."""
     with atomic(path) as temporary:
         temporary.write_text(json.dumps({**content, "provenance": dict(provenance())}, indent=1))
+
+
+def save_checksum(path: Path, *files: Path) -> None:
+    """Writes the SHA-256 of each file, which stands for a big file among Snakemake's inputs."""
+    sums = {}
+    for file in files:
+        with open(file, "rb") as content:
+            sums[file.name] = hashlib.file_digest(content, "sha256").hexdigest()
+    save_json(path, {"sha256": sums})
 
 
 def load_json(path: Path) -> dict[str, Any]:

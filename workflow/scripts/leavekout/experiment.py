@@ -93,10 +93,9 @@ def _schema_node(location: Sequence[str | int]) -> tuple[Tree, list[str]]:
             node = {"$ref": node["discriminator"]["mapping"][step]}
             continue
         path.append(str(step))
-        children = node.get("properties", {})
-        node = children.get(step) or node.get("additionalProperties") or node.get("items") or {}
-        if not isinstance(node, dict):
-            node = {}
+        by_pattern = node.get("patternProperties", {}).values()  # of mappings from free names
+        named = node.get("properties", {}).get(step)
+        node = named or next(iter(by_pattern), None) or node.get("items") or {}
     return _follow(root, node), path
 
 

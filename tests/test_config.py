@@ -1,0 +1,127 @@
+"""Configurations: valid as they ship, and refused in one sentence when wrong."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from conftest import ROOT
+from leavekout.errors import InputError
+from leavekout.experiment import merge, read_yaml, resolve
+from leavekout.schema import Experiment
+
+CONFIG = ROOT / "config"
+
+
+def resolved(path: Path, **changes: Any) -> Experiment:
+    return resolve(merge(read_yaml(path), changes), [path])
+
+
+@pytest.mark.parametrize("path", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_configuration_is_valid_and_named_after_its_file(path: Path) -> None:
+    assert resolved(path).experiment == path.stem
+
+
+def test_the_json_schema_is_the_typed_one() -> None:
+    written = json.loads((CONFIG / "schema.json").read_text())
+    message = "run: PYTHONPATH=workflow/scripts python -m leavekout.experiment > config/schema.json"
+    assert written == Experiment.model_json_schema(), message
+
+
+def test_the_readme_explains_every_key() -> None:
+    text = (CONFIG / "README.md").read_text()
+    schema = Experiment.model_json_schema()
+    keys = {key for part in [schema, *schema["$defs"].values()] for key in part["properties"]}
+    assert {key for key in keys if f"`{key}`" not in text and f".{key}`" not in text} == set()
+
+
+def test_coco_has_the_papers_values() -> None:
+    coco = resolved(CONFIG / "coco.yaml")
+    assert coco.dataset.images == 118_287
+    assert coco.training.epochs == 200
+    assert (coco.training.batch_size, coco.training.learning_rate) == (128, 1e-4)
+    assert coco.fisher.samples == 5 * coco.dataset.images
+    assert (coco.losses.timestep_stride, coco.losses.captions) == (50, 5)
+    assert coco.unlearning["unlearning"].step_size == 0.01
+    assert coco.counterfactual.k == [500, 1000, 4000]
+    ks = coco.counterfactual.random.sizes()
+    assert ks[:7] == [500, 1000, 2000, 3000, 4000, 5000, 7000]
+    assert ks[-1] == 117_000
+    assert (coco.sampling.steps, coco.sampling.guidance) == (1000, 7.5)
+    assert coco.queries.test == 110
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"traning": {}},
+         "digits.yaml: unknown key 'traning'; the nearest known key is 'training'."),
+        ({"training": {"learning_rat": 1}},
+         "unknown key 'training.learning_rat'; the nearest known key is 'learning_rate'."),
+        ({"encoders": {"vae": {"chanels": [1]}}},
+         "unknown key 'encoders.vae.chanels'; the nearest known key is 'channels'."),
+        ({"unlearning": {"mine": {"stepsize": 1}}},
+         "unknown key 'unlearning.mine.stepsize'; the nearest known key is 'step_size'."),
+        ({"unlearning": {"mine": {}}}, "the key 'unlearning.mine.weights' is missing."),
+        ({"training": {"epochs": 0}},
+         "'training.epochs' is 0, but input should be greater than 0."),
+        ({"training": {"epochs": "many"}}, "'training.epochs' is 'many', but input should be"),
+        ({"sampling": {"sampler": "ddmp"}}, "'sampling.sampler' is 'ddmp', but input should be"),
+        ({"counterfactual": {"k": [100, -5]}}, "'counterfactual.k.1' is -5, but"),
+        ({"counterfactual": {"k": [5000]}},
+         "K = 5,000 leaves nothing of the 1,797 training images of experiment 'digits' "
+         "(counterfactual.k)."),
+        ({"counterfactual": {"random": {"k": [1797]}}}, "(counterfactual.random.k)."),
+        ({"losses": {"captions": 9}}, "'losses.captions' is 9, but 'dataset.captions' keeps 5"),
+        ({"evaluation": {"timestep_stride": 2000}}, "more than the 1000 timesteps"),
+        ({"counterfactual": {"retrain_seeds": [0]}}, "the source model's own seed"),
+        ({"tuning": {"methods": ["unlearning"], "k": [100]}}, "'queries.tuning' is 0"),
+        ({"methods": ["../x"]}, "'methods.0' is '../x', but string should match pattern"),
+        ({"unlearning": {"Bad Name": {}}}, "'unlearning.Bad Name' is 'Bad Name', but"),
+        ({"experiment": "a/b"}, "'experiment' is 'a/b', but"),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_said_in_one_sentence(tmp_path: Path, changes: dict, sentence: str) -> None:
+    path = tmp_path / "digits.yaml"
+    path.write_text(yaml.safe_dump(merge(read_yaml(CONFIG / "digits.yaml"), changes)))
+    with pytest.raises(InputError) as error:
+        resolve(read_yaml(path), [path])
+    lines = [line for line in str(error.value).splitlines() if sentence in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(str(path))
+
+
+def test_a_key_of_the_base_is_blamed_on_the_base(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("experiment: base\ncolour: red\n")
+    (tmp_path / "mine.yaml").write_text("extends: base.yaml\nexperiment: mine\n")
+    with pytest.raises(InputError, match=r"base.yaml: unknown key 'colour'"):
+        resolve(read_yaml(tmp_path / "mine.yaml"), [tmp_path / "mine.yaml"])
+
+
+def test_configurations_that_extend_each_other_are_refused(tmp_path: Path) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.yaml").write_text(f"extends: {other}.yaml\n")
+    with pytest.raises(InputError, match="leads back"):
+        resolve(read_yaml(tmp_path / "a.yaml"), [tmp_path / "a.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("a: [1\n", "line 2: not valid YAML"), ("- a\n", "expected a mapping"), ("", "expected a")],
+)
+def test_a_file_that_is_no_configuration_is_said(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=sentence):
+        read_yaml(path)
+    with pytest.raises(InputError, match="there is no such configuration file"):
+        read_yaml(tmp_path / "nothing.yaml")
+
+
+def test_a_section_of_another_source_replaces_the_base_whole() -> None:
+    base = {"encoders": {"source": "train", "vae": {"epochs": 1}}, "x": {"a": 1, "b": 2}}
+    changes = {"encoders": {"source": "fetch", "clip": 1}, "x": {"b": 3}}
+    expected = {"encoders": {"source": "fetch", "clip": 1}, "x": {"a": 1, "b": 3}}
+    assert merge(base, changes) == expected

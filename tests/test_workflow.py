@@ -1,0 +1,206 @@
+"""The whole DAG on the tiny experiment, in a copy of the project."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import ROOT
+
+TINY = ["--configfile", "config/tiny.yaml"]
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "snakemake"), "--cores", "2", *arguments],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def said(result: subprocess.CompletedProcess[str]) -> str:
+    return result.stdout + result.stderr
+
+
+def planned(folder: Path, *arguments: str) -> dict[str, int]:
+    """The jobs that a run would make, by rule."""
+    result = snakemake(folder, "-n", *arguments)
+    output = said(result)
+    assert result.returncode == 0, output
+    if "Nothing to be done" in output:
+        return {}
+    table = output.split("Job stats:")[1].split("\n\n")[0]
+    return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which the tiny experiment has run."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("Snakefile", "config", "profiles", "workflow"):
+        source = ROOT / name
+        ignore = shutil.ignore_patterns("__pycache__")
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignore)
+        else:
+            shutil.copy(source, folder / name)
+    result = snakemake(
+        folder, *TINY, "--report", "results/tiny/report.html", "--report-after-run", "all", "tuning"
+    )
+    assert result.returncode == 0, said(result)
+    return folder
+
+
+@pytest.fixture
+def results(project: Path) -> Path:
+    return project / "results" / "tiny"
+
+
+def test_tables_hold_every_method_query_and_control(results: Path) -> None:
+    per_query = pd.read_csv(results / "tables" / "per_query.csv")
+    assert list(per_query) == ["method", "query", "k", "seed", "delta_loss", "mse", "clip"]
+    counts = per_query.groupby(["method", "k"]).size().to_dict()
+    assert counts == {
+        ("unlearning", 20): 2, ("pixel", 20): 2, ("random", 20): 2, ("no_removal", 0): 2
+    }  # fmt: skip
+    assert np.isfinite(per_query[["delta_loss", "mse", "clip"]]).all(axis=None)
+    assert per_query["clip"].between(-1, 1 + 1e-6).all()
+    summary = pd.read_csv(results / "tables" / "leave_k_out.csv")
+    assert {"method", "k", "n_queries", "delta_loss", "delta_loss_se"} <= set(summary)
+    tuning = pd.read_csv(results / "tables" / "tuning.csv")
+    assert set(tuning["method"]) == {"ascent", "random", "no_removal"}
+
+
+def test_scores_follow_the_method_contract(results: Path) -> None:
+    paths = sorted((results / "attribution").glob("*/*.npy"))
+    assert len(paths) == 2 + 3 + 1  # unlearning on test queries, pixel on all, ascent on tuning
+    for path in paths:
+        scores = np.load(path)
+        assert scores.dtype == np.float32
+        assert scores.shape == (1797,)
+        assert np.isfinite(scores).all()
+        assert scores.std() > 0
+
+
+def test_removal_sets_are_the_best_scores(results: Path) -> None:
+    scores = np.load(results / "attribution" / "pixel" / "q001.npy")
+    removed = np.load(results / "removal" / "pixel" / "q001" / "k20.npy")
+    assert removed.dtype == np.int64
+    assert set(removed) == set(np.argsort(-scores, kind="stable")[:20])
+
+
+def test_figures_and_a_self_contained_report_are_made(results: Path) -> None:
+    for name in ("measures.png", "measures.pdf", "attributed/q000.png", "regenerated/q001.png"):
+        assert (results / "figures" / name).stat().st_size > 2000
+    report = (results / "report.html").read_text()
+    assert "measures against K" in report
+    assert not re.search(r'<(script|link|img)[^>]+(src|href)="http', report)
+
+
+def test_every_job_has_a_log_and_a_benchmark(results: Path) -> None:
+    logs = {p.relative_to(results / "logs").with_suffix("") for p in results.glob("logs/**/*.log")}
+    benchmarks = {
+        p.relative_to(results / "benchmarks").with_suffix("")
+        for p in results.glob("benchmarks/**/*.tsv")
+    }
+    assert logs == benchmarks
+    assert len(logs) > 25
+    assert all('"commit"' in p.read_text() for p in results.glob("logs/**/*.log"))
+
+
+def test_a_second_run_finds_nothing_to_do(project: Path) -> None:
+    assert planned(project, *TINY, "--", "all", "tuning") == {}
+
+
+def test_a_touched_or_edited_script_reruns_nothing(project: Path) -> None:
+    later = time.time() + 10
+    for path in project.glob("workflow/**/*.py"):
+        os.utime(path, (later, later))
+    script = project / "workflow" / "scripts" / "retrain.py"
+    script.write_text(script.read_text() + "\n# a comment\n")
+    assert planned(project, *TINY) == {}
+
+
+def test_a_touched_big_array_reruns_nothing(project: Path, results: Path) -> None:
+    later = time.time() + 10
+    for name in ("latents.npy", "text.npy", "pixels.npy", "latents.json", "images.parquet"):
+        os.utime(results / "data" / name, (later, later))
+    assert planned(project, *TINY) == {}
+
+
+def test_speed_settings_rerun_nothing(project: Path) -> None:
+    config = ["--config", "hardware={forward_batch: 64, per_sample_batch: 32}"]
+    assert planned(project, *TINY, *config) == {}
+
+
+def test_another_k_runs_only_its_own_retrainings(project: Path) -> None:
+    jobs = planned(project, *TINY, "--config", "counterfactual={k: [20, 30]}")
+    assert jobs.pop("retrain") == 2 * 2  # methods x queries
+    assert jobs.pop("evaluate") == 2 * 2
+    assert set(jobs) == {"tabulate", "plot_measures", "draw_regenerated", "all", "total"}
+
+
+def test_a_changed_formula_parameter_reruns_what_depends_on_it(project: Path) -> None:
+    jobs = planned(project, *TINY, "--config", "unlearning={unlearning: {step_size: 0.5}}")
+    assert jobs["attribute_by_unlearning"] == 2
+    assert jobs["retrain"] == 2
+    assert "train_source" not in jobs
+    jobs = planned(project, *TINY, "--config", "encoders={vae: {learning_rate: 0.5}}")
+    assert {"train_vae", "encode_latents", "train_source", "retrain", "evaluate"} <= set(jobs)
+
+
+def test_a_deleted_evaluation_runs_only_itself_and_the_tables(project: Path, results: Path) -> None:
+    table = (results / "tables" / "per_query.csv").read_bytes()
+    (results / "evaluation" / "pixel" / "q000" / "k20.json").unlink()
+    jobs = planned(project, *TINY)
+    assert jobs.pop("evaluate") == 1
+    assert set(jobs) == {"tabulate", "plot_measures", "draw_regenerated", "all", "total"}
+    result = snakemake(project, *TINY)
+    assert result.returncode == 0, said(result)
+    assert (results / "tables" / "per_query.csv").read_bytes() == table
+
+
+def test_scores_that_are_not_numbers_stop_before_training(project: Path, results: Path) -> None:
+    path = results / "attribution" / "pixel" / "q000.npy"
+    weights = results / "retrained" / "pixel" / "q001" / "k20" / "model.safetensors"
+    good, modified = path.read_bytes(), weights.stat().st_mtime
+    np.save(path, np.full(1797, np.nan, np.float32))
+    result = snakemake(project, *TINY)
+    output = said(result)
+    assert result.returncode == 1
+    assert "pixel/q000.npy: method 'pixel' has 1,797 scores that are NaN" in output
+    assert "Traceback" not in output
+    assert weights.stat().st_mtime == modified
+    path.write_bytes(good)
+
+
+def test_an_unknown_method_is_said_before_anything_runs(project: Path) -> None:
+    result = snakemake(project, "-n", *TINY, "--config", "methods=[pixel, dion]")
+    assert result.returncode == 1
+    assert "nothing in workflow/rules/attribution/ writes the scores of 'dion'" in said(result)
+
+
+def test_a_wrong_configuration_is_said_before_anything_runs(project: Path) -> None:
+    result = snakemake(project, "-n", *TINY, "--config", "training={epoch: 3}")
+    assert result.returncode == 1
+    assert "unknown key 'training.epoch'; the nearest known key is 'epochs'." in said(result)
+    assert "Traceback" not in said(result)
+
+
+def test_coco_is_planned_without_any_file(project: Path) -> None:
+    jobs = planned(project, "--configfile", "config/coco.yaml")
+    assert jobs["attribute_by_unlearning"] == 110
+    assert jobs["retrain"] == jobs["evaluate"] == 2 * 110 * 3
+    assert jobs["retrain_random"] == 10 * (5 + 57)
+    assert jobs["fetch_encoder"] == 4
+    assert not (project / "results" / "coco").exists()
