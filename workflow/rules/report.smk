@@ -113,12 +113,20 @@ rule draw_attributed:
         "../scripts/draw_attributed.py"
 
 
+# Of the many models of the random sweep, one set at the methods' own K is enough to look at.
+SHOWN_CONTROLS = [
+    path
+    for path in CONTROLS
+    if "/no_removal/" in path or path in evaluations("random", RANDOM_SETS[0], COUNTERFACTUAL["k"])
+]
+
+
 rule draw_regenerated:
     input:
         queries="<results>/queries/queries.parquet",
         images=collect("<results>/queries/images/{query}.png", query=TEST_QUERIES),
         methods=TEST_EVALUATIONS,
-        controls=CONTROLS,
+        controls=SHOWN_CONTROLS,
     output:
         figures=report(
             collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),

@@ -18,8 +18,7 @@ with job(snakemake.log):
         about = load_json(path)
         queries = [row["query"] for row in about["queries"]]
         pictures = split_pictures(load_image(path.with_suffix(".png")), len(queries))
-        own = queries == [path.parent.name]
-        label = f"K = {about['k']:,}" if own else f"{path.parent.name}, K = {about['k']:,}"
+        label = f"K = {about['k']:,}" if about["k"] else path.parent.name.replace("seed", "seed ")
         for query, picture in zip(queries, pictures, strict=True):
             if query in lines:
                 lines[query].setdefault(about["method"], {})[label] = picture

@@ -62,6 +62,7 @@ def plot_measures(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
             ax.minorticks_off()
         if len(ks) == 1:
             ax.set_xlim(ks[0] * 0.5, ks[0] * 1.5)
+        ax.ticklabel_format(axis="y", useOffset=False)
         ax.set_xlabel("K, training images removed")
         ax.set_title(label, fontsize=10)
         ax.spines[["top", "right"]].set_visible(False)
