@@ -184,6 +184,11 @@ def test_scores_that_are_not_numbers_stop_before_training(project: Path, results
     path.write_bytes(good)
 
 
+def test_a_data_set_that_lies_in_a_folder_is_not_made_again(project: Path) -> None:
+    jobs = planned(project, *TINY, "--config", "dataset={source: folder}")
+    assert set(jobs) <= {"check_dataset", "sample_queries", "all", "total"}
+
+
 def test_an_unknown_method_is_said_before_anything_runs(project: Path) -> None:
     result = snakemake(project, "-n", *TINY, "--config", "methods=[pixel, dion]")
     assert result.returncode == 1

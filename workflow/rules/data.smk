@@ -22,7 +22,7 @@ if DATASET["source"] == "digits":
         script:
             "../scripts/write_digits.py"
 
-else:
+elif DATASET["source"] == "archives":
 
     rule fetch_dataset:
         output:
@@ -45,6 +45,25 @@ else:
         script:
             "../scripts/fetch_dataset.py"
 
+else:
+
+    rule check_dataset:
+        input:
+            train=f"{ROOT}/{DATASET['train_annotations']}",
+            prompts=f"{ROOT}/{DATASET['prompt_annotations']}",
+        output:
+            checksum=f"{ROOT}/dataset.json",
+        log:
+            "<logs>/check_dataset.log",
+        benchmark:
+            "<benchmarks>/check_dataset.tsv"
+        conda:
+            CONDA
+        params:
+            version=1,
+        script:
+            "../scripts/check_dataset.py"
+
 
 rule prepare_images:
     input:
@@ -62,7 +81,7 @@ rule prepare_images:
     conda:
         CONDA
     params:
-        dataset=DATASET,
+        **{key: DATASET[key] for key in ("images", "captions", "image_size")},
         version=1,
     script:
         "../scripts/prepare_images.py"

@@ -8,17 +8,17 @@ import numpy as np
 from leavekout.artifacts import atomic, save_checksum, save_table
 from leavekout.coco import read_images, training_table
 from leavekout.job import job
-from leavekout.schema import Dataset
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake.log):
-    dataset = Dataset(**snakemake.params.dataset)
     table = training_table(
-        Path(snakemake.input.annotations), images=dataset.images, captions=dataset.captions
+        Path(snakemake.input.annotations),
+        images=snakemake.params.images,
+        captions=snakemake.params.captions,
     )
-    size = dataset.image_size
+    size = snakemake.params.image_size
     with atomic(Path(snakemake.output.pixels)) as temporary:
         pixels = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(table), size, size, 3))
         images = read_images(Path(snakemake.input.images), list(table["file_name"]), size)

@@ -31,7 +31,7 @@ class Archive(Section):
 class Dataset(Section):
     """Images and captions in COCO's folder and annotation format."""
 
-    source: Literal["digits", "archives"]
+    source: Literal["digits", "archives", "folder"]
     root: str
     archives: list[Archive] = []
     train_images: str

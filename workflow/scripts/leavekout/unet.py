@@ -42,7 +42,7 @@ def build_unet(config: Mapping[str, Any], *, seed: int, device: torch.device) ->
 
 def load_unet(config: Mapping[str, Any], weights: Path, *, device: torch.device) -> Any:
     """The U-Net with weights from a file; raises InputError if they are of another shape."""
-    unet = build_unet(config, seed=0, device=torch.device("cpu"))
+    unet = build_unet(config, seed=0, device=device)
     tensors, _ = load_tensors(weights)
     expected = {name: tuple(p.shape) for name, p in unet.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in tensors.items()}
@@ -54,7 +54,7 @@ def load_unet(config: Mapping[str, Any], weights: Path, *, device: torch.device)
             f"{expected.get(wrong[0], 'absent')} in the model."
         )
     unet.load_state_dict(tensors)
-    return unet.to(device)
+    return unet
 
 
 def select_weights(unet: nn.Module, subset: WeightSubset) -> dict[str, nn.Parameter]:

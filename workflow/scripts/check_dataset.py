@@ -1,0 +1,14 @@
+"""Takes the checksum of a data set that is there already."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.artifacts import save_checksum
+from leavekout.job import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log):
+    annotations = Path(snakemake.input.train), Path(snakemake.input.prompts)
+    save_checksum(Path(snakemake.output.checksum), *annotations)
