@@ -13,7 +13,7 @@ from leavekout.evaluation import loss_change, mean_squared_error
 from leavekout.experiment import read_yaml, resolve
 from leavekout.fisher import diagonal_fisher
 from leavekout.loss import training_losses
-from leavekout.queries import losses_on_queries
+from leavekout.queries import Queries, losses_on_queries
 from leavekout.sampling import sample_latents
 from leavekout.schema import Experiment
 from leavekout.tensors import load_tensors
@@ -73,8 +73,10 @@ def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
 
     evaluation = experiment.evaluation.model_copy(update={"timestep_stride": 500})
 
+    query = Queries(["q000"], [5], generated, text, [0])
+
     def losses() -> np.ndarray:
-        return losses_on_queries(unet, model, evaluation, generated, text, [5], batch=2)
+        return losses_on_queries(unet, model, evaluation, query, batch=2)
 
     before = losses()
     start = {name: p.detach().clone() for name, p in weights.items()}

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from conftest import make_data
+from leavekout.errors import InputError
 from leavekout.fisher import damped, diagonal_fisher
 from leavekout.loss import ddpm_loss
 from leavekout.noise import Domain, normal
@@ -96,7 +97,7 @@ def test_damping_adds_a_share_of_the_mean_entry() -> None:
     fisher = {"a": torch.tensor([0.0, 2.0]), "b": torch.tensor([[4.0], [6.0]])}  # mean 3
     assert damped(fisher, 0.1)["a"].tolist() == pytest.approx([0.3, 2.3])
     assert damped(fisher, 0.1)["b"].flatten().tolist() == pytest.approx([4.3, 6.3])
-    with pytest.raises(ValueError, match="1 of 4 Fisher entries are zero"):
+    with pytest.raises(InputError, match="1 of 4 Fisher entries are zero"):
         damped(fisher, 0.0)
 
 

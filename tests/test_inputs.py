@@ -19,14 +19,14 @@ from PIL import Image
 from conftest import CPU, UNET, make_data
 from leavekout import artifacts, coco, digits
 from leavekout.data import EncodedData
-from leavekout.download import fetch_archive, unpack
+from leavekout.download import fetch_archive, require_unpacked, unpack
 from leavekout.errors import InputError
 from leavekout.queries import choose_queries
 from leavekout.tensors import load_tensors, save_tensors
 from leavekout.unet import build_unet, load_unet, select_weights
 
 
-def annotations(path: Path, images: list[dict], captions: list[tuple[int, str]]) -> Path:
+def annotations(path: Path, images: list[dict], captions: list[tuple[int, str | None]]) -> Path:
     content = {
         "images": images,
         "annotations": [
@@ -60,6 +60,9 @@ def test_rows_are_in_the_order_of_image_ids(valid: dict[str, Any]) -> None:
         ({"images": [{"id": -1, "file_name": "a"}, {"id": 2, "file_name": "b"}]}, "whole numbers"),
         ({"captions": [(7, "y"), (7, "z"), (30, "x")]}, "image 30 has 1"),
         ({"captions": [(7, "y"), (7, "z")]}, "image 30 has 0"),
+        ({"captions": [(7, "y"), (7, "z"), (30, "x"), (30, None)]}, "image 30 has 1"),
+        ({"images": [{"id": "7", "file_name": "a"}, {"id": "b", "file_name": "b"}]}, "whole num"),
+        ({"images": [{"id": 7.5, "file_name": "a"}, {"id": 30, "file_name": "b"}]}, "whole num"),
         ({"captions": [(7, "y"), (7, "z"), (30, "x"), (30, "  ")]}, "image 30 has 1"),
     ],
 )
@@ -123,14 +126,15 @@ def test_digits_are_all_there_with_held_out_prompts(tmp_path: Path) -> None:
 
 def test_more_queries_than_prompts_are_refused() -> None:
     with pytest.raises(InputError, match=r"3 queries .* has 2 distinct captions"):
-        choose_queries(["q000", "q001", "t000"], ["a", "b"], seed=0)
+        choose_queries(["q000", "q001"], ["t000"], ["a", "b"], seed=0)
 
 
 def test_queries_do_not_change_when_more_are_asked_for() -> None:
     prompts = [f"prompt {i}" for i in range(20)]
-    few = choose_queries(["q000", "q001"], prompts, seed=0)
-    many = choose_queries([f"q{i:03d}" for i in range(9)], prompts, seed=0)
-    pd.testing.assert_frame_equal(few, many.head(2))
+    few = choose_queries(["q000", "q001"], ["t000"], prompts, seed=0)
+    many = choose_queries([f"q{i:03d}" for i in range(9)], ["t000", "t001"], prompts, seed=0)
+    pd.testing.assert_frame_equal(few.head(2), many.head(2))
+    assert few["prompt"][2] == many["prompt"][9]  # no tuning prompt becomes a test prompt
     assert many["prompt"].is_unique
     assert many["noise_seed"].is_unique
 
@@ -190,6 +194,12 @@ def test_an_archive_that_climbs_out_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"'../evil' would leave the folder"):
         unpack(tmp_path / "bad.zip", tmp_path / "root", ["train"])
     assert not (tmp_path / "evil").exists()
+
+
+def test_an_archive_that_lacks_a_part_is_said(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    with pytest.raises(InputError, match=r"none of 'dataset.archives' holds 'annotations/c.json'"):
+        require_unpacked(tmp_path, ["train", "annotations/c.json"])
 
 
 def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from conftest import CPU, ROOT, SCHEDULE, TRAINING, UNET, make_data
 from leavekout.errors import InputError
 from leavekout.schema import Model
-from leavekout.tensors import load_tensors
+from leavekout.tensors import load_tensors, save_tensors
 from leavekout.training import learning_rate, step_count, train, train_from_scratch
 from leavekout.unet import build_scheduler, build_unet
 
@@ -21,8 +22,6 @@ MODEL = Model(unet=UNET, noise_schedule=SCHEDULE)
 
 
 def trained(path: Path, removed: list[int], **changes: Any) -> dict[str, torch.Tensor]:
-    import numpy as np
-
     output = path / "model.safetensors"
     train_from_scratch(
         make_data(),
@@ -47,8 +46,6 @@ def test_removing_nothing_with_the_same_seed_gives_the_same_bits(tmp_path: Path)
 
 
 def test_a_removed_image_has_no_effect_on_the_weights(tmp_path: Path) -> None:
-    import numpy as np
-
     def without_image_2(value: float) -> dict[str, torch.Tensor]:
         data = make_data()
         assert data.latents.tensor is not None
@@ -87,7 +84,6 @@ def test_an_interrupted_training_ends_at_the_same_bits(tmp_path: Path, stop_at: 
     first: list[int] = []
     assert same(whole, run(state, first.append))
     assert first[0] == stop_at + 1  # it continued, it did not start anew
-    assert not state.exists()
 
 
 KILLED = """
@@ -131,19 +127,23 @@ def test_the_state_of_another_training_is_not_continued(tmp_path: Path) -> None:
         if step == 2:
             raise Interrupted
 
-    def run(removed: list[int], on_step: Any) -> dict[str, torch.Tensor]:
-        unet = build_unet(UNET, seed=0, device=CPU)
+    def run(on_step: Any, removed: Any = (1,), schedule: float = 0.2, data: str = "") -> None:
+        encoded = make_data()
+        encoded.fingerprint = data
         train(
-            unet, build_scheduler(SCHEDULE), make_data(), TRAINING, removed=torch.tensor(removed),
+            build_unet(UNET, seed=0, device=CPU),
+            build_scheduler(SCHEDULE.model_copy(update={"beta_end": schedule})),
+            encoded, TRAINING, removed=torch.tensor(removed),
             state=tmp_path / "state", save_state_seconds=0, on_step=on_step,
         )  # fmt: skip
-        return unet.state_dict()
 
-    with pytest.raises(Interrupted):
-        run([1], interrupt)
-    steps: list[int] = []
-    run([2], steps.append)
-    assert steps[0] == 0
+    for other in ({"removed": [2]}, {"schedule": 0.1}, {"data": "re-encoded"}):
+        with pytest.raises(Interrupted):
+            run(interrupt)
+        steps: list[int] = []
+        run(steps.append, **other)
+        assert steps[0] == 0
+        (tmp_path / "state").unlink()
 
 
 def test_a_truncated_state_is_not_continued(tmp_path: Path) -> None:
@@ -156,6 +156,50 @@ def test_a_truncated_state_is_not_continued(tmp_path: Path) -> None:
         save_state_seconds=1e9, on_step=steps.append,
     )  # fmt: skip
     assert steps[0] == 0
+
+
+def test_a_finished_training_is_not_lost_when_its_weights_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, steps = tmp_path / "model.safetensors", step_count(TRAINING, 12, 0)
+    arguments: dict[str, Any] = {
+        "removed": np.empty(0, np.int64), "output": output, "save_state_seconds": 0
+    }  # fmt: skip
+    train_from_scratch(make_data(), MODEL, TRAINING, **arguments)
+    expected, _ = load_tensors(output)
+    output.unlink()
+
+    def disk_full(path: Path, *rest: Any) -> None:
+        if path == output:
+            raise InputError("disk full")
+        save_tensors(path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("leavekout.training.save_tensors", disk_full)
+        with pytest.raises(InputError, match="disk full"):
+            train_from_scratch(make_data(), MODEL, TRAINING, **arguments)
+    notes = load_tensors(tmp_path / "model.state.safetensors")[1]
+    assert notes["step"] == steps
+    train_from_scratch(make_data(), MODEL, TRAINING, **arguments)
+    assert same(load_tensors(output)[0], expected)
+    assert not (tmp_path / "model.state.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sample_size": 8}, r"takes latents of shape \(4, 8, 8\)"),
+        ({"cross_attention_dim": 7}, "is 7, but"),
+    ],
+)
+def test_a_unet_of_another_geometry_than_the_data_is_refused(
+    tmp_path: Path, change: dict, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        train_from_scratch(
+            make_data(), Model(unet={**UNET, **change}, noise_schedule=SCHEDULE), TRAINING,
+            removed=np.empty(0, np.int64), output=tmp_path / "w.safetensors", save_state_seconds=1,
+        )  # fmt: skip
 
 
 def test_keeping_epochs_shortens_training_and_keeping_steps_does_not() -> None:

@@ -147,6 +147,7 @@ def test_another_k_runs_only_its_own_retrainings(project: Path) -> None:
     jobs = planned(project, *TINY, "--config", "counterfactual={k: [20, 30]}")
     assert jobs.pop("retrain") == 2 * 2  # methods x queries
     assert jobs.pop("evaluate") == 2 * 2
+    assert jobs.pop("retrain_random") == jobs.pop("evaluate_control") == 1  # random, at the new K
     assert set(jobs) == {"tabulate", "plot_measures", "draw_regenerated", "all", "total"}
 
 
@@ -172,21 +173,34 @@ def test_a_deleted_evaluation_runs_only_itself_and_the_tables(project: Path, res
 
 def test_scores_that_are_not_numbers_stop_before_training(project: Path, results: Path) -> None:
     path = results / "attribution" / "pixel" / "q000.npy"
-    weights = results / "retrained" / "pixel" / "q001" / "k20" / "model.safetensors"
-    good, modified = path.read_bytes(), weights.stat().st_mtime
+    weights = results / "retrained" / "pixel" / "q000" / "k20" / "model.safetensors"
+    table = (results / "tables" / "per_query.csv").read_bytes()
+    good = path.read_bytes()
     np.save(path, np.full(1797, np.nan, np.float32))
     result = snakemake(project, *TINY)
-    output = said(result)
     assert result.returncode == 1
-    assert "pixel/q000.npy: method 'pixel' has 1,797 scores that are NaN" in output
-    assert "Traceback" not in output
-    assert weights.stat().st_mtime == modified
+    assert "pixel/q000.npy: method 'pixel' has 1,797 scores that are NaN" in said(result)
+    assert "Traceback" not in said(result)
+    assert not weights.exists()
+    assert "100 %" not in (results / "logs" / "retrain/pixel/q000/k20.log").read_text()
     path.write_bytes(good)
+    assert snakemake(project, *TINY).returncode == 0
+    assert (results / "tables" / "per_query.csv").read_bytes() == table
+
+
+def test_weights_that_are_not_kept_are_deleted_once_evaluated(project: Path, results: Path) -> None:
+    config = ["--config", "counterfactual={k: [20, 25], keep_models: false}", "methods=[pixel]"]
+    target = "results/tiny/evaluation/pixel/q000/k25.json"
+    result = snakemake(project, *TINY, *config, "--", target)
+    assert result.returncode == 0, said(result)
+    assert (project / target).exists()
+    assert (results / "removal" / "pixel" / "q000" / "k25.npy").exists()
+    assert not list((results / "retrained" / "pixel" / "q000" / "k25").glob("*"))
 
 
 def test_a_data_set_that_lies_in_a_folder_is_not_made_again(project: Path) -> None:
     jobs = planned(project, *TINY, "--config", "dataset={source: folder}")
-    assert set(jobs) <= {"check_dataset", "sample_queries", "all", "total"}
+    assert jobs == {}
 
 
 def test_an_unknown_method_is_said_before_anything_runs(project: Path) -> None:

@@ -33,7 +33,7 @@ TUNING = config["tuning"] or {"methods": [], "k": []}
 
 # The cases of the controls: random sets, and trainings of other seeds that remove nothing.
 RANDOM_SETS = [f"s{i}" for i in range(COUNTERFACTUAL["random"]["sets"])]
-RANDOM_KS = EXPERIMENT.counterfactual.random.sizes()
+RANDOM_KS = sorted({*COUNTERFACTUAL["k"], *EXPERIMENT.counterfactual.random.sizes()})
 RETRAIN_SEEDS = [f"seed{seed}" for seed in COUNTERFACTUAL["retrain_seeds"]]
 
 # Big static files are ancient(): a touched 93 GB file must not restart a study. Beside each stands a

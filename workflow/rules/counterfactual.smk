@@ -4,9 +4,12 @@
 TEST_EVALUATIONS = evaluations(METHODS, TEST_QUERIES, COUNTERFACTUAL["k"])
 TUNING_EVALUATIONS = evaluations(TUNING["methods"], TUNING_QUERIES, TUNING["k"])
 # The controls belong to no query, so each of these models is evaluated on all of them.
-CONTROLS = collect(
-    "<results>/evaluation/random/{case}/k{k}.json", case=RANDOM_SETS, k=RANDOM_KS
-) + collect("<results>/evaluation/no_removal/{case}/k0.json", case=RETRAIN_SEEDS)
+NO_REMOVAL = collect("<results>/evaluation/no_removal/{case}/k0.json", case=RETRAIN_SEEDS)
+CONTROLS = (
+    NO_REMOVAL
+    + collect("<results>/evaluation/random/{case}/k{k}.json", case=RANDOM_SETS, k=RANDOM_KS)
+    + collect("<results>/evaluation/no_removal/{case}/k0.json", case=RETRAIN_SEEDS)
+)
 
 
 rule retrain:
@@ -77,7 +80,7 @@ EVALUATED_WITH = {
     "queries": "<results>/queries/queries.parquet",
     "latents": "<results>/queries/latents.npy",
     "text": "<results>/queries/text.npy",
-    "losses": "<results>/queries/losses.npy",
+    "losses": "<results>/losses/queries.npy",
     "images": collect("<results>/queries/images/{query}.png", query=QUERIES),
     "null_text": "<results>/data/null_text.npy",
     "vae": "<results>/encoders/vae",

@@ -15,6 +15,7 @@ if DATASET["source"] == "digits":
             "<logs>/write_digits.log",
         benchmark:
             "<benchmarks>/write_digits.tsv"
+        localrule: True
         conda:
             CONDA
         params:
@@ -34,10 +35,12 @@ elif DATASET["source"] == "archives":
             "<logs>/fetch_dataset.log",
         benchmark:
             "<benchmarks>/fetch_dataset.tsv"
+        localrule: True
         conda:
             CONDA
         params:
             root=ROOT,
+            version=1,
             archives=DATASET["archives"],
             members=[
                 DATASET[key] for key in ("train_images", "train_annotations", "prompt_annotations")
@@ -57,6 +60,7 @@ else:
             "<logs>/check_dataset.log",
         benchmark:
             "<benchmarks>/check_dataset.tsv"
+        localrule: True
         conda:
             CONDA
         params:

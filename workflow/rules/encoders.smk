@@ -55,10 +55,12 @@ else:
             "<benchmarks>/fetch_encoder/{encoder}.tsv"
         wildcard_constraints:
             encoder="vae|text_encoder|tokenizer|clip",
+        localrule: True
         conda:
             CONDA
         params:
             model=lambda wildcards: ENCODERS[wildcards.encoder],
+            version=1,
         script:
             "../scripts/fetch_encoder.py"
 
@@ -78,7 +80,7 @@ rule encode_latents:
         CONDA
     resources:
         gpu=HARDWARE["gpus"],
-        batch=HARDWARE["forward_batch"],
+        batch=HARDWARE["encode_batch"],
     params:
         flips=2 if DATASET["flips"] else 1,
         version=1,
@@ -103,7 +105,7 @@ rule encode_text:
         CONDA
     resources:
         gpu=HARDWARE["gpus"],
-        batch=HARDWARE["forward_batch"],
+        batch=HARDWARE["encode_batch"],
     params:
         version=1,
     script:

@@ -28,6 +28,7 @@ rule tabulate:
         "<logs>/tabulate.log",
     benchmark:
         "<benchmarks>/tabulate.tsv"
+    localrule: True
     conda:
         CONDA
     params:
@@ -41,7 +42,7 @@ rule tabulate:
 use rule tabulate as tabulate_tuning with:
     input:
         methods=TUNING_EVALUATIONS,
-        controls=CONTROLS,
+        controls=evaluations("random", RANDOM_SETS, TUNING["k"]) + NO_REMOVAL,
     output:
         per_query="<results>/tables/tuning_per_query.csv",
         summary="<results>/tables/tuning.csv",
@@ -71,6 +72,7 @@ rule plot_measures:
         "<logs>/plot_measures.log",
     benchmark:
         "<benchmarks>/plot_measures.tsv"
+    localrule: True
     conda:
         CONDA
     params:
@@ -102,6 +104,7 @@ rule draw_attributed:
         "<logs>/draw_attributed.log",
     benchmark:
         "<benchmarks>/draw_attributed.tsv"
+    localrule: True
     conda:
         CONDA
     params:
@@ -114,11 +117,7 @@ rule draw_attributed:
 
 
 # Of the many models of the random sweep, one set at the methods' own K is enough to look at.
-SHOWN_CONTROLS = [
-    path
-    for path in CONTROLS
-    if "/no_removal/" in path or path in evaluations("random", RANDOM_SETS[0], COUNTERFACTUAL["k"])
-]
+SHOWN_CONTROLS = NO_REMOVAL + evaluations("random", RANDOM_SETS[0], COUNTERFACTUAL["k"])
 
 
 rule draw_regenerated:
@@ -137,6 +136,7 @@ rule draw_regenerated:
         "<logs>/draw_regenerated.log",
     benchmark:
         "<benchmarks>/draw_regenerated.tsv"
+    localrule: True
     conda:
         CONDA
     params:

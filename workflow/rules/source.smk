@@ -29,6 +29,7 @@ rule sample_queries:
     input:
         prompts=ancient(f"{ROOT}/{DATASET['prompt_annotations']}"),
         dataset_checksum=f"{ROOT}/dataset.json",
+        images=ancient("<results>/data/images.parquet"),
         weights="<results>/source/model.safetensors",
         vae="<results>/encoders/vae",
         tokenizer="<results>/encoders/tokenizer",
@@ -38,7 +39,6 @@ rule sample_queries:
         table="<results>/queries/queries.parquet",
         latents="<results>/queries/latents.npy",
         text="<results>/queries/text.npy",
-        losses="<results>/queries/losses.npy",
         images=collect("<results>/queries/images/{query}.png", query=QUERIES),
     log:
         "<logs>/sample_queries.log",
@@ -50,14 +50,40 @@ rule sample_queries:
         gpu=HARDWARE["gpus"],
         batch=HARDWARE["forward_batch"],
     params:
-        names=QUERIES,
+        test=TEST_QUERIES,
+        tuning=TUNING_QUERIES,
         model=config["model"],
         sampling=config["sampling"],
-        evaluation=config["evaluation"],
         seed=config["queries"]["seed"],
         version=1,
     script:
         "../scripts/sample_queries.py"
+
+
+rule source_query_losses:
+    input:
+        weights="<results>/source/model.safetensors",
+        queries="<results>/queries/queries.parquet",
+        latents="<results>/queries/latents.npy",
+        text="<results>/queries/text.npy",
+    output:
+        losses="<results>/losses/queries.npy",
+    log:
+        "<logs>/source_query_losses.log",
+    benchmark:
+        "<benchmarks>/source_query_losses.tsv"
+    conda:
+        CONDA
+    resources:
+        gpu=HARDWARE["gpus"],
+        batch=HARDWARE["forward_batch"],
+    params:
+        names=QUERIES,
+        model=config["model"],
+        evaluation=config["evaluation"],
+        version=1,
+    script:
+        "../scripts/source_query_losses.py"
 
 
 rule estimate_fisher:

@@ -12,7 +12,7 @@ from leavekout.similarity import flattened, similarity_scores
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log):
+with job(snakemake):
     scores = similarity_scores(
         np.stack([load_image(Path(path)) for path in snakemake.input.queries]),
         load_npy(Path(snakemake.input.pixels), mmap=True),

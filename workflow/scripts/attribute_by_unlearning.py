@@ -17,7 +17,7 @@ from leavekout.unlearning import unlearn, unlearning_scores
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake.log, snakemake.threads) as device:
+with compute_job(snakemake) as device:
     model = Model(**snakemake.params.model)
     config = Unlearning(**snakemake.params.unlearning)
     data = EncodedData.load(

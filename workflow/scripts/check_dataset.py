@@ -9,6 +9,6 @@ from leavekout.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log):
+with job(snakemake):
     annotations = Path(snakemake.input.train), Path(snakemake.input.prompts)
     save_checksum(Path(snakemake.output.checksum), *annotations)

@@ -11,7 +11,7 @@ from leavekout.scores import read_scores, top_k
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log):
+with job(snakemake):
     prompts = load_table(Path(snakemake.input.queries)).set_index("query")["prompt"]
     pixels = load_npy(Path(snakemake.input.pixels), mmap=True)
     ranked: dict[str, dict] = {query: {} for query in snakemake.params.names}

@@ -11,7 +11,7 @@ from leavekout.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log):
+with job(snakemake):
     prompts = load_table(Path(snakemake.input.queries)).set_index("query")["prompt"]
     lines: dict[str, dict] = {query: {} for query in snakemake.params.names}
     for path in map(Path, [*snakemake.input.methods, *snakemake.input.controls]):

@@ -10,7 +10,7 @@ from leavekout.job import compute_job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake.log, snakemake.threads) as device:
+with compute_job(snakemake) as device:
     write_latents(
         Path(snakemake.output.latents),
         load_vae(Path(snakemake.input.vae), device),

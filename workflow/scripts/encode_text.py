@@ -10,7 +10,7 @@ from leavekout.job import compute_job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake.log, snakemake.threads) as device:
+with compute_job(snakemake) as device:
     encoder = TextEncoder.load(
         Path(snakemake.input.tokenizer), Path(snakemake.input.text_encoder), device
     )

@@ -17,7 +17,7 @@ from leavekout.unet import latent_shape, load_unet
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake.log, snakemake.threads) as device:
+with compute_job(snakemake) as device:
     model = Model(**snakemake.params.model)
     queries = Queries.load(snakemake.input, snakemake.params.names, device)
     unet = load_unet(model.unet, Path(snakemake.input.weights), device=device)
@@ -25,9 +25,7 @@ with compute_job(snakemake.log, snakemake.threads) as device:
         unet,
         model,
         Evaluation(**snakemake.params.evaluation),
-        queries.latents,
-        queries.text,
-        queries.noise_seeds,
+        queries,
         batch=snakemake.resources.batch,
     )
     latents = sample_latents(

@@ -4,16 +4,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.artifacts import save_checksum
-from leavekout.download import fetch_archive, unpack
+from leavekout.download import fetch_archive, require_unpacked, unpack
 from leavekout.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log):
+with job(snakemake):
     root = Path(snakemake.params.root)
     for archive in snakemake.params.archives:
         zipped = fetch_archive(archive["url"], archive["md5"], root)
         unpack(zipped, root, snakemake.params.members)
+    require_unpacked(root, snakemake.params.members)
     annotations = Path(snakemake.output.train), Path(snakemake.output.prompts)
     save_checksum(Path(snakemake.output.checksum), *annotations)

@@ -9,5 +9,5 @@ from leavekout.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log):
+with job(snakemake):
     fetch_model(**snakemake.params.model, target=Path(snakemake.output.folder))

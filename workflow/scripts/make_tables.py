@@ -10,7 +10,7 @@ from leavekout.tables import paired_table, per_query_table, summary_table
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log):
+with job(snakemake):
     evaluations = [
         load_json(Path(path)) for path in [*snakemake.input.methods, *snakemake.input.controls]
     ]

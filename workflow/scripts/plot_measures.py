@@ -11,7 +11,7 @@ from leavekout.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log):
+with job(snakemake):
     figure = plot_measures(pd.read_csv(snakemake.input.summary), snakemake.params.methods)
     for path in snakemake.output:
         save(figure, Path(path))

@@ -12,7 +12,7 @@ from leavekout.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log):
+with job(snakemake):
     table = training_table(
         Path(snakemake.input.annotations),
         images=snakemake.params.images,

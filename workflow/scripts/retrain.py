@@ -15,7 +15,7 @@ from leavekout.training import train_from_scratch
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake.log, snakemake.threads) as device:
+with compute_job(snakemake) as device:
     data = EncodedData.load(
         snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
     )
@@ -30,6 +30,7 @@ with compute_job(snakemake.log, snakemake.threads) as device:
             removed = random_set(data.images, k, number=number, seed=seed)
         case "none":
             removed = np.empty(0, np.int64)
+    save_npy(Path(snakemake.output.removed), removed)
     train_from_scratch(
         data,
         Model(**snakemake.params.model),
@@ -38,4 +39,3 @@ with compute_job(snakemake.log, snakemake.threads) as device:
         output=Path(snakemake.output.weights),
         save_state_seconds=snakemake.resources.checkpoint_seconds,
     )
-    save_npy(Path(snakemake.output.removed), removed)

@@ -13,7 +13,7 @@ from leavekout.unet import build_scheduler, load_unet
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake.log, snakemake.threads) as device:
+with compute_job(snakemake) as device:
     model = Model(**snakemake.params.model)
     losses = training_losses(
         load_unet(model.unet, Path(snakemake.input.weights), device=device),

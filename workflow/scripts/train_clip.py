@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_npy, load_table
+from leavekout.artifacts import atomic_folder, load_npy, load_table
 from leavekout.job import compute_job
 from leavekout.schema import ClipTraining
 from leavekout.train_clip import build_tokenizer, save_clip, to_transformers, train_clip
@@ -11,11 +11,14 @@ from leavekout.train_clip import build_tokenizer, save_clip, to_transformers, tr
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake.log, snakemake.threads) as device:
+with compute_job(snakemake) as device:
     config = ClipTraining(**snakemake.params.training)
     pixels = load_npy(Path(snakemake.input.pixels))
     captions = load_table(Path(snakemake.input.images))["captions"].tolist()
     model = train_clip(pixels, captions, config, device)
-    save_clip(model, config, pixels.shape[1], Path(snakemake.output.clip))
-    to_transformers(model, config).save_pretrained(snakemake.output.text_encoder)
-    build_tokenizer(config.context_length).save_pretrained(snakemake.output.tokenizer)
+    with atomic_folder(Path(snakemake.output.clip)) as folder:
+        save_clip(model, config, pixels.shape[1], folder)
+    with atomic_folder(Path(snakemake.output.text_encoder)) as folder:
+        to_transformers(model, config).save_pretrained(folder)
+    with atomic_folder(Path(snakemake.output.tokenizer)) as folder:
+        build_tokenizer(config.context_length).save_pretrained(folder)

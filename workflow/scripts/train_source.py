@@ -13,7 +13,7 @@ from leavekout.training import train_from_scratch
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake.log, snakemake.threads) as device:
+with compute_job(snakemake) as device:
     train_from_scratch(
         EncodedData.load(
             snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_npy
+from leavekout.artifacts import atomic_folder, load_npy
 from leavekout.job import compute_job
 from leavekout.schema import VaeTraining
 from leavekout.train_vae import train_vae
@@ -11,7 +11,8 @@ from leavekout.train_vae import train_vae
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake.log, snakemake.threads) as device:
+with compute_job(snakemake) as device:
     pixels = load_npy(Path(snakemake.input.pixels))
     vae = train_vae(pixels, VaeTraining(**snakemake.params.training), device)
-    vae.save_pretrained(snakemake.output.vae)
+    with atomic_folder(Path(snakemake.output.vae)) as folder:
+        vae.save_pretrained(folder)

@@ -10,7 +10,7 @@ from leavekout.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log):
+with job(snakemake):
     annotations = Path(snakemake.output.train), Path(snakemake.output.prompts)
     write_digits(Path(snakemake.output.images), *annotations)
     save_checksum(Path(snakemake.output.checksum), *annotations)

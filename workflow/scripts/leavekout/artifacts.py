@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,19 @@ _LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "numpy")
 
 
 @contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """As `atomic`, for a folder: yields a new temporary one and puts it in the place of `path`."""
+    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Yields a temporary name beside `path` and renames it to `path` on success.
 
@@ -42,18 +56,27 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+_params_digest: dict[str, str] = {}
+
+
+def set_params(params: Mapping[str, Any]) -> None:
+    """Names the parameters of this process's job, whose digest its artifacts then carry."""
+    text = json.dumps(params, sort_keys=True, default=str)
+    _params_digest["params_sha256"] = hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def provenance() -> dict[str, str]:
+    """Commit of the workflow, versions of the libraries, and digest of the job's parameters.
+
+    The parameters themselves, seeds among them, stand in the job's log.
+    """
+    return {**_software(), **_params_digest}
+
+
 @cache
-def provenance() -> Mapping[str, str]:
-    """The commit of the workflow and the versions of the libraries that compute results."""
-    git = [
-        "git",
-        "-C",
-        str(Path(__file__).parent),
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=12",
-    ]
+def _software() -> Mapping[str, str]:
+    folder = str(Path(__file__).parent)
+    git = ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
@@ -118,7 +141,7 @@ def load_image(path: Path) -> np.ndarray:
 def save_json(path: Path, content: Mapping[str, Any]) -> None:
     """Writes JSON with provenance under the key `provenance`."""
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps({**content, "provenance": dict(provenance())}, indent=1))
+        temporary.write_text(json.dumps({**content, "provenance": provenance()}, indent=1))
 
 
 def save_checksum(path: Path, *files: Path) -> None:
@@ -127,7 +150,8 @@ def save_checksum(path: Path, *files: Path) -> None:
     for file in files:
         with open(file, "rb") as content:
             sums[file.name] = hashlib.file_digest(content, "sha256").hexdigest()
-    save_json(path, {"sha256": sums})
+    with atomic(path) as temporary:  # no provenance: the same content gives the same file
+        temporary.write_text(json.dumps(sums))
 
 
 def load_json(path: Path) -> dict[str, Any]:

@@ -13,7 +13,10 @@ from leavekout.job import progress
 
 
 def read_annotations(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The tables `images` (id, file_name) and `annotations` (id, image_id, caption) of a file."""
+    """The tables `images` (id, file_name) and `annotations` (id, image_id, caption) of a file.
+
+    Captions are stripped, in the order of their ids; empty ones are left out.
+    """
     try:
         content = json.loads(path.read_text())
         images = pd.DataFrame(content["images"], columns=["id", "file_name"])
@@ -26,7 +29,9 @@ def read_annotations(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise InputError(
             f"{path}: not COCO captions; the keys 'images' and 'annotations' are needed ({error})."
         ) from error
-    return images, captions
+    captions = captions.dropna(subset=["caption"])
+    captions["caption"] = captions["caption"].astype(str).str.strip()
+    return images, captions[captions["caption"] != ""].sort_values("id")
 
 
 def training_table(annotations: Path, *, images: int, captions: int) -> pd.DataFrame:
@@ -47,9 +52,9 @@ def training_table(annotations: Path, *, images: int, captions: int) -> pd.DataF
     if table["id"].duplicated().any():
         twice = table["id"][table["id"].duplicated()].iloc[0]
         raise InputError(f"{annotations}: image id {twice} stands twice.")
-    if not table["id"].between(0, 2**32 - 1).all():
+    whole = pd.api.types.is_integer_dtype(table["id"])
+    if not whole or not table["id"].between(0, 2**32 - 1).all():
         raise InputError(f"{annotations}: image ids must be whole numbers from 0 to 2^32 - 1.")
-    texts = texts[texts["caption"].astype(str).str.strip() != ""].sort_values("id")
     grouped = texts.groupby("image_id")["caption"].apply(list)
     table = table.rename(columns={"id": "image_id"}).sort_values("image_id", ignore_index=True)
     lists = table["image_id"].map(grouped)
@@ -61,15 +66,14 @@ def training_table(annotations: Path, *, images: int, captions: int) -> pd.DataF
             f"{annotations}: {int(few.sum()):,} images have fewer than 'dataset.captions' = "
             f"{captions} captions; image {image} has {has}."
         )
-    table["captions"] = lists.map(lambda texts: [str(t).strip() for t in texts[:captions]])
+    table["captions"] = lists.str[:captions]
     return table
 
 
 def prompts(annotations: Path) -> list[str]:
     """The distinct captions of an annotation file, in the order of their annotation ids."""
     _, texts = read_annotations(annotations)
-    stripped = texts.sort_values("id")["caption"].astype(str).str.strip()
-    return list(dict.fromkeys(stripped[stripped != ""]))
+    return list(dict.fromkeys(texts["caption"]))
 
 
 def read_image(path: Path, size: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The encoded training set: latents and text states, read where they lie."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leavekout.artifacts import load_npy, load_table
+from leavekout.artifacts import load_json, load_npy, load_table
 from leavekout.errors import InputError
 from leavekout.stream import Samples
 
 T = TypeVar("T")
+_COPY_ROWS = 1024
 
 
 class DeviceArray:
@@ -25,8 +27,17 @@ class DeviceArray:
         self.device, self.dtype = device, dtype
         self.shape = array.shape
         self.array = array
-        self.resident = array.nbytes <= room_bytes
-        self.tensor = torch.from_numpy(np.array(array)).to(device) if self.resident else None
+        if device.type == "cuda":  # leave room for the model and its activations
+            room_bytes = min(room_bytes, 0.7 * torch.cuda.mem_get_info(device)[0])
+        self.tensor = self._copy() if array.nbytes <= room_bytes else None
+
+    def _copy(self) -> Tensor:
+        """The whole array on the device, copied in parts so that the host never holds it whole."""
+        whole = torch.empty(self.shape, dtype=torch.float16, device=self.device)
+        for start in range(0, len(self.array), _COPY_ROWS):
+            part = torch.from_numpy(np.array(self.array[start : start + _COPY_ROWS]))
+            whole[start : start + _COPY_ROWS] = part.to(self.device)
+        return whole
 
     def __getitem__(self, index: tuple[Tensor, ...]) -> Tensor:
         """Rows at int64 index tensors, on the device, in `dtype`."""
@@ -47,6 +58,7 @@ class EncodedData:
         image_ids: int64 [N], the ids that key each image's noise.
         device: where batches go.
         room_gb: what fits on the device; an array beyond it is streamed.
+        fingerprint: of the arrays' contents; a training's saved state must agree with it.
     """
 
     def __init__(
@@ -59,6 +71,7 @@ class EncodedData:
         device: torch.device,
         room_gb: float = 1.0,
         dtype: torch.dtype = torch.float32,
+        fingerprint: str = "",
     ) -> None:
         n = len(image_ids)
         if latents.ndim != 5 or len(latents) != n:
@@ -71,18 +84,21 @@ class EncodedData:
         self.null_text = torch.from_numpy(np.array(null_text)).to(device, dtype)
         self.image_ids = torch.tensor(image_ids, dtype=torch.int64)
         self.device = device
+        self.fingerprint = fingerprint
         self.images, self.flips = latents.shape[:2]
         self.captions = text.shape[1]
         self.latent_shape: tuple[int, ...] = latents.shape[2:]
 
     @classmethod
     def load(cls, files: Mapping[str, str], **options: Any) -> "EncodedData":
-        """Opens the files `images`, `latents`, `text` and `null_text`; see the constructor."""
+        """Opens the files `images`, `latents`, `text`, `null_text` and the arrays' checksums."""
+        sums = [load_json(Path(files[f"{name}_checksum"])) for name in ("latents", "text")]
         return cls(
             load_npy(Path(files["latents"]), mmap=True),
             load_npy(Path(files["text"]), mmap=True),
             load_npy(Path(files["null_text"])),
             load_table(Path(files["images"]))["image_id"].to_numpy(),
+            fingerprint=json.dumps(sums, sort_keys=True),
             **options,
         )
 

@@ -1,7 +1,6 @@
 """Fetches published archives and model folders, whole or not at all."""
 
-import shutil
-import uuid
+import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -10,6 +9,7 @@ import requests
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+from leavekout.artifacts import atomic_folder
 from leavekout.errors import InputError
 from leavekout.job import progress
 
@@ -41,9 +41,7 @@ def unpack(archive: Path, folder: Path, wanted: list[str]) -> None:
                 path = PurePosixPath(name)
                 if path.is_absolute() or ".." in path.parts:
                     raise InputError(f"{archive}: the member '{name}' would leave the folder.")
-                if any(
-                    path == PurePosixPath(w) or PurePosixPath(w) in path.parents for w in wanted
-                ):
+                if any(path.is_relative_to(w) for w in wanted):
                     members.append(name)
             for name in progress(members, f"unpacking {archive.name}", total=len(members)):
                 file.extract(name, folder)
@@ -51,28 +49,35 @@ def unpack(archive: Path, folder: Path, wanted: list[str]) -> None:
         raise InputError(f"{archive}: not a whole zip archive ({error}); delete it.") from error
 
 
+def require_unpacked(folder: Path, wanted: list[str]) -> None:
+    """Refuses a data set of which a part was in none of the archives."""
+    for part in wanted:
+        if not (folder / part).exists():
+            raise InputError(f"{folder}: none of 'dataset.archives' holds '{part}'.")
+
+
 def fetch_model(repo: str, revision: str, folder: str, target: Path) -> None:
     """Downloads one folder of a model repository (safetensors weights only) to `target`."""
-    pattern = f"{folder}/*" if folder else "*"
-    staging = target.with_name(f".{uuid.uuid4().hex[:8]}.{target.name}")
     try:
-        snapshot_download(
-            repo,
-            revision=revision,
-            local_dir=staging,
-            allow_patterns=pattern,
-            # Weights in pickles can run code when they are read, and fp16 copies are not needed.
-            ignore_patterns=["*.bin", "*.pt", "*.ckpt", "*.msgpack", "*.h5", "*.fp16.*"],
-        )
-        source = staging / folder
-        if not any(source.glob("*")):
-            raise InputError(f"{repo}@{revision}: has no folder '{folder}'.")
-        shutil.rmtree(target, ignore_errors=True)
-        source.rename(target)
+        with (
+            atomic_folder(target) as staging,
+            tempfile.TemporaryDirectory(dir=staging.parent) as whole,
+        ):
+            snapshot_download(
+                repo,
+                revision=revision,
+                local_dir=whole,
+                allow_patterns=f"{folder}/*" if folder else "*",
+                # Weights in pickles can run code when read; half-precision copies are not needed.
+                ignore_patterns=["*.bin", "*.pt", "*.ckpt", "*.msgpack", "*.h5", "*.fp16.*"],
+            )
+            found = [path for path in (Path(whole) / folder).glob("*") if path.name != ".cache"]
+            if not found:
+                raise InputError(f"{repo}@{revision}: has no folder '{folder}'.")
+            for path in found:
+                path.rename(staging / path.name)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise InputError(
             f"{repo}@{revision}: cannot be fetched ({type(error).__name__}); check 'encoders' and "
             "the network, or on a cluster without internet run this rule on the login node."
         ) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)

@@ -17,6 +17,7 @@ from leavekout.errors import InputError
 from leavekout.schema import Experiment
 
 Tree = dict[str, Any]
+RESERVED = ("random", "no_removal")  # names of the controls in the tables
 
 
 def read_yaml(path: Path) -> Tree:
@@ -38,14 +39,15 @@ def read_yaml(path: Path) -> Tree:
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:
     """`base` with `changes` laid over it; mappings merge key by key, all else is replaced.
 
-    A section that names another `source` than the base's is another kind of section, so it
-    replaces the base's whole.
+    `encoders` of another `source` than the base's are another kind of section, with other keys,
+    so they replace the base's whole.
     """
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
         if isinstance(value, Mapping) and isinstance(old, Mapping):
-            other_kind = "source" in value and value["source"] != old.get("source")
+            source = value.get("source", old.get("source"))
+            other_kind = key == "encoders" and source != old.get("source")
             merged[key] = dict(value) if other_kind else merge(old, value)
         else:
             merged[key] = value
@@ -182,6 +184,17 @@ def _check(experiment: Experiment, sources: Sequence[tuple[Path, Tree]]) -> None
         raise InputError(
             f"{_file_of(['queries', 'tuning'], sources)}: 'tuning' compares methods on tuning "
             "queries, but 'queries.tuning' is 0."
+        )
+    for name in e.unlearning:
+        if name in RESERVED:
+            raise InputError(
+                f"{_file_of(['unlearning', name], sources)}: 'unlearning.{name}' has the name of a "
+                "control; choose another."
+            )
+    if e.dataset.source == "archives" and not e.dataset.archives:
+        raise InputError(
+            f"{_file_of(['dataset', 'archives'], sources)}: 'dataset.archives' names no archive to "
+            "fetch; for files that are there already, set 'dataset.source' to 'folder'."
         )
     if e.training.seed in e.counterfactual.retrain_seeds:
         raise InputError(

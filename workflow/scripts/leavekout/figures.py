@@ -28,12 +28,13 @@ _PANELS = {
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG or PDF by its ending, and closes it when it was the last."""
+    """Writes a figure as PNG or PDF, by its ending."""
     with atomic(path) as temporary:
         kind = path.suffix.removeprefix(".")
         # No date in the file: the same data give the same bytes.
         metadata = {"CreationDate": None} if kind == "pdf" else None
         figure.savefig(temporary, format=kind, dpi=160, bbox_inches="tight", metadata=metadata)
+    plt.close(figure)  # pyplot would keep it; saving it again still works
 
 
 def plot_measures(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
@@ -72,12 +73,15 @@ def plot_measures(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
 
 
 def _draw_floor(ax: Axes, summary: pd.DataFrame, measure: str) -> None:
-    """A band at what training again with another seed does while removing nothing."""
+    """A band at what training again with another seed does while removing nothing.
+
+    Those trainings share nothing with the source model's; all others are paired with it.
+    """
     floor = summary[summary["method"] == NO_REMOVAL]
     if floor.empty:
         return
     mean, error = float(floor[measure].iloc[0]), float(floor[f"{measure}_se"].iloc[0])
-    ax.axhline(mean, color="#AAAAAA", linewidth=1, zorder=0, label="no removal, other seeds")
+    ax.axhline(mean, color="#AAAAAA", linewidth=1, zorder=0, label="no removal, another seed")
     if np.isfinite(error):
         ax.axhspan(mean - error, mean + error, color="#DDDDDD", zorder=-1)
 

@@ -7,6 +7,7 @@ from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
 from leavekout.data import EncodedData
+from leavekout.errors import InputError
 from leavekout.job import progress
 from leavekout.loss import ddpm_loss
 from leavekout.noise import Domain, normal
@@ -65,12 +66,12 @@ def damped(fisher: Mapping[str, Tensor], damping: float) -> dict[str, Tensor]:
     entry is divided by less than λ times the mean, and λ = 0 is the published code's division.
 
     Raises:
-        ValueError: λ = 0 and some entry is zero.
+        InputError: λ = 0 and some entry is zero.
     """
     entries = sum(f.numel() for f in fisher.values())
     mean = sum(float(f.double().sum()) for f in fisher.values()) / entries
     result = {name: f + damping * mean for name, f in fisher.items()}
     zeros = sum(int((f <= 0).sum()) for f in result.values())
     if zeros:
-        raise ValueError(f"{zeros:,} of {entries:,} Fisher entries are zero; use damping > 0")
+        raise InputError(f"{zeros:,} of {entries:,} Fisher entries are zero; use damping > 0.")
     return result

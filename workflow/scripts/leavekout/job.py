@@ -5,12 +5,12 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from leavekout.artifacts import provenance
+from leavekout.artifacts import provenance, set_params
 from leavekout.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,42 +21,57 @@ T = TypeVar("T")
 
 
 @contextmanager
-def job(log: Sequence[str]) -> Iterator[None]:
-    """Runs a script's body, logging to its file and to the terminal.
+def job(snakemake: Any) -> Iterator[None]:
+    """Runs a script's body, logging to the job's log file and to the terminal.
 
     An InputError ends the process with its one sentence and status 1; any other exception is
     a fault of ours, and its traceback goes to the log and the terminal.
+
+    Args:
+        snakemake: the script's object of that name, of which the log and the params are used.
     """
     formatter = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
-    terminal, file = logging.StreamHandler(), logging.FileHandler(log[0], "w")
+    # Appended to, so that a retry does not erase what the attempt before it had to say.
+    terminal, file = logging.StreamHandler(), logging.FileHandler(snakemake.log[0], "a")
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logger.handlers = [file]
     file.setFormatter(formatter)
     terminal.setFormatter(formatter)
-    logger.info("provenance %s", json.dumps(dict(provenance())))  # to the file alone
+    params = dict(snakemake.params.items())
+    set_params(params)
+    logger.info("%s", json.dumps({**provenance(), "params": params}))  # to the file alone
     logger.handlers = [file, terminal]
     try:
         yield
     except InputError as error:
         logger.error("error: %s", error)
         sys.exit(1)
-    except Exception:
-        logger.exception("This is a fault of leave-K-out, not of your input:")
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":
+            logger.error("error: the GPU's memory is full; lower the batch sizes in 'hardware'.")
+        else:
+            logger.exception("This is a fault of leave-K-out, not of your input:")
         sys.exit(1)
 
 
 @contextmanager
-def compute_job(log: Sequence[str], threads: int) -> Iterator["torch.device"]:
-    """A job that computes with torch, deterministically; yields the device to use."""
+def compute_job(snakemake: Any) -> Iterator["torch.device"]:
+    """A job that computes with torch, deterministically; yields the device to use.
+
+    That is a GPU where the rule asks for one and the machine has it, else the CPU.
+    """
     import torch  # here, because jobs that only tabulate or plot start faster without it
 
     # Rounding depends on the number of threads, so the rule fixes it, not the machine.
-    torch.set_num_threads(threads)
+    torch.set_num_threads(snakemake.threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
-    with job(log):
-        yield torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    # Filling fresh memory with NaN costs time and finds bugs only.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    with job(snakemake):
+        use_gpu = snakemake.resources.get("gpu", 0) and torch.cuda.is_available()
+        yield torch.device("cuda" if use_gpu else "cpu")
 
 
 def progress(

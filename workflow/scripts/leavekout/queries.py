@@ -17,21 +17,27 @@ from leavekout.schema import Evaluation, Model
 from leavekout.unet import build_scheduler, strided_timesteps
 
 
-def choose_queries(names: Sequence[str], prompts: Sequence[str], seed: int) -> pd.DataFrame:
+def choose_queries(
+    test: Sequence[str], tuning: Sequence[str], prompts: Sequence[str], seed: int
+) -> pd.DataFrame:
     """Draws a prompt and a noise seed for each query: columns query, prompt, noise_seed.
 
-    Prompts are drawn without replacement, and in an order that does not depend on how many
-    queries there are. The noise seed also keys every later draw that belongs to the query.
+    Prompts are drawn without replacement: test queries from the front of a random order, tuning
+    queries from its back, so that asking for more queries never turns a tuning prompt into a
+    test prompt. The noise seed also keys every later draw that belongs to the query.
     """
-    if len(names) > len(prompts):
+    count = len(test) + len(tuning)
+    if count > len(prompts):
         raise InputError(
-            f"queries: {len(names)} queries (test and tuning) need as many prompts, but "
-            f"'dataset.prompt_annotations' has {len(prompts)} distinct captions."
+            f"queries: {count} queries (test and tuning) need as many prompts, but "
+            f"'dataset.prompt_annotations' has {len(prompts)} distinct captions that are no "
+            "training captions."
         )
     drawn = words(seed, Domain.PROMPTS, torch.arange(len(prompts)))
-    order = torch.argsort(drawn[0], stable=True)[: len(names)].tolist()
+    ranked = torch.argsort(drawn[0], stable=True).tolist()
+    order = ranked[: len(test)] + ranked[::-1][: len(tuning)]
     return pd.DataFrame({
-        "query": list(names),
+        "query": [*test, *tuning],
         "prompt": [prompts[i] for i in order],
         "noise_seed": [int(drawn[1][i]) for i in order],
     })  # fmt: skip
@@ -42,7 +48,6 @@ class Queries:
     """Q queries as the source model generated them."""
 
     names: list[str]
-    prompts: list[str]
     noise_seeds: list[int]
     latents: Tensor  # [Q, 4, h, w], the sampler's final latents
     text: Tensor  # [Q, T, E]
@@ -59,7 +64,6 @@ class Queries:
         rows = chosen["index"].tolist()
         return cls(
             names=list(names),
-            prompts=chosen["prompt"].tolist(),
             noise_seeds=chosen["noise_seed"].tolist(),
             latents=torch.from_numpy(load_npy(Path(files["latents"]))[rows]).to(device),
             text=torch.from_numpy(load_npy(Path(files["text"]))[rows]).to(device),
@@ -71,9 +75,7 @@ def losses_on_queries(
     unet: nn.Module,
     model: Model,
     evaluation: Evaluation,
-    latents: Tensor,
-    text: Tensor,
-    noise_seeds: Sequence[int],
+    queries: Queries,
     *,
     batch: int,
 ) -> np.ndarray:
@@ -82,9 +84,9 @@ def losses_on_queries(
     return query_losses(
         unet,
         scheduler,
-        latents,
-        text,
-        torch.tensor(list(noise_seeds), dtype=torch.int64),
+        queries.latents,
+        queries.text,
+        torch.tensor(queries.noise_seeds, dtype=torch.int64),
         timesteps=strided_timesteps(scheduler, evaluation.timestep_stride),
         seed=evaluation.seed,
         batch=batch,

@@ -4,14 +4,24 @@
 and `config/README.md` explains every key. Unknown keys are refused.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Positive = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    if len(set(values)) != len(values):
+        raise ValueError("its entries should all be different")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
 WeightSubset = Literal["all", "attention", "cross_attention", "cross_attention_kv"]
 
 
@@ -53,7 +63,7 @@ class VaeTraining(Section):
     batch_size: Positive
     learning_rate: PositiveFloat
     kl_weight: Annotated[float, Field(ge=0)]
-    seed: int
+    seed: Seed
 
 
 class ClipTraining(Section):
@@ -67,7 +77,7 @@ class ClipTraining(Section):
     epochs: Positive
     batch_size: Positive
     learning_rate: PositiveFloat
-    seed: int
+    seed: Seed
 
 
 class TrainedEncoders(Section):
@@ -115,7 +125,7 @@ class Model(Section):
 class Training(Section):
     """How the source model and every leave-K-out model are trained."""
 
-    seed: int
+    seed: Seed
     epochs: Positive
     batch_size: Positive
     learning_rate: PositiveFloat
@@ -142,14 +152,14 @@ class Queries(Section):
 
     test: Positive
     tuning: Annotated[int, Field(ge=0)]
-    seed: int
+    seed: Seed
 
 
 class Fisher(Section):
     """The diagonal Fisher estimate."""
 
     samples: Positive
-    seed: int
+    seed: Seed
 
 
 class LossSweep(Section):
@@ -157,7 +167,7 @@ class LossSweep(Section):
 
     timestep_stride: Positive
     captions: Positive
-    seed: int
+    seed: Seed
 
 
 class Unlearning(Section):
@@ -167,9 +177,9 @@ class Unlearning(Section):
     step: Literal["newton", "gradient_ascent"]
     step_size: PositiveFloat
     steps: Positive
-    damping: Annotated[float, Field(ge=0)]
+    damping: Annotated[float, Field(ge=0)] = 0.0
     gradient_samples: Positive
-    seed: int
+    seed: Seed
 
 
 class KRange(Section):
@@ -184,12 +194,12 @@ class RandomSets(Section):
     """The random control: nested uniform sets, shared by all queries."""
 
     sets: Positive
-    seed: int
-    k: list[Positive]
+    seed: Seed
+    k: Annotated[list[Positive], Distinct]
     k_range: KRange | None = None
 
     def sizes(self) -> list[int]:
-        """All values of K, ascending, each once."""
+        """All values of K named here, ascending, each once."""
         sweep = self.k_range
         more = range(sweep.start, sweep.stop + 1, sweep.step) if sweep else ()
         return sorted({*self.k, *more})
@@ -198,24 +208,24 @@ class RandomSets(Section):
 class Counterfactual(Section):
     """Which leave-K-out models are trained."""
 
-    k: list[Positive]
+    k: Annotated[list[Positive], Distinct]
     random: RandomSets
-    retrain_seeds: list[int]
+    retrain_seeds: Annotated[list[Seed], Distinct]
     keep_models: bool
 
 
 class Tuning(Section):
     """Variants compared on the tuning queries, which no reported number uses."""
 
-    methods: list[Name]
-    k: list[Positive]
+    methods: Annotated[list[Name], Field(min_length=1), Distinct]
+    k: Annotated[list[Positive], Distinct]
 
 
 class Evaluation(Section):
     """The measures ΔL, MSE and CLIP."""
 
     timestep_stride: Positive
-    seed: int
+    seed: Seed
 
 
 class Report(Section):
@@ -226,11 +236,12 @@ class Report(Section):
 
 
 class Hardware(Section):
-    """Speed only: no value here changes a result, and none is seen by Snakemake's triggers."""
+    """Speed only: none of these values is seen by Snakemake's triggers."""
 
-    gpus: Annotated[int, Field(ge=0)]
+    gpus: Annotated[int, Field(ge=0, le=1)]
     training_threads: Positive
     forward_batch: Positive
+    encode_batch: Positive
     gradient_batch: Positive
     per_sample_batch: Positive
     device_data_gb: Annotated[int, Field(ge=0)]
@@ -250,7 +261,7 @@ class Experiment(Section):
     fisher: Fisher
     losses: LossSweep
     unlearning: dict[Name, Unlearning]
-    methods: list[Name]
+    methods: Annotated[list[Name], Field(min_length=1), Distinct]
     counterfactual: Counterfactual
     tuning: Tuning | None = None
     evaluation: Evaluation

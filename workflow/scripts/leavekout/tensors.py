@@ -16,8 +16,8 @@ from leavekout.errors import InputError
 def save_tensors(
     path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, Any] | None = None
 ) -> None:
-    """Writes named tensors as safetensors, with provenance and `metadata` (kept as JSON)."""
-    notes = dict(provenance()) | {k: json.dumps(v) for k, v in (metadata or {}).items()}
+    """Writes named tensors as safetensors, with provenance and `metadata`."""
+    notes = {"leavekout": json.dumps({**provenance(), **(metadata or {})})}
     with atomic(path) as temporary:
         save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, temporary, notes)
 
@@ -27,10 +27,9 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            notes = file.metadata() or {}
+            notes = json.loads((file.metadata() or {}).get("leavekout", "{}"))
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a whole safetensors file ({error}); delete it.") from error
-    plain = provenance().keys()
-    return tensors, {k: v if k in plain else json.loads(v) for k, v in notes.items()}
+    return tensors, notes

@@ -90,7 +90,7 @@ def train_clip(
 
 def save_clip(model: CLIP, config: ClipTraining, image_size: int, folder: Path) -> None:
     """Writes the folder that `open_clip.create_model_and_transforms('local-dir:…')` reads."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     half = [0.5, 0.5, 0.5]  # the images were shown in [-1, 1]
     content = {
         "model_cfg": clip_config(config, image_size),

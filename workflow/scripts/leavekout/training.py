@@ -5,8 +5,10 @@ import json
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +23,10 @@ from leavekout.noise import Domain, normal
 from leavekout.schema import Model, Training
 from leavekout.stream import Samples, Stream
 from leavekout.tensors import load_tensors, save_tensors
-from leavekout.unet import build_scheduler, build_unet
+from leavekout.unet import build_scheduler, build_unet, latent_shape
 
 logger = logging.getLogger("leavekout")
+_VERSION = 1  # of the training loop; raised when its result changes
 _CHECK_EVERY = 200  # steps between looks at the loss, which make the host wait for the GPU
 
 
@@ -31,7 +34,8 @@ def step_count(config: Training, images: int, removed: int) -> int:
     """Optimizer steps of one training.
 
     `keep_steps`: as many as without removal, so that models differ in their data alone.
-    `keep_epochs` (the paper): every kept image is shown `epochs` times, so fewer steps as K grows.
+    `keep_epochs` (the paper): every kept image is shown `epochs` times on average, so fewer steps
+    as K grows.
     """
     shown = images - removed if config.when_removing == "keep_epochs" else images
     return max(1, config.epochs * shown // config.batch_size)
@@ -58,21 +62,24 @@ def train_from_scratch(
 ) -> None:
     """Trains a model on all images but the `removed` rows and writes its weights.
 
-    The training's state lies beside the output until it is done.
+    The training's state lies beside the output until that is written.
     """
     unet = build_unet(model.unet, seed=config.seed, device=data.device)
+    _require_fit(unet, data)
+    state = output.with_name(f"{output.stem}.state.safetensors")
     result = train(
         unet,
         build_scheduler(model.noise_schedule),
         data,
         config,
         removed=torch.from_numpy(removed),
-        state=output.with_name(f"{output.stem}.state.safetensors"),
+        state=state,
         save_state_seconds=save_state_seconds,
         what=label(output.parent),
     )
     notes = {"training": config.model_dump(), "removed": len(removed), **result}
     save_tensors(output, unet.state_dict(), notes)
+    state.unlink(missing_ok=True)
     logger.info("%s: final loss %.4f", label(output.parent), result["final_loss"])
 
 
@@ -119,7 +126,7 @@ def train(
     optimizer = torch.optim.AdamW(
         parameters, config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
-    identity = _digest(unet, config, removed, steps)
+    identity = _digest(unet, scheduler, data, config, removed, steps)
     first = _resume(unet, optimizer, state, identity)
     if first:
         logger.info("%s: continues at step %d of %d", what, first, steps)
@@ -129,7 +136,7 @@ def train(
             samples = stream.samples(step * config.batch_size, (step + 1) * config.batch_size)
             yield samples, *data.batch(samples)
 
-    losses: list[Tensor] = []
+    losses: deque[Tensor] = deque([torch.tensor(math.nan)], maxlen=max(1, steps // 10))
     saved = time.monotonic()
     numbered = enumerate(prefetch(batches(), data.device), start=first)
     for step, (samples, x0, text) in progress(numbered, what, steps, start=first):
@@ -153,9 +160,7 @@ def train(
             _save_state(unet, optimizer, state, identity, step + 1)
             saved = time.monotonic()
         on_step(step)
-    state.unlink(missing_ok=True)
-    tail = losses[-max(1, steps // 10) :]
-    return {"steps": steps, "final_loss": torch.stack(tail).mean().item() if tail else math.nan}
+    return {"steps": steps, "final_loss": torch.stack(list(losses)).mean().item()}
 
 
 def _require_finite(loss: Tensor, what: str, step: int) -> None:
@@ -165,11 +170,39 @@ def _require_finite(loss: Tensor, what: str, step: int) -> None:
         )
 
 
-def _digest(unet: nn.Module, config: Training, removed: Tensor, steps: int) -> str:
-    """What a saved state must agree with to be continued."""
-    shapes = [(name, tuple(p.shape)) for name, p in unet.named_parameters()]
-    text = json.dumps([config.model_dump(), removed.tolist(), steps, shapes], sort_keys=True)
+def _digest(
+    unet: Any,
+    scheduler: DDPMScheduler,
+    data: EncodedData,
+    config: Training,
+    removed: Tensor,
+    steps: int,
+) -> str:
+    """All that a training's result depends on, which a saved state must agree with."""
+    settings: list[dict[str, Any]] = [
+        # Names with _ are diffusers' own notes, and their order changes from process to process.
+        {k: v for k, v in model.config.items() if not k.startswith("_")}
+        for model in (unet, scheduler)
+    ]
+    settings.append(config.model_dump())
+    text = json.dumps(
+        [_VERSION, settings, data.fingerprint, removed.tolist(), steps], sort_keys=True, default=str
+    )
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _require_fit(unet: Any, data: EncodedData) -> None:
+    """Refuses a U-Net of another geometry than the encoded data."""
+    if latent_shape(unet) != data.latent_shape:
+        raise InputError(
+            f"model.unet: takes latents of shape {latent_shape(unet)} (in_channels, sample_size), "
+            f"but the encoded images are {data.latent_shape}."
+        )
+    if unet.config.cross_attention_dim != data.text.shape[-1]:
+        raise InputError(
+            f"model.unet.cross_attention_dim is {unet.config.cross_attention_dim}, but the text "
+            f"states have width {data.text.shape[-1]}."
+        )
 
 
 def _save_state(

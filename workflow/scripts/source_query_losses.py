@@ -1,0 +1,25 @@
+"""Measures the source model's loss on each query, once for all evaluations."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.artifacts import save_npy
+from leavekout.job import compute_job
+from leavekout.queries import Queries, losses_on_queries
+from leavekout.schema import Evaluation, Model
+from leavekout.unet import load_unet
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake) as device:
+    model = Model(**snakemake.params.model)
+    queries = Queries.load(snakemake.input, snakemake.params.names, device)
+    losses = losses_on_queries(
+        load_unet(model.unet, Path(snakemake.input.weights), device=device),
+        model,
+        Evaluation(**snakemake.params.evaluation),
+        queries,
+        batch=snakemake.resources.batch,
+    )
+    save_npy(Path(snakemake.output.losses), losses)
