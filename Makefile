@@ -32,6 +32,9 @@ format: $(READY)
 lock: $(READY)
 	$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-header --upgrade --output-file requirements.lock
+	{ sed '/- pip:/q' environment.yml; \
+	  sed -n 's/^\([a-z][^ ]*==[^\\]*[^ \\]\) *\\$$/      - "\1"/p' requirements.lock; } > environment.new
+	mv environment.new environment.yml
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,6 +1,7 @@
 """Configurations: valid as they ship, and refused in one sentence when wrong."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,10 @@ def test_a_section_of_another_source_replaces_the_base_whole() -> None:
     changes = {"encoders": {"source": "fetch", "clip": 1}, "x": {"b": 3}}
     expected = {"encoders": {"source": "fetch", "clip": 1}, "x": {"a": 1, "b": 3}}
     assert merge(base, changes) == expected
+
+
+def test_conda_users_get_the_locked_packages() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    listed = environment["dependencies"][-1]["pip"]
+    lock = (ROOT / "requirements.lock").read_text()
+    assert listed == re.findall(r"^(\S+==.*?) *\\$", lock, re.M), "run: make lock"

@@ -20,9 +20,8 @@ pathvars:
     benchmarks=f"results/{config['experiment']}/benchmarks",
 
 
-# The named environment of environment.yml, used with `--software-deployment-method conda`; otherwise
-# jobs run in the environment that Snakemake runs in.
-CONDA = "leave-k-out"
+# Used with `--software-deployment-method conda`; otherwise jobs run where Snakemake runs.
+CONDA = str(Path(workflow.basedir) / "environment.yml")
 HARDWARE = config["hardware"]
 COUNTERFACTUAL = config["counterfactual"]
 TEST_QUERIES = [f"q{i:03d}" for i in range(config["queries"]["test"])]
