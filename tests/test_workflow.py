@@ -47,7 +47,7 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which the tiny experiment has run."""
     folder = tmp_path_factory.mktemp("project")
-    for name in ("Snakefile", "config", "profiles", "workflow"):
+    for name in ("Snakefile", "environment.yml", "config", "profiles", "workflow"):
         source = ROOT / name
         ignore = shutil.ignore_patterns("__pycache__")
         if source.is_dir():
@@ -199,8 +199,9 @@ def test_weights_that_are_not_kept_are_deleted_once_evaluated(project: Path, res
 
 
 def test_a_data_set_that_lies_in_a_folder_is_not_made_again(project: Path) -> None:
-    jobs = planned(project, *TINY, "--config", "dataset={source: folder}")
-    assert jobs == {}
+    jobs = planned(project, *TINY, "--config", "experiment=own", "dataset={source: folder}")
+    assert jobs["check_dataset"] == jobs["prepare_images"] == 1
+    assert "write_digits" not in jobs
 
 
 def test_an_unknown_method_is_said_before_anything_runs(project: Path) -> None:

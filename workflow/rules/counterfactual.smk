@@ -5,10 +5,8 @@ TEST_EVALUATIONS = evaluations(METHODS, TEST_QUERIES, COUNTERFACTUAL["k"])
 TUNING_EVALUATIONS = evaluations(TUNING["methods"], TUNING_QUERIES, TUNING["k"])
 # The controls belong to no query, so each of these models is evaluated on all of them.
 NO_REMOVAL = collect("<results>/evaluation/no_removal/{case}/k0.json", case=RETRAIN_SEEDS)
-CONTROLS = (
-    NO_REMOVAL
-    + collect("<results>/evaluation/random/{case}/k{k}.json", case=RANDOM_SETS, k=RANDOM_KS)
-    + collect("<results>/evaluation/no_removal/{case}/k0.json", case=RETRAIN_SEEDS)
+CONTROLS = NO_REMOVAL + collect(
+    "<results>/evaluation/random/{case}/k{k}.json", case=RANDOM_SETS, k=RANDOM_KS
 )
 
 
