@@ -6,7 +6,8 @@ On the device at hand (a GPU if there is one) it measures, in turns, so that a d
 does not favour one:
 
 - training (forward, backward, AdamW), the loss sweep (forward), and the per-sample Fisher of the
-  cross-attention keys and values, each at its configured precision;
+  cross-attention keys and values, in bfloat16 autocast on a GPU and float32 on a CPU, on data that
+  lies on the device;
 - the Fisher by one backward pass for each sample, the reference for ours;
 - the rate of a large matrix product, the reference for all: DESIGN asks for a third of it.
 """

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from conftest import make_data
 from leavekout.errors import InputError
 from leavekout.fisher import damped, diagonal_fisher
 from leavekout.loss import ddpm_loss
@@ -109,15 +108,3 @@ def test_coco_subsets_have_the_published_sizes() -> None:
     assert sum(p.numel() for p in unet.parameters()) == 57_373_316
     assert len(weights) == 32
     assert sum(p.numel() for p in weights.values()) == 7_077_888
-
-
-def test_streamed_and_resident_data_are_the_same() -> None:
-    resident = make_data()
-    streamed = make_data()
-    streamed.text.tensor = None
-    z = Stream(
-        images=12, flips=2, captions=3, timesteps=20, caption_dropout=0.5,
-        removed=torch.empty(0, dtype=torch.int64), seed=0, domain=Domain.TRAINING,
-    ).samples(0, 40)  # fmt: skip
-    for a, b in zip(resident.batch(z), streamed.batch(z), strict=True):
-        assert torch.equal(a, b)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from leavekout.errors import InputError
-from leavekout.evaluation import mean_squared_error, split_pictures
 from leavekout.scores import check_scores, random_set, read_scores, top_k
 from leavekout.similarity import flattened, similarity_scores
 
@@ -69,15 +68,3 @@ def test_similarity_is_the_larger_cosine_of_image_and_flip() -> None:
     unflipped = similarity_scores(queries, pixels, flattened, flips=False, batch=3)
     plain = [[cosine(q, image) for image in pixels] for q in queries]
     np.testing.assert_allclose(unflipped, plain, rtol=1e-6)
-
-
-def test_mse_is_in_the_unit_range() -> None:
-    black, white = np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 255, np.uint8)
-    assert mean_squared_error(black, white) == 1.0
-    assert mean_squared_error(white, white) == 0.0
-
-
-def test_pictures_stored_side_by_side_come_apart_again() -> None:
-    pictures = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 3), dtype=np.uint8)
-    apart = split_pictures(np.concatenate(pictures, axis=1), 3)
-    assert np.array_equal(np.stack(apart), pictures)

@@ -95,11 +95,15 @@ rule draw_attributed:
             query=TEST_QUERIES,
         ),
     output:
-        figures=report(
-            collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
-            caption="../report/attributed.rst",
-            category="Attributed images",
-        ),
+        figures=[
+            report(
+                f"<results>/figures/attributed/{query}.png",
+                caption="../report/attributed.rst",
+                category="Attributed images",
+                labels={"query": query},
+            )
+            for query in TEST_QUERIES
+        ],
     log:
         "<logs>/draw_attributed.log",
     benchmark:
@@ -127,11 +131,15 @@ rule draw_regenerated:
         methods=TEST_EVALUATIONS,
         controls=SHOWN_CONTROLS,
     output:
-        figures=report(
-            collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
-            caption="../report/regenerated.rst",
-            category="Regenerated pictures",
-        ),
+        figures=[
+            report(
+                f"<results>/figures/regenerated/{query}.png",
+                caption="../report/regenerated.rst",
+                category="Regenerated pictures",
+                labels={"query": query},
+            )
+            for query in TEST_QUERIES
+        ],
     log:
         "<logs>/draw_regenerated.log",
     benchmark:
