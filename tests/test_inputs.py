@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
 
 from conftest import CPU, UNET, make_data
-from leavekout import artifacts, coco, digits
+from leavekout import artifacts, coco, digits, download
 from leavekout.data import EncodedData
 from leavekout.download import fetch_archive, require_unpacked, unpack
 from leavekout.errors import InputError
@@ -290,3 +291,38 @@ def test_arrays_of_another_length_than_the_table_are_refused(name: str, cut: int
             arrays["latents"], arrays["text"], data.null_text.numpy(), data.image_ids.numpy(),
             device=CPU,
         )  # fmt: skip
+
+
+# Models of a hub, whose client is replaced: nothing is reached in tests.
+
+
+def test_one_folder_of_a_model_repository_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def snapshot(repo: str, *, local_dir: str, **options: Any) -> None:
+        assert (repo, options["revision"], options["allow_patterns"]) == ("a/b", "v1", "vae/*")
+        assert "*.bin" in options["ignore_patterns"]  # no pickles
+        (Path(local_dir) / "vae").mkdir()
+        (Path(local_dir) / "vae" / "config.json").write_text("{}")
+        (Path(local_dir) / ".cache").mkdir()
+
+    monkeypatch.setattr(download, "snapshot_download", snapshot)
+    target = tmp_path / "encoders" / "vae"
+    download.fetch_model("a/b", "v1", "vae", target)
+    assert [path.name for path in target.iterdir()] == ["config.json"]
+    assert [path.name for path in target.parent.iterdir()] == ["vae"]
+
+
+def test_a_model_that_cannot_be_fetched_is_said_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(repo: str, **options: Any) -> None:
+        raise LocalEntryNotFoundError("no network")
+
+    monkeypatch.setattr(download, "snapshot_download", offline)
+    with pytest.raises(InputError, match=r"a/b@v1: cannot be fetched"):
+        download.fetch_model("a/b", "v1", "vae", tmp_path / "vae")
+    monkeypatch.setattr(download, "snapshot_download", lambda repo, **options: None)
+    with pytest.raises(InputError, match=r"a/b@v1: has no folder 'vae'"):
+        download.fetch_model("a/b", "v1", "vae", tmp_path / "vae")
+    assert list(tmp_path.iterdir()) == []
