@@ -80,7 +80,7 @@ def train_from_scratch(
     notes = {"training": config.model_dump(), "removed": len(removed), **result}
     save_tensors(output, unet.state_dict(), notes)
     state.unlink(missing_ok=True)
-    logger.info("%s: final loss %.4f", label(output.parent), result["final_loss"])
+    logger.info("%s: trained, %s", label(output.parent), result)
 
 
 def train(
@@ -94,7 +94,7 @@ def train(
     save_state_seconds: float,
     what: str = "training",
     on_step: Callable[[int], None] = lambda step: None,
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """Trains `unet` in place: A(D \\ D^K) of eq. 1.
 
     AdamW on the DDPM loss over the paired stream of `config.seed` (see `stream.py`). The whole
@@ -136,7 +136,7 @@ def train(
             samples = stream.samples(step * config.batch_size, (step + 1) * config.batch_size)
             yield samples, *data.batch(samples)
 
-    losses: deque[Tensor] = deque([torch.tensor(math.nan)], maxlen=max(1, steps // 10))
+    losses: deque[Tensor] = deque(maxlen=max(1, steps // 10))
     saved = time.monotonic()
     numbered = enumerate(prefetch(batches(), data.device), start=first)
     for step, (samples, x0, text) in progress(numbered, what, steps, start=first):
@@ -160,7 +160,9 @@ def train(
             _save_state(unet, optimizer, state, identity, step + 1)
             saved = time.monotonic()
         on_step(step)
-    return {"steps": steps, "final_loss": torch.stack(list(losses)).mean().item()}
+    # None where a saved state was already at the last step.
+    final_loss = torch.stack(list(losses)).mean().item() if losses else None
+    return {"steps": steps, "final_loss": final_loss}
 
 
 def _require_finite(loss: Tensor, what: str, step: int) -> None:
