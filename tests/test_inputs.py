@@ -261,6 +261,13 @@ def test_artifacts_carry_their_provenance(tmp_path: Path) -> None:
     assert {"commit", "torch", "diffusers"} <= notes.keys()
 
 
+def test_artifacts_can_be_read_by_whom_the_user_lets(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "a.safetensors", {"x": torch.zeros(1)})
+    (tmp_path / "plain").touch()
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     unet = build_unet({**UNET, "cross_attention_dim": 10}, seed=0, device=CPU)
     save_tensors(tmp_path / "w.safetensors", unet.state_dict())

@@ -22,6 +22,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from leavekout.errors import InputError
 
+_UMASK = os.umask(0)
+os.umask(_UMASK)  # it can only be read by setting it
 _LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "numpy")
 
 
@@ -49,6 +51,7 @@ def atomic(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
     try:
         yield temporary
+        temporary.chmod(0o666 & ~_UMASK)  # safetensors makes files that only their owner can read
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error}).") from error
