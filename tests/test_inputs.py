@@ -58,6 +58,7 @@ def test_rows_are_in_the_order_of_image_ids(valid: dict[str, Any]) -> None:
     [
         ({"images": [{"id": 7, "file_name": "a"}]}, "holds 1 images, but 'dataset.images' is 2"),
         ({"images": [{"id": 7, "file_name": "a"}] * 2}, "image id 7 stands twice"),
+        ({"images": [{"id": 7}, {"id": 30, "file_name": "b"}]}, "image 7 has no 'file_name'"),
         ({"images": [{"id": -1, "file_name": "a"}, {"id": 2, "file_name": "b"}]}, "whole numbers"),
         ({"captions": [(7, "y"), (7, "z"), (30, "x")]}, "image 30 has 1"),
         ({"captions": [(7, "y"), (7, "z")]}, "image 30 has 0"),

@@ -55,6 +55,9 @@ def training_table(annotations: Path, *, images: int, captions: int) -> pd.DataF
     whole = pd.api.types.is_integer_dtype(table["id"])
     if not whole or not table["id"].between(0, 2**32 - 1).all():
         raise InputError(f"{annotations}: image ids must be whole numbers from 0 to 2^32 - 1.")
+    if table["file_name"].isna().any():
+        image = table["id"][table["file_name"].isna()].iloc[0]
+        raise InputError(f"{annotations}: image {image} has no 'file_name'.")
     grouped = texts.groupby("image_id")["caption"].apply(list)
     table = table.rename(columns={"id": "image_id"}).sort_values("image_id", ignore_index=True)
     lists = table["image_id"].map(grouped)

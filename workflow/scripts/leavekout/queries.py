@@ -51,7 +51,6 @@ class Queries:
     noise_seeds: list[int]
     latents: Tensor  # [Q, 4, h, w], the sampler's final latents
     text: Tensor  # [Q, T, E]
-
     rows: list[int]  # of the queries in the arrays over all queries
 
     @classmethod
