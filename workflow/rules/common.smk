@@ -28,6 +28,8 @@ TEST_QUERIES = [f"q{i:03d}" for i in range(config["queries"]["test"])]
 TUNING_QUERIES = [f"t{i:03d}" for i in range(config["queries"]["tuning"])]
 QUERIES = TEST_QUERIES + TUNING_QUERIES
 METHODS = config["methods"]
+# Each entry of these sections is a method that needs no rule of its own.
+METHOD_SECTIONS = ("unlearning", "embeddings", "influence", "external")
 TUNING = config["tuning"] or {"methods": [], "k": []}
 
 # The cases of the controls: random sets, and trainings of other seeds that remove nothing.
@@ -61,6 +63,7 @@ wildcard_constraints:
     seed=r"\d+",
     k=r"\d+",
     weights="[a-z_]+",
+    objective="loss|squared_output",
 
 
 def evaluations(methods, queries, ks):
@@ -73,6 +76,16 @@ def evaluations(methods, queries, ks):
     )
 
 
+def source_model(seed):
+    """The weights of a source model: θ0, or one of an ensemble's, trained with another seed.
+
+    The latter are the models that nothing was removed from; see `retrain_without_removal`.
+    """
+    if int(seed) == config["training"]["seed"]:
+        return "<results>/source/model.safetensors"
+    return f"<results>/retrained/no_removal/seed{seed}/k0/model.safetensors"
+
+
 def weights_file(path):
     """Leave-K-out weights are large: kept only where the configuration says so."""
     return path if COUNTERFACTUAL["keep_models"] else temp(path)
@@ -80,10 +93,11 @@ def weights_file(path):
 
 def require_known_methods():
     """Stops with one sentence if a method is named that nothing makes."""
+    named = [name for section in METHOD_SECTIONS for name in config[section]]
     for method in [*METHODS, *TUNING["methods"]]:
         path = f"results/{config['experiment']}/attribution/{method}/q000.npy"
         if not any(producer.is_producer(path) for producer in workflow.rules):
             raise WorkflowError(
                 f"methods: nothing in workflow/rules/attribution/ writes the scores of '{method}'; "
-                f"variants of unlearning in this configuration: {', '.join(config['unlearning'])}."
+                f"methods of this configuration: {', '.join(map(str, named))}."
             )

@@ -60,7 +60,8 @@ use rule retrain as retrain_without_removal with:
         **ENCODED,
     output:
         removed="<results>/removal/no_removal/seed{seed}/k{k}.npy",
-        weights=weights_file("<results>/retrained/no_removal/seed{seed}/k{k}/model.safetensors"),
+        # Kept: few, and the ensembles of influence methods are made of them.
+        weights="<results>/retrained/no_removal/seed{seed}/k{k}/model.safetensors",
     log:
         "<logs>/retrain/no_removal/seed{seed}/k{k}.log",
     benchmark:

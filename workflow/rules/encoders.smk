@@ -44,7 +44,30 @@ if ENCODERS["source"] == "train":
         script:
             "../scripts/train_clip.py"
 
+    rule train_dino:
+        input:
+            **PIXELS,
+        output:
+            dino=directory("<results>/encoders/dino"),
+        log:
+            "<logs>/train_dino.log",
+        benchmark:
+            "<benchmarks>/train_dino.tsv"
+        conda:
+            CONDA
+        resources:
+            gpu=HARDWARE["gpus"],
+        params:
+            training=ENCODERS["dino"],
+            version=1,
+        script:
+            "../scripts/train_dino.py"
+
 else:
+    FETCHED = {
+        **{name: ENCODERS[name] for name in ("vae", "text_encoder", "tokenizer", "clip")},
+        **ENCODERS["more"],
+    }
 
     rule fetch_encoder:
         output:
@@ -54,12 +77,12 @@ else:
         benchmark:
             "<benchmarks>/fetch_encoder/{encoder}.tsv"
         wildcard_constraints:
-            encoder="vae|text_encoder|tokenizer|clip",
+            encoder="|".join(FETCHED),
         localrule: True
         conda:
             CONDA
         params:
-            model=lambda wildcards: ENCODERS[wildcards.encoder],
+            model=lambda wildcards: FETCHED[wildcards.encoder],
             version=1,
         script:
             "../scripts/fetch_encoder.py"

@@ -105,9 +105,24 @@ rule estimate_fisher:
     params:
         model=config["model"],
         fisher=config["fisher"],
+        curvature="diagonal",
         version=1,
     script:
         "../scripts/estimate_fisher.py"
+
+
+use rule estimate_fisher as estimate_ekfac with:
+    output:
+        fisher="<results>/ekfac/{weights}.safetensors",
+    log:
+        "<logs>/estimate_ekfac/{weights}.log",
+    benchmark:
+        "<benchmarks>/estimate_ekfac/{weights}.tsv"
+    params:
+        model=config["model"],
+        fisher=config["fisher"],
+        curvature="ekfac",
+        version=1,
 
 
 rule source_losses:
@@ -115,11 +130,11 @@ rule source_losses:
         **ENCODED,
         weights="<results>/source/model.safetensors",
     output:
-        losses="<results>/losses/source.npy",
+        losses="<results>/losses/source/{objective}.npy",
     log:
-        "<logs>/source_losses.log",
+        "<logs>/source_losses/{objective}.log",
     benchmark:
-        "<benchmarks>/source_losses.tsv"
+        "<benchmarks>/source_losses/{objective}.tsv"
     conda:
         CONDA
     resources:

@@ -43,6 +43,7 @@ with compute_job(snakemake) as device:
         query_id=query.noise_seeds[0],
         images=data.images,
         batch=snakemake.resources.gradient_batch,
+        box=snakemake.params.box,
     )
     losses = training_losses(
         unet,
@@ -50,6 +51,7 @@ with compute_job(snakemake) as device:
         data,
         LossSweep(**snakemake.params.losses),
         batch=snakemake.resources.batch,
+        objective=config.objective,
         what=f"{snakemake.wildcards.method} {snakemake.wildcards.query}",
     )
     scores = unlearning_scores(losses, load_npy(Path(snakemake.input.source_losses)))

@@ -1,9 +1,10 @@
-"""Estimates the diagonal Fisher of a weight subset at θ0."""
+"""Estimates the Fisher of a weight subset at θ0: its diagonal, or its EK-FAC factors."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.data import EncodedData
+from leavekout.ekfac import ekfac
 from leavekout.fisher import diagonal_fisher
 from leavekout.job import compute_job
 from leavekout.schema import Model
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 with compute_job(snakemake) as device:
     model = Model(**snakemake.params.model)
     unet = load_unet(model.unet, Path(snakemake.input.weights), device=device)
-    fisher = diagonal_fisher(
+    estimate = {"diagonal": diagonal_fisher, "ekfac": ekfac}[snakemake.params.curvature]
+    fisher = estimate(
         unet,
         build_scheduler(model.noise_schedule),
         EncodedData.load(

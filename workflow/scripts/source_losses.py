@@ -23,6 +23,7 @@ with compute_job(snakemake) as device:
         ),
         LossSweep(**snakemake.params.losses),
         batch=snakemake.resources.batch,
+        objective=snakemake.wildcards.objective,
         what="source losses",
     )
     save_npy(Path(snakemake.output.losses), losses)

@@ -3,11 +3,12 @@
 UNLEARNING = config["unlearning"]
 
 
-# A Newton step needs the Fisher of the weights it moves; gradient ascent needs none.
-FISHER_OF = {
-    name: (
-        f"<results>/fisher/{variant['weights']}.safetensors" if variant["step"] == "newton" else []
-    )
+# A Newton step needs the curvature of the weights it moves; gradient ascent needs none.
+CURVATURE_OF = {
+    name: {
+        ("newton", "diagonal"): f"<results>/fisher/{variant['weights']}.safetensors",
+        ("newton", "ekfac"): f"<results>/ekfac/{variant['weights']}.safetensors",
+    }.get((variant["step"], variant["curvature"]), [])
     for name, variant in UNLEARNING.items()
 }
 
@@ -19,8 +20,10 @@ rule attribute_by_unlearning:
         queries="<results>/queries/queries.parquet",
         query_latents="<results>/queries/latents.npy",
         query_text="<results>/queries/text.npy",
-        source_losses="<results>/losses/source.npy",
-        fisher=lambda wildcards: FISHER_OF[wildcards.method],
+        source_losses=lambda wildcards: (
+            f"<results>/losses/source/{UNLEARNING[wildcards.method]['objective']}.npy"
+        ),
+        fisher=lambda wildcards: CURVATURE_OF[wildcards.method],
     output:
         scores="<results>/attribution/{method}/{query}.npy",
     log:
@@ -39,7 +42,9 @@ rule attribute_by_unlearning:
     params:
         model=config["model"],
         losses=config["losses"],
-        unlearning=lambda wildcards: UNLEARNING[wildcards.method],
+        # A box belongs to one query, so another query's box reruns nothing.
+        unlearning=lambda wildcards: {**UNLEARNING[wildcards.method], "boxes": {}},
+        box=lambda wildcards: UNLEARNING[wildcards.method]["boxes"].get(wildcards.query),
         version=1,
     script:
         "../../scripts/attribute_by_unlearning.py"

@@ -1,6 +1,7 @@
 """The diagonal Fisher information of a weight subset at θ0 (Appendix A.1 of the paper)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
 from diffusers import DDPMScheduler
@@ -15,24 +16,27 @@ from leavekout.per_sample import per_sample_gradients
 from leavekout.stream import Stream
 
 
-def diagonal_fisher(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
-    data: EncodedData,
-    weights: Mapping[str, nn.Parameter],
-    *,
-    samples: int,
-    seed: int,
-    batch: int,
-) -> dict[str, Tensor]:
-    """F = mean over samples of (∇L(z, θ0))², the square taken for each sample alone.
+@dataclass(frozen=True)
+class FisherSample:
+    """A batch of training samples at which the curvature is estimated."""
 
-    Each sample is an image, flip and caption of the training set, with one uniform timestep and
-    fresh noise; images come in shuffled epochs. Sample j is keyed by (seed, j), so the estimate
-    does not depend on `batch` but for rounding.
+    x0: Tensor  # [B, 4, h, w]
+    text: Tensor  # [B, T, E]
+    timesteps: Tensor  # int64 [B]
+    noise: Tensor  # [B, 4, h, w]
 
-    Returns:
-        For each name in `weights`, a float32 tensor of the weight's shape.
+    def loss(self, unet: nn.Module, scheduler: DDPMScheduler) -> Tensor:
+        """L of each sample: [B]."""
+        return ddpm_loss(unet, scheduler, self.x0, self.timesteps, self.noise, self.text)
+
+
+def fisher_samples(
+    scheduler: DDPMScheduler, data: EncodedData, *, samples: int, seed: int, batch: int, what: str
+) -> Iterator[FisherSample]:
+    """Training samples in batches: one uniform timestep and fresh noise for each.
+
+    A sample is an image, flip and caption; images come in shuffled epochs. Sample j is keyed by
+    (seed, j), so nothing depends on `batch` but rounding.
     """
     stream = Stream(
         images=data.images,
@@ -44,15 +48,36 @@ def diagonal_fisher(
         seed=seed,
         domain=Domain.FISHER,
     )
-    sums = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in weights.items()}
     starts = range(0, samples, batch)
-    for start in progress(starts, "Fisher", total=len(starts)):
+    for start in progress(starts, what, total=len(starts)):
         drawn = stream.samples(start, min(start + batch, samples))
         x0, text = data.batch(drawn)
         positions, t = drawn.positions.to(data.device), drawn.timesteps.to(data.device)
         noise = normal(seed, Domain.FISHER, positions, shape=data.latent_shape).to(x0)
+        yield FisherSample(x0, text, t, noise)
+
+
+def diagonal_fisher(
+    unet: nn.Module,
+    scheduler: DDPMScheduler,
+    data: EncodedData,
+    weights: Mapping[str, nn.Parameter],
+    *,
+    samples: int,
+    seed: int,
+    batch: int,
+) -> dict[str, Tensor]:
+    """F = mean over samples of (∇L(z, θ))², the square taken for each sample alone.
+
+    Returns:
+        For each name in `weights`, a float32 tensor of the weight's shape.
+    """
+    sums = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in weights.items()}
+    for sample in fisher_samples(
+        scheduler, data, samples=samples, seed=seed, batch=batch, what="Fisher"
+    ):
         with per_sample_gradients(unet, weights) as gradients:
-            ddpm_loss(unet, scheduler, x0, t, noise, text).sum().backward()
+            sample.loss(unet, scheduler).sum().backward()
         for name, gradient in gradients.items():
             sums[name] += gradient.square().sum(0, dtype=torch.float64)
     return {name: (total / samples).float() for name, total in sums.items()}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from leavekout.data import EncodedData
 from leavekout.job import progress
 from leavekout.noise import Domain, normal
-from leavekout.schema import LossSweep
+from leavekout.schema import LossSweep, Objective
 from leavekout.unet import strided_timesteps
 
 
@@ -19,18 +19,25 @@ def ddpm_loss(
     timesteps: Tensor,
     noise: Tensor,
     text: Tensor,
+    *,
+    objective: Objective = "loss",
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Mean squared error between ε and ε_θ(x_t, c, t), for each sample.
 
     Args:
         x0, noise: [B, 4, h, w]; timesteps: int64 [B]; text: [B, T, E].
+        objective: `squared_output` takes ‖ε_θ(x_t, c, t)‖² in place of the error, as D-TRAK does.
+        mask: bool [h, w]; the mean is then over the elements where it is true.
 
     Returns:
         [B], the mean over latent elements.
     """
     x_t = scheduler.add_noise(x0, noise, timesteps)
     predicted = unet(x_t, timesteps, text, return_dict=False)[0]
-    return (predicted - noise).square().flatten(1).mean(1)
+    error = predicted - noise if objective == "loss" else predicted
+    elements = error if mask is None else error[:, :, mask]
+    return elements.square().flatten(1).mean(1)
 
 
 @torch.no_grad()
@@ -41,6 +48,7 @@ def training_losses(
     config: LossSweep,
     *,
     batch: int,
+    objective: Objective = "loss",
     what: str = "losses",
 ) -> np.ndarray:
     """L(z, θ) of every training image and flip: float64 [N, F].
@@ -68,7 +76,9 @@ def training_losses(
             ids = data.image_ids[rows].to(data.device)[image]
             noise = normal(config.seed, Domain.SWEEP, ids, flip, t, shape=data.latent_shape)
             x0 = latents[image, flip]
-            losses = ddpm_loss(unet, scheduler, x0, t, noise.to(x0), texts[image, caption])
+            losses = ddpm_loss(
+                unet, scheduler, x0, t, noise.to(x0), texts[image, caption], objective=objective
+            )
             sums.index_add_(0, (start + image) * flips + flip, losses.double())
     return (sums / (steps * captions)).reshape(data.images, flips).cpu().numpy()
 

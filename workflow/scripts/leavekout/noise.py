@@ -33,6 +33,8 @@ class Domain(IntEnum):
     SAMPLING = 7  # noise that a query is generated from
     REMOVAL = 8  # random removal sets
     PROMPTS = 9  # which prompts become queries
+    PROJECTION = 10  # signs and rows of a random projection
+    GRADIENT = 11  # timestep, noise, flip and caption of a projected gradient
 
 
 def philox(counter: Sequence[Tensor | int], key: tuple[int, int]) -> tuple[Tensor, ...]:

@@ -6,7 +6,7 @@ once. No weight gradient is computed by autograd, and nothing upstream of the fi
 is differentiated.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,10 +14,44 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+OnBackward = Callable[[str, nn.Module, Tensor, Tensor], None]
+
+
+@contextmanager
+def watch_layers(
+    model: nn.Module, layers: Iterable[str], on_backward: OnBackward
+) -> Iterator[None]:
+    """Calls `on_backward(name, layer, a, g)` while the block runs a forward and a backward pass.
+
+    a is the layer's input and g the gradient of its output. Inside the block no weight of the
+    model takes a gradient.
+    """
+    flags = {parameter: parameter.requires_grad for parameter in model.parameters()}
+    handles = []
+    for name in layers:
+
+        def forward_hook(
+            module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor, name: str = name
+        ) -> None:
+            a = inputs[0].detach()
+            if not output.requires_grad:
+                output.requires_grad_()  # the first chosen layer: differentiation ends here
+            output.register_hook(lambda g: on_backward(name, module, a, g))
+
+        handles.append(model.get_submodule(name).register_forward_hook(forward_hook))
+    try:
+        model.requires_grad_(False)
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        for parameter, flag in flags.items():
+            parameter.requires_grad_(flag)
+
 
 @contextmanager
 def per_sample_gradients(
-    model: nn.Module, weights: Mapping[str, nn.Parameter]
+    model: nn.Module, weights: Iterable[str], *, group: int = 1
 ) -> Iterator[dict[str, Tensor]]:
     """Collects per-sample gradients while the block runs one forward and one backward pass.
 
@@ -25,7 +59,9 @@ def per_sample_gradients(
     losses. Afterwards the yielded dict holds, for each name in `weights`, [B, *weight.shape].
 
     Args:
-        weights: parameters of Linear, Conv2d, GroupNorm and LayerNorm layers, by name.
+        weights: names of parameters of Linear, Conv2d, GroupNorm and LayerNorm layers.
+        group: adds up the gradients of so many consecutive samples, for B·group samples in a
+            batch; of linear layers no gradient of a single sample is ever made.
 
     Raises:
         TypeError: a weight belongs to another kind of layer.
@@ -35,40 +71,15 @@ def per_sample_gradients(
     for name in weights:
         layer, _, kind = name.rpartition(".")
         owners.setdefault(layer, set()).add(kind)
-    flags = {parameter: parameter.requires_grad for parameter in model.parameters()}
-    handles = []
-    for layer, kinds in owners.items():
-        module = model.get_submodule(layer)
-        rule = _rule(module)
+    rules = {layer: _rule(model.get_submodule(layer)) for layer in owners}
 
-        def forward_hook(
-            module: nn.Module,
-            inputs: tuple[Tensor, ...],
-            output: Tensor,
-            layer: str = layer,
-            kinds: set[str] = kinds,
-            rule: Callable[..., dict[str, Tensor]] = rule,
-        ) -> None:
-            source = inputs[0].detach()
-            if not output.requires_grad:
-                output.requires_grad_()  # the first chosen layer: differentiation ends here
+    def collect(layer: str, module: nn.Module, a: Tensor, g: Tensor) -> None:
+        for kind, value in rules[layer](module, a, g, owners[layer], group).items():
+            name = f"{layer}.{kind}"
+            gradients[name] = gradients[name] + value if name in gradients else value
 
-            def backward_hook(gradient: Tensor) -> None:
-                for kind, value in rule(module, source, gradient, kinds).items():
-                    name = f"{layer}.{kind}"
-                    gradients[name] = gradients[name] + value if name in gradients else value
-
-            output.register_hook(backward_hook)
-
-        handles.append(module.register_forward_hook(forward_hook))
-    try:
-        model.requires_grad_(False)
+    with watch_layers(model, owners, collect):
         yield gradients
-    finally:
-        for handle in handles:
-            handle.remove()
-        for parameter, flag in flags.items():
-            parameter.requires_grad_(flag)
 
 
 def _rule(module: nn.Module) -> Callable[..., dict[str, Tensor]]:
@@ -82,9 +93,11 @@ def _rule(module: nn.Module) -> Callable[..., dict[str, Tensor]]:
     raise TypeError(f"no per-sample gradient for {type(module).__name__}")
 
 
-def _linear(layer: nn.Linear, a: Tensor, g: Tensor, kinds: set[str]) -> dict[str, Tensor]:
-    """a: [B, …, in], g: [B, …, out] → weight [B, out, in], bias [B, out]."""
-    a, g = a.reshape(len(a), -1, a.shape[-1]), g.reshape(len(g), -1, g.shape[-1])
+def _linear(
+    layer: nn.Linear, a: Tensor, g: Tensor, kinds: set[str], group: int
+) -> dict[str, Tensor]:
+    """a: [B·group, …, in], g: [B·group, …, out] → weight [B, out, in], bias [B, out]."""
+    a, g = (x.reshape(len(x) // group, -1, x.shape[-1]) for x in (a, g))
     results = {}
     if "weight" in kinds:
         results["weight"] = torch.bmm(g.transpose(1, 2), a)
@@ -93,23 +106,25 @@ def _linear(layer: nn.Linear, a: Tensor, g: Tensor, kinds: set[str]) -> dict[str
     return results
 
 
-def _convolution(layer: nn.Conv2d, a: Tensor, g: Tensor, kinds: set[str]) -> dict[str, Tensor]:
-    """a: [B, in, H, W], g: [B, out, H', W'] → weight [B, out, in, k, k], bias [B, out]."""
+def _convolution(
+    layer: nn.Conv2d, a: Tensor, g: Tensor, kinds: set[str], group: int
+) -> dict[str, Tensor]:
+    """a: [B·group, in, H, W], g: [B·group, out, H', W'] → weight [B, out, in, k, k], bias."""
     results = {}
     if "weight" in kinds:
         geometry: dict[str, Any] = {
             name: getattr(layer, name) for name in ("dilation", "padding", "stride")
         }
-        patches = functional.unfold(a, layer.kernel_size, **geometry)  # [B, in·k·k, H'·W']
+        patches = functional.unfold(a, layer.kernel_size, **geometry)  # [B·group, in·k·k, H'·W']
         product = torch.bmm(g.flatten(2), patches.transpose(1, 2))
         results["weight"] = product.reshape(len(a), *layer.weight.shape)
     if "bias" in kinds:
         results["bias"] = g.flatten(2).sum(2)
-    return results
+    return {kind: _add_up(value, group) for kind, value in results.items()}
 
 
 def _norm(
-    layer: nn.GroupNorm | nn.LayerNorm, a: Tensor, g: Tensor, kinds: set[str]
+    layer: nn.GroupNorm | nn.LayerNorm, a: Tensor, g: Tensor, kinds: set[str], group: int
 ) -> dict[str, Tensor]:
     """Affine weight and bias: [B, channels] each."""
     if isinstance(layer, nn.GroupNorm):
@@ -119,4 +134,11 @@ def _norm(
         normed = functional.layer_norm(a, layer.normalized_shape, eps=layer.eps)
         over = tuple(range(1, a.dim() - len(layer.normalized_shape)))
     results = {"weight": g * normed, "bias": g}
-    return {kind: results[kind].sum(over) if over else results[kind] for kind in kinds}
+    return {
+        kind: _add_up(results[kind].sum(over) if over else results[kind], group) for kind in kinds
+    }
+
+
+def _add_up(values: Tensor, group: int) -> Tensor:
+    """[B·group, …] → [B, …]."""
+    return values.unflatten(0, (-1, group)).sum(1)

@@ -13,6 +13,9 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+QueryName = Annotated[str, Field(pattern=r"^[qt]\d{3,}$")]
+# Left, top, right, bottom of a part of a picture, as fractions of its width and height.
+Box = tuple[Fraction, Fraction, Fraction, Fraction]
 
 
 def _distinct(values: list[Any]) -> list[Any]:
@@ -23,6 +26,8 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 Distinct = AfterValidator(_distinct)
 WeightSubset = Literal["all", "attention", "cross_attention", "cross_attention_kv"]
+# What a gradient is of: the loss L, or ‖ε_θ‖² in its place (D-TRAK; CR Table 5).
+Objective = Literal["loss", "squared_output"]
 
 
 class Section(BaseModel):
@@ -80,12 +85,28 @@ class ClipTraining(Section):
     seed: Seed
 
 
+class DinoTraining(Section):
+    """A small vision transformer trained on the training images by self-distillation."""
+
+    width: Positive
+    layers: Positive
+    heads: Positive
+    patch_size: Positive
+    prototypes: Positive
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: PositiveFloat
+    teacher_momentum: Fraction
+    seed: Seed
+
+
 class TrainedEncoders(Section):
     """Encoders trained here, from scratch, on the experiment's own images."""
 
     source: Literal["train"]
     vae: VaeTraining
     clip: ClipTraining
+    dino: DinoTraining
 
 
 class HubFolder(Section):
@@ -104,6 +125,7 @@ class FetchedEncoders(Section):
     text_encoder: HubFolder
     tokenizer: HubFolder
     clip: HubFolder
+    more: dict[Name, HubFolder] = {}
 
 
 class NoiseSchedule(Section):
@@ -174,12 +196,46 @@ class Unlearning(Section):
     """One variant of attribution by unlearning."""
 
     weights: WeightSubset
+    objective: Objective = "loss"
     step: Literal["newton", "gradient_ascent"]
+    curvature: Literal["diagonal", "ekfac"] = "diagonal"
     step_size: PositiveFloat
     steps: Positive
     damping: Annotated[float, Field(ge=0)] = 0.0
     gradient_samples: Positive
     seed: Seed
+    boxes: dict[QueryName, Box] = {}
+
+
+class Embedding(Section):
+    """Attribution by similarity of an encoder's features."""
+
+    encoder: Name
+    features: Literal["image", "text"]
+    mapper: str | None = None
+
+
+class Gradients(Section):
+    """Projected per-sample gradients of the training set, shared by influence methods."""
+
+    objective: Objective
+    weights: WeightSubset
+    timesteps: Literal["random", "uniform"]
+    draws: Positive
+    layout: Literal["joint", "by_layer"]
+    dimension: Positive
+    seed: Seed
+
+
+class Influence(Section):
+    """One method that scores images by their projected gradients."""
+
+    gradients: Name
+    solver: Literal["ridge", "datainf"]
+    damping: Annotated[float, Field(ge=0)]
+    query_draws: Positive
+    query_timestep: Annotated[int, Field(ge=0)] | None = None
+    source_seeds: Annotated[list[Seed], Field(min_length=1), Distinct]
 
 
 class KRange(Section):
@@ -260,7 +316,13 @@ class Experiment(Section):
     queries: Queries
     fisher: Fisher
     losses: LossSweep
-    unlearning: dict[Name, Unlearning]
+    unlearning: dict[Name, Unlearning] = {}
+    embeddings: dict[Name, Embedding] = {}
+    gradients: dict[Name, Gradients] = {}
+    influence: dict[Name, Influence] = {}
+    external: dict[Name, str] = {}
+    extra_rules: list[str] = []
+    extra: dict[str, Any] = {}
     methods: Annotated[list[Name], Field(min_length=1), Distinct]
     counterfactual: Counterfactual
     tuning: Tuning | None = None

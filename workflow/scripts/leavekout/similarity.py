@@ -1,8 +1,12 @@
 """Attribution by similarity of features: cosine, the maximum over an image and its flip."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
+from torch import Tensor
+
+from leavekout.errors import InputError
 
 
 def cosine_scores(queries: np.ndarray, images: np.ndarray) -> np.ndarray:
@@ -39,6 +43,45 @@ def similarity_scores(
         if flips:
             found = np.maximum(found, cosine_scores(of_queries, features(part[:, :, ::-1])))
         scores[:, start : start + batch] = found
+    return scores
+
+
+def embedding_scores(
+    queries: np.ndarray,
+    features: np.ndarray,
+    *,
+    mapper: Mapping[str, Tensor] | None,
+    over: Literal["max", "mean"],
+    batch: int = 4096,
+) -> np.ndarray:
+    """Cosine similarity of cached features to Q queries: float32 [Q, N].
+
+    Args:
+        queries: [Q, D]; features: [N, G, D], G features of each image (flips, or captions), may be
+            memory-mapped.
+        mapper: of `features.read_mapper`; applied to features of unit length.
+        over: how the G similarities become one.
+    """
+
+    def mapped(values: np.ndarray) -> np.ndarray:
+        unit = _unit(values)
+        if mapper is None:
+            return unit
+        result = unit @ mapper["weight"].double().numpy().T
+        return result + mapper["bias"].double().numpy() if "bias" in mapper else result
+
+    if mapper is not None and mapper["weight"].shape[1] != queries.shape[1]:
+        raise InputError(
+            f"mapper: its matrix {tuple(mapper['weight'].shape)} does not take features of "
+            f"{queries.shape[1]} dimensions."
+        )
+    of_queries = mapped(queries)
+    scores = np.empty((len(queries), len(features)), np.float32)
+    for start in range(0, len(features), batch):
+        part = np.asarray(features[start : start + batch])
+        found = cosine_scores(of_queries, mapped(part.reshape(-1, part.shape[-1])))
+        grouped = found.reshape(len(queries), *part.shape[:2])
+        scores[:, start : start + batch] = getattr(grouped, over)(axis=2)
     return scores
 
 

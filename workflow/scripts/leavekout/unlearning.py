@@ -1,17 +1,19 @@
 """Attribution by unlearning: the method of the paper (Section 4)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
+from leavekout import ekfac
 from leavekout.errors import InputError
 from leavekout.fisher import damped
 from leavekout.loss import ddpm_loss
 from leavekout.noise import Domain, normal, scale_to, words
-from leavekout.schema import Unlearning
+from leavekout.schema import Box, Objective, Unlearning
 
 
 def query_gradient(
@@ -26,6 +28,8 @@ def query_gradient(
     samples: int,
     seed: int,
     batch: int,
+    objective: Objective = "loss",
+    mask: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """∇L(ẑ, θ) with respect to the chosen weights, averaged over draws of (t, ε).
 
@@ -33,6 +37,7 @@ def query_gradient(
         latent: [4, h, w], the sampler's final latent; text: [T, E].
         query_id, step: key the draws together with `seed`.
         samples: number of draws.
+        objective, mask: as in `ddpm_loss`.
     """
     flags = {p: p.requires_grad for p in unet.parameters()}
     unet.requires_grad_(False)
@@ -45,8 +50,10 @@ def query_gradient(
         noise = normal(seed, Domain.UNLEARNING, query_id, step, draws, shape=latent.shape)
         x0 = latent.expand(len(draws), *latent.shape)
         condition = text.expand(len(draws), *text.shape)
-        loss = ddpm_loss(unet, scheduler, x0, t, noise.to(x0), condition).sum() / samples
-        gradients = torch.autograd.grad(loss, list(weights.values()))
+        losses = ddpm_loss(
+            unet, scheduler, x0, t, noise.to(x0), condition, objective=objective, mask=mask
+        )
+        gradients = torch.autograd.grad(losses.sum() / samples, list(weights.values()))
         for total, gradient in zip(totals.values(), gradients, strict=True):
             total += gradient
     for parameter, flag in flags.items():
@@ -58,7 +65,7 @@ def unlearn(
     unet: nn.Module,
     scheduler: DDPMScheduler,
     weights: Mapping[str, nn.Parameter],
-    fisher: Mapping[str, Tensor] | None,
+    curvature: Mapping[str, Tensor] | None,
     latent: Tensor,
     text: Tensor,
     config: Unlearning,
@@ -66,23 +73,22 @@ def unlearn(
     query_id: int,
     images: int,
     batch: int,
+    box: Box | None = None,
 ) -> None:
     """Moves the chosen weights of `unet`, in place, from θ0 to θ_−ẑ.
 
-    newton:          θ ← θ + (α/N) F⁻¹ ∇L(ẑ, θ)   (eq. 5), F damped as `damped` says
+    newton:          θ ← θ + (α/N) F⁻¹ ∇L(ẑ, θ)   (eq. 5), F the damped diagonal Fisher or EK-FAC
     gradient_ascent: θ ← θ + α ∇L(ẑ, θ)
 
     Args:
-        fisher: the diagonal Fisher of the same weights; None for gradient ascent.
+        curvature: the diagonal Fisher or the EK-FAC factors of the same weights, as
+            `config.curvature` says; None for gradient ascent.
         images: N.
+        box: part of the picture that is unlearned, in place of the whole (spatially localized
+            attribution).
     """
-    if config.step == "newton":
-        if fisher is None or fisher.keys() != weights.keys():
-            raise InputError(f"fisher: not the Fisher of the weight subset '{config.weights}'.")
-        divisor = damped(fisher, config.damping)
-        scale = {name: config.step_size / images / f for name, f in divisor.items()}
-    else:
-        scale = {name: torch.tensor(config.step_size) for name in weights}
+    scale, precondition = _preconditioner(config, curvature, weights, images)
+    mask = None if box is None else latent_mask(box, latent.shape[-2:]).to(latent.device)
     for step in range(config.steps):
         gradients = query_gradient(
             unet,
@@ -95,10 +101,50 @@ def unlearn(
             samples=config.gradient_samples,
             seed=config.seed,
             batch=batch,
+            objective=config.objective,
+            mask=mask,
         )
         with torch.no_grad():
-            for name, parameter in weights.items():
-                parameter.add_(scale[name].to(parameter) * gradients[name])
+            for name, direction in precondition(gradients).items():
+                weights[name].add_(scale * direction)
+
+
+def _preconditioner(
+    config: Unlearning,
+    curvature: Mapping[str, Tensor] | None,
+    weights: Mapping[str, nn.Parameter],
+    images: int,
+) -> tuple[float, Callable[[dict[str, Tensor]], dict[str, Tensor]]]:
+    """The factor before the step, and what turns a gradient into its direction."""
+    if config.step == "gradient_ascent":
+        return config.step_size, lambda gradients: gradients
+    if config.curvature == "ekfac":
+        return config.step_size / images, partial(
+            ekfac.solve, curvature or {}, damping=config.damping
+        )
+    if curvature is None or curvature.keys() != weights.keys():
+        raise InputError(f"fisher: not the Fisher of the weight subset '{config.weights}'.")
+    divisor = damped(curvature, config.damping)
+    return config.step_size / images, lambda gradients: {
+        name: gradient / divisor[name].to(gradient) for name, gradient in gradients.items()
+    }
+
+
+def latent_mask(box: Box, size: Sequence[int]) -> Tensor:
+    """The latents whose centres lie inside a box: bool [h, w].
+
+    Raises:
+        InputError: the box holds none.
+    """
+    left, top, right, bottom = box
+    height, width = size
+    y, x = (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width
+    mask = ((y >= top) & (y <= bottom))[:, None] & ((x >= left) & (x <= right))[None]
+    if not mask.any():
+        raise InputError(
+            f"boxes: {list(box)} holds the centre of none of {height} x {width} latents."
+        )
+    return mask
 
 
 def unlearning_scores(unlearned: np.ndarray, source: np.ndarray) -> np.ndarray:

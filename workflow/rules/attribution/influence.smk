@@ -1,0 +1,67 @@
+# Attribution by projected gradients: every entry under `influence:` in the configuration, on the
+# cached artifacts under `gradients:`.
+
+GRADIENTS = config["gradients"]
+INFLUENCE = config["influence"]
+
+
+rule project_gradients:
+    input:
+        **ENCODED,
+        weights=lambda wildcards: source_model(wildcards.seed),
+    output:
+        gradients="<results>/gradients/{gradients}/seed{seed}.npy",
+    log:
+        "<logs>/project_gradients/{gradients}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/project_gradients/{gradients}/seed{seed}.tsv"
+    wildcard_constraints:
+        gradients="|".join(GRADIENTS),
+    conda:
+        CONDA
+    resources:
+        gpu=HARDWARE["gpus"],
+        batch=HARDWARE["per_sample_batch"],
+        device_data_gb=HARDWARE["device_data_gb"],
+    params:
+        model=config["model"],
+        gradients=lambda wildcards: GRADIENTS[wildcards.gradients],
+        version=1,
+    script:
+        "../../scripts/project_gradients.py"
+
+
+rule attribute_by_influence:
+    input:
+        queries="<results>/queries/queries.parquet",
+        query_latents="<results>/queries/latents.npy",
+        query_text="<results>/queries/text.npy",
+        weights=lambda wildcards: [
+            source_model(seed) for seed in INFLUENCE[wildcards.method]["source_seeds"]
+        ],
+        gradients=lambda wildcards: collect(
+            "<results>/gradients/{gradients}/seed{seed}.npy",
+            gradients=INFLUENCE[wildcards.method]["gradients"],
+            seed=INFLUENCE[wildcards.method]["source_seeds"],
+        ),
+    output:
+        scores=collect("<results>/attribution/{{method}}/{query}.npy", query=QUERIES),
+    log:
+        "<logs>/attribution/{method}.log",
+    benchmark:
+        "<benchmarks>/attribution/{method}.tsv"
+    wildcard_constraints:
+        method="|".join(INFLUENCE),
+    conda:
+        CONDA
+    resources:
+        gpu=HARDWARE["gpus"],
+        batch=HARDWARE["gradient_batch"],
+    params:
+        names=QUERIES,
+        model=config["model"],
+        influence=lambda wildcards: INFLUENCE[wildcards.method],
+        gradients=lambda wildcards: GRADIENTS[INFLUENCE[wildcards.method]["gradients"]],
+        version=1,
+    script:
+        "../../scripts/attribute_by_influence.py"

@@ -1,0 +1,34 @@
+"""Scores every training image by its features' cosine similarity to each query's."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leavekout.artifacts import load_image, load_npy, load_table, save_npy
+from leavekout.features import load_image_encoder, load_text_encoder
+from leavekout.job import compute_job
+from leavekout.similarity import embedding_scores
+from leavekout.tensors import load_tensors
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake) as device:
+    folder = Path(snakemake.input.encoder)
+    if snakemake.params.features == "text":
+        prompts = load_table(Path(snakemake.input.queries))["prompt"].tolist()
+        queries = load_text_encoder(folder, device)(prompts)
+    else:
+        pictures = np.stack([load_image(Path(path)) for path in snakemake.input.pictures])
+        queries = load_image_encoder(folder, device)(pictures)
+    mapper = snakemake.input.get("mapper")
+    scores = embedding_scores(
+        queries,
+        load_npy(Path(snakemake.input.features), mmap=True),
+        mapper=load_tensors(Path(mapper))[0] if mapper else None,
+        # Captions of an image describe it together; of an image and its flip the better one counts.
+        over="mean" if snakemake.params.features == "text" else "max",
+    )
+    for path, row in zip(snakemake.output.scores, scores, strict=True):
+        save_npy(Path(path), row)

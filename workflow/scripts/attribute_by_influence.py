@@ -1,0 +1,55 @@
+"""Scores every training image by its projected gradients, averaged over source models."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leavekout.artifacts import load_npy, save_npy
+from leavekout.gradients import GradientProjector, query_gradients
+from leavekout.influence import datainf_scores, ridge_scores
+from leavekout.job import compute_job
+from leavekout.queries import Queries
+from leavekout.schema import Gradients, Influence, Model
+from leavekout.scores import check_scores
+from leavekout.unet import build_scheduler, load_unet
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake) as device:
+    model = Model(**snakemake.params.model)
+    method = Influence(**snakemake.params.influence)
+    files = {
+        "queries": snakemake.input.queries,
+        "latents": snakemake.input.query_latents,
+        "text": snakemake.input.query_text,
+    }
+    queries = Queries.load(files, snakemake.params.names, device)
+    totals = []
+    for seed, weights, gradients in zip(
+        method.source_seeds, snakemake.input.weights, snakemake.input.gradients, strict=True
+    ):
+        unet = load_unet(model.unet, Path(weights), device=device)
+        projector = GradientProjector(
+            unet, Gradients(**snakemake.params.gradients), model_seed=seed, device=device
+        )
+        of_queries = query_gradients(
+            unet,
+            build_scheduler(model.noise_schedule),
+            queries,
+            projector,
+            draws=method.query_draws,
+            timestep=method.query_timestep,
+            batch=snakemake.resources.batch,
+        )
+        features = load_npy(Path(gradients), mmap=True)
+        options = {"damping": method.damping, "device": device}
+        if method.solver == "datainf":
+            totals.append(datainf_scores(features, of_queries, projector.entries, **options))
+        else:
+            totals.append(ridge_scores(features, of_queries, **options))
+    scores = np.mean(totals, axis=0).astype(np.float32)
+    for path, row in zip(snakemake.output.scores, scores, strict=True):
+        check_scores(row, images=len(row), method=snakemake.wildcards.method, source=path)
+        save_npy(Path(path), row)

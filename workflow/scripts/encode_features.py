@@ -1,0 +1,27 @@
+"""Computes an encoder's features of every image or caption, once for all queries."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.artifacts import load_npy, load_table
+from leavekout.features import (
+    load_image_encoder,
+    load_text_encoder,
+    write_image_features,
+    write_text_features,
+)
+from leavekout.job import compute_job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake) as device:
+    folder, path = Path(snakemake.input.encoder), Path(snakemake.output.features)
+    batch = snakemake.resources.batch
+    if snakemake.wildcards.of == "text":
+        captions = load_table(Path(snakemake.input.images))["captions"].tolist()
+        write_text_features(path, load_text_encoder(folder, device), captions, batch=batch)
+    else:
+        pixels = load_npy(Path(snakemake.input.pixels), mmap=True)
+        encoder = load_image_encoder(folder, device)
+        write_image_features(path, encoder, pixels, flips=snakemake.params.flips, batch=batch)

@@ -1,0 +1,14 @@
+"""Takes over the weights of a learned linear mapper, in one format."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.features import read_mapper
+from leavekout.job import job
+from leavekout.tensors import save_tensors
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    save_tensors(Path(snakemake.output.mapper), read_mapper(Path(snakemake.params.file)))

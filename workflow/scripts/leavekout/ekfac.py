@@ -1,0 +1,96 @@
+"""EK-FAC: the Fisher of linear layers in its Kronecker-factored eigenbasis.
+
+George et al., *Fast Approximate Natural Gradient Descent in a Kronecker-factored Eigenbasis*
+(NeurIPS 2018). AbU+ (FDA) puts it in the place of the diagonal Fisher.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from diffusers import DDPMScheduler
+from torch import Tensor, nn
+
+from leavekout.data import EncodedData
+from leavekout.errors import InputError
+from leavekout.fisher import fisher_samples
+from leavekout.per_sample import per_sample_gradients, watch_layers
+
+# The parts of one weight's factors, as suffixes of its name.
+_INPUT, _OUTPUT, _EIGENVALUES = "input_basis", "output_basis", "eigenvalues"
+
+
+def ekfac(
+    unet: nn.Module,
+    scheduler: DDPMScheduler,
+    data: EncodedData,
+    weights: Mapping[str, nn.Parameter],
+    *,
+    samples: int,
+    seed: int,
+    batch: int,
+) -> dict[str, Tensor]:
+    """The EK-FAC factors of linear weights W [out, in], from the samples of the diagonal Fisher.
+
+    With a the layer's inputs and g the gradients of its outputs at each token,
+    A = E[a aᵀ] = U_A Λ_A U_Aᵀ and S = E[g gᵀ] = U_S Λ_S U_Sᵀ. In that basis the Fisher is taken to
+    be diagonal, and its diagonal is measured: Λ = E[(U_Sᵀ G U_A)²] over per-sample gradients G.
+
+    Returns:
+        For each name in `weights`: `<name>.input_basis` U_A [in, in], `<name>.output_basis` U_S
+        [out, out] and `<name>.eigenvalues` Λ [out, in], in float32.
+
+    Raises:
+        InputError: a weight is not that of a linear layer.
+    """
+    layers = {}
+    for name in weights:
+        layer, _, kind = name.rpartition(".")
+        if kind != "weight" or not isinstance(unet.get_submodule(layer), nn.Linear):
+            raise InputError(
+                f"curvature 'ekfac' is for weights of linear layers, but the subset holds '{name}'."
+            )
+        layers[layer] = name
+    options = {"samples": samples, "seed": seed, "batch": batch}
+    covariances: dict[str, Tensor] = {}
+
+    def add_covariances(layer: str, module: nn.Module, a: Tensor, g: Tensor) -> None:
+        for part, x in ((_INPUT, a), (_OUTPUT, g)):
+            x = x.flatten(0, -2)  # [B·tokens, width]
+            key = f"{layers[layer]}.{part}"
+            covariances[key] = covariances.get(key, 0) + (x.T @ x).double()
+
+    for sample in fisher_samples(scheduler, data, what="EK-FAC, covariances", **options):
+        with watch_layers(unet, layers, add_covariances):
+            sample.loss(unet, scheduler).sum().backward()
+    bases = {name: torch.linalg.eigh(c).eigenvectors for name, c in covariances.items()}
+    eigenvalues = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in weights.items()}
+    for sample in fisher_samples(scheduler, data, what="EK-FAC, eigenvalues", **options):
+        with per_sample_gradients(unet, weights) as gradients:
+            sample.loss(unet, scheduler).sum().backward()
+        for name, gradient in gradients.items():
+            u_s, u_a = (bases[f"{name}.{part}"].to(gradient) for part in (_OUTPUT, _INPUT))
+            eigenvalues[name] += (u_s.T @ gradient @ u_a).square().sum(0, dtype=torch.float64)
+    measured = {f"{n}.{_EIGENVALUES}": total / samples for n, total in eigenvalues.items()}
+    return {name: tensor.float() for name, tensor in (bases | measured).items()}
+
+
+def solve(
+    factors: Mapping[str, Tensor], gradients: Mapping[str, Tensor], damping: float
+) -> dict[str, Tensor]:
+    """(F + λ̄)⁻¹ G for each weight: U_S [(U_Sᵀ G U_A) / (Λ + λ̄)] U_Aᵀ, with λ̄ = λ · mean(Λ).
+
+    The mean is over the layer's own eigenvalues (Grosse et al., *Studying Large Language Model
+    Generalization with Influence Functions*, 2023).
+
+    Raises:
+        InputError: the factors are of other weights.
+    """
+    result = {}
+    for name, gradient in gradients.items():
+        parts = [factors.get(f"{name}.{part}") for part in (_OUTPUT, _INPUT, _EIGENVALUES)]
+        if any(part is None for part in parts):
+            raise InputError(f"fisher: no EK-FAC factors of the weight '{name}'.")
+        u_s, u_a, values = (part.to(gradient) for part in parts if part is not None)
+        rotated = (u_s.T @ gradient @ u_a) / (values + damping * values.mean())
+        result[name] = u_s @ rotated @ u_a.T
+    return result

@@ -1,0 +1,106 @@
+"""Influence scores from projected gradients: TRAK's ridge regression, and DataInf.
+
+Both score an image by gᵀ H⁻¹ g_ẑ with the gradients of the image and of the query. The score is
+positive where training on the image lowers the loss of the query.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from leavekout.errors import InputError
+
+_ROWS = 4096  # read from the memory-mapped features at a time
+
+
+def _parts(features: np.ndarray, device: torch.device) -> Iterator[tuple[slice, Tensor]]:
+    """Rows of features [N, F, …] in float64 on the device."""
+    for start in range(0, len(features), _ROWS):
+        part = slice(start, min(start + _ROWS, len(features)))
+        yield part, torch.from_numpy(np.array(features[part])).to(device, torch.float64)
+
+
+def ridge_scores(
+    features: np.ndarray, queries: Tensor, *, damping: float, device: torch.device
+) -> np.ndarray:
+    """TRAK: τ(ẑ, z) = φ(z)ᵀ (Φᵀ Φ + λ I)⁻¹ φ(ẑ), the maximum over an image and its flip.
+
+    Park et al., *TRAK: Attributing Model Behavior at Scale* (ICML 2023), eq. 13, for a model output
+    whose derivative of the loss is one; with ‖ε_θ‖² gradients, D-TRAK (Zheng et al., *Intriguing
+    Properties of Data Attribution on Diffusion Models*, ICLR 2024).
+
+    Args:
+        features: float32 [N, F, L, p], the blocks of which are taken as one vector; queries:
+            [Q, L, p]. The flips of an image count together as one image in ΦᵀΦ.
+        damping: λ, as large as it is in the units of ΦᵀΦ.
+
+    Returns:
+        float64 [Q, N].
+
+    Raises:
+        InputError: ΦᵀΦ + λ I has no inverse.
+    """
+    dimension = queries[0].numel()
+    flips = features.shape[1]
+    kernel = damping * torch.eye(dimension, dtype=torch.float64, device=device)
+    for _, part in _parts(features, device):
+        rows = part.reshape(-1, dimension)
+        kernel += rows.T @ rows / flips
+    factor, failed = torch.linalg.cholesky_ex(kernel)
+    if failed:
+        raise InputError(
+            f"the kernel of {len(features):,} images' gradients in {dimension:,} dimensions has no "
+            "inverse; lower 'dimension', or raise 'damping'."
+        )
+    solved = torch.cholesky_solve(queries.flatten(1).T.to(kernel), factor)  # [L·p, Q]
+    scores = np.empty((len(queries), len(features)))
+    for part, values in _parts(features, device):
+        scores[:, part] = (values.flatten(2) @ solved).amax(1).T.cpu().numpy()
+    return scores
+
+
+def datainf_scores(
+    features: np.ndarray,
+    queries: Tensor,
+    entries: Sequence[int],
+    *,
+    damping: float,
+    device: torch.device,
+) -> np.ndarray:
+    """DataInf: τ(ẑ, z) = Σ_l g_l(z)ᵀ H_l⁻¹ g_l(ẑ), with its closed form of H_l⁻¹.
+
+    Kwon et al., *DataInf: Efficiently Estimating Data Influence in LoRA-tuned LLMs and Diffusion
+    Models* (ICLR 2024): the mean over images of (g gᵀ + λ_l I)⁻¹ stands for the inverse of the
+    mean, so H_l⁻¹ v ≈ (v − mean_i [(g_iᵀ v) / (λ_l + ‖g_i‖²) · g_i]) / λ_l, with λ_l = `damping`
+    times the mean square of a layer's gradient entries (the paper: 0.1).
+
+    Args:
+        features: float32 [N, F, L, p], each layer's gradients projected by themselves; queries:
+            [Q, L, p]. Inner products of gradients are those of their projections over p.
+        entries: number of weights of each layer, [L].
+
+    Returns:
+        float64 [Q, N], the maximum over an image and its flip.
+    """
+    images, flips, layers, dimension = features.shape
+    scale = dimension**-0.5
+    v = queries.to(device, torch.float64) * scale  # [Q, L, p]
+    squares = sum(
+        part.square().sum((0, 1, 3)) / (images * flips * dimension)
+        for _, part in _parts(features, device)
+    )  # mean of ‖g_l‖², [L]
+    ridge = damping * torch.as_tensor(squares) / torch.tensor(entries, device=device)
+    correction = torch.zeros_like(v)
+    for _, part in _parts(features, device):
+        g = part.flatten(0, 1) * scale  # [B·F, L, p]
+        inner = torch.einsum("nlp,qlp->nql", g, v)
+        weight = inner / (ridge + g.square().sum(2))[:, None]
+        correction += torch.einsum("nql,nlp->qlp", weight, g) / (images * flips)
+    solved = (v - correction) / ridge[:, None]
+    scores = np.empty((len(v), images))
+    for part, values in _parts(features, device):
+        found = torch.einsum("nflp,qlp->nfq", values * scale, solved)
+        scores[:, part] = found.amax(1).T.cpu().numpy()
+    return scores

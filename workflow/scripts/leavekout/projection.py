@@ -1,0 +1,84 @@
+"""Random projection of gradients: the same on every device, and never a matrix in memory.
+
+A subsampled randomized Hadamard transform (Ailon and Chazelle, *The Fast Johnson-Lindenstrauss
+Transform*, SIAM J. Comput. 2009; Tropp, *Improved Analysis of the Subsampled Randomized Hadamard
+Transform*, 2011). Its rows are rows of ±1 like those of TRAK's Rademacher projector, but
+orthogonal to each other, and they are applied in d log d operations, whatever the dimension p.
+"""
+
+import torch
+from torch import Tensor
+
+from leavekout.errors import InputError
+from leavekout.noise import Domain, words
+
+_BLOCK_BITS = 6  # transforms of 2⁶ entries are matrix products
+
+
+def hadamard_transform(x: Tensor) -> Tensor:
+    """Multiplies each row of x [B, 2ᵐ] by the Hadamard matrix of order 2ᵐ (entries ±1).
+
+    H of order 2ᵐ is the Kronecker product of smaller ones, each applied as one matrix product.
+    """
+    batch, size = x.shape
+    bits = size.bit_length() - 1
+    after = 1
+    while bits > 0:
+        step = min(bits, _BLOCK_BITS)
+        h = _hadamard(step, x)
+        if after == 1:
+            x = x.reshape(-1, 1 << step) @ h
+        else:
+            x = torch.matmul(h, x.reshape(-1, 1 << step, after))
+        after <<= step
+        bits -= step
+    return x.reshape(batch, size)
+
+
+def _hadamard(bits: int, like: Tensor) -> Tensor:
+    """The Hadamard matrix of order 2^bits: H[i, j] = (-1)^(number of ones in i & j)."""
+    h = torch.ones(1, 1, dtype=like.dtype, device=like.device)
+    for _ in range(bits):
+        h = torch.cat([torch.cat([h, h], 1), torch.cat([h, -h], 1)])
+    return h
+
+
+class Projection:
+    """The projection P of gradients with d entries to p: g ↦ R H D g.
+
+    D flips signs at random, H is the Hadamard matrix of the next power of two, and R takes p of its
+    rows, without replacement. The entries of P are ±1, so ⟨P g, P g'⟩ / p estimates ⟨g, g'⟩, and
+    values are on the scale of TRAK's own projectors.
+
+    Args:
+        entries: d; dimension: p; seed, number: the key of D and R; projections of different
+            numbers are independent.
+
+    Raises:
+        InputError: p exceeds the next power of two above d.
+    """
+
+    def __init__(
+        self, entries: int, dimension: int, *, seed: int, number: int, device: torch.device
+    ) -> None:
+        self.entries, self.dimension = entries, dimension
+        self.size = 1 << (entries - 1).bit_length()
+        if dimension > self.size:
+            raise InputError(
+                f"gradients: a projection to {dimension:,} dimensions is no reduction of gradients "
+                f"with {entries:,} entries; lower 'dimension'."
+            )
+        counters = torch.arange((entries + 127) // 128, device=device)
+        drawn = torch.stack(words(seed, Domain.PROJECTION, counters, number), 1)  # [·, 4]
+        bits = torch.arange(32, device=device)
+        self.signs = ((drawn[..., None] >> bits) & 1).flatten()[:entries].to(torch.int8) * 2 - 1
+        # A random order of all rows, of which the first p are taken; the row number breaks ties.
+        rows = torch.arange(self.size, device=device)
+        keys = words(seed, Domain.PROJECTION, rows, number, 1)[0]
+        self.rows = torch.argsort((keys << 31) | rows)[:dimension]
+
+    def __call__(self, gradients: Tensor) -> Tensor:
+        """[B, d] → [B, p]."""
+        padded = gradients.new_zeros(len(gradients), self.size)
+        torch.mul(gradients, self.signs, out=padded[:, : self.entries])
+        return hadamard_transform(padded)[:, self.rows]

@@ -1,0 +1,31 @@
+"""Computes the projected per-sample gradients of the training set for one source model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.data import EncodedData
+from leavekout.gradients import GradientProjector, write_gradients
+from leavekout.job import compute_job
+from leavekout.schema import Gradients, Model
+from leavekout.unet import build_scheduler, load_unet
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake) as device:
+    model = Model(**snakemake.params.model)
+    unet = load_unet(model.unet, Path(snakemake.input.weights), device=device)
+    seed = int(snakemake.wildcards.seed)
+    projector = GradientProjector(
+        unet, Gradients(**snakemake.params.gradients), model_seed=seed, device=device
+    )
+    write_gradients(
+        Path(snakemake.output.gradients),
+        unet,
+        build_scheduler(model.noise_schedule),
+        EncodedData.load(
+            snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
+        ),
+        projector,
+        batch=snakemake.resources.batch,
+    )

@@ -1,0 +1,18 @@
+"""Trains DINO."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.artifacts import atomic_folder, load_npy
+from leavekout.job import compute_job
+from leavekout.schema import DinoTraining
+from leavekout.train_dino import save_dino, train_dino
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake) as device:
+    pixels = load_npy(Path(snakemake.input.pixels))
+    model = train_dino(pixels, DinoTraining(**snakemake.params.training), device)
+    with atomic_folder(Path(snakemake.output.dino)) as folder:
+        save_dino(model, pixels.shape[1], folder)
