@@ -23,6 +23,14 @@ for rule_file in sorted(Path(workflow.basedir).glob("workflow/rules/attribution/
     include: str(rule_file)
 
 
+for rule_file in config["extra_rules"]:
+
+    include: str(Path(rule_file).resolve())
+
+
+include: "workflow/rules/forgetting.smk"
+
+
 require_known_methods()
 
 
@@ -34,6 +42,7 @@ rule all:
         CONTROLS,
         "<results>/tables/leave_k_out.csv",
         "<results>/tables/paired.csv",
+        "<results>/tables/forgetting.csv" if FORGETTING["methods"] else [],
         "<results>/figures/measures.png",
         collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
         collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
@@ -42,3 +51,11 @@ rule all:
 rule tuning:
     input:
         "<results>/tables/tuning.csv",
+
+
+# What a method that is computed elsewhere starts from; see `external:` in config/README.md.
+rule queries:
+    input:
+        "<results>/data/images.parquet",
+        "<results>/queries/queries.parquet",
+        collect("<results>/queries/images/{query}.png", query=QUERIES),

@@ -227,9 +227,7 @@ def test_datainf_scores_are_the_closed_form() -> None:
     features = rng.standard_normal((9, 2, 2, 4)).astype(np.float32)
     queries = rng.standard_normal((2, 2, 4))
     entries = [40, 10]
-    found = datainf_scores(
-        features, torch.from_numpy(queries), entries, damping=0.1, device=CPU
-    )
+    found = datainf_scores(features, torch.from_numpy(queries), entries, damping=0.1, device=CPU)
     g, v = features.astype(np.float64) / 2, queries / 2  # inner products are over p = 4
     flat = g.reshape(18, 2, 4)
     expected = np.zeros((2, 9, 2))
@@ -268,7 +266,10 @@ class _OurProjection(AbstractProjector):
         self.matrix, self.names = matrix, names
 
     def project(self, grads: Any, model_id: int) -> torch.Tensor:
-        return vectorize({name: grads[name] for name in self.names}, device="cpu").float() @ self.matrix.T
+        return (
+            vectorize({name: grads[name] for name in self.names}, device="cpu").float()
+            @ self.matrix.T
+        )
 
 
 @pytest.mark.parametrize(("objective", "damping"), [("loss", 0.0), ("squared_output", 2.0)])

@@ -7,9 +7,9 @@ import torch
 
 from leavekout.errors import InputError
 from leavekout.noise import Domain, normal, scale_to, words
-from leavekout.schema import Unlearning
+from leavekout.schema import Objective, Unlearning
 from leavekout.unet import select_weights
-from leavekout.unlearning import query_gradient, unlearn
+from leavekout.unlearning import latent_mask, query_gradient, unlearn
 
 N = 40
 Query = tuple[torch.Tensor, torch.Tensor]  # latent, text states
@@ -120,3 +120,32 @@ def test_the_fisher_of_other_weights_is_refused(unet64: Any, scheduler: Any, que
     weights = select_weights(unet64, "cross_attention_kv")
     with pytest.raises(InputError, match="not the Fisher of the weight subset"):
         unlearn(unet64, scheduler, weights, {}, *query, NEWTON, query_id=0, images=N, batch=4)
+
+
+def test_a_box_unlearns_only_inside_it(unet64: Any, scheduler: Any, query: Query) -> None:
+    """The gradient is that of the mean over the box's latents, by autograd on the plain formula."""
+    weights = select_weights(unet64, "cross_attention_kv")
+    mask = latent_mask((0.5, 0.0, 1.0, 0.4), (4, 4))
+    assert mask.nonzero().tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]
+    objectives: list[Objective] = ["loss", "squared_output"]
+    for objective in objectives:
+        found = query_gradient(
+            unet64, scheduler, weights, *query, query_id=3, step=0, samples=2, seed=1, batch=2,
+            objective=objective, mask=mask,
+        )  # fmt: skip
+        draws = torch.arange(2)
+        t = scale_to(words(1, Domain.UNLEARNING, 3, 0, draws)[0], 20)
+        noise = normal(1, Domain.UNLEARNING, 3, 0, draws, shape=(4, 4, 4)).double()
+        x_t = scheduler.add_noise(query[0].expand(2, 4, 4, 4), noise, t)
+        unet64.requires_grad_(True)
+        predicted = unet64(x_t, t, query[1].expand(2, 5, 6)).sample
+        error = predicted - noise if objective == "loss" else predicted
+        loss = error[:, :, :2, 2:].square().mean()
+        expected = torch.autograd.grad(loss, list(weights.values()))
+        for name, gradient in zip(weights, expected, strict=True):
+            torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-12)
+
+
+def test_a_box_between_latents_is_refused() -> None:
+    with pytest.raises(InputError, match="holds the centre of none of 4 x 4 latents"):
+        latent_mask((0.0, 0.0, 0.1, 0.1), (4, 4))

@@ -1,7 +1,7 @@
 # The experiment's configuration, and the names that every stage shares.
 
 from leavekout.errors import InputError
-from leavekout.experiment import resolve
+from leavekout.experiment import offer_package, resolve
 
 
 report: "../report/workflow.rst"
@@ -11,6 +11,7 @@ try:
     EXPERIMENT = resolve(config, [Path(file) for file in workflow.configfiles])
 except InputError as error:
     raise WorkflowError(str(error)) from None
+offer_package()
 config.update(EXPERIMENT.model_dump(mode="json"))
 
 
@@ -30,6 +31,7 @@ QUERIES = TEST_QUERIES + TUNING_QUERIES
 METHODS = config["methods"]
 # Each entry of these sections is a method that needs no rule of its own.
 METHOD_SECTIONS = ("unlearning", "embeddings", "influence", "external")
+FORGETTING = config["forgetting"] or {"methods": [], "k": [], "related": 0, "seed": 0}
 TUNING = config["tuning"] or {"methods": [], "k": []}
 
 # The cases of the controls: random sets, and trainings of other seeds that remove nothing.
@@ -58,7 +60,7 @@ ENCODED = {
 wildcard_constraints:
     method="[a-z][a-z0-9_-]*",
     query=r"[qt]\d\d\d+",
-    case=r"(s|seed)\d+",
+    case=r"(s|seed|g)\d+",
     number=r"\d+",
     seed=r"\d+",
     k=r"\d+",
@@ -76,6 +78,16 @@ def evaluations(methods, queries, ks):
     )
 
 
+def one_of(names):
+    """A wildcard constraint to these names; where there are none, nothing matches."""
+    return "|".join(names) or "(?!)"
+
+
+def related_of(query):
+    """The names of the related prompts of a query."""
+    return [f"{query}-r{i:02d}" for i in range(FORGETTING["related"])]
+
+
 def source_model(seed):
     """The weights of a source model: θ0, or one of an ensemble's, trained with another seed.
 
@@ -84,6 +96,12 @@ def source_model(seed):
     if int(seed) == config["training"]["seed"]:
         return "<results>/source/model.safetensors"
     return f"<results>/retrained/no_removal/seed{seed}/k0/model.safetensors"
+
+
+def external_scores(wildcards):
+    """The score file of a method that was computed elsewhere."""
+    table = Path(config["external"][wildcards.method]) / f"{wildcards.query}.parquet"
+    return str(table if table.exists() else table.with_suffix(".npy"))
 
 
 def weights_file(path):

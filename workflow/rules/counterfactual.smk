@@ -80,7 +80,8 @@ EVALUATED_WITH = {
     "latents": "<results>/queries/latents.npy",
     "text": "<results>/queries/text.npy",
     "losses": "<results>/losses/queries.npy",
-    "images": collect("<results>/queries/images/{query}.png", query=QUERIES),
+    # One picture stands for its folder: thousands of inputs would slow the planning of a big study.
+    "picture": f"<results>/queries/images/{QUERIES[0]}.png",
     "null_text": "<results>/data/null_text.npy",
     "vae": "<results>/encoders/vae",
     "clip": "<results>/encoders/clip",
@@ -126,11 +127,11 @@ use rule evaluate as evaluate_control with:
     benchmark:
         "<benchmarks>/evaluate/{method}/{case}/k{k}.tsv"
     wildcard_constraints:
-        method="random|no_removal",
+        method="random|no_removal|group",
     params:
         names=QUERIES,
-        # The set's number for random removal, the training's seed where nothing is removed.
-        seed=lambda wildcards: int(wildcards.case.lstrip("sed")),
+        # The number of a random set or a group, or the training's seed where nothing is removed.
+        seed=lambda wildcards: int(wildcards.case.lstrip("sedg")),
         model=config["model"],
         sampling=config["sampling"],
         evaluation=config["evaluation"],

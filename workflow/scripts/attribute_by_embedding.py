@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leavekout.artifacts import load_image, load_npy, load_table, save_npy
+from leavekout.artifacts import load_image, load_npy, load_table
 from leavekout.features import load_image_encoder, load_text_encoder
 from leavekout.job import compute_job
+from leavekout.scores import save_scores
 from leavekout.similarity import embedding_scores
 from leavekout.tensors import load_tensors
 
@@ -30,5 +31,4 @@ with compute_job(snakemake) as device:
         # Captions of an image describe it together; of an image and its flip the better one counts.
         over="mean" if snakemake.params.features == "text" else "max",
     )
-    for path, row in zip(snakemake.output.scores, scores, strict=True):
-        save_npy(Path(path), row)
+    save_scores(snakemake.output.scores, scores, snakemake.wildcards.method)

@@ -1,17 +1,17 @@
 """Scores every training image by its projected gradients, averaged over source models."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leavekout.artifacts import load_npy, save_npy
+from leavekout.artifacts import load_npy
 from leavekout.gradients import GradientProjector, query_gradients
 from leavekout.influence import datainf_scores, ridge_scores
 from leavekout.job import compute_job
 from leavekout.queries import Queries
 from leavekout.schema import Gradients, Influence, Model
-from leavekout.scores import check_scores
+from leavekout.scores import save_scores
 from leavekout.unet import build_scheduler, load_unet
 
 if TYPE_CHECKING:
@@ -44,12 +44,10 @@ with compute_job(snakemake) as device:
             batch=snakemake.resources.batch,
         )
         features = load_npy(Path(gradients), mmap=True)
-        options = {"damping": method.damping, "device": device}
+        options: Any = {"damping": method.damping, "device": device}
         if method.solver == "datainf":
             totals.append(datainf_scores(features, of_queries, projector.entries, **options))
         else:
             totals.append(ridge_scores(features, of_queries, **options))
-    scores = np.mean(totals, axis=0).astype(np.float32)
-    for path, row in zip(snakemake.output.scores, scores, strict=True):
-        check_scores(row, images=len(row), method=snakemake.wildcards.method, source=path)
-        save_npy(Path(path), row)
+    scores = np.mean(totals, axis=0)
+    save_scores(snakemake.output.scores, scores, snakemake.wildcards.method)

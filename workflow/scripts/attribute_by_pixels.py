@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leavekout.artifacts import load_image, load_npy, save_npy
+from leavekout.artifacts import load_image, load_npy
 from leavekout.job import job
+from leavekout.scores import save_scores
 from leavekout.similarity import flattened, similarity_scores
 
 if TYPE_CHECKING:
@@ -19,5 +20,4 @@ with job(snakemake):
         flattened,
         flips=snakemake.params.flips,
     )
-    for path, row in zip(snakemake.output.scores, scores, strict=True):
-        save_npy(Path(path), row)
+    save_scores(snakemake.output.scores, scores, "pixel")

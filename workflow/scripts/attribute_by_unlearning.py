@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_npy, save_npy
+from leavekout.artifacts import load_npy
 from leavekout.data import EncodedData
 from leavekout.job import compute_job
 from leavekout.loss import training_losses
-from leavekout.queries import Queries
 from leavekout.schema import LossSweep, Model, Unlearning
-from leavekout.scores import check_scores
-from leavekout.tensors import load_tensors
-from leavekout.unet import build_scheduler, load_unet, select_weights
-from leavekout.unlearning import unlearn, unlearning_scores
+from leavekout.scores import save_scores
+from leavekout.unet import build_scheduler
+from leavekout.unlearning import unlearned_unet, unlearning_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -20,41 +18,28 @@ if TYPE_CHECKING:
 with compute_job(snakemake) as device:
     model = Model(**snakemake.params.model)
     config = Unlearning(**snakemake.params.unlearning)
+    method, query = snakemake.wildcards.method, snakemake.wildcards.query
     data = EncodedData.load(
         snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
     )
-    files = {
-        "queries": snakemake.input.queries,
-        "latents": snakemake.input.query_latents,
-        "text": snakemake.input.query_text,
-    }
-    query = Queries.load(files, [snakemake.wildcards.query], device)
-    scheduler = build_scheduler(model.noise_schedule)
-    unet = load_unet(model.unet, Path(snakemake.input.weights), device=device)
-    fisher = snakemake.input.get("fisher")
-    unlearn(
-        unet,
-        scheduler,
-        select_weights(unet, config.weights),
-        load_tensors(Path(fisher))[0] if fisher else None,
-        query.latents[0],
-        query.text[0],
+    unet = unlearned_unet(
+        snakemake.input,
+        model,
         config,
-        query_id=query.noise_seeds[0],
+        query=query,
+        box=snakemake.params.box,
         images=data.images,
         batch=snakemake.resources.gradient_batch,
-        box=snakemake.params.box,
+        device=device,
     )
     losses = training_losses(
         unet,
-        scheduler,
+        build_scheduler(model.noise_schedule),
         data,
         LossSweep(**snakemake.params.losses),
         batch=snakemake.resources.batch,
         objective=config.objective,
-        what=f"{snakemake.wildcards.method} {snakemake.wildcards.query}",
+        what=f"{method} {query}",
     )
     scores = unlearning_scores(losses, load_npy(Path(snakemake.input.source_losses)))
-    output = snakemake.output.scores
-    check_scores(scores, images=data.images, method=snakemake.wildcards.method, source=output)
-    save_npy(Path(output), scores)
+    save_scores([snakemake.output.scores], scores[None], method)

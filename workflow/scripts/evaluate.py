@@ -38,8 +38,8 @@ with compute_job(snakemake) as device:
         shape=latent_shape(unet),
     )
     regenerated = decode_latents(load_vae(Path(snakemake.input.vae), device), latents)
-    images = {Path(path).stem: path for path in snakemake.input.images}
-    generated = np.stack([load_image(Path(images[name])) for name in queries.names])
+    folder = Path(snakemake.input.get("pictures") or Path(snakemake.input.picture).parent)
+    generated = np.stack([load_image(folder / f"{name}.png") for name in queries.names])
     rows = measures(
         queries.names,
         losses=losses,
@@ -50,6 +50,8 @@ with compute_job(snakemake) as device:
     )
     # The pictures stand side by side in one file, in the order of the queries in the JSON.
     save_image(Path(snakemake.output.regenerated), np.concatenate(regenerated, axis=1))
-    about = {"method": snakemake.wildcards.method, "k": int(snakemake.wildcards.k)}
-    about["seed"] = snakemake.params.seed
-    save_json(Path(snakemake.output.measures), {**about, "queries": rows})
+    k = snakemake.wildcards.get("k")
+    about = {"method": snakemake.wildcards.method, "k": int(k) if k else None}
+    save_json(
+        Path(snakemake.output.measures), {**about, "seed": snakemake.params.seed, "queries": rows}
+    )

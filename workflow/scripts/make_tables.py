@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import atomic, load_json
+from leavekout.artifacts import load_json, save_csv
 from leavekout.job import job
 from leavekout.tables import paired_table, per_query_table, summary_table
 
@@ -21,5 +21,4 @@ with job(snakemake):
         snakemake.output.paired: paired_table(per_query, resamples=snakemake.params.resamples),
     }
     for path, table in tables.items():
-        with atomic(Path(path)) as temporary:
-            table.to_csv(temporary, index=False, lineterminator="\n")
+        save_csv(Path(path), table)

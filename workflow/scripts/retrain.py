@@ -1,11 +1,11 @@
-"""Trains a leave-K-out model: without a query's top K, a random set, or nothing."""
+"""Trains a leave-K-out model: without a query's top K, a random set, a group, or nothing."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leavekout.artifacts import save_npy
+from leavekout.artifacts import load_npy, save_npy
 from leavekout.data import EncodedData
 from leavekout.job import compute_job
 from leavekout.schema import Model, Training
@@ -28,6 +28,9 @@ with compute_job(snakemake) as device:
         case "random":
             number, seed = int(snakemake.wildcards.number), snakemake.params.set_seed
             removed = random_set(data.images, k, number=number, seed=seed)
+        case "group":
+            groups = load_npy(Path(snakemake.input.groups))
+            removed = np.flatnonzero(groups == int(snakemake.wildcards.number))
         case "none":
             removed = np.empty(0, np.int64)
     save_npy(Path(snakemake.output.removed), removed)

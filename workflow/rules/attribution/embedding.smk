@@ -36,7 +36,7 @@ rule import_mapper:
     benchmark:
         "<benchmarks>/import_mapper/{method}.tsv"
     wildcard_constraints:
-        method="|".join(MAPPERS),
+        method=one_of(MAPPERS),
     localrule: True
     conda:
         CONDA
@@ -67,7 +67,7 @@ rule attribute_by_embedding:
     benchmark:
         "<benchmarks>/attribution/{method}.tsv"
     wildcard_constraints:
-        method="|".join(EMBEDDINGS),
+        method=one_of(EMBEDDINGS),
     conda:
         CONDA
     resources:

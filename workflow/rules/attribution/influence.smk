@@ -16,7 +16,7 @@ rule project_gradients:
     benchmark:
         "<benchmarks>/project_gradients/{gradients}/seed{seed}.tsv"
     wildcard_constraints:
-        gradients="|".join(GRADIENTS),
+        gradients=one_of(GRADIENTS),
     conda:
         CONDA
     resources:
@@ -51,7 +51,7 @@ rule attribute_by_influence:
     benchmark:
         "<benchmarks>/attribution/{method}.tsv"
     wildcard_constraints:
-        method="|".join(INFLUENCE),
+        method=one_of(INFLUENCE),
     conda:
         CONDA
     resources:

@@ -31,7 +31,7 @@ rule attribute_by_unlearning:
     benchmark:
         "<benchmarks>/attribution/{method}/{query}.tsv"
     wildcard_constraints:
-        method="|".join(UNLEARNING),
+        method=one_of(UNLEARNING),
     conda:
         CONDA
     resources:

@@ -111,6 +111,12 @@ def save_table(path: Path, table: pd.DataFrame) -> None:
         pq.write_table(arrow, temporary)
 
 
+def save_csv(path: Path, table: pd.DataFrame) -> None:
+    """Writes a table for people and spreadsheets."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
 def load_table(path: Path) -> pd.DataFrame:
     """Reads a parquet table; raises InputError if it is missing or truncated."""
     try:

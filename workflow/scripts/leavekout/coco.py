@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
+from leavekout.artifacts import load_table
 from leavekout.errors import InputError
 from leavekout.job import progress
 
@@ -77,6 +78,16 @@ def prompts(annotations: Path) -> list[str]:
     """The distinct captions of an annotation file, in the order of their annotation ids."""
     _, texts = read_annotations(annotations)
     return list(dict.fromkeys(texts["caption"]))
+
+
+def held_out_prompts(annotations: Path, images: Path) -> list[str]:
+    """The captions of an annotation file that are no caption of a training image.
+
+    Args:
+        images: the table of the training images, `data/images.parquet`.
+    """
+    known = {caption for texts in load_table(images)["captions"] for caption in texts}
+    return [prompt for prompt in prompts(annotations) if prompt not in known]
 
 
 def read_image(path: Path, size: int) -> np.ndarray:

@@ -6,6 +6,7 @@ Run as a program (`python -m leavekout.experiment`), prints the JSON schema that
 
 import difflib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from leavekout.errors import InputError
 from leavekout.schema import Experiment
 
 Tree = dict[str, Any]
-RESERVED = ("random", "no_removal")  # names of the controls in the tables
+RESERVED = ("random", "no_removal", "group")  # names of the controls
 
 
 def read_yaml(path: Path) -> Tree:
@@ -34,6 +35,12 @@ def read_yaml(path: Path) -> Tree:
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected a mapping of keys to values.")
     return content
+
+
+def offer_package() -> None:
+    """Lets the scripts of `extra_rules`, which lie elsewhere, import this package."""
+    folders = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(folder for folder in folders if folder)
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:
@@ -185,12 +192,7 @@ def _check(experiment: Experiment, sources: Sequence[tuple[Path, Tree]]) -> None
             f"{_file_of(['queries', 'tuning'], sources)}: 'tuning' compares methods on tuning "
             "queries, but 'queries.tuning' is 0."
         )
-    for name in e.unlearning:
-        if name in RESERVED:
-            raise InputError(
-                f"{_file_of(['unlearning', name], sources)}: 'unlearning.{name}' has the name of a "
-                "control; choose another."
-            )
+    _check_methods(e, sources)
     if e.dataset.source == "archives" and not e.dataset.archives:
         raise InputError(
             f"{_file_of(['dataset', 'archives'], sources)}: 'dataset.archives' names no archive to "
@@ -206,3 +208,43 @@ def _check(experiment: Experiment, sources: Sequence[tuple[Path, Tree]]) -> None
 
 if __name__ == "__main__":
     print(json.dumps(Experiment.model_json_schema(), indent=2))
+
+
+def _check_methods(e: Experiment, sources: Sequence[tuple[Path, Tree]]) -> None:
+    """Refuses two methods of one name, and methods that refer to what is not there."""
+
+    def refuse(*key: str, reason: str) -> None:
+        raise InputError(f"{_file_of(key, sources)}: '{'.'.join(key)}' {reason}.")
+
+    sections: dict[str, Mapping[str, Any]] = {
+        "unlearning": e.unlearning,
+        "embeddings": e.embeddings,
+        "influence": e.influence,
+        "external": e.external,
+    }
+    seen: dict[str, str] = {}
+    for section, entries in sections.items():
+        for name in entries:
+            if name in RESERVED:
+                refuse(section, name, reason="has the name of a control; choose another")
+            if name in seen:
+                refuse(section, name, reason=f"has a name that stands under '{seen[name]}', too")
+            seen[name] = section
+    encoders = {"clip", "dino"}
+    if e.encoders.source == "fetch":
+        encoders = {"clip", *e.encoders.more}
+    for name, embedding in e.embeddings.items():
+        if embedding.encoder not in encoders:
+            known = ", ".join(sorted(encoders))
+            refuse("embeddings", name, "encoder", reason=f"is none of the encoders ({known})")
+        if embedding.features == "text" and embedding.encoder != "clip":
+            refuse("embeddings", name, "features", reason="can be 'text' for the encoder clip only")
+    for name, influence in e.influence.items():
+        gradients = e.gradients.get(influence.gradients)
+        if gradients is None:
+            refuse("influence", name, "gradients", reason="is no entry of 'gradients'")
+        elif influence.solver == "datainf" and gradients.layout != "by_layer":
+            refuse("influence", name, "solver", reason="needs gradients with the layout 'by_layer'")
+        last = e.model.noise_schedule.timesteps - 1
+        if influence.query_timestep is not None and influence.query_timestep > last:
+            refuse("influence", name, "query_timestep", reason=f"is beyond the last one, {last}")

@@ -137,4 +137,7 @@ def read_mapper(path: Path) -> dict[str, torch.Tensor]:
     if len(matrices) != 1 or len(vectors) > 1 or any(len(v) != len(matrices[0]) for v in vectors):
         shapes = [tuple(t.shape) for t in flat]
         raise InputError(f"{path}: not one linear layer; its tensors have shapes {shapes}.")
-    return {"weight": matrices[0].float()} | {"bias": v.float() for v in vectors}
+    mapper = {"weight": matrices[0].float()}
+    if vectors:
+        mapper["bias"] = vectors[0].float()
+    return mapper

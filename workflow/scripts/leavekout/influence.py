@@ -56,8 +56,8 @@ def ridge_scores(
         )
     solved = torch.cholesky_solve(queries.flatten(1).T.to(kernel), factor)  # [L·p, Q]
     scores = np.empty((len(queries), len(features)))
-    for part, values in _parts(features, device):
-        scores[:, part] = (values.flatten(2) @ solved).amax(1).T.cpu().numpy()
+    for here, values in _parts(features, device):
+        scores[:, here] = (values.flatten(2) @ solved).amax(1).T.cpu().numpy()
     return scores
 
 
@@ -84,7 +84,7 @@ def datainf_scores(
     Returns:
         float64 [Q, N], the maximum over an image and its flip.
     """
-    images, flips, layers, dimension = features.shape
+    images, flips, _, dimension = features.shape
     scale = dimension**-0.5
     v = queries.to(device, torch.float64) * scale  # [Q, L, p]
     squares = sum(
@@ -100,7 +100,7 @@ def datainf_scores(
         correction += torch.einsum("nql,nlp->qlp", weight, g) / (images * flips)
     solved = (v - correction) / ridge[:, None]
     scores = np.empty((len(v), images))
-    for part, values in _parts(features, device):
+    for here, values in _parts(features, device):
         found = torch.einsum("nflp,qlp->nfq", values * scale, solved)
-        scores[:, part] = found.amax(1).T.cpu().numpy()
+        scores[:, here] = found.amax(1).T.cpu().numpy()
     return scores

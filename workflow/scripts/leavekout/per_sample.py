@@ -116,11 +116,16 @@ def _convolution(
             name: getattr(layer, name) for name in ("dilation", "padding", "stride")
         }
         patches = functional.unfold(a, layer.kernel_size, **geometry)  # [B·group, in·k·k, H'·W']
-        product = torch.bmm(g.flatten(2), patches.transpose(1, 2))
-        results["weight"] = product.reshape(len(a), *layer.weight.shape)
+        # [B, group·H'·W', …] of both, so that the product adds up places and the group at once.
+        g_rows, patch_rows = (
+            x.transpose(1, 2).reshape(len(x) // group, -1, x.shape[1])
+            for x in (g.flatten(2), patches)
+        )
+        product = torch.bmm(g_rows.transpose(1, 2), patch_rows)
+        results["weight"] = product.reshape(-1, *layer.weight.shape)
     if "bias" in kinds:
-        results["bias"] = g.flatten(2).sum(2)
-    return {kind: _add_up(value, group) for kind, value in results.items()}
+        results["bias"] = _add_up(g.flatten(2).sum(2), group)
+    return results
 
 
 def _norm(

@@ -1,20 +1,25 @@
 """Queries: which prompts, which noise, and what a model makes of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from leavekout.artifacts import load_npy, load_table
+from leavekout.artifacts import load_npy, load_table, save_image, save_npy, save_table
+from leavekout.encoders import TextEncoder, decode_latents, load_vae
 from leavekout.errors import InputError
 from leavekout.loss import query_losses
 from leavekout.noise import Domain, words
-from leavekout.schema import Evaluation, Model
-from leavekout.unet import build_scheduler, strided_timesteps
+from leavekout.sampling import sample_latents
+from leavekout.schema import Evaluation, Model, Sampling
+from leavekout.unet import build_scheduler, latent_shape, load_unet, strided_timesteps
+
+_PROMPTS_AT_ONCE = 1024
 
 
 def choose_queries(
@@ -41,6 +46,79 @@ def choose_queries(
         "prompt": [prompts[i] for i in order],
         "noise_seed": [int(drawn[1][i]) for i in order],
     })  # fmt: skip
+
+
+def choose_related(
+    queries: pd.DataFrame,
+    prompts: Sequence[str],
+    encode: Callable[[Sequence[str]], np.ndarray],
+    *,
+    related: int,
+    seed: int,
+) -> pd.DataFrame:
+    """The prompts nearest to each query's own: a table as `choose_queries` makes it.
+
+    The related prompts of `q000` are called `q000-r00`, `q000-r01`, … and are no query's prompt.
+
+    Args:
+        queries: by query name, with a column `prompt`.
+        encode: B captions → features [B, D] of unit length; nearness is their cosine similarity.
+        related: number of prompts for each query.
+    """
+    own = queries["prompt"].tolist()
+    others = [prompt for prompt in prompts if prompt not in set(own)]
+    if related > len(others):
+        raise InputError(
+            f"forgetting.related: {related} related prompts of each query are more than the "
+            f"{len(others)} prompts that are no query's."
+        )
+    parts = range(0, len(others), _PROMPTS_AT_ONCE)
+    features = np.concatenate([encode(others[i : i + _PROMPTS_AT_ONCE]) for i in parts])
+    nearest = np.argsort(-(encode(own) @ features.T), axis=1, kind="stable")[:, :related]
+    count = len(own) * related
+    return pd.DataFrame({
+        "query": [f"{name}-r{i:02d}" for name in queries.index for i in range(related)],
+        "prompt": [others[i] for i in nearest.ravel()],
+        "noise_seed": words(seed, Domain.PROMPTS, torch.arange(count), 1)[0].tolist(),
+    })  # fmt: skip
+
+
+def write_queries(
+    table: pd.DataFrame,
+    files: Mapping[str, str],
+    output: Mapping[str, Any],
+    model: Model,
+    sampling: Sampling,
+    device: torch.device,
+) -> None:
+    """Generates the pictures of a table of prompts, and writes all that belongs to them.
+
+    Args:
+        files: paths of `weights`, `vae`, `tokenizer`, `text_encoder` and `null_text`.
+        output: paths of `table`, `latents` [Q, 4, h, w], `text` [Q, T, E], and `images`: a list
+            of a picture for each, or a folder for all.
+    """
+    encoder = TextEncoder.load(Path(files["tokenizer"]), Path(files["text_encoder"]), device)
+    text = encoder(table["prompt"].tolist())
+    unet = load_unet(model.unet, Path(files["weights"]), device=device)
+    latents = sample_latents(
+        unet,
+        sampling,
+        model.noise_schedule,
+        text,
+        load_npy(Path(files["null_text"])),
+        table["noise_seed"].tolist(),
+        shape=latent_shape(unet),
+    )
+    pictures = decode_latents(load_vae(Path(files["vae"]), device), latents)
+    images = output["images"]
+    if isinstance(images, str):
+        images = [f"{images}/{name}.png" for name in table["query"]]
+    for path, picture in zip(images, pictures, strict=True):
+        save_image(Path(path), picture)
+    save_npy(Path(output["latents"]), latents.cpu().numpy())
+    save_npy(Path(output["text"]), text.cpu().numpy())
+    save_table(Path(output["table"]), table)
 
 
 @dataclass

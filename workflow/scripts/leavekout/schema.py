@@ -277,6 +277,25 @@ class Tuning(Section):
     k: Annotated[list[Positive], Distinct]
 
 
+class Forgetting(Section):
+    """The forgetting check: what else a model forgets with a query."""
+
+    methods: Annotated[list[Name], Field(min_length=1), Distinct]
+    k: Annotated[list[Positive], Distinct]
+    related: Positive
+    seed: Seed
+
+
+class Oracle(Section):
+    """The positive control: groups of images, each left out of a model of its own."""
+
+    groups: Annotated[int, Field(ge=2)]
+
+    def sizes(self, images: int) -> list[int]:
+        """Sizes of the groups of N images, as equal as can be, the larger ones first."""
+        return [images // self.groups + (i < images % self.groups) for i in range(self.groups)]
+
+
 class Evaluation(Section):
     """The measures ΔL, MSE and CLIP."""
 
@@ -326,6 +345,8 @@ class Experiment(Section):
     methods: Annotated[list[Name], Field(min_length=1), Distinct]
     counterfactual: Counterfactual
     tuning: Tuning | None = None
+    forgetting: Forgetting | None = None
+    oracle: Oracle | None = None
     evaluation: Evaluation
     report: Report
     hardware: Hardware

@@ -1,11 +1,12 @@
 """The method contract: what a score file must be, and the removal sets made from it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from leavekout.artifacts import load_npy
+from leavekout.artifacts import load_npy, load_table, save_npy
 from leavekout.errors import InputError
 from leavekout.noise import Domain, words
 
@@ -36,6 +37,47 @@ def check_scores(scores: np.ndarray, *, images: int, method: str, source: str) -
 def read_scores(path: Path, *, images: int, method: str) -> np.ndarray:
     """The scores of one method for one query, checked: float32 [N]."""
     return check_scores(load_npy(path), images=images, method=method, source=str(path))
+
+
+def save_scores(paths: Sequence[str], scores: np.ndarray, method: str) -> None:
+    """Checks and writes the scores [Q, N] of a method, a file for each query."""
+    for path, row in zip(paths, scores.astype(np.float32), strict=True):
+        checked = check_scores(row, images=scores.shape[1], method=method, source=path)
+        save_npy(Path(path), checked)
+
+
+def read_external_scores(path: Path, *, image_ids: np.ndarray, method: str) -> np.ndarray:
+    """Scores that were computed elsewhere, in the order of `image_ids`: float32 [N].
+
+    An npy file is in that order already; a parquet table has the columns `image_id` and `score`,
+    in any order.
+
+    Raises:
+        InputError: naming file, method and reason, where the table does not have each image once,
+            or the scores break the contract.
+    """
+    if path.suffix == ".npy":
+        return read_scores(path, images=len(image_ids), method=method)
+    table = load_table(path)
+    missing = {"image_id", "score"} - set(table)
+    if missing:
+        raise InputError(f"{path}: method '{method}' has no column '{missing.pop()}'.")
+    repeated = table["image_id"][table["image_id"].duplicated()]
+    if len(repeated):
+        raise InputError(f"{path}: method '{method}' scores image {repeated.iloc[0]} twice.")
+    by_id = table.set_index("image_id")["score"]
+    unknown, absent = np.setdiff1d(by_id.index, image_ids), np.setdiff1d(image_ids, by_id.index)
+    if len(unknown) or len(absent):
+        reason = (
+            f"gives no score to {len(absent):,} of the {len(image_ids):,} images, the first of "
+            f"them {absent[0]}"
+            if len(absent)
+            else f"scores {len(unknown):,} images that are not in the training set, the first of "
+            f"them {unknown[0]}"
+        )
+        raise InputError(f"{path}: method '{method}' {reason}.")
+    scores = by_id.loc[image_ids].to_numpy()
+    return check_scores(scores, images=len(image_ids), method=method, source=str(path))
 
 
 def top_k(scores: np.ndarray, k: int) -> np.ndarray:

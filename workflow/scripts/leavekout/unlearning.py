@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +15,10 @@ from leavekout.errors import InputError
 from leavekout.fisher import damped
 from leavekout.loss import ddpm_loss
 from leavekout.noise import Domain, normal, scale_to, words
-from leavekout.schema import Box, Objective, Unlearning
+from leavekout.queries import Queries
+from leavekout.schema import Box, Model, Objective, Unlearning
+from leavekout.tensors import load_tensors
+from leavekout.unet import build_scheduler, load_unet, select_weights
 
 
 def query_gradient(
@@ -145,6 +150,47 @@ def latent_mask(box: Box, size: Sequence[int]) -> Tensor:
             f"boxes: {list(box)} holds the centre of none of {height} x {width} latents."
         )
     return mask
+
+
+def unlearned_unet(
+    files: Mapping[str, str],
+    model: Model,
+    config: Unlearning,
+    *,
+    query: str,
+    box: Box | None,
+    images: int,
+    batch: int,
+    device: torch.device,
+) -> Any:
+    """The U-Net at θ_−ẑ, from the source model's weights and a query's name.
+
+    Args:
+        files: paths of `weights`, `queries`, `query_latents`, `query_text`, and of `fisher` where
+            `config` needs a curvature.
+    """
+    paths = {
+        "queries": files["queries"],
+        "latents": files["query_latents"],
+        "text": files["query_text"],
+    }
+    one = Queries.load(paths, [query], device)
+    unet = load_unet(model.unet, Path(files["weights"]), device=device)
+    curvature = files.get("fisher")
+    unlearn(
+        unet,
+        build_scheduler(model.noise_schedule),
+        select_weights(unet, config.weights),
+        load_tensors(Path(curvature))[0] if curvature else None,
+        one.latents[0],
+        one.text[0],
+        config,
+        query_id=one.noise_seeds[0],
+        images=images,
+        batch=batch,
+        box=box,
+    )
+    return unet
 
 
 def unlearning_scores(unlearned: np.ndarray, source: np.ndarray) -> np.ndarray:

@@ -1,0 +1,108 @@
+"""EK-FAC against explicit Kronecker factors in float64."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from leavekout.ekfac import ekfac, solve
+from leavekout.errors import InputError
+from leavekout.fisher import fisher_samples
+from leavekout.schema import Unlearning
+from leavekout.unet import select_weights
+from leavekout.unlearning import unlearn
+
+SAMPLES = {"samples": 25, "seed": 5}
+
+
+def layer_traces(
+    unet: Any, scheduler: Any, data: Any, name: str
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """(inputs a, gradients of outputs g), each [tokens, width], of one sample at a time."""
+    layer = unet.get_submodule(name.removesuffix(".weight"))
+    unet.requires_grad_(True)
+    traces = []
+    for z in fisher_samples(scheduler, data, batch=1, what="test", **SAMPLES):
+        kept: dict[str, torch.Tensor] = {}
+
+        def keep(
+            module: Any, inputs: Any, output: torch.Tensor, kept: dict[str, torch.Tensor] = kept
+        ) -> None:
+            kept.update(a=inputs[0].detach()[0], output=output)
+
+        handle = layer.register_forward_hook(keep)
+        loss = z.loss(unet, scheduler).sum()
+        handle.remove()
+        traces.append((kept["a"], torch.autograd.grad(loss, kept["output"])[0][0]))
+    return traces
+
+
+@pytest.fixture
+def factors(unet64: Any, scheduler: Any, data64: Any) -> dict[str, torch.Tensor]:
+    weights = select_weights(unet64, "cross_attention_kv")
+    return ekfac(unet64, scheduler, data64, weights, batch=4, **SAMPLES)
+
+
+def test_solution_is_that_of_explicit_kronecker_factors(
+    unet64: Any, scheduler: Any, data64: Any, factors: dict[str, torch.Tensor]
+) -> None:
+    """(Q Λ Qᵀ + λ̄ I)⁻¹ vec(G) with Q = U_S ⊗ U_A as one dense matrix."""
+    generator = torch.Generator().manual_seed(0)
+    for name, weight in select_weights(unet64, "cross_attention_kv").items():
+        traces = layer_traces(unet64, scheduler, data64, name)
+        a_cov = sum(a.T @ a for a, _ in traces)
+        s_cov = sum(g.T @ g for _, g in traces)
+        u_a = torch.linalg.eigh(torch.as_tensor(a_cov)).eigenvectors
+        u_s = torch.linalg.eigh(torch.as_tensor(s_cov)).eigenvectors
+        q = torch.kron(u_s, u_a)  # acts on W [out, in] flattened row by row
+        rotated = torch.stack([q.T @ (g.T @ a).flatten() for a, g in traces])
+        eigenvalues = rotated.square().mean(0)
+        dense = q @ torch.diag(eigenvalues + 0.1 * eigenvalues.mean()) @ q.T
+        gradient = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+        expected = torch.linalg.solve(dense, gradient.flatten()).reshape(weight.shape)
+        found = solve(factors, {name: gradient}, damping=0.1)[name]
+        # The factors are kept in float32.
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * expected.abs().max())
+
+
+def test_eigenvalues_keep_the_trace_of_the_fisher(
+    unet64: Any, scheduler: Any, data64: Any, factors: dict[str, torch.Tensor]
+) -> None:
+    """Σ Λ = E‖G‖²: a change of basis moves nothing out of the Fisher."""
+    for name in select_weights(unet64, "cross_attention_kv"):
+        traces = layer_traces(unet64, scheduler, data64, name)
+        expected = torch.stack([(g.T @ a).square().sum() for a, g in traces]).mean()
+        found = factors[f"{name}.eigenvalues"].double().sum()
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
+
+
+def test_newton_step_with_ekfac_is_equation_5(
+    unet64: Any, scheduler: Any, factors: dict[str, torch.Tensor]
+) -> None:
+    config = Unlearning(
+        weights="cross_attention_kv", step="newton", curvature="ekfac", step_size=0.3, steps=1,
+        damping=0.1, gradient_samples=5, seed=1,
+    )  # fmt: skip
+    generator = torch.Generator().manual_seed(3)
+    latent = torch.randn(4, 4, 4, generator=generator, dtype=torch.float64)
+    text = torch.randn(5, 6, generator=generator, dtype=torch.float64)
+    options: dict[str, Any] = {"query_id": 7, "images": 40, "batch": 5}
+    weights = select_weights(unet64, "cross_attention_kv")
+    start = {name: p.detach().clone() for name, p in unet64.named_parameters()}
+    ascent = config.model_copy(update={"step": "gradient_ascent", "step_size": 1.0})
+    unlearn(unet64, scheduler, weights, None, latent, text, ascent, **options)
+    gradients = {name: (p - start[name]).detach() for name, p in weights.items()}
+    unet64.load_state_dict(start)
+    unlearn(unet64, scheduler, weights, factors, latent, text, config, **options)
+    directions = solve(factors, gradients, damping=0.1)
+    for name, parameter in unet64.named_parameters():
+        moved = 0.3 / 40 * directions[name] if name in directions else 0.0
+        torch.testing.assert_close(parameter, start[name] + moved, rtol=1e-9, atol=1e-12)
+
+
+def test_weights_of_other_layers_are_refused(unet64: Any, scheduler: Any, data64: Any) -> None:
+    weights = select_weights(unet64, "all")
+    with pytest.raises(InputError, match="'ekfac' is for weights of linear layers, but the subset"):
+        ekfac(unet64, scheduler, data64, weights, batch=4, **SAMPLES)
+    with pytest.raises(InputError, match="no EK-FAC factors of the weight 'x'"):
+        solve({}, {"x": torch.ones(2, 2)}, damping=0.1)

@@ -1,0 +1,20 @@
+"""Scores every training image by the loss change of the model trained without its group."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.artifacts import load_json, load_npy
+from leavekout.job import job
+from leavekout.oracle import oracle_scores
+from leavekout.scores import save_scores
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    scores = oracle_scores(
+        load_npy(Path(snakemake.input.groups)),
+        [load_json(Path(path)) for path in snakemake.input.evaluations],
+        snakemake.params.names,
+    )
+    save_scores(snakemake.output.scores, scores, "oracle")

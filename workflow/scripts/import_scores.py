@@ -1,0 +1,17 @@
+"""Takes over scores that were computed elsewhere, aligned with the training images."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.artifacts import load_table
+from leavekout.job import job
+from leavekout.scores import read_external_scores, save_scores
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    ids = load_table(Path(snakemake.input.images))["image_id"].to_numpy()
+    method = snakemake.wildcards.method
+    scores = read_external_scores(Path(snakemake.input.scores), image_ids=ids, method=method)
+    save_scores([snakemake.output.scores], scores[None], method)

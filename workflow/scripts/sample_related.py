@@ -1,0 +1,33 @@
+"""Generates pictures of prompts that are related to the queries', for the forgetting check."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.artifacts import load_table
+from leavekout.coco import held_out_prompts
+from leavekout.features import load_text_encoder
+from leavekout.job import compute_job
+from leavekout.queries import choose_related, write_queries
+from leavekout.schema import Model, Sampling
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake) as device:
+    table = load_table(Path(snakemake.input.queries)).set_index("query")
+    prompts = held_out_prompts(Path(snakemake.input.prompts), Path(snakemake.input.train_images))
+    encode = load_text_encoder(Path(snakemake.input.clip), device)
+    write_queries(
+        choose_related(
+            table.loc[snakemake.params.queries],
+            prompts,
+            encode,
+            related=snakemake.params.related,
+            seed=snakemake.params.seed,
+        ),
+        {**snakemake.input, "images": snakemake.input.train_images},
+        snakemake.output,
+        Model(**snakemake.params.model),
+        Sampling(**snakemake.params.sampling),
+        device,
+    )

@@ -1,0 +1,20 @@
+"""Writes the table of the forgetting check."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.artifacts import load_json, save_csv
+from leavekout.job import job
+from leavekout.tables import forgetting_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    rows = [
+        {"method": method, "query": query, "model": model, "measured": load_json(Path(path))}
+        for paths in (snakemake.input.queries, snakemake.input.related)
+        for case, path in zip(snakemake.params.cases, paths, strict=True)
+        for method, query, model in [case.split("/")]
+    ]
+    save_csv(Path(snakemake.output.table), forgetting_table(rows))
