@@ -1,6 +1,8 @@
 """The measures of a model, and the queries that they are taken on."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,8 +12,10 @@ import torch
 from conftest import CPU, make_data
 from leavekout.artifacts import save_npy, save_table
 from leavekout.data import DeviceArray
+from leavekout.errors import InputError
 from leavekout.evaluation import loss_change, mean_squared_error, measures, split_pictures
-from leavekout.queries import Queries
+from leavekout.queries import Queries, choose_related
+from leavekout.tables import forgetting_table
 
 
 def embed(images: np.ndarray) -> torch.Tensor:
@@ -91,3 +95,43 @@ def test_an_array_that_does_not_fit_is_streamed_from_its_file(tmp_path: Path) ->
     assert resident.tensor is not None
     assert torch.equal(streamed[index], resident[index])
     assert torch.equal(streamed[index], torch.from_numpy(array[[3, 0, 3], [2, 1, 0]]).float())
+
+
+def test_related_prompts_are_the_nearest_that_are_no_querys() -> None:
+    queries = pd.DataFrame({"prompt": ["a0", "a2"]}, index=["q000", "q001"])
+    prompts = [f"a{i}" for i in range(10)]
+
+    def encode(texts: Sequence[str]) -> np.ndarray:
+        """On a circle, so that nearness is that of the numbers."""
+        angle = np.array([int(text[1:]) for text in texts]) * 0.1
+        return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+    table = choose_related(queries, prompts, encode, related=2, seed=0)
+    assert table["query"].tolist() == ["q000-r00", "q000-r01", "q001-r00", "q001-r01"]
+    assert table["prompt"].tolist() == ["a1", "a3", "a1", "a3"]
+    assert table["noise_seed"].nunique() == 4
+    with pytest.raises(InputError, match="9 related prompts of each query are more than the 8"):
+        choose_related(queries, prompts, encode, related=9, seed=0)
+
+
+def test_forgetting_is_told_apart_by_kind_of_prompt() -> None:
+    def measured(**values: float) -> dict[str, Any]:
+        rows = [
+            {"query": name.replace("_", "-"), "delta_loss": v, "mse": 2 * v, "clip": 1 - v}
+            for name, v in values.items()
+        ]
+        return {"queries": rows}
+
+    cases = [
+        ("q000", measured(q000=5.0, q001=1.0, q002=3.0)),
+        ("q000", measured(q000_r00=2.0, q000_r01=4.0)),
+        ("q001", measured(q000=2.0, q001=7.0, q002=4.0)),
+        ("q001", measured(q001_r00=1.0, q001_r01=1.0)),
+    ]
+    table = forgetting_table(
+        {"method": "m", "query": query, "model": "k5", "measured": m} for query, m in cases
+    ).set_index("prompts")
+    assert table["delta_loss"].to_dict() == {"target": 6.0, "related": 2.0, "other": 2.5}
+    assert table["delta_loss_se"]["other"] == pytest.approx(0.5)
+    assert table["n_queries"].tolist() == [2, 2, 2]
+    assert table["clip"]["target"] == pytest.approx(-5.0)

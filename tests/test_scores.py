@@ -3,10 +3,17 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from leavekout.errors import InputError
-from leavekout.scores import check_scores, random_set, read_scores, top_k
+from leavekout.scores import (
+    check_scores,
+    random_set,
+    read_external_scores,
+    read_scores,
+    top_k,
+)
 from leavekout.similarity import flattened, similarity_scores
 
 
@@ -68,3 +75,24 @@ def test_similarity_is_the_larger_cosine_of_image_and_flip() -> None:
     unflipped = similarity_scores(queries, pixels, flattened, flips=False, batch=3)
     plain = [[cosine(q, image) for image in pixels] for q in queries]
     np.testing.assert_allclose(unflipped, plain, rtol=1e-6)
+
+
+def test_external_tables_are_aligned_by_image_id(tmp_path: Path) -> None:
+    ids = np.array([5, 3, 9])
+    table = pd.DataFrame({"image_id": [3, 9, 5], "score": [0.3, 0.9, 0.5]})
+
+    def read(changed: pd.DataFrame) -> np.ndarray:
+        changed.to_parquet(tmp_path / "q000.parquet")
+        return read_external_scores(tmp_path / "q000.parquet", image_ids=ids, method="mine")
+
+    assert read(table).tolist() == pytest.approx([0.5, 0.3, 0.9])
+    for changed, reason in (
+        (table.rename(columns={"score": "tau"}), "has no column 'score'"),
+        (pd.concat([table, table[:1]]), "scores image 3 twice"),
+        (table[1:], "gives no score to 1 of the 3 images, the first of them 3"),
+        (pd.concat([table, pd.DataFrame({"image_id": [4], "score": [0.0]})]), "scores 1 images"),
+        (table.assign(score=[0.1, np.nan, 0.2]), "has 1 scores that are NaN"),
+        (table.assign(score=["a", "b", "c"]), "holds .* where float32 is expected"),
+    ):
+        with pytest.raises(InputError, match=f"q000.parquet: method 'mine' {reason}"):
+            read(changed)

@@ -1,5 +1,6 @@
 """The whole DAG on the tiny experiment, in a copy of the project."""
 
+import json
 import os
 import re
 import shutil
@@ -83,13 +84,114 @@ def test_tables_hold_every_method_query_and_control(results: Path) -> None:
 
 def test_scores_follow_the_method_contract(results: Path) -> None:
     paths = sorted((results / "attribution").glob("*/*.npy"))
-    assert len(paths) == 2 + 3 + 1  # unlearning on test queries, pixel on all, ascent on tuning
+    assert len(paths) >= 2 + 3 + 1  # unlearning on test queries, pixel on all, ascent on tuning
     for path in paths:
         scores = np.load(path)
         assert scores.dtype == np.float32
         assert scores.shape == (1797,)
         assert np.isfinite(scores).all()
         assert scores.std() > 0
+
+
+METHODS = [
+    "pixel", "unlearning", "output", "abu-plus", "clip", "clip-text", "dino", "trak",
+    "journey-trak", "d-trak", "datainf", "edges",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def all_methods(project: Path) -> Path:
+    """The tiny experiment with scores of every method, and a twin with its images reversed."""
+    baseline = ROOT / "docs" / "baseline"
+    shutil.copy(baseline / "edges.smk", project / "workflow" / "rules" / "attribution")
+    shutil.copy(baseline / "attribute_by_edges.py", project / "workflow" / "scripts")
+    twin = project / "results" / "reversed"
+    shutil.copytree(project / "results" / "tiny", twin)
+    for name in ("attribution", "features", "gradients", "losses/source", "evaluation"):
+        shutil.rmtree(twin / name, ignore_errors=True)
+    for name in ("images.parquet", "pixels.npy", "latents.npy", "text.npy"):
+        path = twin / "data" / name
+        when = path.stat().st_mtime
+        if name.endswith("npy"):
+            np.save(path, np.load(path)[::-1])
+        else:
+            pd.read_parquet(path)[::-1].to_parquet(path, index=False)
+        os.utime(path, (when, when))
+    for experiment in ("tiny", "reversed"):
+        scores = [f"results/{experiment}/attribution/{method}/q000.npy" for method in METHODS]
+        result = snakemake(project, *TINY, "--config", f"experiment={experiment}", "--", *scores)
+        assert result.returncode == 0, said(result)
+        assert "train_source" not in said(result)
+    return project / "results"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_method_contract(method: str, all_methods: Path) -> None:
+    """Length, finite, not constant; and scores follow their images into another order."""
+    scores, reversed_scores = (
+        np.load(all_methods / experiment / "attribution" / method / "q000.npy")
+        for experiment in ("tiny", "reversed")
+    )
+    assert scores.dtype == np.float32
+    assert scores.shape == (1797,)
+    assert np.isfinite(scores).all()
+    assert scores.std() > 0
+    np.testing.assert_allclose(reversed_scores[::-1], scores, rtol=0, atol=1e-3 * scores.std())
+
+
+def test_the_oracle_finds_the_group_that_matters_most(project: Path) -> None:
+    """With K the size of its groups, its ΔL is the largest of theirs, bit for bit."""
+    target = "results/tiny/evaluation/oracle/q000/k599.json"
+    result = snakemake(project, *TINY, "--", target)
+    assert result.returncode == 0, said(result)
+    groups = [
+        json.loads((project / f"results/tiny/evaluation/group/g{g}/k599.json").read_text())
+        for g in range(3)
+    ]
+    measured = [{row["query"]: row["delta_loss"] for row in g["queries"]}["q000"] for g in groups]
+    assert len(set(measured)) == 3
+    found = json.loads((project / target).read_text())["queries"][0]
+    assert found["query"] == "q000"
+    assert found["delta_loss"] == max(measured)
+
+
+def test_the_forgetting_check_has_its_table(results: Path) -> None:
+    table = pd.read_csv(results / "tables" / "forgetting.csv")
+    assert set(zip(table["model"], table["prompts"], strict=True)) == {
+        (model, prompts)
+        for model in ("unlearned", "k20")
+        for prompts in ("target", "related", "other")
+    }
+    assert np.isfinite(table[["delta_loss", "mse", "clip"]]).all(axis=None)
+
+
+def test_scores_from_elsewhere_need_no_code(project: Path, tmp_path: Path) -> None:
+    images = pd.read_parquet(project / "results/tiny/data/images.parquet")
+    scores = np.random.default_rng(0).random(len(images))
+    table = pd.DataFrame({"image_id": images["image_id"], "score": scores})
+    table.sample(frac=1, random_state=0).to_parquet(tmp_path / "q000.parquet")
+    np.save(tmp_path / "q001.npy", np.full(1797, np.nan, np.float32))
+    config = ["--config", f"external={{mine: {tmp_path}}}"]
+    result = snakemake(project, *TINY, *config, "--", "results/tiny/attribution/mine/q000.npy")
+    assert result.returncode == 0, said(result)
+    found = np.load(project / "results/tiny/attribution/mine/q000.npy")
+    np.testing.assert_array_equal(found, scores.astype(np.float32))
+    result = snakemake(project, *TINY, *config, "--", "results/tiny/attribution/mine/q001.npy")
+    assert "q001.npy: method 'mine' has 1,797 scores that are NaN" in said(result)
+
+
+def test_rules_from_outside_the_repository_are_included(project: Path, tmp_path: Path) -> None:
+    """And their scripts import the package."""
+    rule = (ROOT / "docs" / "baseline" / "edges.smk").read_text()
+    rule = rule.replace("edges", "outlines").replace("../../scripts/", "")
+    (tmp_path / "outlines.smk").write_text(rule)
+    script = (ROOT / "docs" / "baseline" / "attribute_by_edges.py").read_text()
+    (tmp_path / "attribute_by_outlines.py").write_text(script.replace('"edges"', '"outlines"'))
+    config = ["--config", f"extra_rules=[{tmp_path / 'outlines.smk'}]", "methods=[outlines]"]
+    target = "results/tiny/attribution/outlines/q000.npy"
+    result = snakemake(project, *TINY, *config, "--", target)
+    assert result.returncode == 0, said(result)
+    assert (project / target).exists()
 
 
 def test_removal_sets_are_the_best_scores(results: Path) -> None:
@@ -219,8 +321,13 @@ def test_a_wrong_configuration_is_said_before_anything_runs(project: Path) -> No
 
 def test_coco_is_planned_without_any_file(project: Path) -> None:
     jobs = planned(project, "--configfile", "config/coco.yaml")
-    assert jobs["attribute_by_unlearning"] == 110
-    assert jobs["retrain"] == jobs["evaluate"] == 2 * 110 * 3
+    assert jobs["attribute_by_unlearning"] == 8 * 110
+    assert jobs["attribute_by_embedding"] == 6
+    assert jobs["attribute_by_influence"] == 4
+    assert jobs["project_gradients"] == 20 + 1 + 1  # TRAK's ensemble, D-TRAK's and DataInf's
+    assert jobs["retrain"] == jobs["evaluate"] == 19 * 110 * 3
     assert jobs["retrain_random"] == 10 * (5 + 57)
-    assert jobs["fetch_encoder"] == 4
+    assert jobs["retrain_without_removal"] == 19  # noise floor and ensemble share models
+    assert jobs["check_queries"] == jobs["check_related"] == 110 * (1 + 3)
+    assert jobs["fetch_encoder"] == 6
     assert not (project / "results" / "coco").exists()

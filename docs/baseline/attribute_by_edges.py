@@ -1,0 +1,31 @@
+"""Scores every training image by the cosine similarity of its edges to the query's."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leavekout.artifacts import load_image, load_npy
+from leavekout.job import job
+from leavekout.scores import save_scores
+from leavekout.similarity import similarity_scores
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def edges(images: np.ndarray) -> np.ndarray:
+    """Differences of neighbouring pixels: uint8 [B, H, W, 3] → [B, D]."""
+    grey = images.mean(axis=3)
+    across, down = np.diff(grey, axis=2), np.diff(grey, axis=1)
+    return np.concatenate([d.reshape(len(images), -1) for d in (across, down)], axis=1)
+
+
+with job(snakemake):
+    scores = similarity_scores(
+        np.stack([load_image(Path(path)) for path in snakemake.input.queries]),
+        load_npy(Path(snakemake.input.pixels), mmap=True),
+        edges,
+        flips=snakemake.params.flips,
+    )
+    save_scores(snakemake.output.scores, scores, "edges")
