@@ -44,6 +44,7 @@ rule all:
         "<results>/tables/paired.csv",
         "<results>/tables/forgetting.csv" if FORGETTING["methods"] else [],
         "<results>/figures/measures.png",
+        "<results>/figures/ranking.png",
         collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
         collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
 

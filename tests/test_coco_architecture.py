@@ -12,6 +12,7 @@ from leavekout.data import EncodedData
 from leavekout.evaluation import loss_change, mean_squared_error
 from leavekout.experiment import read_yaml, resolve
 from leavekout.fisher import diagonal_fisher
+from leavekout.gradients import GradientProjector, training_gradients
 from leavekout.loss import training_losses
 from leavekout.queries import Queries, losses_on_queries
 from leavekout.sampling import sample_latents
@@ -32,16 +33,36 @@ def coco_unet() -> Any:
     return build_unet(coco().model.unet, seed=0, device=CPU)
 
 
-def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
-    experiment, images = coco(), 4
+def coco_data(images: int) -> EncodedData:
     drawn = np.random.default_rng(0)
-    data = EncodedData(
+    return EncodedData(
         drawn.standard_normal((images, 2, 4, 16, 16)).astype(np.float16),
         drawn.standard_normal((images, 5, 77, 1024)).astype(np.float16),
         drawn.standard_normal((77, 1024)).astype(np.float16),
-        np.array([9, 25, 30, 581929]),
+        np.array([9, 25, 30, 581929])[:images],
         device=CPU,
     )
+
+
+def test_gradients_of_all_weights_are_projected_at_cocos_architecture() -> None:
+    experiment, data, unet = coco(), coco_data(1), coco_unet()
+    scheduler = build_scheduler(experiment.model.noise_schedule)
+    for name, entries, shape in (
+        ("output", [57_373_316], (1, 1, 32768)),
+        ("layers", [w.numel() for w in select_weights(unet, "cross_attention_kv").values()],
+         (1, 32, 256)),
+    ):  # fmt: skip
+        config = experiment.gradients[name].model_copy(update={"draws": 2})
+        projector = GradientProjector(unet, config, model_seed=0, device=CPU)
+        assert projector.entries == entries
+        found = [p for _, p in training_gradients(unet, scheduler, data, projector, batch=2)]
+        assert [part.shape for part in found] == [shape, shape]  # the image and its flip
+        assert all(part.isfinite().all() and part.std() > 0 for part in found)
+
+
+def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
+    experiment, images = coco(), 4
+    data = coco_data(images)
     model, scheduler = experiment.model, build_scheduler(experiment.model.noise_schedule)
 
     # Two training steps, in bfloat16 as on the GPU; the weights stay float32.

@@ -202,7 +202,13 @@ def test_removal_sets_are_the_best_scores(results: Path) -> None:
 
 
 def test_figures_and_a_self_contained_report_are_made(results: Path) -> None:
-    for name in ("measures.png", "measures.pdf", "attributed/q000.png", "regenerated/q001.png"):
+    for name in (
+        "measures.png",
+        "measures.pdf",
+        "ranking.png",
+        "attributed/q000.png",
+        "regenerated/q001.png",
+    ):
         assert (results / "figures" / name).stat().st_size > 2000
     report = (results / "report.html").read_text()
     assert "measures against K" in report
@@ -250,7 +256,9 @@ def test_another_k_runs_only_its_own_retrainings(project: Path) -> None:
     assert jobs.pop("retrain") == 2 * 2  # methods x queries
     assert jobs.pop("evaluate") == 2 * 2
     assert jobs.pop("retrain_random") == jobs.pop("evaluate_control") == 1  # random, at the new K
-    assert set(jobs) == {"tabulate", "plot_measures", "draw_regenerated", "all", "total"}
+    assert set(jobs) == {
+        "tabulate", "plot_measures", "plot_ranking", "draw_regenerated", "all", "total"
+    }  # fmt: skip
 
 
 def test_a_changed_formula_parameter_reruns_what_depends_on_it(project: Path) -> None:
@@ -267,7 +275,9 @@ def test_a_deleted_evaluation_runs_only_itself_and_the_tables(project: Path, res
     (results / "evaluation" / "pixel" / "q000" / "k20.json").unlink()
     jobs = planned(project, *TINY)
     assert jobs.pop("evaluate") == 1
-    assert set(jobs) == {"tabulate", "plot_measures", "draw_regenerated", "all", "total"}
+    assert set(jobs) == {
+        "tabulate", "plot_measures", "plot_ranking", "draw_regenerated", "all", "total"
+    }  # fmt: skip
     result = snakemake(project, *TINY)
     assert result.returncode == 0, said(result)
     assert (results / "tables" / "per_query.csv").read_bytes() == table

@@ -83,6 +83,31 @@ rule plot_measures:
         "../scripts/plot_measures.py"
 
 
+rule plot_ranking:
+    input:
+        paired="<results>/tables/paired.csv",
+    output:
+        png=report(
+            "<results>/figures/ranking.png",
+            caption="../report/ranking.rst",
+            category="Measures",
+            labels={"figure": "methods against random"},
+        ),
+        pdf="<results>/figures/ranking.pdf",
+    log:
+        "<logs>/plot_ranking.log",
+    benchmark:
+        "<benchmarks>/plot_ranking.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        methods=METHODS,
+        version=1,
+    script:
+        "../scripts/plot_ranking.py"
+
+
 rule draw_attributed:
     input:
         queries="<results>/queries/queries.parquet",

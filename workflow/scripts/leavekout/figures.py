@@ -50,8 +50,8 @@ def plot_measures(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
                 rows[measure],
                 rows[f"{measure}_se"],
                 label=name,
-                color=_PALETTE[number % len(_PALETTE)] if number >= 0 else _GREY,
-                marker=_MARKERS[number % len(_MARKERS)] if number >= 0 else ".",
+                color=_style(number)[0] if number >= 0 else _GREY,
+                marker=_style(number)[1] if number >= 0 else ".",
                 linestyle="-" if number >= 0 else "--",
                 capsize=3,
             )
@@ -68,7 +68,50 @@ def plot_measures(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
         ax.set_title(label, fontsize=10)
         ax.spines[["top", "right"]].set_visible(False)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    columns = min(len(labels), 7)
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+    return figure
+
+
+def _style(number: int) -> tuple[str, str]:
+    """Colour and marker of a method by its place in the configuration; no two are alike."""
+    lap = number // len(_PALETTE)
+    return _PALETTE[number % len(_PALETTE)], _MARKERS[(number + lap) % len(_MARKERS)]
+
+
+def plot_ranking(paired: pd.DataFrame, methods: Sequence[str]) -> Figure:
+    """Each method against random removal of as many images, best by ΔL on top.
+
+    Args:
+        paired: the table of `tables.paired_table`; the largest K is drawn filled.
+    """
+    ks = sorted(paired["k"].unique())
+    of_loss = paired[(paired["measure"] == "delta_loss") & (paired["k"] == ks[-1])]
+    order = of_loss.sort_values("difference")["method"].tolist()
+    height = 1.1 + 0.3 * len(order) + 0.12 * len(ks)
+    figure, axes = plt.subplots(1, 3, figsize=(11, height), sharey=True, layout="constrained")
+    for ax, (measure, label) in zip(axes, _PANELS.items(), strict=True):
+        for step, k in enumerate(ks):
+            rows = paired[(paired["measure"] == measure) & (paired["k"] == k)]
+            for _, row in rows.iterrows():
+                color, marker = _style(methods.index(row["method"]))
+                middle = row["difference"]
+                ax.errorbar(
+                    middle,
+                    order.index(row["method"]) + 0.22 * (step - (len(ks) - 1) / 2),
+                    xerr=[[middle - row["low"]], [row["high"] - middle]],
+                    color=color,
+                    marker=marker,
+                    markerfacecolor=color if k == ks[-1] else "white",
+                    capsize=2,
+                )
+        ax.axvline(0, color=_GREY, linestyle="--", linewidth=1)
+        ax.set_yticks(range(len(order)), order)
+        ax.set_xlabel("difference to random removal")
+        ax.set_title(label, fontsize=10)
+        ax.spines[["top", "right"]].set_visible(False)
+    sizes = ", ".join(f"K = {k:,} {'filled' if k == ks[-1] else 'open'}" for k in ks)
+    figure.suptitle(f"{sizes}; 95 % intervals over queries", fontsize=9)
     return figure
 
 

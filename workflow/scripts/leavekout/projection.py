@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from leavekout.errors import InputError
-from leavekout.noise import Domain, words
+from leavekout.noise import Domain, scale_to, words
 
 _BLOCK_BITS = 6  # transforms of 2⁶ entries are matrix products
 
@@ -43,6 +43,19 @@ def _hadamard(bits: int, like: Tensor) -> Tensor:
     return h
 
 
+def _distinct(count: int, size: int, *, seed: int, number: int) -> Tensor:
+    """`count` different numbers below `size`: the first that a stream of uniform draws shows."""
+    draws = 2 * count
+    while True:
+        drawn = words(seed, Domain.PROJECTION, torch.arange(draws), number, 1)[0]
+        values, order = torch.sort(scale_to(drawn, size), stable=True)
+        is_first = torch.ones(draws, dtype=torch.bool)
+        is_first[1:] = values[1:] != values[:-1]
+        if is_first.sum() >= count:
+            return scale_to(drawn, size)[order[is_first].sort().values[:count]]
+        draws *= 2
+
+
 class Projection:
     """The projection P of gradients with d entries to p: g ↦ R H D g.
 
@@ -72,10 +85,7 @@ class Projection:
         drawn = torch.stack(words(seed, Domain.PROJECTION, counters, number), 1)  # [·, 4]
         bits = torch.arange(32, device=device)
         self.signs = ((drawn[..., None] >> bits) & 1).flatten()[:entries].to(torch.int8) * 2 - 1
-        # A random order of all rows, of which the first p are taken; the row number breaks ties.
-        rows = torch.arange(self.size, device=device)
-        keys = words(seed, Domain.PROJECTION, rows, number, 1)[0]
-        self.rows = torch.argsort((keys << 31) | rows)[:dimension]
+        self.rows = _distinct(dimension, self.size, seed=seed, number=number).to(device)
 
     def __call__(self, gradients: Tensor) -> Tensor:
         """[B, d] → [B, p]."""

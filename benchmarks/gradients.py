@@ -1,0 +1,117 @@
+"""Projected per-sample gradients a second: ours beside traker's own, at equal dimension.
+
+    PYTHONPATH=workflow/scripts python benchmarks/gradients.py [--experiment digits] [--weights all]
+
+In turns, so that a drifting machine does not favour one, on the device at hand:
+
+- ours: per-sample gradients from layers' inputs and output gradients, and the Hadamard projection;
+- traker's: its `FunctionalGradientComputer` (vmap of functorch) and its `BasicProjector`, which is
+  its projector on a CPU; on a GPU, too, unless its CUDA extension is installed.
+
+Gradients and projections are also timed alone. One draw of (t, ε) for each sample, made-up latents
+and text, random weights.
+"""
+
+import argparse
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from throughput import timed
+from torch import Tensor
+from trak.gradient_computers import FunctionalGradientComputer
+from trak.modelout_functions import AbstractModelOutput
+from trak.projectors import BasicProjector, ProjectionType
+from trak.utils import vectorize
+
+from leavekout.experiment import read_yaml, resolve
+from leavekout.loss import ddpm_loss
+from leavekout.per_sample import per_sample_gradients
+from leavekout.projection import Projection
+from leavekout.unet import build_scheduler, build_unet, select_weights
+
+CONFIG = Path(__file__).resolve().parent.parent / "config"
+
+
+class _Loss(AbstractModelOutput):
+    """The DDPM loss of one sample, as traker asks for it."""
+
+    def __init__(self, scheduler: Any) -> None:
+        self.scheduler = scheduler
+
+    def get_output(self, model: Any, weights: Any, buffers: Any, *batch: Tensor) -> Tensor:
+        x_t, t, noise, text = (part[None] for part in batch)
+        call = (weights, buffers), (x_t, t, text)
+        return (torch.func.functional_call(model, *call).sample - noise).square().mean()
+
+    def get_out_to_loss_grad(self, model: Any, weights: Any, buffers: Any, batch: Any) -> Tensor:
+        raise NotImplementedError("scores are not measured here")
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--experiment", default="digits", help="whose architecture")
+    parser.add_argument("--weights", default="all", help="a weight subset")
+    parser.add_argument("--dimension", type=int, default=1024)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    file = CONFIG / f"{arguments.experiment}.yaml"
+    model = resolve(read_yaml(file), [file]).model
+    unet = build_unet(model.unet, seed=0, device=device)
+    scheduler = build_scheduler(model.noise_schedule)
+    weights = select_weights(unet, arguments.weights)
+    names, d = list(weights), sum(w.numel() for w in weights.values())
+    batch, p = arguments.batch, arguments.dimension
+    shape = (batch, unet.config.in_channels, *[unet.config.sample_size] * 2)
+    x0, noise = (torch.randn(shape, device=device) for _ in range(2))
+    text = torch.randn(batch, 77, unet.config.cross_attention_dim, device=device)
+    t = torch.randint(1000, (batch,), device=device)
+    ours = Projection(d, p, seed=0, number=0, device=device)
+    theirs = BasicProjector(d, p, 0, ProjectionType.normal, device, block_size=100)
+    computer = FunctionalGradientComputer(
+        unet, _Loss(scheduler), d, torch.float32, device, grad_wrt=names
+    )
+
+    def our_gradients() -> Tensor:
+        with per_sample_gradients(unet, names) as gradients:
+            ddpm_loss(unet, scheduler, x0, t, noise, text).sum().backward()
+        return torch.cat([gradients[name].flatten(1) for name in names], 1)
+
+    def their_gradients() -> Tensor:
+        x_t = scheduler.add_noise(x0, noise, t)
+        found = computer.compute_per_sample_grad((x_t, t, noise, text))
+        return vectorize({name: found[name] for name in names}, device=device)
+
+    a, b = our_gradients(), their_gradients()
+    torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+    steps: dict[str, Callable[[], Tensor]] = {
+        "ours, gradients": our_gradients,
+        "traker, gradients": their_gradients,
+        "ours, projection": lambda: ours(a),
+        "traker, projection": lambda: theirs.project(a, model_id=0),
+        "ours, both": lambda: ours(our_gradients()),
+        "traker, both": lambda: theirs.project(their_gradients(), model_id=0),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(arguments.rounds):
+        for name, step in steps.items():
+            rates[name].append(batch / timed(step, device))
+    where = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
+    print(f"{where}, {torch.get_num_threads()} threads, {arguments.experiment}: {d:,} weights "
+          f"({arguments.weights}) to {p:,} dimensions, batch {batch}")  # fmt: skip
+    for name, values in rates.items():
+        print(f"{name:20} {statistics.median(values):10.1f} samples/s")
+    for part in ("gradients", "projection", "both"):
+        pairs = zip(rates[f"ours, {part}"], rates[f"traker, {part}"], strict=True)
+        print(f"ratio, {part:13} {statistics.median(x / y for x, y in pairs):10.1f}")
+
+
+if __name__ == "__main__":
+    main()
