@@ -15,6 +15,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/encoders.smk"
 include: "workflow/rules/source.smk"
 include: "workflow/rules/counterfactual.smk"
+include: "workflow/rules/oracle.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -100,6 +100,13 @@ def test_newton_step_with_ekfac_is_equation_5(
         torch.testing.assert_close(parameter, start[name] + moved, rtol=1e-9, atol=1e-12)
 
 
+def test_zero_eigenvalues_without_damping_are_refused() -> None:
+    factors = {"x.input_basis": torch.eye(2), "x.output_basis": torch.eye(2),
+               "x.eigenvalues": torch.tensor([[1.0, 0.0], [1.0, 1.0]])}  # fmt: skip
+    with pytest.raises(InputError, match=r"1 of 4 EK-FAC eigenvalues of 'x' are zero"):
+        solve(factors, {"x": torch.ones(2, 2)}, damping=0.0)
+
+
 def test_weights_of_other_layers_are_refused(unet64: Any, scheduler: Any, data64: Any) -> None:
     weights = select_weights(unet64, "all")
     with pytest.raises(InputError, match="'ekfac' is for weights of linear layers, but the subset"):

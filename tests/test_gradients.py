@@ -22,7 +22,7 @@ from leavekout.gradients import (
     training_gradients,
     write_gradients,
 )
-from leavekout.influence import datainf_scores, ridge_scores
+from leavekout.influence import datainf_scores, ensemble_scores, ridge_scores
 from leavekout.noise import Domain, normal, scale_to, words
 from leavekout.projection import Projection, hadamard_transform
 from leavekout.queries import Queries
@@ -210,9 +210,12 @@ def test_ridge_scores_are_the_explicit_formula(damping: float) -> None:
     kernel = sum(np.outer(v, v) for image in x for v in image) / 2 + damping * np.eye(6)
     inverse = np.linalg.inv(kernel)
     for q in range(3):
-        for i in range(30):
-            expected = max(v @ inverse @ queries[q, 0] for v in x[i])
-            assert found[q, i] == pytest.approx(expected, rel=1e-10, abs=1e-12)
+        np.testing.assert_allclose(found[q], x @ inverse @ queries[q, 0], rtol=1e-9, atol=1e-12)
+
+
+def test_models_are_averaged_before_the_better_flip_is_taken() -> None:
+    of_models = [np.array([[[1.0, 0.0]]]), np.array([[[0.0, 0.5]]])]  # one query, image; two flips
+    assert ensemble_scores(of_models).tolist() == [[0.5]]
 
 
 def test_a_singular_kernel_is_said() -> None:
@@ -237,7 +240,7 @@ def test_datainf_scores_are_the_closed_form() -> None:
             [np.linalg.inv(np.outer(x, x) + ridge * np.eye(4)) for x in flat[:, layer]], axis=0
         )
         expected += np.einsum("ifp,pr,qr->qif", g[:, :, layer], inverse, v[:, layer])
-    np.testing.assert_allclose(found, expected.max(axis=2), rtol=1e-9)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 class _Output(AbstractModelOutput):
@@ -286,7 +289,7 @@ def test_trak_and_d_trak_scores_are_those_of_the_traker_package(
         unet64, scheduler, queries, projector, draws=4, timestep=None, batch=4
     )
     features = np.load(tmp_path / "g.npy")
-    found = ridge_scores(features, of_queries, damping=damping, device=CPU)
+    found = ridge_scores(features, of_queries, damping=damping, device=CPU)[:, :, 0]
 
     names = list(projector.weights)
     unet64.requires_grad_(True)

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
+from leavekout.experiment import read_yaml, resolve
 
 TINY = ["--configfile", "config/tiny.yaml"]
 
@@ -82,21 +83,17 @@ def test_tables_hold_every_method_query_and_control(results: Path) -> None:
     assert set(tuning["method"]) == {"ascent", "random", "no_removal"}
 
 
-def test_scores_follow_the_method_contract(results: Path) -> None:
-    paths = sorted((results / "attribution").glob("*/*.npy"))
-    assert len(paths) >= 2 + 3 + 1  # unlearning on test queries, pixel on all, ascent on tuning
-    for path in paths:
-        scores = np.load(path)
-        assert scores.dtype == np.float32
-        assert scores.shape == (1797,)
-        assert np.isfinite(scores).all()
-        assert scores.std() > 0
+def methods_of_tiny() -> list[str]:
+    """Every method of the tiny experiment, and the template for added ones."""
+    path = ROOT / "config" / "tiny.yaml"
+    e = resolve(read_yaml(path), [path])
+    named = [*e.methods, *e.unlearning, *e.embeddings, *e.influence, "edges"]
+    return list(dict.fromkeys(named))
 
 
-METHODS = [
-    "pixel", "unlearning", "output", "abu-plus", "clip", "clip-text", "dino", "trak",
-    "journey-trak", "d-trak", "datainf", "edges",
-]  # fmt: skip
+METHODS = methods_of_tiny()
+# These run the code of another with other settings, so once is enough for them.
+VARIANTS = {"ascent", "output", "abu-plus", "dino", "journey-trak", "d-trak"}
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +102,18 @@ def all_methods(project: Path) -> Path:
     baseline = ROOT / "docs" / "baseline"
     shutil.copy(baseline / "edges.smk", project / "workflow" / "rules" / "attribution")
     shutil.copy(baseline / "attribute_by_edges.py", project / "workflow" / "scripts")
+
+    def score(experiment: str, methods: list[str]) -> None:
+        files = [f"results/{experiment}/attribution/{method}/q000.npy" for method in methods]
+        result = snakemake(project, *TINY, "--config", f"experiment={experiment}", "--", *files)
+        assert result.returncode == 0, said(result)
+        assert "rule train_source" not in said(result)
+
+    score("tiny", METHODS)
     twin = project / "results" / "reversed"
     shutil.copytree(project / "results" / "tiny", twin)
     for name in ("attribution", "features", "gradients", "losses/source", "evaluation"):
-        shutil.rmtree(twin / name, ignore_errors=True)
+        shutil.rmtree(twin / name)
     for name in ("images.parquet", "pixels.npy", "latents.npy", "text.npy"):
         path = twin / "data" / name
         when = path.stat().st_mtime
@@ -117,26 +122,21 @@ def all_methods(project: Path) -> Path:
         else:
             pd.read_parquet(path)[::-1].to_parquet(path, index=False)
         os.utime(path, (when, when))
-    for experiment in ("tiny", "reversed"):
-        scores = [f"results/{experiment}/attribution/{method}/q000.npy" for method in METHODS]
-        result = snakemake(project, *TINY, "--config", f"experiment={experiment}", "--", *scores)
-        assert result.returncode == 0, said(result)
-        assert "train_source" not in said(result)
+    score("reversed", [method for method in METHODS if method not in VARIANTS])
     return project / "results"
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_method_contract(method: str, all_methods: Path) -> None:
     """Length, finite, not constant; and scores follow their images into another order."""
-    scores, reversed_scores = (
-        np.load(all_methods / experiment / "attribution" / method / "q000.npy")
-        for experiment in ("tiny", "reversed")
-    )
+    scores = np.load(all_methods / "tiny" / "attribution" / method / "q000.npy")
     assert scores.dtype == np.float32
     assert scores.shape == (1797,)
     assert np.isfinite(scores).all()
     assert scores.std() > 0
-    np.testing.assert_allclose(reversed_scores[::-1], scores, rtol=0, atol=1e-3 * scores.std())
+    if method not in VARIANTS:
+        other = np.load(all_methods / "reversed" / "attribution" / method / "q000.npy")
+        np.testing.assert_allclose(other[::-1], scores, rtol=0, atol=1e-3 * scores.std())
 
 
 def test_the_oracle_finds_the_group_that_matters_most(project: Path) -> None:
@@ -157,11 +157,8 @@ def test_the_oracle_finds_the_group_that_matters_most(project: Path) -> None:
 
 def test_the_forgetting_check_has_its_table(results: Path) -> None:
     table = pd.read_csv(results / "tables" / "forgetting.csv")
-    assert set(zip(table["model"], table["prompts"], strict=True)) == {
-        (model, prompts)
-        for model in ("unlearned", "k20")
-        for prompts in ("target", "related", "other")
-    }
+    assert set(table["model"]) == {"unlearned"}
+    assert set(table["prompts"]) == {"target", "related", "other"}
     assert np.isfinite(table[["delta_loss", "mse", "clip"]]).all(axis=None)
 
 
@@ -178,6 +175,7 @@ def test_scores_from_elsewhere_need_no_code(project: Path, tmp_path: Path) -> No
     np.testing.assert_array_equal(found, scores.astype(np.float32))
     result = snakemake(project, *TINY, *config, "--", "results/tiny/attribution/mine/q001.npy")
     assert "q001.npy: method 'mine' has 1,797 scores that are NaN" in said(result)
+    (project / "results/tiny/logs/attribution/mine/q001.log").unlink()  # it has no benchmark
 
 
 def test_rules_from_outside_the_repository_are_included(project: Path, tmp_path: Path) -> None:

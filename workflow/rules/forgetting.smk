@@ -29,6 +29,7 @@ rule sample_related:
         CONDA
     resources:
         gpu=HARDWARE["gpus"],
+        batch=HARDWARE["encode_batch"],
     params:
         queries=TEST_QUERIES,
         related=FORGETTING["related"],

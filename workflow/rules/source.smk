@@ -48,7 +48,7 @@ rule sample_queries:
         CONDA
     resources:
         gpu=HARDWARE["gpus"],
-        batch=HARDWARE["forward_batch"],
+        batch=HARDWARE["encode_batch"],
     params:
         test=TEST_QUERIES,
         tuning=TUNING_QUERIES,

@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from leavekout.artifacts import load_npy
 from leavekout.gradients import GradientProjector, query_gradients
-from leavekout.influence import datainf_scores, ridge_scores
+from leavekout.influence import datainf_scores, ensemble_scores, ridge_scores
 from leavekout.job import compute_job
 from leavekout.queries import Queries
 from leavekout.schema import Gradients, Influence, Model
@@ -49,5 +47,4 @@ with compute_job(snakemake) as device:
             totals.append(datainf_scores(features, of_queries, projector.entries, **options))
         else:
             totals.append(ridge_scores(features, of_queries, **options))
-    scores = np.mean(totals, axis=0)
-    save_scores(snakemake.output.scores, scores, snakemake.wildcards.method)
+    save_scores(snakemake.output.scores, ensemble_scores(totals), snakemake.wildcards.method)

@@ -30,4 +30,5 @@ with compute_job(snakemake) as device:
         Model(**snakemake.params.model),
         Sampling(**snakemake.params.sampling),
         device,
+        batch=snakemake.resources.batch,
     )

@@ -83,7 +83,7 @@ def solve(
     Generalization with Influence Functions*, 2023).
 
     Raises:
-        InputError: the factors are of other weights.
+        InputError: the factors are of other weights, or λ = 0 and some eigenvalue is zero.
     """
     result = {}
     for name, gradient in gradients.items():
@@ -91,6 +91,13 @@ def solve(
         if any(part is None for part in parts):
             raise InputError(f"fisher: no EK-FAC factors of the weight '{name}'.")
         u_s, u_a, values = (part.to(gradient) for part in parts if part is not None)
-        rotated = (u_s.T @ gradient @ u_a) / (values + damping * values.mean())
+        divisor = values + damping * values.mean()
+        zeros = int((divisor <= 0).sum())
+        if zeros:
+            raise InputError(
+                f"{zeros:,} of {divisor.numel():,} EK-FAC eigenvalues of '{name}' are zero; use "
+                "damping > 0."
+            )
+        rotated = (u_s.T @ gradient @ u_a) / divisor
         result[name] = u_s @ rotated @ u_a.T
     return result

@@ -18,7 +18,7 @@ from leavekout.errors import InputError
 from leavekout.schema import Experiment
 
 Tree = dict[str, Any]
-RESERVED = ("random", "no_removal", "group")  # names of the controls
+RESERVED = ("random", "no_removal", "group", "oracle", "pixel")  # names that rules have taken
 
 
 def read_yaml(path: Path) -> Tree:
@@ -163,6 +163,7 @@ def _check(experiment: Experiment, sources: Sequence[tuple[Path, Tree]]) -> None
         "counterfactual.k": e.counterfactual.k,
         "counterfactual.random.k": e.counterfactual.random.sizes(),
         "tuning.k": e.tuning.k if e.tuning else [],
+        "forgetting.k": e.forgetting.k if e.forgetting else [],
     }
     for key, values in ks.items():
         for k in values:
@@ -206,10 +207,6 @@ def _check(experiment: Experiment, sources: Sequence[tuple[Path, Tree]]) -> None
         )
 
 
-if __name__ == "__main__":
-    print(json.dumps(Experiment.model_json_schema(), indent=2))
-
-
 def _check_methods(e: Experiment, sources: Sequence[tuple[Path, Tree]]) -> None:
     """Refuses two methods of one name, and methods that refer to what is not there."""
 
@@ -226,13 +223,30 @@ def _check_methods(e: Experiment, sources: Sequence[tuple[Path, Tree]]) -> None:
     for section, entries in sections.items():
         for name in entries:
             if name in RESERVED:
-                refuse(section, name, reason="has the name of a control; choose another")
+                refuse(section, name, reason="has a name that is taken; choose another")
             if name in seen:
                 refuse(section, name, reason=f"has a name that stands under '{seen[name]}', too")
             seen[name] = section
+    queries = {f"{kind}{i:03d}" for kind, n in (("q", e.queries.test), ("t", e.queries.tuning))
+               for i in range(n)}  # fmt: skip
+    for name, variant in e.unlearning.items():
+        if variant.curvature == "ekfac" and variant.weights != "cross_attention_kv":
+            refuse("unlearning", name, "weights", reason="has to be 'cross_attention_kv' for "
+                   "'ekfac', which is for linear layers without bias")  # fmt: skip
+        for query, (left, top, right, bottom) in variant.boxes.items():
+            if query not in queries:
+                refuse("unlearning", name, "boxes", query, reason="is no query")
+            if left >= right or top >= bottom:
+                refuse("unlearning", name, "boxes", query, reason="has no inside; a box is [left, "
+                       "top, right, bottom]")  # fmt: skip
+    for method in e.forgetting.methods if e.forgetting else []:
+        if method not in e.unlearning:
+            refuse("forgetting", "methods", reason=f"names '{method}', no entry of 'unlearning'")
     encoders = {"clip", "dino"}
     if e.encoders.source == "fetch":
         encoders = {"clip", *e.encoders.more}
+        for name in {"vae", "text_encoder", "tokenizer", "clip"} & set(e.encoders.more):
+            refuse("encoders", "more", name, reason="has the name of another encoder")
     for name, embedding in e.embeddings.items():
         if embedding.encoder not in encoders:
             known = ", ".join(sorted(encoders))
@@ -245,6 +259,12 @@ def _check_methods(e: Experiment, sources: Sequence[tuple[Path, Tree]]) -> None:
             refuse("influence", name, "gradients", reason="is no entry of 'gradients'")
         elif influence.solver == "datainf" and gradients.layout != "by_layer":
             refuse("influence", name, "solver", reason="needs gradients with the layout 'by_layer'")
+        if influence.solver == "datainf" and influence.damping == 0:
+            refuse("influence", name, "damping", reason="has to be above 0 for 'datainf'")
         last = e.model.noise_schedule.timesteps - 1
         if influence.query_timestep is not None and influence.query_timestep > last:
             refuse("influence", name, "query_timestep", reason=f"is beyond the last one, {last}")
+
+
+if __name__ == "__main__":
+    print(json.dumps(Experiment.model_json_schema(), indent=2))

@@ -40,7 +40,7 @@ def load_image_encoder(folder: Path, device: torch.device) -> ImageFeatures:
         config = json.loads((folder / "config.json").read_text())
         load = _load_timm if "architecture" in config else _load_transformers
         return load(folder, device)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
             f"{folder}: not a model folder of open_clip, timm or transformers ({reason})."

@@ -12,20 +12,21 @@ from torch import Tensor
 
 from leavekout.errors import InputError
 
-_ROWS = 4096  # read from the memory-mapped features at a time
+_PART_BYTES = 1 << 28  # of the memory-mapped features, read at a time
 
 
 def _parts(features: np.ndarray, device: torch.device) -> Iterator[tuple[slice, Tensor]]:
     """Rows of features [N, F, …] in float64 on the device."""
-    for start in range(0, len(features), _ROWS):
-        part = slice(start, min(start + _ROWS, len(features)))
-        yield part, torch.from_numpy(np.array(features[part])).to(device, torch.float64)
+    rows = max(1, _PART_BYTES // features[0].nbytes)
+    for start in range(0, len(features), rows):
+        part = slice(start, min(start + rows, len(features)))
+        yield part, torch.from_numpy(np.array(features[part])).to(device).double()
 
 
 def ridge_scores(
     features: np.ndarray, queries: Tensor, *, damping: float, device: torch.device
 ) -> np.ndarray:
-    """TRAK: τ(ẑ, z) = φ(z)ᵀ (Φᵀ Φ + λ I)⁻¹ φ(ẑ), the maximum over an image and its flip.
+    """TRAK: τ(ẑ, z) = φ(z)ᵀ (Φᵀ Φ + λ I)⁻¹ φ(ẑ), of each image and flip.
 
     Park et al., *TRAK: Attributing Model Behavior at Scale* (ICML 2023), eq. 13, for a model output
     whose derivative of the loss is one; with ‖ε_θ‖² gradients, D-TRAK (Zheng et al., *Intriguing
@@ -37,7 +38,7 @@ def ridge_scores(
         damping: λ, as large as it is in the units of ΦᵀΦ.
 
     Returns:
-        float64 [Q, N].
+        float64 [Q, N, F].
 
     Raises:
         InputError: ΦᵀΦ + λ I has no inverse.
@@ -47,7 +48,7 @@ def ridge_scores(
     kernel = damping * torch.eye(dimension, dtype=torch.float64, device=device)
     for _, part in _parts(features, device):
         rows = part.reshape(-1, dimension)
-        kernel += rows.T @ rows / flips
+        kernel.addmm_(rows.T, rows, alpha=1 / flips)
     factor, failed = torch.linalg.cholesky_ex(kernel)
     if failed:
         raise InputError(
@@ -55,9 +56,9 @@ def ridge_scores(
             "inverse; lower 'dimension', or raise 'damping'."
         )
     solved = torch.cholesky_solve(queries.flatten(1).T.to(kernel), factor)  # [L·p, Q]
-    scores = np.empty((len(queries), len(features)))
+    scores = np.empty((len(queries), *features.shape[:2]))
     for here, values in _parts(features, device):
-        scores[:, here] = (values.flatten(2) @ solved).amax(1).T.cpu().numpy()
+        scores[:, here] = (values.flatten(2) @ solved).movedim(2, 0).cpu().numpy()
     return scores
 
 
@@ -82,7 +83,7 @@ def datainf_scores(
         entries: number of weights of each layer, [L].
 
     Returns:
-        float64 [Q, N], the maximum over an image and its flip.
+        float64 [Q, N, F].
     """
     images, flips, _, dimension = features.shape
     scale = dimension**-0.5
@@ -99,8 +100,17 @@ def datainf_scores(
         weight = inner / (ridge + g.square().sum(2))[:, None]
         correction += torch.einsum("nql,nlp->qlp", weight, g) / (images * flips)
     solved = (v - correction) / ridge[:, None]
-    scores = np.empty((len(v), images))
+    scores = np.empty((len(v), images, flips))
     for here, values in _parts(features, device):
-        found = torch.einsum("nflp,qlp->nfq", values * scale, solved)
-        scores[:, here] = found.amax(1).T.cpu().numpy()
+        found = torch.einsum("nflp,qlp->qnf", values * scale, solved)
+        scores[:, here] = found.cpu().numpy()
     return scores
+
+
+def ensemble_scores(of_models: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean over source models of scores [Q, N, F], then the better of an image and its flip.
+
+    Returns:
+        float64 [Q, N].
+    """
+    return np.mean(of_models, axis=0).max(axis=2)

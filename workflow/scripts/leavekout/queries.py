@@ -90,6 +90,7 @@ def write_queries(
     model: Model,
     sampling: Sampling,
     device: torch.device,
+    batch: int,
 ) -> None:
     """Generates the pictures of a table of prompts, and writes all that belongs to them.
 
@@ -99,25 +100,30 @@ def write_queries(
             of a picture for each, or a folder for all.
     """
     encoder = TextEncoder.load(Path(files["tokenizer"]), Path(files["text_encoder"]), device)
-    text = encoder(table["prompt"].tolist())
     unet = load_unet(model.unet, Path(files["weights"]), device=device)
-    latents = sample_latents(
-        unet,
-        sampling,
-        model.noise_schedule,
-        text,
-        load_npy(Path(files["null_text"])),
-        table["noise_seed"].tolist(),
-        shape=latent_shape(unet),
-    )
-    pictures = decode_latents(load_vae(Path(files["vae"]), device), latents)
+    vae, null_text = load_vae(Path(files["vae"]), device), load_npy(Path(files["null_text"]))
     images = output["images"]
-    if isinstance(images, str):
-        images = [f"{images}/{name}.png" for name in table["query"]]
-    for path, picture in zip(images, pictures, strict=True):
-        save_image(Path(path), picture)
-    save_npy(Path(output["latents"]), latents.cpu().numpy())
-    save_npy(Path(output["text"]), text.cpu().numpy())
+    latents, texts = [], []
+    for start in range(0, len(table), batch):  # every draw belongs to its query, not to the batch
+        part = table[start : start + batch]
+        texts.append(encoder(part["prompt"].tolist()))
+        latents.append(
+            sample_latents(
+                unet,
+                sampling,
+                model.noise_schedule,
+                texts[-1],
+                null_text,
+                part["noise_seed"].tolist(),
+                shape=latent_shape(unet),
+            )
+        )
+        pictures = decode_latents(vae, latents[-1])
+        for i, (name, picture) in enumerate(zip(part["query"], pictures, strict=True), start):
+            path = f"{images}/{name}.png" if isinstance(images, str) else images[i]
+            save_image(Path(path), picture)
+    save_npy(Path(output["latents"]), torch.cat(latents).cpu().numpy())
+    save_npy(Path(output["text"]), torch.cat(texts).cpu().numpy())
     save_table(Path(output["table"]), table)
 
 
@@ -142,8 +148,8 @@ class Queries:
         return cls(
             names=list(names),
             noise_seeds=chosen["noise_seed"].tolist(),
-            latents=torch.from_numpy(load_npy(Path(files["latents"]))[rows]).to(device),
-            text=torch.from_numpy(load_npy(Path(files["text"]))[rows]).to(device),
+            latents=torch.from_numpy(load_npy(Path(files["latents"]), mmap=True)[rows]).to(device),
+            text=torch.from_numpy(load_npy(Path(files["text"]), mmap=True)[rows]).to(device),
             rows=rows,
         )
 

@@ -12,14 +12,13 @@ if config["oracle"]:
             "<logs>/group_images.log",
         benchmark:
             "<benchmarks>/group_images.tsv"
-        localrule: True
         conda:
             CONDA
         params:
             groups=config["oracle"]["groups"],
             version=1,
         script:
-            "../../scripts/group_images.py"
+            "../scripts/group_images.py"
 
     use rule retrain as retrain_without_group with:
         input:
@@ -58,4 +57,4 @@ if config["oracle"]:
             names=QUERIES,
             version=1,
         script:
-            "../../scripts/attribute_by_oracle.py"
+            "../scripts/attribute_by_oracle.py"
