@@ -99,7 +99,7 @@ def train_dino(pixels: np.ndarray, config: DinoTraining, device: torch.device) -
     criterion = DINOLoss(config.prototypes).to(device)
     optimizer = torch.optim.AdamW(student.parameters(), config.learning_rate, weight_decay=0.04)
     annealed = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=steps + 1, pct_start=0.1, cycle_momentum=False
+        optimizer, config.learning_rate, total_steps=steps + 1, pct_start=0.1
     )
     for step in progress(range(steps), "training DINO", total=steps):
         if step % per_epoch == 0:
