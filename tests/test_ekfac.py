@@ -8,7 +8,7 @@ import torch
 from leavekout.ekfac import ekfac, solve
 from leavekout.errors import InputError
 from leavekout.fisher import fisher_samples
-from leavekout.schema import Unlearning
+from leavekout.schema_methods import Unlearning
 from leavekout.unet import select_weights
 from leavekout.unlearning import unlearn
 

@@ -11,7 +11,7 @@ from leavekout.fisher import damped, diagonal_fisher
 from leavekout.loss import ddpm_loss
 from leavekout.noise import Domain, normal
 from leavekout.per_sample import per_sample_gradients
-from leavekout.schema import WeightSubset
+from leavekout.schema_types import WeightSubset
 from leavekout.stream import Stream
 from leavekout.unet import select_weights
 

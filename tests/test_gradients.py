@@ -26,7 +26,7 @@ from leavekout.influence import datainf_scores, ensemble_scores, ridge_scores
 from leavekout.noise import Domain, normal, scale_to, words
 from leavekout.projection import Projection, hadamard_transform
 from leavekout.queries import Queries
-from leavekout.schema import Gradients
+from leavekout.schema_methods import Gradients
 from leavekout.unet import select_weights
 
 JOINT = Gradients(

@@ -7,7 +7,8 @@ import torch
 
 from leavekout.errors import InputError
 from leavekout.noise import Domain, normal, scale_to, words
-from leavekout.schema import Objective, Unlearning
+from leavekout.schema_methods import Unlearning
+from leavekout.schema_types import Objective
 from leavekout.unet import select_weights
 from leavekout.unlearning import latent_mask, query_gradient, unlearn
 

@@ -8,7 +8,8 @@ from leavekout.gradients import GradientProjector, query_gradients
 from leavekout.influence import datainf_scores, ensemble_scores, ridge_scores
 from leavekout.job import compute_job
 from leavekout.queries import Queries
-from leavekout.schema import Gradients, Influence, Model
+from leavekout.schema import Model
+from leavekout.schema_methods import Gradients, Influence
 from leavekout.scores import save_scores
 from leavekout.unet import build_scheduler, load_unet
 

@@ -7,7 +7,8 @@ from leavekout.artifacts import load_npy
 from leavekout.data import EncodedData
 from leavekout.job import compute_job
 from leavekout.loss import training_losses
-from leavekout.schema import LossSweep, Model, Unlearning
+from leavekout.schema import LossSweep, Model
+from leavekout.schema_methods import Unlearning
 from leavekout.scores import save_scores
 from leavekout.unet import build_scheduler
 from leavekout.unlearning import unlearned_unet, unlearning_scores

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from leavekout.data import EncodedData
 from leavekout.gradients import GradientProjector, write_gradients
 from leavekout.job import compute_job
-from leavekout.schema import Gradients, Model
+from leavekout.schema import Model
+from leavekout.schema_methods import Gradients
 from leavekout.unet import build_scheduler, load_unet
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.job import compute_job
-from leavekout.schema import Model, Unlearning
+from leavekout.schema import Model
+from leavekout.schema_methods import Unlearning
 from leavekout.tensors import save_tensors
 from leavekout.unlearning import unlearned_unet
 

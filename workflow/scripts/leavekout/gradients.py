@@ -20,7 +20,7 @@ from leavekout.noise import Domain, normal, scale_to, words
 from leavekout.per_sample import per_sample_gradients
 from leavekout.projection import Projection
 from leavekout.queries import Queries
-from leavekout.schema import Gradients
+from leavekout.schema_methods import Gradients
 from leavekout.unet import select_weights
 
 _QUERY = 2  # in the place of the flip, 0 or 1, in the identity of a training image's draw

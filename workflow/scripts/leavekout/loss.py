@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from leavekout.data import EncodedData
 from leavekout.job import progress
 from leavekout.noise import Domain, normal
-from leavekout.schema import LossSweep, Objective
+from leavekout.schema import LossSweep
+from leavekout.schema_types import Objective
 from leavekout.unet import strided_timesteps
 
 

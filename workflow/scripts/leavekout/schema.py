@@ -1,39 +1,17 @@
 """The typed configuration of an experiment: one class for each section of `config/*.yaml`.
 
+The attribution methods' sections stand in `schema_methods.py`.
+
 `config/schema.json` is generated from these classes (`python -m leavekout.experiment`),
 and `config/README.md` explains every key. Unknown keys are refused.
 """
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Positive = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-QueryName = Annotated[str, Field(pattern=r"^[qt]\d{3,}$")]
-# Left, top, right, bottom of a part of a picture, as fractions of its width and height.
-Box = tuple[Fraction, Fraction, Fraction, Fraction]
-
-
-def _distinct(values: list[Any]) -> list[Any]:
-    if len(set(values)) != len(values):
-        raise ValueError("its entries should all be different")
-    return values
-
-
-Distinct = AfterValidator(_distinct)
-WeightSubset = Literal["all", "attention", "cross_attention", "cross_attention_kv"]
-# What a gradient is of: the loss L, or ‖ε_θ‖² in its place (D-TRAK; CR Table 5).
-Objective = Literal["loss", "squared_output"]
-
-
-class Section(BaseModel):
-    """A section of the configuration; a key it does not know is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from leavekout.schema_methods import Embedding, Forgetting, Gradients, Influence, Oracle, Unlearning
+from leavekout.schema_types import Distinct, Fraction, Name, Positive, PositiveFloat, Section, Seed
 
 
 class Archive(Section):
@@ -192,52 +170,6 @@ class LossSweep(Section):
     seed: Seed
 
 
-class Unlearning(Section):
-    """One variant of attribution by unlearning."""
-
-    weights: WeightSubset
-    objective: Objective = "loss"
-    step: Literal["newton", "gradient_ascent"]
-    curvature: Literal["diagonal", "ekfac"] = "diagonal"
-    step_size: PositiveFloat
-    steps: Positive
-    damping: Annotated[float, Field(ge=0)] = 0.0
-    gradient_samples: Positive
-    seed: Seed
-    boxes: dict[QueryName, Box] = {}
-
-
-class Embedding(Section):
-    """Attribution by similarity of an encoder's features."""
-
-    encoder: Name
-    features: Literal["image", "text"]
-    mapper: str | None = None
-
-
-class Gradients(Section):
-    """Projected per-sample gradients of the training set, shared by influence methods."""
-
-    objective: Objective
-    weights: WeightSubset
-    timesteps: Literal["random", "uniform"]
-    draws: Positive
-    layout: Literal["joint", "by_layer"]
-    dimension: Positive
-    seed: Seed
-
-
-class Influence(Section):
-    """One method that scores images by their projected gradients."""
-
-    gradients: Name
-    solver: Literal["ridge", "datainf"]
-    damping: Annotated[float, Field(ge=0)]
-    query_draws: Positive
-    query_timestep: Annotated[int, Field(ge=0)] | None = None
-    source_seeds: Annotated[list[Seed], Field(min_length=1), Distinct]
-
-
 class KRange(Section):
     """Values of K from `start` up to and including at most `stop`."""
 
@@ -275,25 +207,6 @@ class Tuning(Section):
 
     methods: Annotated[list[Name], Field(min_length=1), Distinct]
     k: Annotated[list[Positive], Distinct]
-
-
-class Forgetting(Section):
-    """The forgetting check: what else a model forgets with a query."""
-
-    methods: Annotated[list[Name], Field(min_length=1), Distinct]
-    k: Annotated[list[Positive], Distinct]
-    related: Positive
-    seed: Seed
-
-
-class Oracle(Section):
-    """The positive control: groups of images, each left out of a model of its own."""
-
-    groups: Annotated[int, Field(ge=2)]
-
-    def sizes(self, images: int) -> list[int]:
-        """Sizes of the groups of N images, as equal as can be, the larger ones first."""
-        return [images // self.groups + (i < images % self.groups) for i in range(self.groups)]
 
 
 class Evaluation(Section):

@@ -10,7 +10,8 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 
 from leavekout.errors import InputError
-from leavekout.schema import NoiseSchedule, WeightSubset
+from leavekout.schema import NoiseSchedule
+from leavekout.schema_types import WeightSubset
 from leavekout.tensors import load_tensors
 
 # A parameter belongs to a subset if its name contains one of these: diffusers calls a block's

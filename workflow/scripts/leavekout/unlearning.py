@@ -16,7 +16,9 @@ from leavekout.fisher import damped
 from leavekout.loss import ddpm_loss
 from leavekout.noise import Domain, normal, scale_to, words
 from leavekout.queries import Queries
-from leavekout.schema import Box, Model, Objective, Unlearning
+from leavekout.schema import Model
+from leavekout.schema_methods import Unlearning
+from leavekout.schema_types import Box, Objective
 from leavekout.tensors import load_tensors
 from leavekout.unet import build_scheduler, load_unet, select_weights
 

@@ -1,0 +1,83 @@
+"""The typed configuration of the attribution methods, and of what is said about them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from leavekout.schema_types import (
+    Box,
+    Distinct,
+    Name,
+    Objective,
+    Positive,
+    PositiveFloat,
+    QueryName,
+    Section,
+    Seed,
+    WeightSubset,
+)
+
+
+class Unlearning(Section):
+    """One variant of attribution by unlearning."""
+
+    weights: WeightSubset
+    objective: Objective = "loss"
+    step: Literal["newton", "gradient_ascent"]
+    curvature: Literal["diagonal", "ekfac"] = "diagonal"
+    step_size: PositiveFloat
+    steps: Positive
+    damping: Annotated[float, Field(ge=0)] = 0.0
+    gradient_samples: Positive
+    seed: Seed
+    boxes: dict[QueryName, Box] = {}
+
+
+class Embedding(Section):
+    """Attribution by similarity of an encoder's features."""
+
+    encoder: Name
+    features: Literal["image", "text"]
+    mapper: str | None = None
+
+
+class Gradients(Section):
+    """Projected per-sample gradients of the training set, shared by influence methods."""
+
+    objective: Objective
+    weights: WeightSubset
+    timesteps: Literal["random", "uniform"]
+    draws: Positive
+    layout: Literal["joint", "by_layer"]
+    dimension: Positive
+    seed: Seed
+
+
+class Influence(Section):
+    """One method that scores images by their projected gradients."""
+
+    gradients: Name
+    solver: Literal["ridge", "datainf"]
+    damping: Annotated[float, Field(ge=0)]
+    query_draws: Positive
+    query_timestep: Annotated[int, Field(ge=0)] | None = None
+    source_seeds: Annotated[list[Seed], Field(min_length=1), Distinct]
+
+
+class Oracle(Section):
+    """The positive control: groups of images, each left out of a model of its own."""
+
+    groups: Annotated[int, Field(ge=2)]
+
+    def sizes(self, images: int) -> list[int]:
+        """Sizes of the groups of N images, as equal as can be, the larger ones first."""
+        return [images // self.groups + (i < images % self.groups) for i in range(self.groups)]
+
+
+class Forgetting(Section):
+    """The forgetting check: what else a model forgets with a query."""
+
+    methods: Annotated[list[Name], Field(min_length=1), Distinct]
+    k: Annotated[list[Positive], Distinct]
+    related: Positive
+    seed: Seed

@@ -1,0 +1,32 @@
+"""What every part of the configuration's schema is made of."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+QueryName = Annotated[str, Field(pattern=r"^[qt]\d{3,}$")]
+# Left, top, right, bottom of a part of a picture, as fractions of its width and height.
+Box = tuple[Fraction, Fraction, Fraction, Fraction]
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    if len(set(values)) != len(values):
+        raise ValueError("its entries should all be different")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
+WeightSubset = Literal["all", "attention", "cross_attention", "cross_attention_kv"]
+# What a gradient is of: the loss L, or ‖ε_θ‖² in its place (D-TRAK; CR Table 5).
+Objective = Literal["loss", "squared_output"]
+
+
+class Section(BaseModel):
+    """A section of the configuration; a key it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
