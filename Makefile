@@ -1,4 +1,4 @@
-# make demo · make test · make lint: each sets up all that it needs.
+# make demo · make test · make lint · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
 BIN := .venv/bin
@@ -6,7 +6,10 @@ READY := .venv/.ready
 # On machines with few cores, numerical libraries that start threads of their own slow jobs down.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint format lock clean
+.PHONY: setup demo test lint format lock clean
+
+# The environment alone.
+setup: $(READY)
 
 demo: $(READY)
 	$(BIN)/snakemake --cores all --configfile config/$(EXPERIMENT).yaml --quiet rules reason host \
