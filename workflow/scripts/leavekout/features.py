@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
 from transformers import AutoImageProcessor, AutoModel
+from transformers.utils.logging import set_verbosity_error
 
 from leavekout.artifacts import atomic
 from leavekout.encoders import ClipImageEncoder
@@ -61,6 +62,7 @@ def _load_timm(folder: Path, device: torch.device) -> ImageFeatures:
 
 
 def _load_transformers(folder: Path, device: torch.device) -> ImageFeatures:
+    set_verbosity_error()  # of a pooling layer that is in no file, and is not used here
     model = AutoModel.from_pretrained(folder, local_files_only=True)
     model = model.to(device).eval().requires_grad_(False)
     processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
