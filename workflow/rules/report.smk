@@ -174,6 +174,6 @@ rule draw_regenerated:
         CONDA
     params:
         names=TEST_QUERIES,
-        version=1,
+        version=2,
     script:
         "../scripts/draw_regenerated.py"

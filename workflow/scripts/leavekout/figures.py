@@ -157,17 +157,16 @@ def draw_regenerated(
     """A generated picture, and what each retrained model makes of its prompt and noise.
 
     Args:
-        query: uint8 [H, W, 3]; models: for each line of the figure, its pictures by label.
+        query: uint8 [H, W, 3]; models: for each column of the figure, its pictures by label.
     """
-    width = max(len(pictures) for pictures in models.values())
-    figure, axes = _grid(len(models), width + 1)
-    for line, (name, pictures) in enumerate(models.items()):
-        _show(axes[line, 0], query if line == 0 else None, "generated" if line == 0 else "")
-        shown = list(pictures.items())
-        for column in range(width):
-            label, image = shown[column] if column < len(shown) else ("", None)
-            _show(axes[line, column + 1], image, label)
-        axes[line, 1].set_ylabel(name, fontsize=9)
+    lines = max(len(pictures) for pictures in models.values())
+    figure, axes = _grid(lines, len(models) + 1)
+    for line in range(lines):
+        _show(axes[line, 0], query if line == 0 else None, "generated\n" if line == 0 else "")
+        for column, (name, pictures) in enumerate(models.items(), start=1):
+            shown = list(pictures.items())
+            label, image = shown[line] if line < len(shown) else ("", None)
+            _show(axes[line, column], image, f"{name}\n{label}" if line == 0 else label)
     figure.suptitle(f"“{prompt}”", fontsize=10)
     return figure
 
