@@ -336,13 +336,22 @@ def test_a_wrong_configuration_is_said_before_anything_runs(project: Path) -> No
 
 def test_coco_is_planned_without_any_file(project: Path) -> None:
     jobs = planned(project, "--configfile", "config/coco.yaml")
-    assert jobs["attribute_by_unlearning"] == 8 * 110
+    assert jobs["attribute_by_unlearning"] == 2 * 110
     assert jobs["attribute_by_embedding"] == 6
     assert jobs["attribute_by_influence"] == 4
     assert jobs["project_gradients"] == 20 + 1 + 1  # TRAK's ensemble, D-TRAK's and DataInf's
-    assert jobs["retrain"] == jobs["evaluate"] == 19 * 110 * 3
+    assert jobs["retrain"] == jobs["evaluate"] == 13 * 110 * 3
     assert jobs["retrain_random"] == 10 * (5 + 57)
     assert jobs["retrain_without_removal"] == 19  # noise floor and ensemble share models
     assert jobs["check_queries"] == jobs["check_related"] == 110 * (1 + 3)
     assert jobs["fetch_encoder"] == 6
     assert not (project / "results" / "coco").exists()
+
+
+def test_cocos_ablations_are_planned(project: Path) -> None:
+    ablations = ["--configfile", "config/coco-ablations.yaml", "--config", "queries={test: 2}"]
+    jobs = planned(project, *ablations)
+    assert jobs["attribute_by_unlearning"] == 7 * 2
+    assert jobs["estimate_fisher"] == 4  # K and V, cross-attention, attention, all
+    assert jobs["source_losses"] == 2  # the loss, and ‖ε_θ‖²
+    assert jobs["retrain"] == 7 * 2 * 3
