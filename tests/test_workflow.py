@@ -343,7 +343,7 @@ def test_coco_is_planned_without_any_file(project: Path) -> None:
     assert jobs["retrain"] == jobs["evaluate"] == 13 * 110 * 3
     assert jobs["retrain_random"] == 10 * (5 + 57)
     assert jobs["retrain_without_removal"] == 19  # noise floor and ensemble share models
-    assert jobs["check_queries"] == jobs["check_related"] == 110 * (1 + 3)
+    assert jobs["check_queries"] == jobs["check_related"] == 110 * (1 + 1)
     assert jobs["fetch_encoder"] == 6
     assert not (project / "results" / "coco").exists()
 

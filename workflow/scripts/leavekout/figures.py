@@ -17,7 +17,10 @@ from leavekout.artifacts import atomic
 from leavekout.tables import CONTROL, NO_REMOVAL
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
-_PALETTE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442")
+_PALETTE = (
+    *("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"),
+    *("#882255", "#44AA99", "#332288", "#999933"),  # of Tol's muted palette, for longer lists
+)
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _GREY = "#666666"
 _PANELS = {
