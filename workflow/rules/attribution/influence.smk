@@ -26,7 +26,7 @@ rule project_gradients:
     params:
         model=config["model"],
         gradients=lambda wildcards: GRADIENTS[wildcards.gradients],
-        version=1,
+        version=2,
     script:
         "../../scripts/project_gradients.py"
 
@@ -62,6 +62,6 @@ rule attribute_by_influence:
         model=config["model"],
         influence=lambda wildcards: INFLUENCE[wildcards.method],
         gradients=lambda wildcards: GRADIENTS[INFLUENCE[wildcards.method]["gradients"]],
-        version=1,
+        version=2,
     script:
         "../../scripts/attribute_by_influence.py"
