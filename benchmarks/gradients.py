@@ -9,7 +9,7 @@ In turns, so that a drifting machine does not favour one, on the device at hand:
   its projector on a CPU; on a GPU, too, unless its CUDA extension is installed.
 
 Gradients and projections are also timed alone. One draw of (t, ε) for each sample, made-up latents
-and text, random weights.
+and text of 77 tokens, random weights.
 """
 
 import argparse

@@ -117,5 +117,5 @@ def require_known_methods():
         if not any(producer.is_producer(path) for producer in workflow.rules):
             raise WorkflowError(
                 f"methods: nothing in workflow/rules/attribution/ writes the scores of '{method}'; "
-                f"methods of this configuration: {', '.join(map(str, named))}."
+                f"methods of this configuration: {', '.join(named)}."
             )
