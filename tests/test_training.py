@@ -15,7 +15,7 @@ from conftest import CPU, ROOT, SCHEDULE, TRAINING, UNET, make_data
 from leavekout.errors import InputError
 from leavekout.schema import Model
 from leavekout.tensors import load_tensors, save_tensors
-from leavekout.training import learning_rate, step_count, train, train_from_scratch
+from leavekout.training import learning_rate, train, train_from_scratch
 from leavekout.unet import build_scheduler, build_unet
 
 MODEL = Model(unet=UNET, noise_schedule=SCHEDULE)
@@ -161,7 +161,7 @@ def test_a_truncated_state_is_not_continued(tmp_path: Path) -> None:
 def test_a_finished_training_is_not_lost_when_its_weights_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output, steps = tmp_path / "model.safetensors", step_count(TRAINING, 12, 0)
+    output, steps = tmp_path / "model.safetensors", TRAINING.steps(12, 0)
     arguments: dict[str, Any] = {
         "removed": np.empty(0, np.int64), "output": output, "save_state_seconds": 0
     }  # fmt: skip
@@ -206,9 +206,9 @@ def test_a_unet_of_another_geometry_than_the_data_is_refused(
 
 def test_keeping_epochs_shortens_training_and_keeping_steps_does_not() -> None:
     epochs = TRAINING.model_copy(update={"when_removing": "keep_epochs"})
-    assert step_count(TRAINING, 100, 50) == step_count(TRAINING, 100, 0) == 6 * 100 // 8
-    assert step_count(epochs, 100, 50) == 6 * 50 // 8
-    assert step_count(epochs, 100, 0) == step_count(TRAINING, 100, 0)
+    assert TRAINING.steps(100, 50) == TRAINING.steps(100, 0) == 6 * 100 // 8
+    assert epochs.steps(100, 50) == 6 * 50 // 8
+    assert epochs.steps(100, 0) == TRAINING.steps(100, 0)
 
 
 def test_learning_rate_warms_up_and_falls_to_zero() -> None:

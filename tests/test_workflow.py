@@ -4,8 +4,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,23 +13,9 @@ import pytest
 
 from conftest import ROOT
 from leavekout.experiment import read_yaml, resolve
+from project import copy_project, said, snakemake
 
 TINY = ["--configfile", "config/tiny.yaml"]
-
-
-def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(Path(sys.executable).parent / "snakemake"), "--cores", "2", *arguments],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def said(result: subprocess.CompletedProcess[str]) -> str:
-    return result.stdout + result.stderr
 
 
 def planned(folder: Path, *arguments: str) -> dict[str, int]:
@@ -48,14 +32,7 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which the tiny experiment has run."""
-    folder = tmp_path_factory.mktemp("project")
-    for name in ("Snakefile", "environment.yml", "config", "profiles", "workflow"):
-        source = ROOT / name
-        ignore = shutil.ignore_patterns("__pycache__")
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=ignore)
-        else:
-            shutil.copy(source, folder / name)
+    folder = copy_project(tmp_path_factory.mktemp("project") / "copy")
     result = snakemake(
         folder, *TINY, "--report", "results/tiny/report.html", "--report-after-run", "all", "tuning"
     )

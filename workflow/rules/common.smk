@@ -1,7 +1,14 @@
 # The experiment's configuration, and the names that every stage shares.
 
+import signal
+
+from leavekout.cost import Costs
 from leavekout.errors import InputError
 from leavekout.experiment import offer_package, resolve
+
+# A cluster's warning before the time limit is for the training, which saves its state; Snakemake, on
+# the node around it, would die of it.
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 report: "../report/workflow.rst"
@@ -12,6 +19,7 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 offer_package()
+COSTS = Costs(EXPERIMENT)
 config.update(EXPERIMENT.model_dump(mode="json"))
 
 
@@ -23,6 +31,8 @@ pathvars:
 
 # Used with `--software-deployment-method conda`; otherwise jobs run where Snakemake runs.
 CONDA = str(Path(workflow.basedir) / "environment.yml")
+# Where trainings take minutes, jobs share cluster jobs, and those without a GPU run locally.
+SMALL = COSTS.training().short
 HARDWARE = config["hardware"]
 COUNTERFACTUAL = config["counterfactual"]
 TEST_QUERIES = [f"q{i:03d}" for i in range(config["queries"]["test"])]
@@ -57,6 +67,11 @@ ENCODED = {
 }
 
 
+# With `resources: [batch_slot=1]`, as in slurm/config.yaml, the jobs of a batch run one by one.
+resource_scopes:
+    batch_slot="local",
+
+
 wildcard_constraints:
     method="[a-z][a-z0-9_-]*",
     query=r"[qt]\d\d\d+",
@@ -76,6 +91,31 @@ def evaluations(methods, queries, ks):
         query=queries,
         k=ks,
     )
+
+
+def ask(cost, *, gpu=True):
+    """What a job asks for: resources of a rule whose jobs cost `cost`, or cost(wildcards)."""
+    of = cost if callable(cost) else lambda wildcards: cost
+    defaults = workflow.resource_settings.default_resources or {}
+    if not (gpu and HARDWARE["gpus"]):
+        device = {"gpu": 0, "gres": "", "gpu_model": ""}  # whatever the profile's defaults are
+    elif "gres" in defaults:
+        device = {"gpu": 0}  # a cluster that knows GPUs as gres alone
+    else:
+        device = {"gpu": 1}
+    return {
+        **device,
+        "mem_mb": lambda wildcards, attempt: round(attempt * of(wildcards).memory_mb),
+        "runtime": lambda wildcards, attempt: of(wildcards).minutes(attempt),
+        "disk_mb": lambda wildcards: round(of(wildcards).disk_mb),
+        "expected_seconds": lambda wildcards: round(of(wildcards).seconds),
+        "batch_slot": 1,
+    }
+
+
+def batched(stage):
+    """The group of a stage's jobs, some of which share one cluster job in a small study."""
+    return stage if SMALL else None
 
 
 def one_of(names):

@@ -10,6 +10,10 @@ CONTROLS = NO_REMOVAL + collect(
 )
 
 
+def training_cost(wildcards):
+    return COSTS.training(int(wildcards.k))
+
+
 rule retrain:
     input:
         **ENCODED,
@@ -21,11 +25,13 @@ rule retrain:
         "<logs>/retrain/{method}/{query}/k{k}.log",
     benchmark:
         "<benchmarks>/retrain/{method}/{query}/k{k}.tsv"
+    group:
+        batched("cells")
     conda:
         CONDA
     threads: HARDWARE["training_threads"]
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(training_cost),
         device_data_gb=HARDWARE["device_data_gb"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
@@ -47,6 +53,8 @@ use rule retrain as retrain_random with:
         "<logs>/retrain/random/s{number}/k{k}.log",
     benchmark:
         "<benchmarks>/retrain/random/s{number}/k{k}.tsv"
+    group:
+        batched("controls")
     params:
         removal="random",
         model=config["model"],
@@ -68,6 +76,8 @@ use rule retrain as retrain_without_removal with:
         "<benchmarks>/retrain/no_removal/seed{seed}/k{k}.tsv"
     wildcard_constraints:
         k="0",
+    group:
+        batched("seeds")  # apart, because methods, whose models are in `cells`, depend on them
     params:
         removal="none",
         model=config["model"],
@@ -99,10 +109,13 @@ rule evaluate:
         "<logs>/evaluate/{method}/{query}/k{k}.log",
     benchmark:
         "<benchmarks>/evaluate/{method}/{query}/k{k}.tsv"
+    priority: 1  # before the next training, so that few weights wait on the disk
+    group:
+        batched("cells")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(COSTS.evaluation(1)),
         batch=HARDWARE["forward_batch"],
     params:
         names=lambda wildcards: [wildcards.query],
@@ -128,6 +141,11 @@ use rule evaluate as evaluate_control with:
         "<benchmarks>/evaluate/{method}/{case}/k{k}.tsv"
     wildcard_constraints:
         method="random|no_removal|group",
+    group:
+        batched("controls")
+    resources:
+        **ask(COSTS.evaluation(len(QUERIES))),
+        batch=HARDWARE["forward_batch"],
     params:
         names=QUERIES,
         # The number of a random set or a group, or the training's seed where nothing is removed.

@@ -82,8 +82,11 @@ rule prepare_images:
         "<logs>/prepare_images.log",
     benchmark:
         "<benchmarks>/prepare_images.tsv"
+    localrule: SMALL
     conda:
         CONDA
+    resources:
+        **ask(COSTS.preparation(), gpu=False),
     params:
         **{key: DATASET[key] for key in ("images", "captions", "image_size")},
         version=1,

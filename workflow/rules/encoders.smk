@@ -13,10 +13,12 @@ if ENCODERS["source"] == "train":
             "<logs>/train_vae.log",
         benchmark:
             "<benchmarks>/train_vae.tsv"
+        group:
+            batched("data")
         conda:
             CONDA
         resources:
-            gpu=HARDWARE["gpus"],
+            **ask(COSTS.encoder_training(ENCODERS["vae"]["epochs"])),
         params:
             training=ENCODERS["vae"],
             version=1,
@@ -34,10 +36,12 @@ if ENCODERS["source"] == "train":
             "<logs>/train_clip.log",
         benchmark:
             "<benchmarks>/train_clip.tsv"
+        group:
+            batched("data")
         conda:
             CONDA
         resources:
-            gpu=HARDWARE["gpus"],
+            **ask(COSTS.encoder_training(ENCODERS["clip"]["epochs"])),
         params:
             training=ENCODERS["clip"],
             version=1,
@@ -53,10 +57,12 @@ if ENCODERS["source"] == "train":
             "<logs>/train_dino.log",
         benchmark:
             "<benchmarks>/train_dino.tsv"
+        group:
+            batched("data")
         conda:
             CONDA
         resources:
-            gpu=HARDWARE["gpus"],
+            **ask(COSTS.encoder_training(ENCODERS["dino"]["epochs"])),
         params:
             training=ENCODERS["dino"],
             version=1,
@@ -99,10 +105,12 @@ rule encode_latents:
         "<logs>/encode_latents.log",
     benchmark:
         "<benchmarks>/encode_latents.tsv"
+    group:
+        batched("data")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(COSTS.latents()),
         batch=HARDWARE["encode_batch"],
     params:
         flips=2 if DATASET["flips"] else 1,
@@ -124,10 +132,12 @@ rule encode_text:
         "<logs>/encode_text.log",
     benchmark:
         "<benchmarks>/encode_text.tsv"
+    group:
+        batched("data")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(COSTS.text()),
         batch=HARDWARE["encode_batch"],
     params:
         version=1,

@@ -25,10 +25,12 @@ rule sample_related:
         "<logs>/sample_related.log",
     benchmark:
         "<benchmarks>/sample_related.tsv"
+    group:
+        batched("source")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(COSTS.sampling(len(RELATED))),
         batch=HARDWARE["encode_batch"],
     params:
         queries=TEST_QUERIES,
@@ -53,6 +55,9 @@ use rule source_query_losses as source_related_losses with:
         "<logs>/source_related_losses.log",
     benchmark:
         "<benchmarks>/source_related_losses.tsv"
+    resources:
+        **ask(COSTS.query_losses(len(RELATED))),
+        batch=HARDWARE["forward_batch"],
     params:
         names=RELATED,
         model=config["model"],
@@ -75,10 +80,12 @@ rule unlearn_query:
         "<benchmarks>/unlearn_query/{method}/{query}.tsv"
     wildcard_constraints:
         method=one_of(UNLEARNING),
+    group:
+        batched("cells")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(lambda wildcards: COSTS.unlearning(wildcards.method, sweep=False)),
         gradient_batch=HARDWARE["gradient_batch"],
     params:
         images=DATASET["images"],
@@ -104,10 +111,13 @@ rule check_queries:
         "<benchmarks>/forgetting/{method}/{query}/{model}/queries.tsv"
     wildcard_constraints:
         model=r"unlearned|k\d+",
+    priority: 1
+    group:
+        batched("cells")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(COSTS.evaluation(len(TEST_QUERIES))),
         batch=HARDWARE["forward_batch"],
     params:
         names=TEST_QUERIES,
@@ -138,6 +148,9 @@ use rule check_queries as check_related with:
         "<logs>/forgetting/{method}/{query}/{model}/related.log",
     benchmark:
         "<benchmarks>/forgetting/{method}/{query}/{model}/related.tsv"
+    resources:
+        **ask(COSTS.evaluation(FORGETTING["related"])),
+        batch=HARDWARE["forward_batch"],
     params:
         names=lambda wildcards: [name for name in RELATED if name.startswith(f"{wildcards.query}-")],
         seed=config["training"]["seed"],

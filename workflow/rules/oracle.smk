@@ -12,8 +12,11 @@ if config["oracle"]:
             "<logs>/group_images.log",
         benchmark:
             "<benchmarks>/group_images.tsv"
+        localrule: SMALL
         conda:
             CONDA
+        resources:
+            **ask(COSTS.preparation(), gpu=False),
         params:
             groups=config["oracle"]["groups"],
             version=1,
@@ -31,6 +34,8 @@ if config["oracle"]:
             "<logs>/retrain/group/g{number}/k{k}.log",
         benchmark:
             "<benchmarks>/retrain/group/g{number}/k{k}.tsv"
+        group:
+            batched("controls")
         params:
             removal="group",
             model=config["model"],

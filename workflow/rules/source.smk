@@ -10,11 +10,13 @@ rule train_source:
         "<logs>/train_source.log",
     benchmark:
         "<benchmarks>/train_source.tsv"
+    group:
+        batched("source")
     conda:
         CONDA
     threads: HARDWARE["training_threads"]
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(COSTS.training()),
         device_data_gb=HARDWARE["device_data_gb"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
@@ -44,10 +46,12 @@ rule sample_queries:
         "<logs>/sample_queries.log",
     benchmark:
         "<benchmarks>/sample_queries.tsv"
+    group:
+        batched("source")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(COSTS.sampling(len(QUERIES))),
         batch=HARDWARE["encode_batch"],
     params:
         test=TEST_QUERIES,
@@ -72,10 +76,12 @@ rule source_query_losses:
         "<logs>/source_query_losses.log",
     benchmark:
         "<benchmarks>/source_query_losses.tsv"
+    group:
+        batched("source")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(COSTS.query_losses(len(QUERIES))),
         batch=HARDWARE["forward_batch"],
     params:
         names=QUERIES,
@@ -96,10 +102,12 @@ rule estimate_fisher:
         "<logs>/estimate_fisher/{weights}.log",
     benchmark:
         "<benchmarks>/estimate_fisher/{weights}.tsv"
+    group:
+        batched("source")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(COSTS.fisher()),
         batch=HARDWARE["per_sample_batch"],
         device_data_gb=HARDWARE["device_data_gb"],
     params:
@@ -135,10 +143,12 @@ rule source_losses:
         "<logs>/source_losses/{objective}.log",
     benchmark:
         "<benchmarks>/source_losses/{objective}.tsv"
+    group:
+        batched("source")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(COSTS.sweep()),
         batch=HARDWARE["forward_batch"],
         device_data_gb=HARDWARE["device_data_gb"],
     params:

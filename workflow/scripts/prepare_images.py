@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leavekout.artifacts import atomic, save_checksum, save_table
+from leavekout.artifacts import atomic, create_npy, save_checksum, save_table
 from leavekout.coco import read_images, training_table
 from leavekout.job import job
 
@@ -20,7 +20,7 @@ with job(snakemake):
     )
     size = snakemake.params.image_size
     with atomic(Path(snakemake.output.pixels)) as temporary:
-        pixels = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(table), size, size, 3))
+        pixels = create_npy(temporary, np.uint8, (len(table), size, size, 3))
         images = read_images(Path(snakemake.input.images), list(table["file_name"]), size)
         for row, image in enumerate(images):
             pixels[row] = image

@@ -16,10 +16,12 @@ rule encode_features:
         "<benchmarks>/encode_features/{encoder}/{of}.tsv"
     wildcard_constraints:
         of="image|text",
+    group:
+        batched("scores")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(COSTS.features()),
         batch=HARDWARE["encode_batch"],
     params:
         flips=2 if DATASET["flips"] else 1,
@@ -68,10 +70,12 @@ rule attribute_by_embedding:
         "<benchmarks>/attribution/{method}.tsv"
     wildcard_constraints:
         method=one_of(EMBEDDINGS),
+    group:
+        batched("scores")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(COSTS.similarity(len(QUERIES))),
     params:
         features=lambda wildcards: EMBEDDINGS[wildcards.method]["features"],
         version=1,

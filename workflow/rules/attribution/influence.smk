@@ -17,10 +17,12 @@ rule project_gradients:
         "<benchmarks>/project_gradients/{gradients}/seed{seed}.tsv"
     wildcard_constraints:
         gradients=one_of(GRADIENTS),
+    group:
+        batched("scores")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(lambda wildcards: COSTS.projection(wildcards.gradients)),
         batch=HARDWARE["per_sample_batch"],
         device_data_gb=HARDWARE["device_data_gb"],
     params:
@@ -52,10 +54,12 @@ rule attribute_by_influence:
         "<benchmarks>/attribution/{method}.tsv"
     wildcard_constraints:
         method=one_of(INFLUENCE),
+    group:
+        batched("scores")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(lambda wildcards: COSTS.influence(wildcards.method)),
         batch=HARDWARE["gradient_batch"],
     params:
         names=QUERIES,

@@ -11,8 +11,11 @@ rule attribute_by_pixels:
         "<logs>/attribution/pixel.log",
     benchmark:
         "<benchmarks>/attribution/pixel.tsv"
+    localrule: SMALL
     conda:
         CONDA
+    resources:
+        **ask(COSTS.similarity(len(QUERIES)), gpu=False),
     params:
         flips=DATASET["flips"],
         version=1,

@@ -32,10 +32,12 @@ rule attribute_by_unlearning:
         "<benchmarks>/attribution/{method}/{query}.tsv"
     wildcard_constraints:
         method=one_of(UNLEARNING),
+    group:
+        batched("scores")
     conda:
         CONDA
     resources:
-        gpu=HARDWARE["gpus"],
+        **ask(lambda wildcards: COSTS.unlearning(wildcards.method)),
         batch=HARDWARE["forward_batch"],
         gradient_batch=HARDWARE["gradient_batch"],
         device_data_gb=HARDWARE["device_data_gb"],

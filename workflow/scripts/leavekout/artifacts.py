@@ -93,6 +93,17 @@ def save_npy(path: Path, array: np.ndarray) -> None:
         np.save(file, array)
 
 
+def create_npy(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
+    """Creates an array to be filled in parts, memory-mapped, with its room on the disk taken.
+
+    Writing to a memory map on a full disk would kill the process without a word.
+    """
+    array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    with open(path, "r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, os.stat(path).st_size)
+    return array
+
+
 def load_npy(path: Path, *, mmap: bool = False) -> np.ndarray:
     """Reads one array; raises InputError if it is missing, truncated or not plain numbers."""
     try:

@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils.logging import disable_progress_bar
 
-from leavekout.artifacts import atomic
+from leavekout.artifacts import atomic, create_npy
 from leavekout.errors import InputError
 from leavekout.job import progress
 
@@ -122,9 +122,7 @@ def write_latents(
     """Writes `latents.npy`: float16 [N, F, 4, h, w], of each image and its horizontal flip."""
     shape = encode_images(vae, pixels[:1], device).shape[1:]
     with atomic(path) as temporary:
-        latents = np.lib.format.open_memmap(
-            temporary, "w+", np.float16, (len(pixels), flips, *shape)
-        )
+        latents = create_npy(temporary, np.float16, (len(pixels), flips, *shape))
         for start in _starts(len(pixels), batch, "encoding images"):
             part = pixels[start : start + batch]
             for flip in range(flips):
@@ -142,9 +140,7 @@ def write_text(
     shape = encoder([""]).shape[1:]
     rows = max(1, batch // count)
     with atomic(path) as temporary:
-        states = np.lib.format.open_memmap(
-            temporary, "w+", np.float16, (len(captions), count, *shape)
-        )
+        states = create_npy(temporary, np.float16, (len(captions), count, *shape))
         for start in _starts(len(captions), rows, "encoding captions"):
             part = [text for texts in captions[start : start + rows] for text in texts]
             distinct, inverse = np.unique(part, return_inverse=True)

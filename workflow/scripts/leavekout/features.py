@@ -14,7 +14,7 @@ from timm.data import create_transform, resolve_model_data_config
 from transformers import AutoImageProcessor, AutoModel
 from transformers.utils.logging import set_verbosity_error
 
-from leavekout.artifacts import atomic
+from leavekout.artifacts import atomic, create_npy
 from leavekout.encoders import ClipImageEncoder
 from leavekout.errors import InputError
 from leavekout.job import progress
@@ -96,7 +96,7 @@ def write_image_features(
     width = encoder(pixels[:1]).shape[1]
     with atomic(path) as temporary:
         shape = (len(pixels), flips, width)
-        features = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
+        features = create_npy(temporary, np.float32, shape)
         starts = range(0, len(pixels), batch)
         for start in progress(starts, "features of images", total=len(starts)):
             part = np.asarray(pixels[start : start + batch])

@@ -12,7 +12,7 @@ import torch
 from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
-from leavekout.artifacts import atomic
+from leavekout.artifacts import atomic, create_npy
 from leavekout.data import EncodedData
 from leavekout.job import progress
 from leavekout.loss import ddpm_loss
@@ -172,9 +172,7 @@ def write_gradients(
     """Writes the features of the training set: float32 [N, F, L, p]."""
     blocks, dimension = len(projector.entries), projector.config.dimension
     with atomic(path) as temporary:
-        features = np.lib.format.open_memmap(
-            temporary, "w+", np.float32, (data.images, data.flips, blocks, dimension)
-        )
+        features = create_npy(temporary, np.float32, (data.images, data.flips, blocks, dimension))
         flat = features.reshape(-1, blocks, dimension)
         for start, part in training_gradients(unet, scheduler, data, projector, batch=batch):
             flat[start : start + len(part)] = part.cpu().numpy()

@@ -1,5 +1,6 @@
 """What every script does around its science: logging, threads, determinism, errors in words."""
 
+import errno
 import json
 import logging
 import os
@@ -11,28 +12,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from leavekout.artifacts import provenance, set_params
-from leavekout.errors import InputError
+from leavekout.errors import InputError, Interrupted
+from leavekout.interruption import remove_leftovers, wait_for_twin
 
 if TYPE_CHECKING:
     import torch
 
 logger = logging.getLogger("leavekout")
 T = TypeVar("T")
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[None]:
     """Runs a script's body, logging to the job's log file and to the terminal.
 
-    An InputError ends the process with its one sentence and status 1; any other exception is
-    a fault of ours, and its traceback goes to the log and the terminal.
+    An InputError ends the process with its one sentence and status 1, and so does a full disk; any
+    other exception is a fault of ours, and its traceback goes to the log and the terminal. Training
+    that was interrupted ends with the signal's status, so that a retry goes on.
 
     Args:
-        snakemake: the script's object of that name, of which the log and the params are used.
+        snakemake: the script's object of that name, of which log, output and params are used.
     """
     formatter = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     # Appended to, so that a retry does not erase what the attempt before it had to say.
-    terminal, file = logging.StreamHandler(), logging.FileHandler(snakemake.log[0], "a")
+    log = open(snakemake.log[0], "a")  # noqa: SIM115
+    terminal, file = logging.StreamHandler(), logging.StreamHandler(log)
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, stops nothing
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logger.handlers = [file]
@@ -42,14 +48,21 @@ def job(snakemake: Any) -> Iterator[None]:
     set_params(params)
     logger.info("%s", json.dumps({**provenance(), "params": params}))  # to the file alone
     logger.handlers = [file, terminal]
+    wait_for_twin(log)
+    remove_leftovers(Path(path) for path in snakemake.output)
     try:
         yield
     except InputError as error:
         logger.error("error: %s", error)
         sys.exit(1)
+    except Interrupted as interruption:
+        logger.error("%s", interruption)
+        sys.exit(128 + interruption.signal_number)
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryError":
             logger.error("error: the GPU's memory is full; lower the batch sizes in 'hardware'.")
+        elif isinstance(error, OSError) and error.errno in _DISK_FULL:
+            logger.error("error: %s: the disk is full (%s).", error.filename, error.strerror)
         else:
             logger.exception("This is a fault of leave-K-out, not of your input:")
         sys.exit(1)

@@ -137,6 +137,16 @@ class Training(Section):
     precision: Literal["float32", "bfloat16"]
     when_removing: Literal["keep_steps", "keep_epochs"]
 
+    def steps(self, images: int, removed: int) -> int:
+        """Optimizer steps of one training without `removed` of `images`.
+
+        `keep_steps`: as many as without removal, so that models differ in their data alone.
+        `keep_epochs` (the paper): every kept image is shown `epochs` times on average, so fewer
+        steps as K grows.
+        """
+        shown = images - removed if self.when_removing == "keep_epochs" else images
+        return max(1, self.epochs * shown // self.batch_size)
+
 
 class Sampling(Section):
     """How pictures are generated."""
@@ -223,6 +233,16 @@ class Report(Section):
     bootstrap_resamples: Positive
 
 
+class Estimates(Section):
+    """What a job is expected to take, until jobs have run."""
+
+    parameters: Positive
+    training_per_second: PositiveFloat
+    forward_per_second: PositiveFloat
+    gradients_per_second: PositiveFloat
+    encoding_per_second: PositiveFloat
+
+
 class Hardware(Section):
     """Speed only: none of these values is seen by Snakemake's triggers."""
 
@@ -234,6 +254,7 @@ class Hardware(Section):
     per_sample_batch: Positive
     device_data_gb: Annotated[int, Field(ge=0)]
     checkpoint_seconds: Positive
+    estimates: Estimates
 
 
 class Experiment(Section):

@@ -19,7 +19,12 @@ def save_tensors(
     """Writes named tensors as safetensors, with provenance and `metadata`."""
     notes = {"leavekout": json.dumps({**provenance(), **(metadata or {})})}
     with atomic(path) as temporary:
-        save_file({k: t.detach().cpu().contiguous() for k, t in tensors.items()}, temporary, notes)
+        try:
+            save_file(
+                {k: t.detach().cpu().contiguous() for k, t in tensors.items()}, temporary, notes
+            )
+        except SafetensorError as error:  # of a full disk, say; it hides the OSError
+            raise InputError(f"{path}: cannot be written ({error}).") from error
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

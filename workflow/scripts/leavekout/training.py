@@ -16,7 +16,8 @@ from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
 from leavekout.data import EncodedData, prefetch
-from leavekout.errors import InputError
+from leavekout.errors import InputError, Interrupted
+from leavekout.interruption import stop_request
 from leavekout.job import label, progress
 from leavekout.loss import ddpm_loss
 from leavekout.noise import Domain, normal
@@ -28,17 +29,6 @@ from leavekout.unet import build_scheduler, build_unet, latent_shape
 logger = logging.getLogger("leavekout")
 _VERSION = 1  # of the training loop; raised when its result changes
 _CHECK_EVERY = 200  # steps between looks at the loss, which make the host wait for the GPU
-
-
-def step_count(config: Training, images: int, removed: int) -> int:
-    """Optimizer steps of one training.
-
-    `keep_steps`: as many as without removal, so that models differ in their data alone.
-    `keep_epochs` (the paper): every kept image is shown `epochs` times on average, so fewer steps
-    as K grows.
-    """
-    shown = images - removed if config.when_removing == "keep_epochs" else images
-    return max(1, config.epochs * shown // config.batch_size)
 
 
 def learning_rate(config: Training, step: int, steps: int) -> float:
@@ -62,23 +52,29 @@ def train_from_scratch(
 ) -> None:
     """Trains a model on all images but the `removed` rows and writes its weights.
 
-    The training's state lies beside the output until that is written.
+    The training's state lies beside the output until that is written. If the output of this very
+    training is there already, because the same job ran twice at once, it stays as it is.
     """
     unet = build_unet(model.unet, seed=config.seed, device=data.device)
+    scheduler, rows = build_scheduler(model.noise_schedule), torch.from_numpy(removed)
     _require_fit(unet, data)
     state = output.with_name(f"{output.stem}.state.safetensors")
+    identity = training_identity(unet, scheduler, data, config, rows)
+    if output.exists() and load_tensors(output)[1].get("identity") == identity:
+        logger.info("%s: was trained meanwhile", label(output.parent))
+        return
     result = train(
         unet,
-        build_scheduler(model.noise_schedule),
+        scheduler,
         data,
         config,
-        removed=torch.from_numpy(removed),
+        removed=rows,
         state=state,
         save_state_seconds=save_state_seconds,
         what=label(output.parent),
     )
-    notes = {"training": config.model_dump(), "removed": len(removed), **result}
-    save_tensors(output, unet.state_dict(), notes)
+    notes = {"training": config.model_dump(), "removed": len(removed), "identity": identity}
+    save_tensors(output, unet.state_dict(), {**notes, **result})
     state.unlink(missing_ok=True)
     logger.info("%s: trained, %s", label(output.parent), result)
 
@@ -98,8 +94,9 @@ def train(
     """Trains `unet` in place: A(D \\ D^K) of eq. 1.
 
     AdamW on the DDPM loss over the paired stream of `config.seed` (see `stream.py`). The whole
-    state goes to the file `state` every `save_state_seconds`; if that file is there at the start,
-    training continues from it, to the same final weights as without the interruption.
+    state goes to the file `state` every `save_state_seconds`, and when a signal asks to stop; if
+    that file is there at the start, training continues from it, to the same final weights as
+    without the interruption.
 
     Args:
         unet: with its initial weights.
@@ -108,10 +105,13 @@ def train(
 
     Returns:
         {"steps": …, "final_loss": mean loss over the last tenth of the steps}.
+
+    Raises:
+        Interrupted: on SIGTERM, SIGUSR1 or SIGINT, after the state was saved.
     """
     if len(removed) >= data.images:
         raise InputError(f"K = {len(removed):,} leaves nothing of {data.images:,} training images.")
-    steps = step_count(config, data.images, len(removed))
+    steps = config.steps(data.images, len(removed))
     stream = Stream(
         images=data.images,
         flips=data.flips,
@@ -126,7 +126,7 @@ def train(
     optimizer = torch.optim.AdamW(
         parameters, config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
-    identity = _digest(unet, scheduler, data, config, removed, steps)
+    identity = training_identity(unet, scheduler, data, config, removed)
     first = _resume(unet, optimizer, state, identity)
     if first:
         logger.info("%s: continues at step %d of %d", what, first, steps)
@@ -139,27 +139,38 @@ def train(
     losses: deque[Tensor] = deque(maxlen=max(1, steps // 10))
     saved = time.monotonic()
     numbered = enumerate(prefetch(batches(), data.device), start=first)
-    for step, (samples, x0, text) in progress(numbered, what, steps, start=first):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, step, steps)
-        positions, t = samples.positions.to(data.device), samples.timesteps.to(data.device)
-        noise = normal(config.seed, Domain.TRAINING, positions, shape=data.latent_shape)
-        with torch.autocast(
-            data.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
-        ):
-            loss = ddpm_loss(unet, scheduler, x0, t, noise, text).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        if config.gradient_clip is not None:
-            nn.utils.clip_grad_norm_(parameters, config.gradient_clip)
-        optimizer.step()
-        losses.append(loss.detach())
-        if step % _CHECK_EVERY == 0 or step == steps - 1:
-            _require_finite(losses[-1], what, step)
-        if time.monotonic() - saved > save_state_seconds:
-            _save_state(unet, optimizer, state, identity, step + 1)
-            saved = time.monotonic()
-        on_step(step)
+    with stop_request() as stop:
+        for step, (samples, x0, text) in progress(numbered, what, steps, start=first):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(config, step, steps)
+            positions, t = samples.positions.to(data.device), samples.timesteps.to(data.device)
+            noise = normal(config.seed, Domain.TRAINING, positions, shape=data.latent_shape)
+            with torch.autocast(
+                data.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
+            ):
+                loss = ddpm_loss(unet, scheduler, x0, t, noise, text).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            if config.gradient_clip is not None:
+                nn.utils.clip_grad_norm_(parameters, config.gradient_clip)
+            optimizer.step()
+            losses.append(loss.detach())
+            if step % _CHECK_EVERY == 0 or step == steps - 1:
+                _require_finite(losses[-1], what, step)
+            if stop.by:
+                _save_state(unet, optimizer, state, identity, step + 1)
+                raise Interrupted(
+                    f"{what}: stopped by {stop.by.name} after step {step + 1} of {steps}; its "
+                    "state is saved, and a retry goes on from there.",
+                    stop.by,
+                )
+            if time.monotonic() - saved > save_state_seconds:
+                try:
+                    _save_state(unet, optimizer, state, identity, step + 1)
+                except InputError as error:
+                    logger.warning("%s Training goes on; a kill would lose it.", error)
+                saved = time.monotonic()
+            on_step(step)
     # None where a saved state was already at the last step.
     final_loss = torch.stack(list(losses)).mean().item() if losses else None
     return {"steps": steps, "final_loss": final_loss}
@@ -172,24 +183,18 @@ def _require_finite(loss: Tensor, what: str, step: int) -> None:
         )
 
 
-def _digest(
-    unet: Any,
-    scheduler: DDPMScheduler,
-    data: EncodedData,
-    config: Training,
-    removed: Tensor,
-    steps: int,
+def training_identity(
+    unet: Any, scheduler: DDPMScheduler, data: EncodedData, config: Training, removed: Tensor
 ) -> str:
-    """All that a training's result depends on, which a saved state must agree with."""
+    """Digest of all that a training's result depends on, which a saved state must agree with."""
     settings: list[dict[str, Any]] = [
         # Names with _ are diffusers' own notes, and their order changes from process to process.
         {k: v for k, v in model.config.items() if not k.startswith("_")}
         for model in (unet, scheduler)
     ]
     settings.append(config.model_dump())
-    text = json.dumps(
-        [_VERSION, settings, data.fingerprint, removed.tolist(), steps], sort_keys=True, default=str
-    )
+    content = [_VERSION, settings, data.images, data.fingerprint, removed.tolist()]
+    text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,0 +1,47 @@
+"""A copy of the project in which Snakemake runs, for tests."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import ROOT
+
+SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
+ENV = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def copy_project(folder: Path) -> Path:
+    """The parts of the project that rules need, in `folder`, which is made."""
+    folder.mkdir()
+    for name in ("Snakefile", "environment.yml", "config", "profiles", "slurm", "workflow"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs Snakemake to its end, locally on two cores unless `arguments` say otherwise."""
+    where = () if "--profile" in arguments else ("--cores", "2")
+    return subprocess.run(
+        [SNAKEMAKE, *where, *arguments],
+        cwd=folder,
+        env=ENV,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def said(result: subprocess.CompletedProcess[str]) -> str:
+    """All that a run printed."""
+    return result.stdout + result.stderr
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    """The contents of the tiny experiment's tables."""
+    return {path.name: path.read_bytes() for path in folder.glob("results/tiny/tables/*.csv")}

@@ -1,0 +1,206 @@
+"""What each stage is expected to cost, from the experiment's sizes and the rates that it states.
+
+By these figures jobs ask a cluster for memory and time, short jobs are batched, and the plan is
+priced where no job of a kind has run yet. They set no result.
+
+Megabytes are 10⁶ bytes, as in Snakemake's resources.
+"""
+
+import math
+from dataclasses import dataclass
+
+from leavekout.schema import Experiment
+
+_START_SECONDS = 30  # of a job: two Snakemakes on a node, and the libraries' imports
+_SHORT_SECONDS = 600  # a job expected to be shorter is worth no place in a queue of its own
+_FLOAT, _HALF = 4e-6, 2e-6  # megabytes
+_TOKENS = 77  # of CLIP's text encoders, where they are fetched
+_FEATURES = 1024  # no encoder that we know has wider features
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one job is expected to take.
+
+    Args:
+        seconds: of computing, at the rates of `hardware.estimates`.
+        memory_mb: of host memory.
+        disk_mb: of what it writes.
+    """
+
+    seconds: float
+    memory_mb: float
+    disk_mb: float = 0.0
+
+    @property
+    def short(self) -> bool:
+        """Whether several such jobs should share a cluster job."""
+        return self.seconds < _SHORT_SECONDS
+
+    def minutes(self, attempt: int) -> int:
+        """Time to ask for: twice the expectation and a margin, and as much again at each retry."""
+        return math.ceil(attempt * (3 + 2 * self.seconds / 60))
+
+
+class Costs:
+    """The costs of an experiment's jobs, one method for each kind of work."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.e = experiment
+        self.rates = experiment.hardware.estimates
+        data = experiment.dataset
+        self.images, self.captions = data.images, data.captions
+        self.flips = 2 if data.flips else 1
+        unet = experiment.model.unet
+        width, side = int(str(unet["cross_attention_dim"])), int(str(unet["sample_size"]))
+        clip = getattr(experiment.encoders, "clip", None)
+        tokens = getattr(clip, "context_length", _TOKENS)
+        self.pixels_mb = 1e-6 * data.images * data.image_size**2 * 3
+        self.latents_mb = _HALF * data.images * self.flips * 4 * side**2
+        self.text_mb = _HALF * data.images * data.captions * tokens * width
+        self.weights_mb = _FLOAT * self.rates.parameters
+        on_gpu = experiment.hardware.gpus > 0
+        self.base_mb = 8000.0 if on_gpu else 2500.0
+        encoded = self.latents_mb + self.text_mb
+        # On a GPU host memory holds a batch; on a CPU, what is not streamed.
+        room = 1000.0 * experiment.hardware.device_data_gb
+        self.data_mb = encoded if encoded < room and not on_gpu else 0.0
+
+    def _cost(
+        self,
+        *,
+        training: float = 0,
+        forward: float = 0,
+        gradients: float = 0,
+        encoding: float = 0,
+        memory_mb: float = 0,
+        disk_mb: float = 0,
+    ) -> Cost:
+        """A job's cost from its samples of each kind."""
+        seconds = (
+            _START_SECONDS
+            + training / self.rates.training_per_second
+            + forward / self.rates.forward_per_second
+            + gradients / self.rates.gradients_per_second
+            + encoding / self.rates.encoding_per_second
+        )
+        return Cost(seconds, self.base_mb + memory_mb, disk_mb)
+
+    def training(self, removed: int = 0) -> Cost:
+        """Of the source model or a leave-K-out model."""
+        config = self.e.training
+        samples = config.steps(self.images, removed) * config.batch_size
+        return self._cost(
+            training=samples,
+            memory_mb=self.data_mb + 8 * self.weights_mb,
+            disk_mb=self.weights_mb,
+        )
+
+    def encoder_training(self, epochs: int) -> Cost:
+        """Of a small encoder on the training images."""
+        return self._cost(training=epochs * self.images, memory_mb=2 * self.pixels_mb, disk_mb=10)
+
+    def preparation(self) -> Cost:
+        """Of reading and cropping the images, or of another pass over their pixels."""
+        return self._cost(encoding=self.images, memory_mb=2000, disk_mb=self.pixels_mb)
+
+    def latents(self) -> Cost:
+        """Of encoding images and flips."""
+        return self._cost(encoding=self.images * self.flips, disk_mb=self.latents_mb)
+
+    def text(self) -> Cost:
+        """Of encoding captions."""
+        return self._cost(encoding=self.images * self.captions, disk_mb=self.text_mb)
+
+    def features(self) -> Cost:
+        """Of an encoder's features of images and flips, or of captions."""
+        each = max(self.flips, self.captions)
+        disk = _FLOAT * self.images * each * _FEATURES
+        return self._cost(encoding=self.images * each, disk_mb=disk)
+
+    def similarity(self, queries: int) -> Cost:
+        """Of scoring all images for `queries` by features that are there."""
+        return self._cost(encoding=self.images, memory_mb=4000, disk_mb=queries * self._scores_mb())
+
+    def sampling(self, pictures: int) -> Cost:
+        """Of generating pictures with guidance, two forward passes a step."""
+        steps = 2 * pictures * self.e.sampling.steps
+        return self._cost(forward=steps, encoding=pictures, memory_mb=2000)
+
+    def query_losses(self, queries: int) -> Cost:
+        """Of the losses of queries at every timestep of the evaluation."""
+        return self._cost(forward=queries * self._timesteps(self.e.evaluation.timestep_stride))
+
+    def evaluation(self, queries: int) -> Cost:
+        """Of measuring one leave-K-out model on `queries`."""
+        loss, picture = self.query_losses(queries), self.sampling(queries)
+        seconds = loss.seconds + picture.seconds - _START_SECONDS
+        return Cost(seconds, picture.memory_mb + self.weights_mb, 0.1 * queries)
+
+    def fisher(self) -> Cost:
+        """Of the Fisher information, or of EK-FAC's factors, which take a second pass."""
+        return self._cost(
+            gradients=2 * self.e.fisher.samples,
+            memory_mb=self.data_mb + 4 * self.weights_mb,
+            disk_mb=self.weights_mb,
+        )
+
+    def sweep(self) -> Cost:
+        """Of the losses of all images (eq. 6)."""
+        losses = self.e.losses
+        forward = self.images * self.flips * losses.captions
+        return self._cost(
+            forward=forward * self._timesteps(losses.timestep_stride),
+            memory_mb=self.data_mb + self.weights_mb,
+            disk_mb=self.flips * self._scores_mb(),
+        )
+
+    def unlearning(self, method: str, *, sweep: bool = True) -> Cost:
+        """Of a variant of unlearning for one query: its step, and the sweep after it."""
+        config = self.e.unlearning[method]
+        step = self._cost(
+            training=config.steps * config.gradient_samples,
+            memory_mb=self.data_mb + 6 * self.weights_mb,
+            disk_mb=self._scores_mb() if sweep else self.weights_mb,
+        )
+        after = self.sweep().seconds - _START_SECONDS if sweep else 0
+        return Cost(step.seconds + after, step.memory_mb, step.disk_mb)
+
+    def projection(self, name: str) -> Cost:
+        """Of an entry of `gradients` for one source model."""
+        return self._cost(
+            gradients=self.images * self.flips * self.e.gradients[name].draws,
+            memory_mb=self.data_mb + 2 * self.weights_mb,
+            disk_mb=self._gradients_mb(name),
+        )
+
+    def influence(self, method: str) -> Cost:
+        """Of an entry of `influence`: gradients of the queries, a kernel, and products with it."""
+        config = self.e.influence[method]
+        gradients = self.e.gradients[config.gradients]
+        queries = self.e.queries.test + self.e.queries.tuning
+        models = len(config.source_seeds)
+        kernel_mb = 2 * _FLOAT * gradients.dimension**2
+        operations = 2.0 * self.images * self.flips * gradients.dimension**2
+        cost = self._cost(
+            gradients=models * queries * config.query_draws,
+            memory_mb=3 * kernel_mb + 4000 if kernel_mb > 100 else 0,
+            disk_mb=queries * self._scores_mb(),
+        )
+        # 10¹¹ double-precision operations a second: a few cores.
+        return Cost(cost.seconds + models * operations / 1e11, cost.memory_mb, cost.disk_mb)
+
+    def state_mb(self) -> float:
+        """A training's saved state: weights and AdamW's two moments."""
+        return 3 * self.weights_mb
+
+    def _timesteps(self, stride: int) -> int:
+        return math.ceil(self.e.model.noise_schedule.timesteps / stride)
+
+    def _scores_mb(self) -> float:
+        return _FLOAT * self.images
+
+    def _gradients_mb(self, name: str) -> float:
+        config = self.e.gradients[name]
+        layers = 32 if config.layout == "by_layer" else 1
+        return _FLOAT * self.images * self.flips * layers * config.dimension
