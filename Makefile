@@ -1,4 +1,5 @@
-# make demo · make test · make lint · make setup: each sets up all that it needs.
+# make demo · make plan · make test · make test-slurm · make lint · make setup: each sets up all
+# that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
 BIN := .venv/bin
@@ -6,7 +7,7 @@ READY := .venv/.ready
 # On machines with few cores, numerical libraries that start threads of their own slow jobs down.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test lint format lock clean
+.PHONY: setup demo plan test test-slurm lint format lock clean
 
 # The environment alone.
 setup: $(READY)
@@ -16,8 +17,17 @@ demo: $(READY)
 	    --report results/$(EXPERIMENT)/report.html --report-after-run
 	@$(BIN)/python workflow/scripts/show_tables.py results/$(EXPERIMENT)
 
+# What a study will cost and has cost; runs nothing.
+plan: $(READY)
+	@$(BIN)/python workflow/scripts/plan_study.py --configfile config/$(EXPERIMENT).yaml
+
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --ignore=tests/test_slurm.py
+
+# On a real SLURM of one node, which is installed (root on Debian), started and ended here.
+test-slurm: $(READY)
+	$(BIN)/python tests/slurm_cluster.py --install
+	$(BIN)/pytest tests/test_slurm.py
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -1,5 +1,6 @@
 """leave-K-out: counterfactual evaluation of data attribution for text-to-image models."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -48,6 +49,26 @@ rule all:
         "<results>/figures/ranking.png",
         collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
         collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
+
+
+# Before a study and after: what it will cost and has cost, rule by rule. Runs nothing.
+rule plan:
+    log:
+        "<logs>/plan.log",
+    localrule: True
+    params:
+        configfiles=workflow.configfiles,
+        config=json.dumps(dict(workflow.config_settings.config)),
+    shell:
+        "{sys.executable:q} {workflow.basedir:q}/workflow/scripts/plan_study.py"
+        " --configfile {params.configfiles:q} --config {params.config:q} 2>&1 | tee {log:q}"
+
+
+# What comes from the network, for the node that has one.
+rule fetch:
+    input:
+        f"{ROOT}/dataset.json",
+        collect("<results>/encoders/{encoder}", encoder=FETCHED),
 
 
 rule tuning:

@@ -29,11 +29,12 @@ PROGRAMS = ("slurmctld", "slurmd", "sbatch", "slurmdbd", "munged", "mariadbd")
 
 SLURM_CONF = """
 ClusterName=leavekout
+# A requeued job waits as long as a credential lasts.
 SlurmctldHost=localhost
 SlurmctldPort={ctld_port}
 SlurmdPort={slurmd_port}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge/socket
+AuthInfo=socket={folder}/munge/socket,cred_expire=10
 SlurmUser=root
 StateSaveLocation={folder}/ctld
 SlurmdSpoolDir={folder}/slurmd

@@ -1,10 +1,11 @@
 # The experiment's configuration, and the names that every stage shares.
 
+import math
 import signal
 
 from leavekout.cost import Costs
 from leavekout.errors import InputError
-from leavekout.experiment import offer_package, resolve
+from leavekout.experiment import offer_package, require_unchanged, resolve
 
 # A cluster's warning before the time limit is for the training, which saves its state; Snakemake, on
 # the node around it, would die of it.
@@ -16,6 +17,7 @@ report: "../report/workflow.rst"
 
 try:
     EXPERIMENT = resolve(config, [Path(file) for file in workflow.configfiles])
+    require_unchanged(EXPERIMENT)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 offer_package()
@@ -107,7 +109,7 @@ def ask(cost, *, gpu=True):
         **device,
         "mem_mb": lambda wildcards, attempt: round(attempt * of(wildcards).memory_mb),
         "runtime": lambda wildcards, attempt: of(wildcards).minutes(attempt),
-        "disk_mb": lambda wildcards: round(of(wildcards).disk_mb),
+        "disk_mb": lambda wildcards: math.ceil(of(wildcards).disk_mb),
         "expected_seconds": lambda wildcards: round(of(wildcards).seconds),
         "batch_slot": 1,
     }

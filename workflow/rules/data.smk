@@ -38,6 +38,8 @@ elif DATASET["source"] == "archives":
         localrule: True
         conda:
             CONDA
+        resources:
+            **ask(COSTS.raw_data(), gpu=False),
         params:
             root=ROOT,
             version=1,

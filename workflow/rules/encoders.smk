@@ -1,6 +1,14 @@
 # The frozen encoders, trained here or fetched, and the training set encoded with them.
 
 ENCODERS = config["encoders"]
+FETCHED = (
+    {
+        **{name: ENCODERS[name] for name in ("vae", "text_encoder", "tokenizer", "clip")},
+        **ENCODERS["more"],
+    }
+    if ENCODERS["source"] == "fetch"
+    else {}
+)
 
 if ENCODERS["source"] == "train":
 
@@ -70,10 +78,6 @@ if ENCODERS["source"] == "train":
             "../scripts/train_dino.py"
 
 else:
-    FETCHED = {
-        **{name: ENCODERS[name] for name in ("vae", "text_encoder", "tokenizer", "clip")},
-        **ENCODERS["more"],
-    }
 
     rule fetch_encoder:
         output:
@@ -83,10 +87,12 @@ else:
         benchmark:
             "<benchmarks>/fetch_encoder/{encoder}.tsv"
         wildcard_constraints:
-            encoder="|".join(FETCHED),
+            encoder=one_of(FETCHED),
         localrule: True
         conda:
             CONDA
+        resources:
+            **ask(COSTS.fetched_encoder(), gpu=False),
         params:
             model=lambda wildcards: FETCHED[wildcards.encoder],
             version=1,

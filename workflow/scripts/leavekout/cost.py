@@ -100,6 +100,14 @@ class Costs:
         """Of a small encoder on the training images."""
         return self._cost(training=epochs * self.images, memory_mb=2 * self.pixels_mb, disk_mb=10)
 
+    def raw_data(self) -> Cost:
+        """Of the archives and what is unpacked from them; an image of COCO takes 0.165 MB."""
+        return Cost(0, 1000, 2 * 0.165 * self.images)
+
+    def fetched_encoder(self) -> Cost:
+        """Of a published encoder; none of those that we know is larger."""
+        return Cost(0, 1000, 1500)
+
     def preparation(self) -> Cost:
         """Of reading and cropping the images, or of another pass over their pixels."""
         return self._cost(encoding=self.images, memory_mb=2000, disk_mb=self.pixels_mb)

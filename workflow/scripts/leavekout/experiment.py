@@ -5,6 +5,7 @@ Run as a program (`python -m leavekout.experiment`), prints the JSON schema that
 """
 
 import difflib
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from leavekout.errors import InputError
 from leavekout.schema import Experiment
 
 Tree = dict[str, Any]
+_DIGEST = "LEAVEKOUT_CONFIGURATION"
 RESERVED = ("random", "no_removal", "group", "oracle", "pixel")  # names that rules have taken
 
 
@@ -41,6 +43,22 @@ def offer_package() -> None:
     """Lets the scripts of `extra_rules`, which lie elsewhere, import this package."""
     folders = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(folder for folder in folders if folder)
+
+
+def require_unchanged(experiment: Experiment) -> None:
+    """Refuses a configuration that changed after the run began.
+
+    On a cluster every job reads the configuration files again, and would compute by other values
+    than the jobs before it. The first Snakemake notes the digest in the environment, which its
+    jobs inherit. `hardware` may change, since no result depends on it.
+    """
+    text = experiment.model_dump_json(exclude={"hardware"})
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if os.environ.setdefault(_DIGEST, digest) != digest:
+        raise InputError(
+            f"the configuration of experiment '{experiment.experiment}' changed after this run had "
+            "begun; stop the run, and start it again with the one or the other."
+        )
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:

@@ -1,7 +1,9 @@
 """Work that survives: told to stop, it stops where it can go on; and no job runs twice at once."""
 
 import fcntl
+import hashlib
 import logging
+import os
 import shutil
 import signal
 import time
@@ -9,12 +11,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import IO
 
 logger = logging.getLogger("leavekout")
 # A cluster's cancellation or preemption, its warning before the time limit, and Ctrl-C.
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 _POLL_SECONDS = 1.0
+_LOCKS = Path(".snakemake/running")  # not log files, which Snakemake deletes before each attempt
 
 
 class StopRequest:
@@ -42,17 +44,23 @@ def stop_request() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
-def wait_for_twin(log: IO[str]) -> None:
-    """Waits while another process runs the same job, which is to say, holds the same log file.
+def wait_for_twin(job: str) -> None:
+    """Waits while another process runs the same job, and keeps others waiting until this one ends.
 
     That happens when Snakemake is killed and started again while its cluster jobs run on. The lock
     ends with the process that holds it, however that ends. Where the file system has no locks, both
     run, which costs time alone: artifacts are written under unique names and renamed.
+
+    Args:
+        job: what tells jobs apart: the path of the log file, relative to the working folder.
     """
+    path = _LOCKS / f"{hashlib.sha256(job.encode()).hexdigest()[:16]}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # closed with the process
     told = False
     while True:
         try:
-            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if not told:
                 logger.info("another process runs this very job; waiting for it to end")

@@ -35,9 +35,7 @@ def job(snakemake: Any) -> Iterator[None]:
         snakemake: the script's object of that name, of which log, output and params are used.
     """
     formatter = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
-    # Appended to, so that a retry does not erase what the attempt before it had to say.
-    log = open(snakemake.log[0], "a")  # noqa: SIM115
-    terminal, file = logging.StreamHandler(), logging.StreamHandler(log)
+    terminal, file = logging.StreamHandler(), logging.FileHandler(snakemake.log[0], "a")
     logging.raiseExceptions = False  # a log that cannot be written, on a full disk, stops nothing
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -48,7 +46,7 @@ def job(snakemake: Any) -> Iterator[None]:
     set_params(params)
     logger.info("%s", json.dumps({**provenance(), "params": params}))  # to the file alone
     logger.handlers = [file, terminal]
-    wait_for_twin(log)
+    wait_for_twin(snakemake.log[0])
     remove_leftovers(Path(path) for path in snakemake.output)
     try:
         yield

@@ -1,0 +1,100 @@
+"""Prints what a study has cost and will cost, rule by rule; runs nothing.
+
+    python workflow/scripts/plan_study.py --configfile config/coco.yaml [--targets all tuning]
+
+The jobs are those of Snakemake's own graph. What was spent comes from their benchmark files; what
+is to come from those, too, or from `hardware.estimates` where no job of a kind has run yet.
+"""
+
+import argparse
+import contextlib
+import csv
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from snakemake.api import SnakemakeApi
+from snakemake.io import is_flagged
+from snakemake.settings.enums import Quietness, RerunTrigger
+from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
+
+from leavekout.cost import Costs
+from leavekout.errors import InputError
+from leavekout.experiment import resolve
+from leavekout.plan import PlannedJob, account
+
+ROOT = Path(__file__).resolve().parents[2]
+TRIGGERS = frozenset({RerunTrigger.MTIME, RerunTrigger.INPUT, RerunTrigger.PARAMS})
+
+
+def seconds_of(benchmark: Any) -> float | None:
+    """The time in a benchmark file, or None if there is none, or half of one."""
+    try:
+        with open(benchmark, newline="") as file:
+            return float(list(csv.DictReader(file, delimiter="\t"))[-1]["s"])
+    except (OSError, TypeError, LookupError, ValueError):
+        return None
+
+
+def planned(job: Any, *, needed: bool) -> PlannedJob:
+    """What the account has to know of one of Snakemake's jobs."""
+    resources = job.resources
+    return PlannedJob(
+        rule=job.rule.name,
+        script=str(job.rule.script or job.rule.name).rpartition("/")[2],
+        needed=needed,
+        gpus=1 if resources.get("gpu") or resources.get("gres") else 0,
+        threads=job.threads,
+        expected_seconds=resources.get("expected_seconds", 0),
+        disk_mb=resources.get("disk_mb", 0) if resources.get("expected_seconds") is not None else 0,
+        seconds=seconds_of(job.benchmark),
+        passing=any(is_flagged(file, "temp") for file in job.output),
+    )  # fmt: skip
+
+
+def jobs_of_study(
+    configfiles: Sequence[Path], config: Mapping[str, Any], targets: Sequence[str]
+) -> tuple[list[PlannedJob], dict[str, Any]]:
+    """Every job behind the targets, in the order in which they run, and the configuration.
+
+    Snakemake's API builds the graph, but shows it only as text; the graph itself is not public.
+    """
+    with (
+        SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api,
+        open(os.devnull, "w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+    ):
+        study = api.workflow(
+            resource_settings=ResourceSettings(cores=1),
+            config_settings=ConfigSettings(config=config, configfiles=configfiles),
+            snakefile=ROOT / "Snakefile",
+        )
+        study.dag(DAGSettings(targets=set(targets), rerun_triggers=TRIGGERS)).printrulegraph()
+        workflow = study._workflow
+        dag = workflow.dag
+        jobs = [job for level in dag.toposorted() for job in level if job.rule.name not in targets]
+        order = {rule.name: number for number, rule in enumerate(workflow.rules)}
+        jobs.sort(key=lambda job: order[job.rule.name])
+        return [planned(job, needed=dag.needrun(job)) for job in jobs], workflow.config
+
+
+def main() -> None:
+    """Prints the account."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--configfile", nargs="+", type=Path, default=[ROOT / "config/digits.yaml"])
+    parser.add_argument("--config", type=json.loads, default={}, help="further values, as JSON")
+    parser.add_argument("--targets", nargs="+", default=["all"])
+    arguments = parser.parse_args()
+    try:
+        jobs, config = jobs_of_study(arguments.configfile, arguments.config, arguments.targets)
+        costs = Costs(resolve(config, []))
+    except InputError as error:
+        sys.exit(str(error))
+    print(account(jobs, costs))
+
+
+if __name__ == "__main__":
+    main()
