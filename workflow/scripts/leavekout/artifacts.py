@@ -54,7 +54,9 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_UMASK)  # safetensors makes files that only their owner can read
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error}).") from error
+        # NumPy says of a full disk only how much of an array it could not write.
+        reason = error.strerror or f"the disk is full: {error}"
+        raise InputError(f"{path}: cannot be written ({reason}).") from error
     finally:
         temporary.unlink(missing_ok=True)
 

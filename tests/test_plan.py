@@ -1,0 +1,114 @@
+"""What jobs ask for, and a study's account."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from conftest import ROOT
+from leavekout.cost import Costs
+from leavekout.errors import InputError
+from leavekout.experiment import read_yaml, require_unchanged, resolve
+from leavekout.plan import PlannedJob, account, bill, measured_ratios
+from leavekout.schema import Experiment
+from leavekout.unet import build_unet
+
+
+def experiment(name: str) -> Experiment:
+    path = ROOT / "config" / f"{name}.yaml"
+    return resolve(read_yaml(path), [path])
+
+
+@pytest.mark.parametrize("name", ["coco", "digits"])
+def test_the_stated_number_of_weights_is_the_models(name: str) -> None:
+    e = experiment(name)
+    unet = build_unet(e.model.unet, seed=0, device=torch.device("meta"))
+    assert sum(p.numel() for p in unet.parameters()) == e.hardware.estimates.parameters
+
+
+def test_sizes_are_those_of_the_arrays() -> None:
+    costs = Costs(experiment("coco"))
+    assert costs.text_mb == pytest.approx(118287 * 5 * 77 * 1024 * 2 / 1e6)  # 93 GB
+    assert costs.latents_mb == pytest.approx(118287 * 2 * 4 * 16 * 16 * 2 / 1e6)
+    assert costs.pixels_mb == pytest.approx(118287 * 128 * 128 * 3 / 1e6)
+    assert costs.weights_mb == pytest.approx(57373316 * 4 / 1e6)
+    assert costs.projection("loss").disk_mb == pytest.approx(118287 * 2 * 4096 * 4 / 1e6)
+
+
+def test_coco_at_the_papers_speed_costs_the_papers_hours() -> None:
+    costs = Costs(experiment("coco"))
+    assert costs.training().seconds / 3600 == pytest.approx(16, rel=0.01)
+    # Fewer steps without most of the images, as in the paper.
+    assert costs.training(118287 // 2).seconds == pytest.approx(
+        costs.training().seconds / 2, rel=0.01
+    )
+    assert not costs.training().short
+    assert Costs(experiment("digits")).training().short
+
+
+def test_a_retry_asks_for_more() -> None:
+    cost = Costs(experiment("coco")).training()
+    assert cost.minutes(1) > cost.seconds / 60
+    assert cost.minutes(2) >= 2 * cost.minutes(1) - 1
+
+
+def test_memory_covers_data_that_is_kept_on_the_host() -> None:
+    e = experiment("digits")
+    cost = Costs(e)
+    assert cost.training().memory_mb > cost.latents_mb + cost.text_mb
+    streamed = e.model_copy(
+        update={"hardware": e.hardware.model_copy(update={"device_data_gb": 0})}
+    )
+    assert Costs(streamed).data_mb == 0
+
+
+JOB = PlannedJob(
+    rule="retrain", script="retrain.py", needed=True, gpus=1, threads=8, expected_seconds=3600,
+    disk_mb=200, seconds=None, passing=True,
+)  # fmt: skip
+
+
+def replaced(**changes: object) -> PlannedJob:
+    return dataclasses.replace(JOB, **changes)  # type: ignore[arg-type]
+
+
+def test_what_is_to_come_is_priced_by_what_was_measured() -> None:
+    jobs = [
+        replaced(needed=False, seconds=900.0),
+        replaced(needed=False, seconds=1800.0, expected_seconds=1800),  # a larger K
+        JOB,
+        replaced(rule="train_source", script="train_source.py", passing=False),
+        replaced(rule="evaluate", script="evaluate.py", passing=False, gpus=0, threads=4),
+    ]
+    assert measured_ratios(jobs) == {"retrain.py": pytest.approx(0.5)}
+    table = bill(jobs)
+    retrain = table.loc["retrain"]
+    assert (retrain["done"], retrain["to_do"], retrain["disk_gb"]) == (2, 1, 0)
+    assert retrain["spent_gpu_h"] == pytest.approx(0.75)
+    assert retrain["gpu_h"] == pytest.approx(0.5)
+    assert retrain["from"] == "benchmarks"
+    assert table.loc["train_source", "gpu_h"] == pytest.approx(0.5)  # the same work
+    assert table.loc["train_source", "disk_gb"] == pytest.approx(0.2)
+    assert table.loc["evaluate", "cpu_h"] == pytest.approx(4)  # four cores for an hour
+    assert table.loc["evaluate", "from"] == "estimate"
+
+
+def test_the_account_says_the_totals_and_the_measured_rate() -> None:
+    text = account([replaced(needed=False, seconds=1800.0), JOB], Costs(experiment("coco")))
+    assert "Done: 1 jobs, in 0.5 GPU-hours" in text
+    assert "To do: 1 jobs, about 0.5 GPU-hours" in text
+    assert "at most 161 GB with 100 at once" in text
+    assert "'hardware.estimates.training_per_second' at 822" in text
+
+
+def test_a_configuration_that_changes_during_a_run_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("LEAVEKOUT_CONFIGURATION", raising=False)
+    e = experiment("tiny")
+    require_unchanged(e)
+    require_unchanged(e.model_copy(update={"hardware": experiment("coco").hardware}))
+    changed = e.model_copy(update={"methods": ["pixel"]})
+    with pytest.raises(InputError, match=r"experiment 'tiny' changed after this run had begun"):
+        require_unchanged(changed)
+    monkeypatch.delenv("LEAVEKOUT_CONFIGURATION")
