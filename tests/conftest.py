@@ -1,4 +1,4 @@
-"""A tiny world in float64: a U-Net with every kind of layer, and random encoded data."""
+"""What tests share: a tiny world of layers and data, and a project in which the workflow ran."""
 
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ import torch
 from leavekout.data import EncodedData
 from leavekout.schema import NoiseSchedule, Training
 from leavekout.unet import build_scheduler, build_unet
+from project import ROOT as ROOT
+from project import TINY, copy_project, said, snakemake
 
-ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
 UNET = {
     "sample_size": 4,
@@ -80,3 +81,19 @@ def unet64() -> Any:
 @pytest.fixture
 def scheduler() -> Any:
     return build_scheduler(SCHEDULE)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which the tiny experiment has run."""
+    folder = copy_project(tmp_path_factory.mktemp("project") / "copy")
+    result = snakemake(
+        folder, *TINY, "--report", "results/tiny/report.html", "--report-after-run", "all", "tuning"
+    )
+    assert result.returncode == 0, said(result)
+    return folder
+
+
+@pytest.fixture
+def results(project: Path) -> Path:
+    return project / "results" / "tiny"

@@ -1,6 +1,7 @@
 """A copy of the project in which Snakemake runs, for tests."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
+TINY = ["--configfile", "config/tiny.yaml"]
 ENV = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
@@ -44,3 +46,14 @@ def said(result: subprocess.CompletedProcess[str]) -> str:
 def tables(folder: Path) -> dict[str, bytes]:
     """The contents of the tiny experiment's tables."""
     return {path.name: path.read_bytes() for path in folder.glob("results/tiny/tables/*.csv")}
+
+
+def planned(folder: Path, *arguments: str) -> dict[str, int]:
+    """The jobs that a run would make, by rule."""
+    result = snakemake(folder, "-n", *arguments)
+    output = said(result)
+    assert result.returncode == 0, output
+    if "Nothing to be done" in output:
+        return {}
+    table = output.split("Job stats:")[1].split("\n\n")[0]
+    return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.M)}

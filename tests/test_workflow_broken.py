@@ -1,0 +1,75 @@
+"""Broken input and broken artifacts, met by the whole workflow."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from project import TINY, planned, said, snakemake
+
+
+def test_scores_that_are_not_numbers_stop_before_training(project: Path, results: Path) -> None:
+    path = results / "attribution" / "pixel" / "q000.npy"
+    weights = results / "retrained" / "pixel" / "q000" / "k20" / "model.safetensors"
+    table = (results / "tables" / "per_query.csv").read_bytes()
+    good = path.read_bytes()
+    np.save(path, np.full(1797, np.nan, np.float32))
+    result = snakemake(project, *TINY)
+    assert result.returncode == 1
+    assert "pixel/q000.npy: method 'pixel' has 1,797 scores that are NaN" in said(result)
+    assert "Traceback" not in said(result)
+    assert not weights.exists()
+    assert "100 %" not in (results / "logs" / "retrain/pixel/q000/k20.log").read_text()
+    path.write_bytes(good)
+    assert snakemake(project, *TINY).returncode == 0
+    assert (results / "tables" / "per_query.csv").read_bytes() == table
+
+
+def test_an_unknown_method_is_said_before_anything_runs(project: Path) -> None:
+    result = snakemake(project, "-n", *TINY, "--config", "methods=[pixel, dion]")
+    assert result.returncode == 1
+    assert "nothing in workflow/rules/attribution/ writes the scores of 'dion'" in said(result)
+
+
+def test_a_wrong_configuration_is_said_before_anything_runs(project: Path) -> None:
+    result = snakemake(project, "-n", *TINY, "--config", "training={epoch: 3}")
+    assert result.returncode == 1
+    assert "unknown key 'training.epoch'; the nearest known key is 'epochs'." in said(result)
+    assert "Traceback" not in said(result)
+
+
+def test_truncated_artifacts_are_said_and_nothing_else_is_harmed(
+    project: Path, results: Path
+) -> None:
+    """A retraining that reads one fails in one sentence; with the file restored, it runs."""
+    evaluation = results / "evaluation" / "pixel" / "q001" / "k20.json"
+    table = (results / "tables" / "per_query.csv").read_bytes()
+    target = "results/tiny/removal/pixel/q001/k20.npy"
+    for name, kind in (("latents.npy", "npy array"), ("images.parquet", "parquet file")):
+        path = results / "data" / name
+        good, when = path.read_bytes(), path.stat().st_mtime
+        path.write_bytes(good[: len(good) // 2])
+        os.utime(path, (when, when))
+        result = snakemake(project, *TINY, "--forcerun", "retrain", "--", target)
+        assert result.returncode == 1
+        assert f"data/{name}: not a whole {kind}" in said(result)
+        assert "Traceback" not in said(result)
+        assert evaluation.exists()
+        assert (results / "tables" / "per_query.csv").read_bytes() == table
+        path.write_bytes(good)
+        os.utime(path, (when, when))
+    result = snakemake(project, *TINY)
+    assert result.returncode == 0, said(result)
+    assert (results / "tables" / "per_query.csv").read_bytes() == table
+
+
+def test_the_bill_counts_what_is_done_and_what_is_left(project: Path, results: Path) -> None:
+    result = snakemake(project, *TINY, "--config", "counterfactual={k: [20, 30]}", "--", "plan")
+    assert result.returncode == 0, said(result)
+    row = re.search(r"^retrain +(\d+) +([\d.]+) +(\d+) +([\d.]+) +benchmarks$", said(result), re.M)
+    assert row is not None, said(result)
+    assert (row[1], row[3]) == ("4", "4")  # two methods, two queries; the other K
+    assert "Done:" in (results / "logs" / "plan.log").read_text()
+    (results / "logs" / "plan.log").unlink()  # it has no benchmark
+    assert planned(project, *TINY, "--", "fetch") == {}
