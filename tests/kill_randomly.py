@@ -90,7 +90,7 @@ def main() -> None:
             done += disturbed_run(folder, arguments, options.kills - done, chance)
             same = tables(folder) == tables(calm)
             differ |= not same
-            left = [str(p.relative_to(folder)) for p in folder.glob("results/**/.????????.*")]
+            left = [str(p.relative_to(folder)) for p in folder.glob("results/**/.*~*")]
             left += [str(p.relative_to(folder)) for p in folder.glob("results/**/*.state.*")]
             print(f"disturbed: {time.monotonic() - began:.0f} s, {len(tables(folder))} tables "
                   f"{'identical' if same else 'DIFFERENT'}, left behind: {left or 'nothing'}",

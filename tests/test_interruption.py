@@ -2,6 +2,7 @@
 
 import errno
 import os
+import platform
 import resource
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from conftest import CPU, ROOT, SCHEDULE, TRAINING, UNET, make_data
 from leavekout import artifacts
 from leavekout.errors import InputError, Interrupted
 from leavekout.interruption import remove_leftovers, stop_request
-from leavekout.job import job
+from leavekout.job import device_of, job
 from leavekout.tensors import save_tensors
 from leavekout.training import train
 from leavekout.unet import build_scheduler, build_unet
@@ -68,7 +69,7 @@ def test_a_signal_outside_of_the_block_does_what_it_always_did() -> None:
 JOB = """
 import sys, time
 from types import SimpleNamespace as Space
-from leavekout.job import job
+from leavekout.job import device_of, job
 from leavekout.errors import Interrupted
 with job(Space(log=["a.log"], params={}, output=["out.txt"])):
     print("runs", flush=True)
@@ -108,16 +109,48 @@ def test_an_interrupted_job_ends_with_the_signals_status(tmp_path: Path) -> None
     assert "Traceback" not in err
 
 
-def test_what_killed_attempts_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    keep = ["k5.json", "k50.json", ".abcd1234.k50.json", "model.state.safetensors", ".other.json"]
-    temporary = "0123abcd"
-    left = [f".{temporary}.{name}" for name in ("k5.json", "model.safetensors", keep[3])]
-    for name in keep + left:
-        (tmp_path / name).touch()
-    (tmp_path / ".0123abcd.vae").mkdir()
-    (tmp_path / ".0123abcd.vae" / "config.json").touch()
-    remove_leftovers(tmp_path / name for name in ("k5.json", "model.safetensors", "vae"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(keep)
+def test_what_dead_processes_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    here = platform.node()
+
+    def temporary(name: str, host: str = here, pid: int = ended.pid) -> Path:
+        return tmp_path / f".{host}~{pid}~01234567~{name}"
+
+    other_host = temporary("k5.json", host="elsewhere")
+    keep = [
+        tmp_path / "k5.json",
+        tmp_path / "model.state.safetensors",
+        temporary("k50.json"),  # of another job
+        temporary("k5.json", pid=os.getpid()),  # of a twin that lives
+        other_host,
+    ]
+    left = [temporary("k5.json"), temporary("model.safetensors"), temporary(keep[1].name)]
+    for path in keep + left:
+        path.touch()
+    temporary("vae").mkdir()
+    (temporary("vae") / "config.json").touch()
+    outputs = [tmp_path / name for name in ("k5.json", "model.safetensors", "vae")]
+    remove_leftovers(outputs)
+    assert sorted(tmp_path.iterdir()) == sorted(keep)
+    os.utime(other_host, (0, 0))  # nobody has written to it for long
+    remove_leftovers(outputs)
+    assert not other_host.exists()
+    mine = artifacts.temporary_beside(tmp_path / "k5.json")
+    assert mine.name.startswith(f".{here}~{os.getpid()}~")
+
+
+@pytest.mark.parametrize(
+    ("resources", "device"),
+    [({"gpu": 1}, "cuda"), ({"gpu": 0, "on_gpu": 1}, "cuda"), ({"gpu": 0, "on_gpu": 0}, "cpu")],
+)
+def test_a_gpu_is_used_where_one_was_asked_for_in_whichever_way(
+    monkeypatch: pytest.MonkeyPatch, resources: dict[str, int], device: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert device_of(resources).type == device
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert device_of(resources).type == "cpu"
 
 
 @contextmanager

@@ -45,18 +45,32 @@ def test_coco_at_the_papers_speed_costs_the_papers_hours() -> None:
     assert Costs(experiment("digits")).training().short
 
 
-def test_a_retry_asks_for_more() -> None:
-    cost = Costs(experiment("coco")).training()
-    assert cost.minutes(1) > cost.seconds / 60
-    assert cost.minutes(2) >= 2 * cost.minutes(1) - 1
+def test_a_retry_asks_for_more_unless_it_goes_on() -> None:
+    costs = Costs(experiment("coco"))
+    sweep, training = costs.sweep(), costs.training()
+    assert sweep.minutes(1) > sweep.seconds / 60
+    assert sweep.minutes(2) >= 2 * sweep.minutes(1) - 1
+    assert training.minutes(2) == training.minutes(1) > training.seconds / 60  # it goes on
 
 
-def test_memory_covers_data_that_is_kept_on_the_host() -> None:
+def test_memory_covers_data_that_is_read_from_the_host() -> None:
+    digits, coco = experiment("digits"), experiment("coco")
+    on_cpu = Costs(digits)
+    assert on_cpu.training().memory_mb > on_cpu.latents_mb + on_cpu.text_mb
+    assert Costs(coco).data_mb == 0  # it lies on the GPU
+    small_gpu = coco.hardware.model_copy(update={"device_data_gb": 50})
+    streaming = Costs(coco.model_copy(update={"hardware": small_gpu}))
+    assert streaming.training().memory_mb > streaming.text_mb
+    # Scores of an ensemble, in double precision: the sum, and one model's.
+    assert Costs(coco).influence("trak").memory_mb > 2 * 8e-6 * 120 * 118287 * 2
+
+
+def test_a_unet_without_a_plain_size_is_said() -> None:
     e = experiment("digits")
-    cost = Costs(e)
-    assert cost.training().memory_mb > cost.latents_mb + cost.text_mb
-    streaming = e.hardware.model_copy(update={"device_data_gb": 0})
-    assert Costs(e.model_copy(update={"hardware": streaming})).data_mb == 0
+    unet = {**e.model.unet, "sample_size": [4, 4]}
+    changed = e.model_copy(update={"model": e.model.model_copy(update={"unet": unet})})
+    with pytest.raises(InputError, match=r"'model.unet.sample_size' is \[4, 4\], but should be a"):
+        Costs(changed)
 
 
 JOB = PlannedJob(
@@ -77,14 +91,14 @@ def test_what_is_to_come_is_priced_by_what_was_measured() -> None:
         replaced(rule="train_source", script="train_source.py", passing=False),
         replaced(rule="evaluate", script="evaluate.py", passing=False, gpus=0, threads=4),
     ]
-    assert measured_ratios(jobs) == {"retrain.py": pytest.approx(0.5)}
+    assert measured_ratios(jobs) == {"retrain": 0.625, "retrain.py": 0.625}  # 1/4 and 1
     table = bill(jobs)
     retrain = table.loc["retrain"]
     assert (retrain["done"], retrain["to_do"], retrain["disk_gb"]) == (2, 1, 0)
     assert retrain["spent_gpu_h"] == pytest.approx(0.75)
-    assert retrain["gpu_h"] == pytest.approx(0.5)
+    assert retrain["gpu_h"] == pytest.approx(0.625)
     assert retrain["from"] == "benchmarks"
-    assert table.loc["train_source", "gpu_h"] == pytest.approx(0.5)  # the same work
+    assert table.loc["train_source", "gpu_h"] == pytest.approx(0.625)  # the same work
     assert table.loc["train_source", "disk_gb"] == pytest.approx(0.2)
     assert table.loc["evaluate", "cpu_h"] == pytest.approx(4)  # four cores for an hour
     assert table.loc["evaluate", "from"] == "estimate"
@@ -94,7 +108,7 @@ def test_the_account_says_the_totals_and_the_measured_rate() -> None:
     text = account([replaced(needed=False, seconds=1800.0), JOB], Costs(experiment("coco")))
     assert "Done: 1 jobs, in 0.5 GPU-hours" in text
     assert "To do: 1 jobs, about 0.5 GPU-hours" in text
-    assert "at most 161 GB with 100 at once" in text
+    assert "at most 1.6 GB with 1 at once" in text
     assert "'hardware.estimates.training_per_second' at 822" in text
 
 

@@ -18,10 +18,10 @@ report: "../report/workflow.rst"
 try:
     EXPERIMENT = resolve(config, [Path(file) for file in workflow.configfiles])
     require_unchanged(EXPERIMENT)
+    COSTS = Costs(EXPERIMENT)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 offer_package()
-COSTS = Costs(EXPERIMENT)
 config.update(EXPERIMENT.model_dump(mode="json"))
 
 
@@ -98,17 +98,20 @@ def evaluations(methods, queries, ks):
 def ask(cost, *, gpu=True):
     """What a job asks for: resources of a rule whose jobs cost `cost`, or cost(wildcards)."""
     of = cost if callable(cost) else lambda wildcards: cost
+    on_gpu = int(gpu and HARDWARE["gpus"] > 0)
     defaults = workflow.resource_settings.default_resources or {}
-    if not (gpu and HARDWARE["gpus"]):
+    if not on_gpu:
         device = {"gpu": 0, "gres": "", "gpu_model": ""}  # whatever the profile's defaults are
-    elif "gres" in defaults:
+    elif "gpu" in str(defaults["gres"].raw if "gres" in defaults else ""):
         device = {"gpu": 0}  # a cluster that knows GPUs as gres alone
     else:
         device = {"gpu": 1}
+    longest = HARDWARE["longest_minutes"] or math.inf
     return {
         **device,
+        "on_gpu": on_gpu,
         "mem_mb": lambda wildcards, attempt: round(attempt * of(wildcards).memory_mb),
-        "runtime": lambda wildcards, attempt: of(wildcards).minutes(attempt),
+        "runtime": lambda wildcards, attempt: min(longest, of(wildcards).minutes(attempt)),
         "disk_mb": lambda wildcards: math.ceil(of(wildcards).disk_mb),
         "expected_seconds": lambda wildcards: round(of(wildcards).seconds),
         "batch_slot": 1,

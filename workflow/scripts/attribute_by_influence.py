@@ -1,7 +1,10 @@
 """Scores every training image by its projected gradients, averaged over source models."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from leavekout.artifacts import load_npy
 from leavekout.gradients import GradientProjector, query_gradients
@@ -25,27 +28,30 @@ with compute_job(snakemake) as device:
         "text": snakemake.input.query_text,
     }
     queries = Queries.load(files, snakemake.params.names, device)
-    totals = []
-    for seed, weights, gradients in zip(
-        method.source_seeds, snakemake.input.weights, snakemake.input.gradients, strict=True
-    ):
-        unet = load_unet(model.unet, Path(weights), device=device)
-        projector = GradientProjector(
-            unet, Gradients(**snakemake.params.gradients), model_seed=seed, device=device
-        )
-        of_queries = query_gradients(
-            unet,
-            build_scheduler(model.noise_schedule),
-            queries,
-            projector,
-            draws=method.query_draws,
-            timestep=method.query_timestep,
-            batch=snakemake.resources.batch,
-        )
-        features = load_npy(Path(gradients), mmap=True)
-        options: Any = {"damping": method.damping, "device": device}
-        if method.solver == "datainf":
-            totals.append(datainf_scores(features, of_queries, projector.entries, **options))
-        else:
-            totals.append(ridge_scores(features, of_queries, **options))
-    save_scores(snakemake.output.scores, ensemble_scores(totals), snakemake.wildcards.method)
+
+    def scores_of_models() -> Iterator[np.ndarray]:  # noqa: D103
+        for seed, weights, gradients in zip(
+            method.source_seeds, snakemake.input.weights, snakemake.input.gradients, strict=True
+        ):
+            unet = load_unet(model.unet, Path(weights), device=device)
+            projector = GradientProjector(
+                unet, Gradients(**snakemake.params.gradients), model_seed=seed, device=device
+            )
+            of_queries = query_gradients(
+                unet,
+                build_scheduler(model.noise_schedule),
+                queries,
+                projector,
+                draws=method.query_draws,
+                timestep=method.query_timestep,
+                batch=snakemake.resources.batch,
+            )
+            features = load_npy(Path(gradients), mmap=True)
+            options: Any = {"damping": method.damping, "device": device}
+            if method.solver == "datainf":
+                yield datainf_scores(features, of_queries, projector.entries, **options)
+            else:
+                yield ridge_scores(features, of_queries, **options)
+
+    scores = ensemble_scores(scores_of_models())
+    save_scores(snakemake.output.scores, scores, snakemake.wildcards.method)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from snakemake.api import SnakemakeApi
+from snakemake.exceptions import WorkflowError
 from snakemake.io import is_flagged
 from snakemake.settings.enums import Quietness, RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
@@ -46,7 +47,7 @@ def planned(job: Any, *, needed: bool) -> PlannedJob:
         rule=job.rule.name,
         script=str(job.rule.script or job.rule.name).rpartition("/")[2],
         needed=needed,
-        gpus=1 if resources.get("gpu") or resources.get("gres") else 0,
+        gpus=resources.get("on_gpu", 0),
         threads=job.threads,
         expected_seconds=resources.get("expected_seconds", 0),
         disk_mb=resources.get("disk_mb", 0) if resources.get("expected_seconds") is not None else 0,
@@ -91,7 +92,7 @@ def main() -> None:
     try:
         jobs, config = jobs_of_study(arguments.configfile, arguments.config, arguments.targets)
         costs = Costs(resolve(config, []))
-    except InputError as error:
+    except (InputError, WorkflowError) as error:
         sys.exit(str(error))
     print(account(jobs, costs))
 

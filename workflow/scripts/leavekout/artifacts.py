@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import platform
 import shutil
 import subprocess
 import uuid
@@ -27,10 +28,19 @@ os.umask(_UMASK)  # it can only be read by setting it
 _LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "numpy")
 
 
+def temporary_beside(path: Path) -> Path:
+    """A unique name in the folder of `path`, which says who writes: host and process.
+
+    `interruption.remove_leftovers` reads it.
+    """
+    owner = f"{platform.node()}~{os.getpid()}~{uuid.uuid4().hex[:8]}"
+    return path.with_name(f".{owner}~{path.name}")
+
+
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """As `atomic`, for a folder: yields a new temporary one and puts it in the place of `path`."""
-    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
+    temporary = temporary_beside(path)
     temporary.mkdir(parents=True)
     try:
         yield temporary
@@ -48,14 +58,15 @@ def atomic(path: Path) -> Iterator[Path]:
     sees one of the two, whole.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
+    temporary = temporary_beside(path)
     try:
         yield temporary
         temporary.chmod(0o666 & ~_UMASK)  # safetensors makes files that only their owner can read
         os.replace(temporary, path)
     except OSError as error:
-        # NumPy says of a full disk only how much of an array it could not write.
-        reason = error.strerror or f"the disk is full: {error}"
+        reason = error.strerror or str(error)
+        if "requested and" in reason:  # all that NumPy says when it could write no more
+            reason = f"the disk is full: {reason}"
         raise InputError(f"{path}: cannot be written ({reason}).") from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -101,8 +112,9 @@ def create_npy(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
     Writing to a memory map on a full disk would kill the process without a word.
     """
     array = np.lib.format.open_memmap(path, "w+", dtype, shape)
-    with open(path, "r+b") as file:
-        os.posix_fallocate(file.fileno(), 0, os.stat(path).st_size)
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     return array
 
 

@@ -1,18 +1,20 @@
 """What each stage is expected to cost, from the experiment's sizes and the rates that it states.
 
-By these figures jobs ask a cluster for memory and time, short jobs are batched, and the plan is
-priced where no job of a kind has run yet. They set no result.
+By these figures jobs ask a cluster for memory and time, the jobs of small studies are batched, and
+the plan is priced where no job of a kind has run yet. They set no result.
 
 Megabytes are 10⁶ bytes, as in Snakemake's resources.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from leavekout.errors import InputError
 from leavekout.schema import Experiment
 
 _START_SECONDS = 30  # of a job: two Snakemakes on a node, and the libraries' imports
-_SHORT_SECONDS = 600  # a job expected to be shorter is worth no place in a queue of its own
+_STEP_SECONDS = 0.05  # of a sampler, whose steps follow each other, however few the pictures
+_SHORT_SECONDS = 600  # shorter jobs are worth no place in a queue of their own
 _FLOAT, _HALF = 4e-6, 2e-6  # megabytes
 _TOKENS = 77  # of CLIP's text encoders, where they are fetched
 _FEATURES = 1024  # no encoder that we know has wider features
@@ -26,20 +28,25 @@ class Cost:
         seconds: of computing, at the rates of `hardware.estimates`.
         memory_mb: of host memory.
         disk_mb: of what it writes.
+        resumes: whether a retry goes on where the attempt before it stopped.
     """
 
     seconds: float
     memory_mb: float
     disk_mb: float = 0.0
+    resumes: bool = False
 
     @property
     def short(self) -> bool:
-        """Whether several such jobs should share a cluster job."""
+        """Whether a study of such trainings is small, so that its jobs share cluster jobs."""
         return self.seconds < _SHORT_SECONDS
 
     def minutes(self, attempt: int) -> int:
-        """Time to ask for: twice the expectation and a margin, and as much again at each retry."""
-        return math.ceil(attempt * (3 + 2 * self.seconds / 60))
+        """Time to ask for: twice the expectation and a margin.
+
+        As much again at each retry, unless that goes on where the last attempt stopped.
+        """
+        return math.ceil((1 if self.resumes else attempt) * (3 + 2 * self.seconds / 60))
 
 
 class Costs:
@@ -51,8 +58,7 @@ class Costs:
         data = experiment.dataset
         self.images, self.captions = data.images, data.captions
         self.flips = 2 if data.flips else 1
-        unet = experiment.model.unet
-        width, side = int(str(unet["cross_attention_dim"])), int(str(unet["sample_size"]))
+        width, side = (self._of_unet(key) for key in ("cross_attention_dim", "sample_size"))
         clip = getattr(experiment.encoders, "clip", None)
         tokens = getattr(clip, "context_length", _TOKENS)
         self.pixels_mb = 1e-6 * data.images * data.image_size**2 * 3
@@ -62,9 +68,9 @@ class Costs:
         on_gpu = experiment.hardware.gpus > 0
         self.base_mb = 8000.0 if on_gpu else 2500.0
         encoded = self.latents_mb + self.text_mb
-        # On a GPU host memory holds a batch; on a CPU, what is not streamed.
-        room = 1000.0 * experiment.hardware.device_data_gb
-        self.data_mb = encoded if encoded < room and not on_gpu else 0.0
+        # What a GPU keeps is not in host memory; what is streamed is, lest each batch be read anew.
+        kept = encoded < 1000 * experiment.hardware.device_data_gb
+        self.data_mb = 0.0 if on_gpu and kept else encoded
 
     def _cost(
         self,
@@ -90,11 +96,12 @@ class Costs:
         """Of the source model or a leave-K-out model."""
         config = self.e.training
         samples = config.steps(self.images, removed) * config.batch_size
-        return self._cost(
+        cost = self._cost(
             training=samples,
             memory_mb=self.data_mb + 8 * self.weights_mb,
             disk_mb=self.weights_mb,
         )
+        return replace(cost, resumes=True)
 
     def encoder_training(self, epochs: int) -> Cost:
         """Of a small encoder on the training images."""
@@ -132,8 +139,9 @@ class Costs:
 
     def sampling(self, pictures: int) -> Cost:
         """Of generating pictures with guidance, two forward passes a step."""
-        steps = 2 * pictures * self.e.sampling.steps
-        return self._cost(forward=steps, encoding=pictures, memory_mb=2000)
+        steps = self.e.sampling.steps
+        cost = self._cost(forward=2 * pictures * steps, encoding=pictures, memory_mb=2000)
+        return replace(cost, seconds=max(cost.seconds, _START_SECONDS + _STEP_SECONDS * steps))
 
     def query_losses(self, queries: int) -> Cost:
         """Of the losses of queries at every timestep of the evaluation."""
@@ -188,19 +196,29 @@ class Costs:
         gradients = self.e.gradients[config.gradients]
         queries = self.e.queries.test + self.e.queries.tuning
         models = len(config.source_seeds)
-        kernel_mb = 2 * _FLOAT * gradients.dimension**2
+        on_cpu = self.e.hardware.gpus == 0
+        kernel_mb = 2 * _FLOAT * gradients.dimension**2  # in double precision
         operations = 2.0 * self.images * self.flips * gradients.dimension**2
         cost = self._cost(
             gradients=models * queries * config.query_draws,
-            memory_mb=3 * kernel_mb + 4000 if kernel_mb > 100 else 0,
+            memory_mb=3 * on_cpu * kernel_mb  # a GPU has it in its own memory
+            + 4 * _FLOAT * queries * self.images * self.flips  # two arrays of scores
+            + 2 * self.weights_mb,
             disk_mb=queries * self._scores_mb(),
         )
-        # 10¹¹ double-precision operations a second: a few cores.
-        return Cost(cost.seconds + models * operations / 1e11, cost.memory_mb, cost.disk_mb)
+        # Double-precision operations a second, of one core or of a GPU.
+        products = models * operations / (1e10 if on_cpu else 1e12)
+        return replace(cost, seconds=cost.seconds + products)
 
     def state_mb(self) -> float:
         """A training's saved state: weights and AdamW's two moments."""
         return 3 * self.weights_mb
+
+    def _of_unet(self, key: str) -> int:
+        value = self.e.model.unet.get(key)
+        if not isinstance(value, int):
+            raise InputError(f"'model.unet.{key}' is {value!r}, but should be a whole number.")
+        return value
 
     def _timesteps(self, stride: int) -> int:
         return math.ceil(self.e.model.noise_schedule.timesteps / stride)

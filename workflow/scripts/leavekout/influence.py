@@ -4,7 +4,7 @@ Both score an image by gᵀ H⁻¹ g_ẑ with the gradients of the image and of 
 positive where training on the image lowers the loss of the query.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -107,10 +107,15 @@ def datainf_scores(
     return scores
 
 
-def ensemble_scores(of_models: Sequence[np.ndarray]) -> np.ndarray:
+def ensemble_scores(of_models: Iterable[np.ndarray]) -> np.ndarray:
     """The mean over source models of scores [Q, N, F], then the better of an image and its flip.
+
+    Takes one model's scores after the other, since those of a COCO ensemble fill gigabytes.
 
     Returns:
         float64 [Q, N].
     """
-    return np.mean(of_models, axis=0).max(axis=2)
+    total, models = np.zeros(()), 0
+    for scores in of_models:
+        total, models = total + scores, models + 1
+    return (total / models).max(axis=2)

@@ -1,9 +1,11 @@
 """Work that survives: told to stop, it stops where it can go on; and no job runs twice at once."""
 
 import fcntl
+import glob
 import hashlib
 import logging
 import os
+import platform
 import shutil
 import signal
 import time
@@ -16,6 +18,7 @@ logger = logging.getLogger("leavekout")
 # A cluster's cancellation or preemption, its warning before the time limit, and Ctrl-C.
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 _POLL_SECONDS = 1.0
+_DAY_SECONDS = 86_400
 _LOCKS = Path(".snakemake/running")  # not log files, which Snakemake deletes before each attempt
 
 
@@ -48,41 +51,66 @@ def wait_for_twin(job: str) -> None:
     """Waits while another process runs the same job, and keeps others waiting until this one ends.
 
     That happens when Snakemake is killed and started again while its cluster jobs run on. The lock
-    ends with the process that holds it, however that ends. Where the file system has no locks, both
-    run, which costs time alone: artifacts are written under unique names and renamed.
+    ends with the process that holds it, however that ends. Where the file system has no locks, or
+    none across machines, both run, which costs time alone: artifacts are written under unique names
+    and renamed.
 
     Args:
         job: what tells jobs apart: the path of the log file, relative to the working folder.
     """
     path = _LOCKS / f"{hashlib.sha256(job.encode()).hexdigest()[:16]}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # closed with the process
     told = False
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # closed with the process
+        while not _locked(lock):
             if not told:
-                logger.info("another process runs this very job; waiting for it to end")
+                logger.info(
+                    "another process runs this very job (%s); waiting for it to end",
+                    path.read_text(),
+                )
                 told = True
             time.sleep(_POLL_SECONDS)
-        except OSError as error:
-            logger.warning("no file locks here (%s); going on without", error.strerror)
-            return
-        else:
-            return
+        os.truncate(lock, 0)
+        os.pwrite(lock, f"{platform.node()}, process {os.getpid()}".encode(), 0)
+    except OSError as error:
+        logger.warning("%s: no lock (%s); going on without", path, error.strerror)
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def remove_leftovers(outputs: Iterable[Path]) -> None:
     """Deletes what killed attempts at the same outputs left under temporary names.
 
-    Called by the one process that runs the job, so none of them is being written.
+    That is what a dead process of this machine has left, and of another machine's what nobody wrote
+    to for a day, since a twin may be at work there.
     """
     for output in outputs:
         # A training's state lies beside its output; see `train_from_scratch`.
         for name in (output.name, f"{output.stem}.state.safetensors"):
-            for leftover in output.parent.glob(f".????????.{name}"):
-                if leftover.is_dir():
+            for leftover in output.parent.glob(f".*~*~*~{glob.escape(name)}"):
+                if _is_dead(leftover):
                     shutil.rmtree(leftover, ignore_errors=True)
-                else:
                     leftover.unlink(missing_ok=True)
+
+
+def _is_dead(temporary: Path) -> bool:
+    """Whether a file or folder named by `artifacts.temporary_beside` has lost its writer."""
+    host, pid, _ = temporary.name[1:].split("~", 2)
+    if host == platform.node() and pid.isdecimal():
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:  # it lives, and is another's
+            return False
+    try:
+        return time.time() - temporary.stat().st_mtime > _DAY_SECONDS
+    except FileNotFoundError:
+        return False

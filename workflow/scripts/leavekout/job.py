@@ -46,9 +46,9 @@ def job(snakemake: Any) -> Iterator[None]:
     set_params(params)
     logger.info("%s", json.dumps({**provenance(), "params": params}))  # to the file alone
     logger.handlers = [file, terminal]
-    wait_for_twin(snakemake.log[0])
-    remove_leftovers(Path(path) for path in snakemake.output)
     try:
+        wait_for_twin(snakemake.log[0])
+        remove_leftovers(Path(path) for path in snakemake.output)
         yield
     except InputError as error:
         logger.error("error: %s", error)
@@ -64,14 +64,13 @@ def job(snakemake: Any) -> Iterator[None]:
         else:
             logger.exception("This is a fault of leave-K-out, not of your input:")
         sys.exit(1)
+    finally:
+        file.close()
 
 
 @contextmanager
 def compute_job(snakemake: Any) -> Iterator["torch.device"]:
-    """A job that computes with torch, deterministically; yields the device to use.
-
-    That is a GPU where the rule asks for one and the machine has it, else the CPU.
-    """
+    """A job that computes with torch, deterministically; yields the device to use."""
     import torch  # here, because jobs that only tabulate or plot start faster without it
 
     # Rounding depends on the number of threads, so the rule fixes it, not the machine.
@@ -81,8 +80,18 @@ def compute_job(snakemake: Any) -> Iterator["torch.device"]:
     # Filling fresh memory with NaN costs time and finds bugs only.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     with job(snakemake):
-        use_gpu = snakemake.resources.get("gpu", 0) and torch.cuda.is_available()
-        yield torch.device("cuda" if use_gpu else "cpu")
+        yield device_of(snakemake.resources)
+
+
+def device_of(resources: Any) -> "torch.device":
+    """A GPU where a rule's resources ask for one and the machine has it, else the CPU.
+
+    They ask by `gpu`, or by `on_gpu` where the cluster has another name for it.
+    """
+    import torch
+
+    asks = resources.get("gpu", 0) or resources.get("on_gpu", 0)
+    return torch.device("cuda" if asks and torch.cuda.is_available() else "cpu")
 
 
 def progress(

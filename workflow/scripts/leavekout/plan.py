@@ -16,7 +16,7 @@ class PlannedJob:
     """One job of the study, done or not.
 
     Args:
-        script: the script's name; jobs of one script are measured for one another.
+        script: the script's name, for rules that share the work and of which none has run.
         needed: whether it has yet to run.
         expected_seconds: by the configuration's estimates (see `cost.py`); 0 if none is stated.
         seconds: that it took, if it ran and its benchmark is there.
@@ -35,14 +35,21 @@ class PlannedJob:
 
 
 def measured_ratios(jobs: Sequence[PlannedJob]) -> dict[str, float]:
-    """For each script of which jobs ran: the time they took over the time that was expected."""
-    ran = [job for job in jobs if job.seconds is not None and job.expected_seconds > 0]
+    """By rule and by script of jobs that ran: the time they took over the time that was expected.
+
+    The median, because a benchmark holds the last attempt alone, and that of a training which had
+    been interrupted is short.
+    """
     table = pd.DataFrame(
-        [(_kind(job), job.seconds, job.expected_seconds) for job in ran],
-        columns=["script", "seconds", "expected"],
+        [
+            (name, job.seconds / job.expected_seconds)
+            for job in jobs
+            if job.seconds is not None and job.expected_seconds > 0
+            for name in (job.rule, _kind(job))
+        ],
+        columns=["name", "ratio"],
     )
-    sums = table.groupby("script").sum()
-    return {str(script): ratio for script, ratio in (sums["seconds"] / sums["expected"]).items()}
+    return {str(name): ratio for name, ratio in table.groupby("name")["ratio"].median().items()}
 
 
 def _kind(job: PlannedJob) -> str:
@@ -60,9 +67,10 @@ def bill(jobs: Sequence[PlannedJob]) -> pd.DataFrame:
     rows = []
     for job in jobs:
         seconds = job.seconds or 0.0
-        expected = job.expected_seconds * ratios.get(_kind(job), 1.0) if job.needed else 0.0
+        ratio = ratios.get(job.rule, ratios.get(_kind(job)))
+        expected = job.expected_seconds * (ratio or 1.0) if job.needed else 0.0
         gpu_h, cpu_h = job.gpus / 3600, (0 if job.gpus else job.threads) / 3600
-        basis = "benchmarks" if _kind(job) in ratios else "estimate"
+        basis = "benchmarks" if ratio else "estimate"
         rows.append({
             "rule": job.rule,
             "done": int(not job.needed),
@@ -83,12 +91,15 @@ def account(jobs: Sequence[PlannedJob], costs: Costs, *, at_once: int = 100) -> 
     """All that is to be said before and after a study, for a terminal.
 
     Args:
-        at_once: cluster jobs at the same time, which bounds the disk that trainings take.
+        at_once: cluster jobs at the same time (`jobs` in slurm/config.yaml), which bounds the disk
+            that trainings take.
     """
     table = bill(jobs)
     sums = table.drop(columns="from").sum()
     # A state is replaced by the next one, so that for a moment there are two.
     flight_gb = (2 * costs.state_mb() + costs.weights_mb) / 1000
+    trainings = sum(job.needed and _kind(job) == _TRAINING for job in jobs)
+    at_once = min(at_once, trainings)
     peak_gb = sums["disk_gb"] + at_once * flight_gb
     said = {name: _number(value) or "0" for name, value in sums.items()}
     lines = [

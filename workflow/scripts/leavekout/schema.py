@@ -254,6 +254,7 @@ class Hardware(Section):
     per_sample_batch: Positive
     device_data_gb: Annotated[int, Field(ge=0)]
     checkpoint_seconds: Positive
+    longest_minutes: Positive | None = None
     estimates: Estimates
 
 
