@@ -40,8 +40,10 @@ def main() -> None:
         planning, said = timed(folder, *study, "-n", "--quiet", "rules")
         total = said.split("total")[1].split()[0]
         print(f"dry run, nothing done, {total} jobs: {planning:.1f} s", flush=True)
-        _, summary = timed(folder, *study, "--summary")
-        outputs = [line.split("\t")[0] for line in summary.splitlines() if "\tmissing\t" in line]
+        _, said = timed(folder, *study, "-n")
+        lists = [line.strip().removeprefix("output: ") for line in said.splitlines()
+                 if line.startswith("    output: ")]  # fmt: skip
+        outputs = [output for line in lists for output in line.split(", ")]
         for output in outputs:
             path = folder / output
             path.parent.mkdir(parents=True, exist_ok=True)
