@@ -1,17 +1,20 @@
 """What jobs ask for, and a study's account."""
 
 import dataclasses
+import re
+import subprocess
+from pathlib import Path
 
 import pytest
 import torch
 
-from conftest import ROOT
 from leavekout.cost import Costs
 from leavekout.errors import InputError
 from leavekout.experiment import read_yaml, require_unchanged, resolve
 from leavekout.plan import PlannedJob, account, bill, measured_ratios
 from leavekout.schema import Experiment
 from leavekout.unet import build_unet
+from project import ENV, ROOT, SNAKEMAKE
 
 
 def experiment(name: str) -> Experiment:
@@ -123,3 +126,32 @@ def test_a_configuration_that_changes_during_a_run_is_refused(
     with pytest.raises(InputError, match=r"experiment 'tiny' changed after this run had begun"):
         require_unchanged(changed)
     monkeypatch.delenv("LEAVEKOUT_CONFIGURATION")
+
+
+@pytest.mark.parametrize(
+    ("default", "gpu_rule", "cpu_rule"),
+    [
+        ("mem_mb=1000", "gpu=1, on_gpu=1", "gpu=0, gres=, gpu_model=, on_gpu=0"),
+        ("gres=gpu:1", "gpu=0, on_gpu=1", "gpu=0, gpu_model=, on_gpu=0"),
+        ("gres=lscratch:100", "gpu=1, on_gpu=1", "gpu=0, gpu_model=, on_gpu=0"),
+    ],
+)
+def test_jobs_ask_for_gpus_in_the_clusters_way(
+    tmp_path: Path, default: str, gpu_rule: str, cpu_rule: str
+) -> None:
+    """By `gpu`, or by the `gres` of the profile; rules that compute on the CPU ask for none."""
+    result = subprocess.run(
+        [SNAKEMAKE, "--configfile", "config/tiny.yaml", "--config", "hardware={gpus: 1}",
+         "--directory", str(tmp_path), "--default-resources", default, "-n"],
+        cwd=ROOT, env=ENV, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    def asked(rule: str) -> str:
+        found = re.search(rf"rule {rule}:\n.*?resources: (.*?)\n", result.stdout, re.S)
+        assert found is not None
+        return found[1]
+
+    assert gpu_rule in asked("train_source")
+    assert cpu_rule in asked("attribute_by_pixels")
+    assert ("gres=gpu:1" in asked("train_source")) == (default == "gres=gpu:1")
+    assert "gres=gpu" not in asked("attribute_by_pixels")
