@@ -108,9 +108,18 @@ def install() -> None:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         sys.exit("The packages can be installed only by root on Debian.")
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for command in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
-        subprocess.run(["apt-get", "-qq", *command], env=quiet, check=True, stdout=sys.stderr)
+    policy = Path("/usr/sbin/policy-rc.d")  # by which Debian asks whether to start a service
+    ours = not policy.exists()
+    if ours:
+        policy.write_text("#!/bin/sh\nexit 101\n")
+        policy.chmod(0o755)
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
+            subprocess.run(["apt-get", "-qq", *command], env=quiet, check=True, stdout=sys.stderr)
+    finally:
+        if ours:
+            policy.unlink()
 
 
 class Cluster:
