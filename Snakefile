@@ -56,12 +56,14 @@ rule plan:
     log:
         "<logs>/plan.log",
     localrule: True
+    conda:
+        CONDA
     params:
+        program=[sys.executable, f"{workflow.basedir}/workflow/scripts/plan_study.py"],
         configfiles=workflow.configfiles,
         config=json.dumps(dict(workflow.config_settings.config)),
     shell:
-        "{sys.executable:q} {workflow.basedir:q}/workflow/scripts/plan_study.py"
-        " --configfile {params.configfiles:q} --config {params.config:q} 2>&1 | tee {log:q}"
+        "{params.program:q} --configfile {params.configfiles:q} --config {params.config:q} 2>&1 | tee {log:q}"
 
 
 # What comes from the network, for the node that has one.

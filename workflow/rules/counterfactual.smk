@@ -10,10 +10,6 @@ CONTROLS = NO_REMOVAL + collect(
 )
 
 
-def training_cost(wildcards):
-    return COSTS.training(int(wildcards.k))
-
-
 rule retrain:
     input:
         **ENCODED,
@@ -31,7 +27,7 @@ rule retrain:
         CONDA
     threads: HARDWARE["training_threads"]
     resources:
-        **ask(training_cost),
+        **ask(lambda wildcards: COSTS.training(int(wildcards.k))),
         device_data_gb=HARDWARE["device_data_gb"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
