@@ -31,7 +31,7 @@ tuning: null
 oracle: null
 forgetting: null
 counterfactual: { retrain_seeds: [] }
-training: { epochs: 16 }
+training: { epochs: 8 }
 hardware: { gpus: 1, checkpoint_seconds: 1 }
 """
 STUDY = [
@@ -43,6 +43,7 @@ STUDY = [
 # Trainings that are thought to be long have a cluster job each.
 ALONE = ["--config", "hardware={estimates: {training_per_second: 1}}"]
 CELL = "pixel/q000/k20"
+WAITS = "another process runs this very job"
 
 
 class Run:
@@ -63,6 +64,25 @@ class Run:
     def finish(self) -> None:
         code = self.process.wait(timeout=600)
         assert code == 0, (self.folder / "run.log").read_text()[-5000:]
+
+
+def slurm_logs(folder: Path) -> str:
+    """What jobs outside of batches printed, of every attempt."""
+    return "".join(path.read_text() for path in folder.glob("logs/slurm/rule_*/**/*.log"))
+
+
+def signal_trainings(name: str, folder: Path) -> None:
+    script = f"{folder}/.snakemake/scripts/.*retrain.py"
+    subprocess.run(["pkill", f"-{name}", "-f", script], check=True)
+
+
+def wait_until(condition: Callable[[], bool], run: Run) -> None:
+    end = time.monotonic() + 300
+    while not condition():
+        said = (run.folder / "run.log").read_text()[-5000:]
+        assert time.monotonic() < end, said
+        assert run.process.poll() is None, said
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +134,7 @@ def killed(slurm: Cluster, run: Run, job: str) -> None:
 
 def out_of_time(slurm: Cluster, run: Run, job: str) -> None:
     """The training hangs until the time limit, which comes soon."""
-    script = f"{run.folder}/.snakemake/scripts/.*retrain.py"
-    subprocess.run(["pkill", "-STOP", "-f", script], check=True)
+    signal_trainings("STOP", run.folder)
     slurm.said("scontrol", "update", f"JobId={job}", "TimeLimit=1")
 
 
@@ -130,20 +149,25 @@ def node_restarted(slurm: Cluster, run: Run, job: str) -> None:
 
 
 def snakemake_killed(slurm: Cluster, run: Run, job: str) -> None:
-    """Its job runs on, and the restarted Snakemake submits the same job again."""
+    """Its job runs on, and the restarted Snakemake submits the same job again.
+
+    The training is held up until the second job waits for it, however fast this machine is.
+    """
+    signal_trainings("STOP", run.folder)
     os.killpg(run.process.pid, signal.SIGKILL)
     run.process.wait()
     subprocess.run([*run.command, "--unlock"], cwd=run.folder, env=ENV, check=True)
     run.start()
+    wait_until(lambda: WAITS in slurm_logs(run.folder), run)
+    signal_trainings("CONT", run.folder)
 
 
 def configuration_changed(slurm: Cluster, run: Run, job: str) -> None:
     """The jobs after the change refuse it; with the old configuration the run goes on."""
     path = run.folder / "config" / "disturbed.yaml"
-    path.write_text(CONFIG.replace("epochs: 16", "epochs: 17"))
+    path.write_text(CONFIG.replace("epochs: 8", "epochs: 9"))
     assert run.process.wait(timeout=600) == 1
-    logs = "".join(log.read_text() for log in run.folder.glob("logs/slurm/**/*.log"))
-    assert "the configuration of experiment 'tiny' changed after this run had begun; stop" in logs
+    assert "'tiny' changed after this run had begun; stop the run" in slurm_logs(run.folder)
     path.write_text(CONFIG)
     run.start()
 
@@ -167,11 +191,7 @@ def disturbed(
     retries = ["--retries", "0"] if disturb is configuration_changed else []
     run = Run(folder, *retries, *ALONE)
     state = folder / "results" / "tiny" / "retrained" / CELL / "model.state.safetensors"
-    end = time.monotonic() + 300
-    while not state.exists():
-        assert time.monotonic() < end, (folder / "run.log").read_text()[-5000:]
-        assert run.process.poll() is None, (folder / "run.log").read_text()[-5000:]
-        time.sleep(0.05)
+    wait_until(state.exists, run)
     running = slurm.said("squeue", "-h", "-t", "R", "-o", "%i|%k|%Z").splitlines()
     ids = [line.split("|")[0] for line in running if line.endswith(f"|{folder}")]
     assert len(ids) == 1
@@ -196,7 +216,7 @@ def test_a_disturbed_training_ends_in_the_same_tables(
     assert len(tables(folder)) == 3
     weights = f"results/tiny/removal/{CELL}.npy"
     assert (folder / weights).read_bytes() == (study / weights).read_bytes()
-    log = "".join(path.read_text() for path in folder.glob("logs/slurm/rule_retrain/**/*.log"))
+    log = slurm_logs(folder)
     trainings = [job for job in submitted if job["Comment"].startswith("rule_retrain_")]
     # The first job went on undisturbed, or a second attempt went on where the first had stopped.
     undisturbed = disturb in (node_restarted, configuration_changed, snakemake_killed)
@@ -204,7 +224,7 @@ def test_a_disturbed_training_ends_in_the_same_tables(
     assert log.count("trained, ") == 1
     if disturb is snakemake_killed:
         assert len(trainings) == 2
-        assert "another process runs this very job" in log
+        assert WAITS in log
         assert "was trained meanwhile" in log
     if disturb is cancelled:
         assert "stopped by SIGTERM after step" in log
