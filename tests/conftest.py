@@ -14,6 +14,7 @@ from project import ROOT as ROOT
 from project import TINY, copy_project, said, snakemake
 
 CPU = torch.device("cpu")
+SAVING: dict[str, Any] = {"identity": "a test's", "save_seconds": 1e9}
 UNET = {
     "sample_size": 4,
     "in_channels": 4,

@@ -13,10 +13,10 @@ from leavekout.evaluation import loss_change, mean_squared_error
 from leavekout.experiment import read_yaml, resolve
 from leavekout.fisher import diagonal_fisher
 from leavekout.gradients import GradientProjector, training_gradients
-from leavekout.loss import training_losses
 from leavekout.queries import Queries, losses_on_queries
 from leavekout.sampling import sample_latents
 from leavekout.schema import Experiment
+from leavekout.sweep import training_losses
 from leavekout.tensors import load_tensors
 from leavekout.training import train_from_scratch
 from leavekout.unet import build_scheduler, build_unet, latent_shape, load_unet, select_weights
@@ -48,15 +48,15 @@ def test_gradients_of_all_weights_are_projected_at_cocos_architecture() -> None:
     experiment, data, unet = coco(), coco_data(1), coco_unet()
     scheduler = build_scheduler(experiment.model.noise_schedule)
     for name, entries, shape in (
-        ("output", [57_373_316], (1, 1, 32768)),
+        ("output", [57_373_316], (1, 32768)),
         ("layers", [w.numel() for w in select_weights(unet, "cross_attention_kv").values()],
-         (1, 32, 256)),
+         (32, 256)),
     ):  # fmt: skip
         config = experiment.gradients[name].model_copy(update={"draws": 2})
         projector = GradientProjector(unet, config, model_seed=0, device=CPU)
         assert projector.entries == entries
-        found = [p for _, p in training_gradients(unet, scheduler, data, projector, batch=2)]
-        assert [part.shape for part in found] == [shape, shape]  # the image and its flip
+        found = list(training_gradients(unet, scheduler, data, projector, batch=2))
+        assert [part.shape for part in found] == [(1, 2, *shape)]  # the image and its flip
         assert all(part.isfinite().all() and part.std() > 0 for part in found)
 
 

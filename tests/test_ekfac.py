@@ -12,7 +12,7 @@ from leavekout.schema_methods import Unlearning
 from leavekout.unet import select_weights
 from leavekout.unlearning import unlearn
 
-SAMPLES = {"samples": 25, "seed": 5}
+SAMPLES: dict[str, Any] = {"samples": 25, "seed": 5}
 
 
 def layer_traces(

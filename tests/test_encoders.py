@@ -8,7 +8,7 @@ import open_clip
 import pytest
 import torch
 
-from conftest import CPU
+from conftest import CPU, SAVING
 from leavekout.encoders import (
     ClipImageEncoder,
     TextEncoder,
@@ -72,7 +72,7 @@ def test_text_states_are_those_of_the_open_clip_tower(tmp_path: Path, clip: open
     expected = clip.ln_final(clip.transformer(states, attn_mask=clip.attn_mask))
     torch.testing.assert_close(encoder(texts), expected, rtol=1e-5, atol=1e-6)
 
-    write_text(tmp_path / "text.npy", encoder, CAPTIONS, batch=6)
+    write_text(tmp_path / "text.npy", encoder, CAPTIONS, batch=6, **SAVING)
     written = np.load(tmp_path / "text.npy")
     assert written.shape == (8, 2, 12, 8)
     np.testing.assert_allclose(written[5, 1], encoder([CAPTIONS[5][1]])[0], atol=2e-3)
@@ -102,7 +102,7 @@ def test_latents_have_unit_variance_and_decode_to_images(
     assert decoded.shape == pixels.shape
     assert decoded.dtype == np.uint8
 
-    write_latents(tmp_path / "latents.npy", vae, pixels, flips=2, batch=3, device=CPU)
+    write_latents(tmp_path / "latents.npy", vae, pixels, flips=2, batch=3, device=CPU, **SAVING)
     written = np.load(tmp_path / "latents.npy")
     flipped = encode_images(vae, pixels[:, :, ::-1], CPU)
     np.testing.assert_allclose(written[:, 0], latents, atol=2e-3)

@@ -19,7 +19,7 @@ from transformers import (
     ViTModel,
 )
 
-from conftest import CPU
+from conftest import CPU, SAVING
 from leavekout.encoders import to_unit_range
 from leavekout.errors import InputError
 from leavekout.features import (
@@ -169,7 +169,7 @@ def test_features_are_cached_for_image_flip_and_caption(pixels: np.ndarray, tmp_
     def corner(images: np.ndarray) -> np.ndarray:
         return images[:, 0, 0].astype(np.float32)
 
-    write_image_features(tmp_path / "i.npy", corner, pixels, flips=2, batch=4)
+    write_image_features(tmp_path / "i.npy", corner, pixels, flips=2, batch=4, **SAVING)
     features = np.load(tmp_path / "i.npy")
     np.testing.assert_array_equal(features[:, 0], pixels[:, 0, 0])
     np.testing.assert_array_equal(features[:, 1], pixels[:, 0, -1])

@@ -13,7 +13,7 @@ from trak.modelout_functions import AbstractModelOutput
 from trak.projectors import AbstractProjector, ProjectionType
 from trak.utils import vectorize
 
-from conftest import CPU, make_data
+from conftest import CPU, SAVING, make_data
 from leavekout.errors import InputError
 from leavekout.gradients import (
     GradientProjector,
@@ -138,7 +138,7 @@ def test_features_are_projected_autograd_gradients(
     config = JOINT.model_copy(update=changes)
     projector = GradientProjector(unet64, config, model_seed=2, device=CPU)
     parts = training_gradients(unet64, scheduler, data64, projector, batch=12)
-    features = torch.cat([part for _, part in parts]).unflatten(0, (data64.images, 2))
+    features = torch.cat(list(parts))
     for row, flip in ((0, 0), (3, 1), (11, 0)):
         gradient = plain_gradient(unet64, scheduler, config, draws_of(config, data64, row, flip))
         blocks = [g.flatten() for g in gradient.values()]
@@ -157,7 +157,7 @@ def test_features_do_not_depend_on_the_batch_size(
     files = []
     for batch in (1, 7, 1000):
         files.append(tmp_path / f"{batch}.npy")
-        write_gradients(files[-1], unet64, scheduler, data64, projector, batch=batch)
+        write_gradients(files[-1], unet64, scheduler, data64, projector, batch=batch, **SAVING)
     first, *others = [np.load(file) for file in files]
     assert first.shape == (12, 2, 1, 16)
     for other in others:
@@ -288,7 +288,7 @@ def test_trak_and_d_trak_scores_are_those_of_the_traker_package(
     config = JOINT.model_copy(update={"objective": objective, "dimension": 8})
     queries = make_queries()
     projector = GradientProjector(unet64, config, model_seed=0, device=CPU)
-    write_gradients(tmp_path / "g.npy", unet64, scheduler, data, projector, batch=30)
+    write_gradients(tmp_path / "g.npy", unet64, scheduler, data, projector, batch=30, **SAVING)
     of_queries = query_gradients(
         unet64, scheduler, queries, projector, draws=4, timestep=None, batch=4
     )

@@ -8,9 +8,10 @@ import torch
 from conftest import CPU, make_data
 from leavekout.data import EncodedData
 from leavekout.evaluation import loss_change
-from leavekout.loss import query_losses, training_losses
+from leavekout.loss import query_losses
 from leavekout.noise import Domain, normal
 from leavekout.schema import LossSweep
+from leavekout.sweep import training_losses
 from leavekout.unlearning import unlearning_scores
 
 SWEEP = LossSweep(timestep_stride=7, captions=2, seed=4)

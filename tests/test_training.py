@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from conftest import CPU, ROOT, SCHEDULE, TRAINING, UNET, make_data
+from leavekout.data import EncodedData
 from leavekout.errors import InputError
 from leavekout.schema import Model
 from leavekout.tensors import load_tensors, save_tensors
@@ -234,3 +235,29 @@ def test_a_loss_that_is_not_a_number_is_said(tmp_path: Path) -> None:
             build_unet(UNET, seed=0, device=CPU), build_scheduler(SCHEDULE), data, TRAINING,
             removed=torch.tensor([1]), state=tmp_path / "state", save_state_seconds=1e9,
         )  # fmt: skip
+
+
+def test_a_compiled_training_is_the_same(
+    data: EncodedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traced as one graph, forward and backward. (Generating code takes too long for a test.)"""
+    compile_ = torch.compile
+    traced: list[dict[str, Any]] = []
+
+    def trace(module: Any, *, mode: str, **options: Any) -> Any:
+        traced.append({"mode": mode, **options})
+        return compile_(module, backend="aot_eager", **options)
+
+    monkeypatch.setattr(torch, "compile", trace)
+    config = TRAINING.model_copy(update={"epochs": 2})
+    weights = []
+    for compiled in (False, True):
+        unet = build_unet(UNET, seed=0, device=CPU)
+        train(
+            unet, build_scheduler(SCHEDULE), data, config, removed=torch.tensor([1]),
+            state=tmp_path / "state", save_state_seconds=1e9, compiled=compiled,
+        )  # fmt: skip
+        weights.append(unet.state_dict())
+    assert traced == [{"mode": "default", "fullgraph": True, "dynamic": False}]
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[1][name], value, rtol=1e-4, atol=1e-6)

@@ -30,6 +30,7 @@ rule retrain:
         **ask(lambda wildcards: COSTS.training(int(wildcards.k))),
         device_data_gb=HARDWARE["device_data_gb"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        compile=int(HARDWARE["compile"]),
     params:
         removal="top",
         model=config["model"],

@@ -118,6 +118,7 @@ rule encode_latents:
     resources:
         **ask(COSTS.latents()),
         batch=HARDWARE["encode_batch"],
+        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
         flips=2 if DATASET["flips"] else 1,
         version=1,
@@ -145,6 +146,7 @@ rule encode_text:
     resources:
         **ask(COSTS.text()),
         batch=HARDWARE["encode_batch"],
+        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
         version=1,
     script:

@@ -19,6 +19,7 @@ rule train_source:
         **ask(COSTS.training()),
         device_data_gb=HARDWARE["device_data_gb"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        compile=int(HARDWARE["compile"]),
     params:
         model=config["model"],
         training=config["training"],
@@ -151,6 +152,7 @@ rule source_losses:
         **ask(COSTS.sweep()),
         batch=HARDWARE["forward_batch"],
         device_data_gb=HARDWARE["device_data_gb"],
+        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
         model=config["model"],
         losses=config["losses"],

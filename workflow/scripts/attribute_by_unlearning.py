@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from leavekout.artifacts import load_npy
 from leavekout.data import EncodedData
 from leavekout.job import compute_job
-from leavekout.loss import training_losses
 from leavekout.schema import LossSweep, Model
 from leavekout.schema_methods import Unlearning
 from leavekout.scores import save_scores
+from leavekout.sweep import sweep_rows
 from leavekout.unet import build_scheduler
 from leavekout.unlearning import unlearned_unet, unlearning_scores
 
@@ -33,14 +33,16 @@ with compute_job(snakemake) as device:
         batch=snakemake.resources.gradient_batch,
         device=device,
     )
-    losses = training_losses(
+    rows = sweep_rows(
+        Path(snakemake.output.scores),
         unet,
         build_scheduler(model.noise_schedule),
         data,
         LossSweep(**snakemake.params.losses),
         batch=snakemake.resources.batch,
         objective=config.objective,
-        what=f"{method} {query}",
+        save_seconds=snakemake.resources.checkpoint_seconds,
     )
-    scores = unlearning_scores(losses, load_npy(Path(snakemake.input.source_losses)))
+    scores = unlearning_scores(rows.array, load_npy(Path(snakemake.input.source_losses)))
     save_scores([snakemake.output.scores], scores[None], method)
+    rows.discard()

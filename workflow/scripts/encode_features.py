@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_npy, load_table
+from leavekout.artifacts import load_json, load_npy, load_table
 from leavekout.features import (
     load_image_encoder,
     load_text_encoder,
@@ -11,6 +11,7 @@ from leavekout.features import (
     write_text_features,
 )
 from leavekout.job import compute_job
+from leavekout.rows import identity_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -24,4 +25,14 @@ with compute_job(snakemake) as device:
     else:
         pixels = load_npy(Path(snakemake.input.pixels), mmap=True)
         encoder = load_image_encoder(folder, device)
-        write_image_features(path, encoder, pixels, flips=snakemake.params.flips, batch=batch)
+        write_image_features(
+            path,
+            encoder,
+            pixels,
+            flips=snakemake.params.flips,
+            batch=batch,
+            identity=identity_of(
+                dict(snakemake.params), load_json(Path(snakemake.input.pixels_checksum)), folder
+            ),
+            save_seconds=snakemake.resources.checkpoint_seconds,
+        )

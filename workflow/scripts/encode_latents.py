@@ -3,20 +3,26 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_npy, save_checksum
+from leavekout.artifacts import load_json, load_npy, save_checksum
 from leavekout.encoders import load_vae, write_latents
 from leavekout.job import compute_job
+from leavekout.rows import identity_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as device:
+    vae = Path(snakemake.input.vae)
     write_latents(
         Path(snakemake.output.latents),
-        load_vae(Path(snakemake.input.vae), device),
+        load_vae(vae, device),
         load_npy(Path(snakemake.input.pixels), mmap=True),
         flips=snakemake.params.flips,
         batch=snakemake.resources.batch,
         device=device,
+        identity=identity_of(
+            dict(snakemake.params), load_json(Path(snakemake.input.pixels_checksum)), vae
+        ),
+        save_seconds=snakemake.resources.checkpoint_seconds,
     )
     save_checksum(Path(snakemake.output.checksum), Path(snakemake.output.latents))

@@ -6,15 +6,22 @@ from typing import TYPE_CHECKING
 from leavekout.artifacts import load_table, save_checksum, save_npy
 from leavekout.encoders import TextEncoder, write_text
 from leavekout.job import compute_job
+from leavekout.rows import identity_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as device:
-    encoder = TextEncoder.load(
-        Path(snakemake.input.tokenizer), Path(snakemake.input.text_encoder), device
-    )
+    folders = Path(snakemake.input.tokenizer), Path(snakemake.input.text_encoder)
+    encoder = TextEncoder.load(*folders, device)
     captions = load_table(Path(snakemake.input.images))["captions"].tolist()
-    write_text(Path(snakemake.output.text), encoder, captions, snakemake.resources.batch)
+    write_text(
+        Path(snakemake.output.text),
+        encoder,
+        captions,
+        batch=snakemake.resources.batch,
+        identity=identity_of(dict(snakemake.params), captions, *folders),
+        save_seconds=snakemake.resources.checkpoint_seconds,
+    )
     save_npy(Path(snakemake.output.null_text), encoder([""])[0].half().cpu().numpy())
     save_checksum(Path(snakemake.output.checksum), Path(snakemake.output.text))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from leavekout.data import EncodedData
 from leavekout.gradients import GradientProjector, write_gradients
 from leavekout.job import compute_job
+from leavekout.rows import identity_of
 from leavekout.schema import Model
 from leavekout.schema_methods import Gradients
 from leavekout.unet import build_scheduler, load_unet
@@ -20,13 +21,16 @@ with compute_job(snakemake) as device:
     projector = GradientProjector(
         unet, Gradients(**snakemake.params.gradients), model_seed=seed, device=device
     )
+    data = EncodedData.load(
+        snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
+    )
     write_gradients(
         Path(snakemake.output.gradients),
         unet,
         build_scheduler(model.noise_schedule),
-        EncodedData.load(
-            snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
-        ),
+        data,
         projector,
         batch=snakemake.resources.batch,
+        identity=identity_of(dict(snakemake.params), seed, data.fingerprint, unet),
+        save_seconds=snakemake.resources.checkpoint_seconds,
     )

@@ -41,4 +41,5 @@ with compute_job(snakemake) as device:
         removed=removed,
         output=Path(snakemake.output.weights),
         save_state_seconds=snakemake.resources.checkpoint_seconds,
+        compiled=bool(snakemake.resources.compile),
     )

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import save_npy
 from leavekout.data import EncodedData
 from leavekout.job import compute_job
-from leavekout.loss import training_losses
 from leavekout.schema import LossSweep, Model
+from leavekout.sweep import sweep_rows
 from leavekout.unet import build_scheduler, load_unet
 
 if TYPE_CHECKING:
@@ -15,15 +14,18 @@ if TYPE_CHECKING:
 
 with compute_job(snakemake) as device:
     model = Model(**snakemake.params.model)
-    losses = training_losses(
-        load_unet(model.unet, Path(snakemake.input.weights), device=device),
+    unet = load_unet(model.unet, Path(snakemake.input.weights), device=device)
+    data = EncodedData.load(
+        snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
+    )
+    rows = sweep_rows(
+        Path(snakemake.output.losses),
+        unet,
         build_scheduler(model.noise_schedule),
-        EncodedData.load(
-            snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
-        ),
+        data,
         LossSweep(**snakemake.params.losses),
         batch=snakemake.resources.batch,
         objective=snakemake.wildcards.objective,
-        what="source losses",
+        save_seconds=snakemake.resources.checkpoint_seconds,
     )
-    save_npy(Path(snakemake.output.losses), losses)
+    rows.finish()

@@ -23,4 +23,5 @@ with compute_job(snakemake) as device:
         removed=np.empty(0, np.int64),
         output=Path(snakemake.output.weights),
         save_state_seconds=snakemake.resources.checkpoint_seconds,
+        compiled=bool(snakemake.resources.compile),
     )

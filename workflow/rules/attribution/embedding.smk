@@ -23,6 +23,7 @@ rule encode_features:
     resources:
         **ask(COSTS.features()),
         batch=HARDWARE["encode_batch"],
+        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
         flips=2 if DATASET["flips"] else 1,
         version=1,

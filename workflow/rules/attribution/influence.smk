@@ -25,6 +25,7 @@ rule project_gradients:
         **ask(lambda wildcards: COSTS.projection(wildcards.gradients)),
         batch=HARDWARE["per_sample_batch"],
         device_data_gb=HARDWARE["device_data_gb"],
+        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
         model=config["model"],
         gradients=lambda wildcards: GRADIENTS[wildcards.gradients],

@@ -41,6 +41,7 @@ rule attribute_by_unlearning:
         batch=HARDWARE["forward_batch"],
         gradient_batch=HARDWARE["gradient_batch"],
         device_data_gb=HARDWARE["device_data_gb"],
+        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
         model=config["model"],
         losses=config["losses"],

@@ -81,6 +81,7 @@ class Costs:
         encoding: float = 0,
         memory_mb: float = 0,
         disk_mb: float = 0,
+        resumes: bool = False,
     ) -> Cost:
         """A job's cost from its samples of each kind."""
         seconds = (
@@ -90,18 +91,18 @@ class Costs:
             + gradients / self.rates.gradients_per_second
             + encoding / self.rates.encoding_per_second
         )
-        return Cost(seconds, self.base_mb + memory_mb, disk_mb)
+        return Cost(seconds, self.base_mb + memory_mb, disk_mb, resumes)
 
     def training(self, removed: int = 0) -> Cost:
         """Of the source model or a leave-K-out model."""
         config = self.e.training
         samples = config.steps(self.images, removed) * config.batch_size
-        cost = self._cost(
+        return self._cost(
             training=samples,
             memory_mb=self.data_mb + 8 * self.weights_mb,
             disk_mb=self.weights_mb,
+            resumes=True,
         )
-        return replace(cost, resumes=True)
 
     def encoder_training(self, epochs: int) -> Cost:
         """Of a small encoder on the training images."""
@@ -121,17 +122,17 @@ class Costs:
 
     def latents(self) -> Cost:
         """Of encoding images and flips."""
-        return self._cost(encoding=self.images * self.flips, disk_mb=self.latents_mb)
+        return self._cost(encoding=self.images * self.flips, disk_mb=self.latents_mb, resumes=True)
 
     def text(self) -> Cost:
         """Of encoding captions."""
-        return self._cost(encoding=self.images * self.captions, disk_mb=self.text_mb)
+        return self._cost(encoding=self.images * self.captions, disk_mb=self.text_mb, resumes=True)
 
     def features(self) -> Cost:
         """Of an encoder's features of images and flips, or of captions."""
         each = max(self.flips, self.captions)
         disk = _FLOAT * self.images * each * _FEATURES
-        return self._cost(encoding=self.images * each, disk_mb=disk)
+        return self._cost(encoding=self.images * each, disk_mb=disk, resumes=True)
 
     def similarity(self, queries: int) -> Cost:
         """Of scoring all images for `queries` by features that are there."""
@@ -169,6 +170,7 @@ class Costs:
             forward=forward * self._timesteps(losses.timestep_stride),
             memory_mb=self.data_mb + self.weights_mb,
             disk_mb=self.flips * self._scores_mb(),
+            resumes=True,
         )
 
     def unlearning(self, method: str, *, sweep: bool = True) -> Cost:
@@ -180,7 +182,7 @@ class Costs:
             disk_mb=self._scores_mb() if sweep else self.weights_mb,
         )
         after = self.sweep().seconds - _START_SECONDS if sweep else 0
-        return Cost(step.seconds + after, step.memory_mb, step.disk_mb)
+        return Cost(step.seconds + after, step.memory_mb, step.disk_mb, resumes=sweep)
 
     def projection(self, name: str) -> Cost:
         """Of an entry of `gradients` for one source model."""
@@ -188,6 +190,7 @@ class Costs:
             gradients=self.images * self.flips * self.e.gradients[name].draws,
             memory_mb=self.data_mb + 2 * self.weights_mb,
             disk_mb=self._gradients_mb(name),
+            resumes=True,
         )
 
     def influence(self, method: str) -> Cost:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from leavekout.artifacts import load_json, load_npy, load_table
 from leavekout.errors import InputError
 from leavekout.stream import Samples
 
-T = TypeVar("T")
 _COPY_ROWS = 1024
 
 
@@ -110,14 +109,32 @@ class EncodedData:
         return x0, torch.where(dropped, self.null_text, text)
 
 
-def prefetch(items: Iterable[T], device: torch.device) -> Iterator[T]:
-    """On a GPU, makes the next item in a thread while the current one is used."""
+def prefetch(items: Iterable[tuple[Tensor, ...]], device: torch.device) -> Iterator[Any]:
+    """On a GPU, makes the next item in a thread and a stream of its own while one is used.
+
+    Neither the host nor the GPU waits for the host's work on an item, or for its copy.
+    """
     if device.type != "cuda":
         yield from items
         return
-    iterator = iter(items)
+    iterator, stream = iter(items), torch.cuda.Stream(device)
+    stream.wait_stream(torch.cuda.current_stream(device))  # for the data itself
+
+    def make() -> tuple[tuple[Tensor, ...] | None, torch.Event]:
+        with torch.cuda.stream(stream):
+            item = next(iterator, None)
+            return item, stream.record_event()
+
     with ThreadPoolExecutor(1) as executor:
-        ahead = executor.submit(next, iterator, None)
-        while (item := ahead.result()) is not None:
-            ahead = executor.submit(next, iterator, None)
+        ahead = executor.submit(make)
+        while True:
+            item, is_made = ahead.result()
+            if item is None:
+                return
+            ahead = executor.submit(make)
+            current = torch.cuda.current_stream(device)
+            current.wait_event(is_made)
+            for tensor in item:
+                if tensor.is_cuda:  # its memory is the other stream's; not before we are done
+                    tensor.record_stream(current)
             yield item

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from leavekout.data import EncodedData
 from leavekout.errors import InputError
 from leavekout.fisher import fisher_samples
-from leavekout.per_sample import per_sample_gradients, watch_layers
+from leavekout.per_sample import watch_layers
+from leavekout.precision import arithmetic
+from leavekout.schema_types import Precision
 
 # The parts of one weight's factors, as suffixes of its name.
 _INPUT, _OUTPUT, _EIGENVALUES = "input_basis", "output_basis", "eigenvalues"
@@ -27,6 +29,7 @@ def ekfac(
     *,
     samples: int,
     seed: int,
+    precision: Precision = "float32",
     batch: int,
 ) -> dict[str, Tensor]:
     """The EK-FAC factors of linear weights W [out, in], from the samples of the diagonal Fisher.
@@ -51,25 +54,50 @@ def ekfac(
             )
         layers[layer] = name
     options = {"samples": samples, "seed": seed, "batch": batch}
+    seen: dict[int, tuple[str, Tensor]] = {}
+
+    def leader_of(layer: str, a: Tensor) -> str:
+        """The first layer with the same input; keys and values all have the text, in common."""
+        return seen.setdefault(a.data_ptr(), (layer, a))[0]  # holds a, lest its place be reused
+
     covariances: dict[str, Tensor] = {}
+    leaders: dict[str, str] = {}
 
     def add_covariances(layer: str, module: nn.Module, a: Tensor, g: Tensor) -> None:
+        leaders[layer] = leader_of(layer, a)
         for part, x in ((_INPUT, a), (_OUTPUT, g)):
-            x = x.flatten(0, -2)  # [B·tokens, width]
-            key = f"{layers[layer]}.{part}"
-            covariances[key] = covariances.get(key, 0) + (x.T @ x).double()
+            if part == _OUTPUT or leaders[layer] == layer:
+                x = x.flatten(0, -2)  # [B·tokens, width]
+                key = f"{layers[layer]}.{part}"
+                covariances[key] = covariances.get(key, 0) + (x.T @ x).double()
 
     for sample in fisher_samples(scheduler, data, what="EK-FAC, covariances", **options):
-        with watch_layers(unet, layers, add_covariances):
+        seen.clear()
+        with arithmetic(precision, data.device), watch_layers(unet, layers, add_covariances):
             sample.loss(unet, scheduler).sum().backward()
-    bases = {name: torch.linalg.eigh(c).eigenvectors for name, c in covariances.items()}
+    bases = {key: torch.linalg.eigh(c).eigenvectors for key, c in covariances.items()}
+    for layer, leader in leaders.items():
+        bases[f"{layers[layer]}.{_INPUT}"] = bases[f"{layers[leader]}.{_INPUT}"]
     eigenvalues = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in weights.items()}
+    rotated: dict[str, Tensor] = {}
+
+    def add_eigenvalues(layer: str, module: nn.Module, a: Tensor, g: Tensor) -> None:
+        # U_Sᵀ (gᵀ a) U_A = (g U_S)ᵀ (a U_A): a U_A once for all layers of one input, and no product
+        # with a gradient's own [out, in].
+        name, leader = layers[layer], leaders[layer]
+        u_s, u_a = (bases[f"{name}.{part}"].to(g) for part in (_OUTPUT, _INPUT))
+        if leader not in rotated:
+            rotated[leader] = (a.to(g) @ u_a).reshape(len(a), -1, a.shape[-1])
+        turned = (g @ u_s).reshape(len(g), -1, g.shape[-1])
+        product = torch.bmm(turned.transpose(1, 2), rotated[leader])  # [B, out, in]
+        eigenvalues[name] += (
+            product.to(torch.promote_types(product.dtype, torch.float32)).square().sum(0)
+        )
+
     for sample in fisher_samples(scheduler, data, what="EK-FAC, eigenvalues", **options):
-        with per_sample_gradients(unet, weights) as gradients:
+        rotated.clear()
+        with arithmetic(precision, data.device), watch_layers(unet, layers, add_eigenvalues):
             sample.loss(unet, scheduler).sum().backward()
-        for name, gradient in gradients.items():
-            u_s, u_a = (bases[f"{name}.{part}"].to(gradient) for part in (_OUTPUT, _INPUT))
-            eigenvalues[name] += (u_s.T @ gradient @ u_a).square().sum(0, dtype=torch.float64)
     measured = {f"{n}.{_EIGENVALUES}": total / samples for n, total in eigenvalues.items()}
     return {name: tensor.float() for name, tensor in (bases | measured).items()}
 

@@ -4,7 +4,7 @@ VAE: images ↔ latents. Text encoder: captions → the states that the U-Net at
 image tower behind the CLIP measure.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,9 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils.logging import disable_progress_bar
 
-from leavekout.artifacts import atomic, create_npy
 from leavekout.errors import InputError
 from leavekout.job import progress
+from leavekout.rows import write_rows
 
 disable_progress_bar()  # of loading weights: it would tear the terminal lines of other jobs
 
@@ -117,38 +117,61 @@ class ClipImageEncoder:
 
 
 def write_latents(
-    path: Path, vae: Any, pixels: np.ndarray, *, flips: int, batch: int, device: torch.device
+    path: Path,
+    vae: Any,
+    pixels: np.ndarray,
+    *,
+    flips: int,
+    batch: int,
+    device: torch.device,
+    identity: str,
+    save_seconds: float,
 ) -> None:
-    """Writes `latents.npy`: float16 [N, F, 4, h, w], of each image and its horizontal flip."""
-    shape = encode_images(vae, pixels[:1], device).shape[1:]
-    with atomic(path) as temporary:
-        latents = create_npy(temporary, np.float16, (len(pixels), flips, *shape))
-        for start in _starts(len(pixels), batch, "encoding images"):
+    """Writes `latents.npy`: float16 [N, F, 4, h, w], of each image and its horizontal flip.
+
+    Args:
+        identity, save_seconds: as in `Rows`.
+    """
+
+    def parts(first: int) -> Iterator[Tensor]:
+        for start in _starts(first, len(pixels), batch, "encoding images"):
             part = pixels[start : start + batch]
-            for flip in range(flips):
-                oriented = part[:, :, ::-1] if flip else part
-                encoded = encode_images(vae, oriented, device)
-                latents[start : start + batch, flip] = encoded.half().cpu().numpy()
-        latents.flush()
+            oriented = [part, part[:, :, ::-1]][:flips]
+            yield torch.stack([encode_images(vae, p, device).half() for p in oriented], 1)
+
+    shape = (len(pixels), flips, *encode_images(vae, pixels[:1], device).shape[1:])
+    write_rows(path, np.float16, shape, parts, identity=identity, save_seconds=save_seconds)
 
 
 def write_text(
-    path: Path, encoder: TextEncoder, captions: Sequence[Sequence[str]], batch: int
+    path: Path,
+    encoder: TextEncoder,
+    captions: Sequence[Sequence[str]],
+    *,
+    batch: int,
+    identity: str,
+    save_seconds: float,
 ) -> None:
-    """Writes `text.npy`: float16 [N, C, T, E], the states of C captions of each image."""
-    count = len(captions[0])
-    shape = encoder([""]).shape[1:]
-    rows = max(1, batch // count)
-    with atomic(path) as temporary:
-        states = create_npy(temporary, np.float16, (len(captions), count, *shape))
-        for start in _starts(len(captions), rows, "encoding captions"):
-            part = [text for texts in captions[start : start + rows] for text in texts]
+    """Writes `text.npy`: float16 [N, C, T, E], the states of C captions of each image.
+
+    Args:
+        identity, save_seconds: as in `Rows`.
+    """
+    count, states = len(captions[0]), encoder([""]).shape[1:]
+    at_once = max(1, batch // count)
+
+    def parts(first: int) -> Iterator[Tensor]:
+        for start in _starts(first, len(captions), at_once, "encoding captions"):
+            part = [text for texts in captions[start : start + at_once] for text in texts]
             distinct, inverse = np.unique(part, return_inverse=True)
-            encoded = encoder(list(distinct)).half().cpu().numpy()[inverse]
-            states[start : start + rows] = encoded.reshape(-1, count, *shape)
-        states.flush()
+            encoded = encoder(list(distinct)).half()
+            places = torch.from_numpy(inverse).to(encoded.device)
+            yield encoded[places].unflatten(0, (-1, count))
+
+    shape = (len(captions), count, *states)
+    write_rows(path, np.float16, shape, parts, identity=identity, save_seconds=save_seconds)
 
 
-def _starts(total: int, step: int, what: str) -> Iterable[int]:
-    starts = range(0, total, step)
+def _starts(first: int, total: int, step: int, what: str) -> Iterable[int]:
+    starts = range(first, total, step)
     return progress(starts, what, total=len(starts))

@@ -1,7 +1,7 @@
 """Features of images and captions by published encoders, each with its own preprocessing."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from timm.data import create_transform, resolve_model_data_config
 from transformers import AutoImageProcessor, AutoModel
 from transformers.utils.logging import set_verbosity_error
 
-from leavekout.artifacts import atomic, create_npy
+from leavekout.artifacts import atomic
 from leavekout.encoders import ClipImageEncoder
 from leavekout.errors import InputError
 from leavekout.job import progress
+from leavekout.rows import write_rows
 from leavekout.tensors import load_tensors
 
 ImageFeatures = Callable[[np.ndarray], np.ndarray]
@@ -90,19 +91,29 @@ def load_text_encoder(folder: Path, device: torch.device) -> TextFeatures:
 
 
 def write_image_features(
-    path: Path, encoder: ImageFeatures, pixels: np.ndarray, *, flips: int, batch: int
+    path: Path,
+    encoder: ImageFeatures,
+    pixels: np.ndarray,
+    *,
+    flips: int,
+    batch: int,
+    identity: str,
+    save_seconds: float,
 ) -> None:
-    """Writes features of every image and its horizontal flip: float32 [N, F, D]."""
-    width = encoder(pixels[:1]).shape[1]
-    with atomic(path) as temporary:
-        shape = (len(pixels), flips, width)
-        features = create_npy(temporary, np.float32, shape)
-        starts = range(0, len(pixels), batch)
+    """Writes features of every image and its horizontal flip: float32 [N, F, D].
+
+    Args:
+        identity, save_seconds: as in `Rows`.
+    """
+
+    def parts(first: int) -> Iterator[np.ndarray]:
+        starts = range(first, len(pixels), batch)
         for start in progress(starts, "features of images", total=len(starts)):
             part = np.asarray(pixels[start : start + batch])
-            for flip in range(flips):
-                features[start : start + batch, flip] = encoder(part[:, :, ::-1] if flip else part)
-        features.flush()
+            yield np.stack([encoder(p) for p in (part, part[:, :, ::-1])[:flips]], 1)
+
+    shape = (len(pixels), flips, encoder(pixels[:1]).shape[1])
+    write_rows(path, np.float32, shape, parts, identity=identity, save_seconds=save_seconds)
 
 
 def write_text_features(

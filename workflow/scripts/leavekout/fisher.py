@@ -13,6 +13,8 @@ from leavekout.job import progress
 from leavekout.loss import ddpm_loss
 from leavekout.noise import Domain, normal
 from leavekout.per_sample import per_sample_gradients
+from leavekout.precision import arithmetic
+from leavekout.schema_types import Precision
 from leavekout.stream import Stream
 
 
@@ -65,6 +67,7 @@ def diagonal_fisher(
     *,
     samples: int,
     seed: int,
+    precision: Precision = "float32",
     batch: int,
 ) -> dict[str, Tensor]:
     """F = mean over samples of (∇L(z, θ))², the square taken for each sample alone.
@@ -76,10 +79,10 @@ def diagonal_fisher(
     for sample in fisher_samples(
         scheduler, data, samples=samples, seed=seed, batch=batch, what="Fisher"
     ):
-        with per_sample_gradients(unet, weights) as gradients:
+        with arithmetic(precision, data.device), per_sample_gradients(unet, weights) as gradients:
             sample.loss(unet, scheduler).sum().backward()
         for name, gradient in gradients.items():
-            sums[name] += gradient.square().sum(0, dtype=torch.float64)
+            sums[name] += gradient.square().sum(0)
     return {name: (total / samples).float() for name, total in sums.items()}
 
 

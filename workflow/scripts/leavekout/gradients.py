@@ -12,14 +12,15 @@ import torch
 from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
-from leavekout.artifacts import atomic, create_npy
 from leavekout.data import EncodedData
 from leavekout.job import progress
 from leavekout.loss import ddpm_loss
 from leavekout.noise import Domain, normal, scale_to, words
 from leavekout.per_sample import per_sample_gradients
+from leavekout.precision import arithmetic
 from leavekout.projection import Projection
 from leavekout.queries import Queries
+from leavekout.rows import write_rows
 from leavekout.schema_methods import Gradients
 from leavekout.unet import select_weights
 
@@ -78,20 +79,21 @@ def training_gradients(
     projector: GradientProjector,
     *,
     batch: int,
-) -> Iterator[tuple[int, Tensor]]:
-    """Yields (first row, features [B, L, p]) over the N·F rows of images and flips, flips last.
+    first: int = 0,
+) -> Iterator[Tensor]:
+    """Yields features [b, F, L, p] of b images at a time, from row `first` to the last.
 
     Draws are keyed to (image id, flip, draw), so features do not depend on `batch`.
 
     Args:
-        batch: forward passes at a time.
+        batch: forward passes at a time, of one image and its flips at least.
     """
     config, draws = projector.config, projector.config.draws
-    rows = torch.cartesian_prod(torch.arange(data.images), torch.arange(data.flips))
-    parts = rows.split(max(1, batch // draws))
-    start = 0
-    for part in progress(parts, "projected gradients", total=len(parts), every_seconds=20):
-        image, flip = part.T  # [R]
+    at_once = max(1, batch // (draws * data.flips))  # images
+    starts = range(first, data.images, at_once)
+    for start in progress(starts, "projected gradients", total=len(starts), every_seconds=20):
+        rows = torch.arange(start, min(start + at_once, data.images))
+        image, flip = torch.cartesian_prod(rows, torch.arange(data.flips)).T  # [R]
         ids = data.image_ids[image].to(data.device)
         identity = torch.stack([
             ids.repeat_interleave(draws),
@@ -106,13 +108,15 @@ def training_gradients(
         noise = normal(config.seed, Domain.GRADIENT, *identity, shape=data.latent_shape)
         x0 = data.latents[image, flip].repeat_interleave(draws, 0)
         text = data.text[image.repeat_interleave(draws), caption]
-        with per_sample_gradients(unet, projector.weights, group=draws) as gradients:
+        with (
+            arithmetic(config.precision, data.device),
+            per_sample_gradients(unet, projector.weights, group=draws) as gradients,
+        ):
             losses = ddpm_loss(
                 unet, scheduler, x0, t, noise.to(x0), text, objective=config.objective
             )
             (losses.sum() / draws).backward()
-        yield start, projector(gradients)
-        start += len(part)
+        yield projector(gradients).unflatten(0, (len(rows), data.flips))
 
 
 def query_gradients(
@@ -148,7 +152,10 @@ def query_gradients(
             noise = normal(config.seed, Domain.GRADIENT, *identity, shape=latent.shape)
             x0 = latent.expand(len(part), *latent.shape)
             condition = text.expand(len(part), *text.shape)
-            with per_sample_gradients(unet, projector.weights, group=len(part)) as gradients:
+            with (
+                arithmetic(config.precision, latent.device),
+                per_sample_gradients(unet, projector.weights, group=len(part)) as gradients,
+            ):
                 losses = ddpm_loss(
                     unet, scheduler, x0, all_t[part], noise.to(x0), condition,
                     objective=config.objective,
@@ -168,12 +175,17 @@ def write_gradients(
     projector: GradientProjector,
     *,
     batch: int,
+    identity: str,
+    save_seconds: float,
 ) -> None:
-    """Writes the features of the training set: float32 [N, F, L, p]."""
-    blocks, dimension = len(projector.entries), projector.config.dimension
-    with atomic(path) as temporary:
-        features = create_npy(temporary, np.float32, (data.images, data.flips, blocks, dimension))
-        flat = features.reshape(-1, blocks, dimension)
-        for start, part in training_gradients(unet, scheduler, data, projector, batch=batch):
-            flat[start : start + len(part)] = part.cpu().numpy()
-        features.flush()
+    """Writes the features of the training set: float32 [N, F, L, p].
+
+    Args:
+        identity, save_seconds: as in `Rows`.
+    """
+
+    def parts(first: int) -> Iterator[Tensor]:
+        return training_gradients(unet, scheduler, data, projector, batch=batch, first=first)
+
+    shape = (data.images, data.flips, len(projector.entries), projector.config.dimension)
+    write_rows(path, np.float32, shape, parts, identity=identity, save_seconds=save_seconds)

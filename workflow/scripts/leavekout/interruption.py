@@ -17,6 +17,7 @@ from types import FrameType
 logger = logging.getLogger("leavekout")
 # A cluster's cancellation or preemption, its warning before the time limit, and Ctrl-C.
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+_STATES = ("state.safetensors", "partial.npy", "partial.json")
 _POLL_SECONDS = 1.0
 _DAY_SECONDS = 86_400
 _LOCKS = Path(".snakemake/running")  # not log files, which Snakemake deletes before each attempt
@@ -92,8 +93,9 @@ def remove_leftovers(outputs: Iterable[Path]) -> None:
     to for a day, since a twin may be at work there.
     """
     for output in outputs:
-        # A training's state lies beside its output; see `train_from_scratch`.
-        for name in (output.name, f"{output.stem}.state.safetensors"):
+        # The state of what is in the making lies beside; see `train_from_scratch` and `Rows`.
+        beside = (f"{output.stem}.{end}" for end in _STATES)
+        for name in (output.name, *beside):
             for leftover in output.parent.glob(f".*~*~*~{glob.escape(name)}"):
                 if _is_dead(leftover):
                     shutil.rmtree(leftover, ignore_errors=True)

@@ -79,8 +79,11 @@ def compute_job(snakemake: Any) -> Iterator["torch.device"]:
     torch.use_deterministic_algorithms(True)
     # Filling fresh memory with NaN costs time and finds bugs only.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    with job(snakemake):
-        yield device_of(snakemake.resources)
+    from leavekout.precision import arithmetic
+
+    device = device_of(snakemake.resources)
+    with job(snakemake), arithmetic("float32", device):
+        yield device
 
 
 def device_of(resources: Any) -> "torch.device":

@@ -1,16 +1,15 @@
-"""The DDPM loss L(z, θ), and its sweeps over the training set and over queries."""
+"""The DDPM loss L(z, θ), and its values at queries."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
-from leavekout.data import EncodedData
-from leavekout.job import progress
 from leavekout.noise import Domain, normal
-from leavekout.schema import LossSweep
 from leavekout.schema_types import Objective
-from leavekout.unet import strided_timesteps
+from leavekout.shared_text import shared_text
 
 
 def ddpm_loss(
@@ -41,47 +40,11 @@ def ddpm_loss(
     return elements.square().flatten(1).mean(1)
 
 
-@torch.no_grad()
-def training_losses(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
-    data: EncodedData,
-    config: LossSweep,
-    *,
-    batch: int,
-    objective: Objective = "loss",
-    what: str = "losses",
-) -> np.ndarray:
-    """L(z, θ) of every training image and flip: float64 [N, F].
-
-    The mean over strided timesteps and the first `captions` captions. The noise is keyed to
-    (image id, flip, timestep), so it is the same for every θ, and for every caption of an image.
-    """
-    timesteps = strided_timesteps(scheduler, config.timestep_stride).to(data.device)
-    flips, steps, captions = data.flips, len(timesteps), config.captions
-    items = flips * steps * captions  # forward passes for one image
-    chunk = max(1, batch // items)
-    # Index of each forward pass within a chunk: image, flip, timestep, caption.
-    grid = torch.cartesian_prod(*map(torch.arange, (chunk, flips, steps, captions))).T
-    sums = torch.zeros(data.images * flips, dtype=torch.float64, device=data.device)
-    starts = progress(
-        range(0, data.images, chunk), what, total=data.images // chunk, every_seconds=20
-    )
-    for start in starts:
-        rows = torch.arange(start, min(start + chunk, data.images))
-        latents = data.latents[(rows,)]  # [b, F, 4, h, w]
-        texts = data.text[rows[:, None], torch.arange(captions)[None]]  # [b, C, T, E]
-        for part in grid[:, : len(rows) * items].split(batch, dim=1):
-            image, flip, step, caption = part.to(data.device)
-            t = timesteps[step]
-            ids = data.image_ids[rows].to(data.device)[image]
-            noise = normal(config.seed, Domain.SWEEP, ids, flip, t, shape=data.latent_shape)
-            x0 = latents[image, flip]
-            losses = ddpm_loss(
-                unet, scheduler, x0, t, noise.to(x0), texts[image, caption], objective=objective
-            )
-            sums.index_add_(0, (start + image) * flips + flip, losses.double())
-    return (sums / (steps * captions)).reshape(data.images, flips).cpu().numpy()
+def batches_of_passes(texts: int, members: int, batch: int) -> Iterator[tuple[slice, slice]]:
+    """Cuts `members` passes of each text into batches: of whole texts, or of parts of one."""
+    for text in range(0, texts, at_once := max(1, batch // members)):
+        for member in range(0, members, batch):
+            yield slice(text, text + at_once), slice(member, member + batch)
 
 
 @torch.no_grad()
@@ -102,12 +65,20 @@ def query_losses(
         latents: [Q, 4, h, w], the sampler's final latents; text: [Q, T, E].
         query_ids: int64 [Q], which key the noise together with the timestep.
     """
-    losses = []
-    grid = torch.cartesian_prod(torch.arange(len(latents)), torch.arange(len(timesteps))).T
-    for part in grid.split(batch, dim=1):
-        query, step = part.to(latents.device)
-        t = timesteps.to(latents.device)[step]
-        ids = query_ids.to(latents.device)[query]
-        noise = normal(seed, Domain.EVALUATION, ids, t, shape=latents.shape[1:]).to(latents)
-        losses.append(ddpm_loss(unet, scheduler, latents[query], t, noise, text[query]).double())
-    return torch.cat(losses).reshape(len(latents), len(timesteps)).cpu().numpy()
+    timesteps, ids = timesteps.to(latents.device), query_ids.to(latents.device)
+    result = torch.empty(len(latents), len(timesteps), dtype=torch.float64, device=latents.device)
+    with shared_text(unet) as keys_and_values:
+        for queries, steps in batches_of_passes(len(latents), len(timesteps), batch):
+            x0, t = latents[queries], timesteps[steps]
+            identity = (ids[queries].repeat_interleave(len(t)), t.repeat(len(x0)))
+            noise = normal(seed, Domain.EVALUATION, *identity, shape=latents.shape[1:])
+            losses = ddpm_loss(
+                unet,
+                scheduler,
+                x0.repeat_interleave(len(t), 0),
+                identity[1],
+                noise.to(latents),
+                keys_and_values(text[queries]),
+            )
+            result[queries, steps] = losses.double().view(len(x0), len(t))
+    return result.cpu().numpy()

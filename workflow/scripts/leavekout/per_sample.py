@@ -76,6 +76,8 @@ def per_sample_gradients(
     def collect(layer: str, module: nn.Module, a: Tensor, g: Tensor) -> None:
         for kind, value in rules[layer](module, a, g, owners[layer], group).items():
             name = f"{layer}.{kind}"
+            # From factors in half precision, as under autocast, but used in single precision.
+            value = value.to(torch.promote_types(value.dtype, torch.float32))
             gradients[name] = gradients[name] + value if name in gradients else value
 
     with watch_layers(model, owners, collect):

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from leavekout.job import progress
 from leavekout.noise import Domain, normal
 from leavekout.schema import NoiseSchedule, Sampling
+from leavekout.shared_text import shared_text
 
 
 def build_sampler(config: Sampling, schedule: NoiseSchedule) -> DDPMScheduler | DDIMScheduler:
@@ -55,11 +56,13 @@ def sample_latents(
     guided = config.guidance != 1.0
     null = torch.from_numpy(null_text).to(text)
     condition = torch.cat([null.expand_as(text), text]) if guided else text
-    for t in progress(sampler.timesteps, what, total=len(sampler.timesteps)):
-        inputs = torch.cat([latents, latents]) if guided else latents
-        predicted = unet(inputs, t.to(device), condition, return_dict=False)[0]
-        if guided:
-            unconditional, conditional = predicted.chunk(2)
-            predicted = unconditional + config.guidance * (conditional - unconditional)
-        latents = sampler.step(predicted, t, latents, generator=generators).prev_sample
+    with shared_text(unet) as keys_and_values:
+        shared = keys_and_values(condition)
+        for t in progress(sampler.timesteps, what, total=len(sampler.timesteps)):
+            inputs = torch.cat([latents, latents]) if guided else latents
+            predicted = unet(inputs, t.to(device), shared, return_dict=False)[0]
+            if guided:
+                unconditional, conditional = predicted.chunk(2)
+                predicted = unconditional + config.guidance * (conditional - unconditional)
+            latents = sampler.step(predicted, t, latents, generator=generators).prev_sample
     return latents

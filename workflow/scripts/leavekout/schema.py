@@ -11,7 +11,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from leavekout.schema_methods import Embedding, Forgetting, Gradients, Influence, Oracle, Unlearning
-from leavekout.schema_types import Distinct, Fraction, Name, Positive, PositiveFloat, Section, Seed
+from leavekout.schema_types import (
+    Distinct,
+    Fraction,
+    Name,
+    Positive,
+    PositiveFloat,
+    Precision,
+    Section,
+    Seed,
+)
 
 
 class Archive(Section):
@@ -134,7 +143,7 @@ class Training(Section):
     weight_decay: Annotated[float, Field(ge=0)]
     gradient_clip: PositiveFloat | None
     caption_dropout: Fraction
-    precision: Literal["float32", "bfloat16"]
+    precision: Precision
     when_removing: Literal["keep_steps", "keep_epochs"]
 
     def steps(self, images: int, removed: int) -> int:
@@ -170,6 +179,7 @@ class Fisher(Section):
 
     samples: Positive
     seed: Seed
+    precision: Precision = "float32"
 
 
 class LossSweep(Section):
@@ -178,6 +188,7 @@ class LossSweep(Section):
     timestep_stride: Positive
     captions: Positive
     seed: Seed
+    precision: Precision = "float32"
 
 
 class KRange(Section):
@@ -248,6 +259,7 @@ class Hardware(Section):
 
     gpus: Annotated[int, Field(ge=0, le=1)]
     training_threads: Positive
+    compile: bool = False
     forward_batch: Positive
     encode_batch: Positive
     gradient_batch: Positive

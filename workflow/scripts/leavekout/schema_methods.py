@@ -11,6 +11,7 @@ from leavekout.schema_types import (
     Objective,
     Positive,
     PositiveFloat,
+    Precision,
     QueryName,
     Section,
     Seed,
@@ -51,6 +52,7 @@ class Gradients(Section):
     layout: Literal["joint", "by_layer"]
     dimension: Positive
     seed: Seed
+    precision: Precision = "float32"
 
 
 class Influence(Section):

@@ -24,6 +24,8 @@ Distinct = AfterValidator(_distinct)
 WeightSubset = Literal["all", "attention", "cross_attention", "cross_attention_kv"]
 # What a gradient is of: the loss L, or ‖ε_θ‖² in its place (D-TRAK; CR Table 5).
 Objective = Literal["loss", "squared_output"]
+# What matrix products are computed in; see precision.py.
+Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 class Section(BaseModel):

@@ -19,6 +19,7 @@ from leavekout.queries import Queries
 from leavekout.schema import Model
 from leavekout.schema_methods import Unlearning
 from leavekout.schema_types import Box, Objective
+from leavekout.shared_text import shared_text
 from leavekout.tensors import load_tensors
 from leavekout.unet import build_scheduler, load_unet, select_weights
 
@@ -51,18 +52,25 @@ def query_gradient(
     for parameter in weights.values():
         parameter.requires_grad_(True)
     totals = {name: torch.zeros_like(p) for name, p in weights.items()}
-    for draws in torch.arange(samples, device=latent.device).split(batch):
-        first = words(seed, Domain.UNLEARNING, query_id, step, draws)[0]
-        t = scale_to(first, scheduler.config.num_train_timesteps)
-        noise = normal(seed, Domain.UNLEARNING, query_id, step, draws, shape=latent.shape)
-        x0 = latent.expand(len(draws), *latent.shape)
-        condition = text.expand(len(draws), *text.shape)
-        losses = ddpm_loss(
-            unet, scheduler, x0, t, noise.to(x0), condition, objective=objective, mask=mask
-        )
-        gradients = torch.autograd.grad(losses.sum() / samples, list(weights.values()))
-        for total, gradient in zip(totals.values(), gradients, strict=True):
-            total += gradient
+    with shared_text(unet) as keys_and_values:
+        for draws in torch.arange(samples, device=latent.device).split(batch):
+            first = words(seed, Domain.UNLEARNING, query_id, step, draws)[0]
+            t = scale_to(first, scheduler.config.num_train_timesteps)
+            noise = normal(seed, Domain.UNLEARNING, query_id, step, draws, shape=latent.shape)
+            x0 = latent.expand(len(draws), *latent.shape)
+            losses = ddpm_loss(
+                unet,
+                scheduler,
+                x0,
+                t,
+                noise.to(x0),
+                keys_and_values(text[None]),
+                objective=objective,
+                mask=mask,
+            )
+            gradients = torch.autograd.grad(losses.sum() / samples, list(weights.values()))
+            for total, gradient in zip(totals.values(), gradients, strict=True):
+                total += gradient
     for parameter, flag in flags.items():
         parameter.requires_grad_(flag)
     return totals
