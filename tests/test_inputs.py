@@ -1,12 +1,6 @@
 """Data sets in COCO's format: read rightly, and each kind of bad input said in one sentence."""
 
-import functools
-import hashlib
-import http.server
 import json
-import threading
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from huggingface_hub.errors import LocalEntryNotFoundError
 from PIL import Image
 
 from conftest import CPU, UNET, make_data
-from leavekout import artifacts, coco, digits, download
+from leavekout import artifacts, coco, digits
 from leavekout.data import EncodedData
-from leavekout.download import fetch_archive, require_unpacked, unpack
 from leavekout.errors import InputError
 from leavekout.queries import choose_queries
 from leavekout.tensors import load_tensors, save_tensors
@@ -141,76 +133,6 @@ def test_queries_do_not_change_when_more_are_asked_for() -> None:
     assert many["noise_seed"].is_unique
 
 
-# Archives, served on loopback as COCO's are.
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    folder = tmp_path / "served"
-    folder.mkdir()
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args: Any) -> None:
-            """Says nothing."""
-
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{httpd.server_port}"
-        httpd.shutdown()
-
-
-def zipped(path: Path, members: dict[str, bytes]) -> str:
-    with zipfile.ZipFile(path, "w") as file:
-        for name, content in members.items():
-            file.writestr(name, content)
-    return hashlib.md5(path.read_bytes()).hexdigest()
-
-
-def test_an_archive_is_fetched_checked_and_unpacked(tmp_path: Path, server: Any) -> None:
-    folder, address = server
-    members = {"train/a.jpg": b"a", "annotations/c.json": b"{}", "annotations/other.json": b"{}"}
-    md5 = zipped(folder / "coco.zip", members)
-    archive = fetch_archive(f"{address}/coco.zip", md5, tmp_path / "root")
-    unpack(archive, tmp_path / "root", ["train", "annotations/c.json"])
-    found = {p.relative_to(tmp_path / "root").as_posix() for p in (tmp_path / "root").rglob("*.*")}
-    assert found == {"coco.zip", "train/a.jpg", "annotations/c.json"}
-
-
-def test_a_download_with_another_checksum_is_refused(tmp_path: Path, server: Any) -> None:
-    folder, address = server
-    zipped(folder / "coco.zip", {"a": b"a"})
-    with pytest.raises(InputError, match="does not have the checksum"):
-        fetch_archive(f"{address}/coco.zip", "0" * 32, tmp_path / "root")
-    assert not (tmp_path / "root" / "coco.zip").exists()
-
-
-def test_a_server_that_does_not_answer_is_said(tmp_path: Path, server: Any) -> None:
-    _, address = server
-    with pytest.raises(InputError, match="cannot be fetched"):
-        fetch_archive(f"{address}/nothing.zip", "0" * 32, tmp_path / "root")
-
-
-def test_an_archive_that_climbs_out_is_refused(tmp_path: Path) -> None:
-    zipped(tmp_path / "bad.zip", {"train/a": b"a", "../evil": b"e"})
-    with pytest.raises(InputError, match=r"'../evil' would leave the folder"):
-        unpack(tmp_path / "bad.zip", tmp_path / "root", ["train"])
-    assert not (tmp_path / "evil").exists()
-
-
-def test_an_archive_that_lacks_a_part_is_said(tmp_path: Path) -> None:
-    (tmp_path / "train").mkdir()
-    with pytest.raises(InputError, match=r"none of 'dataset.archives' holds 'annotations/c.json'"):
-        require_unpacked(tmp_path, ["train", "annotations/c.json"])
-
-
-def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
-    zipped(tmp_path / "bad.zip", {"train/a": b"a" * 5000})
-    (tmp_path / "bad.zip").write_bytes((tmp_path / "bad.zip").read_bytes()[:3000])
-    with pytest.raises(InputError, match="not a whole zip archive"):
-        unpack(tmp_path / "bad.zip", tmp_path / "root", ["train"])
-
-
 # Artifacts of our own, damaged.
 
 
@@ -299,38 +221,3 @@ def test_arrays_of_another_length_than_the_table_are_refused(name: str, cut: int
             arrays["latents"], arrays["text"], data.null_text.numpy(), data.image_ids.numpy(),
             device=CPU,
         )  # fmt: skip
-
-
-# Models of a hub, whose client is replaced: nothing is reached in tests.
-
-
-def test_one_folder_of_a_model_repository_is_fetched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def snapshot(repo: str, *, local_dir: str, **options: Any) -> None:
-        assert (repo, options["revision"], options["allow_patterns"]) == ("a/b", "v1", "vae/*")
-        assert "*.bin" in options["ignore_patterns"]  # no pickles
-        (Path(local_dir) / "vae").mkdir()
-        (Path(local_dir) / "vae" / "config.json").write_text("{}")
-        (Path(local_dir) / ".cache").mkdir()
-
-    monkeypatch.setattr(download, "snapshot_download", snapshot)
-    target = tmp_path / "encoders" / "vae"
-    download.fetch_model("a/b", "v1", "vae", target)
-    assert [path.name for path in target.iterdir()] == ["config.json"]
-    assert [path.name for path in target.parent.iterdir()] == ["vae"]
-
-
-def test_a_model_that_cannot_be_fetched_is_said_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def offline(repo: str, **options: Any) -> None:
-        raise LocalEntryNotFoundError("no network")
-
-    monkeypatch.setattr(download, "snapshot_download", offline)
-    with pytest.raises(InputError, match=r"a/b@v1: cannot be fetched"):
-        download.fetch_model("a/b", "v1", "vae", tmp_path / "vae")
-    monkeypatch.setattr(download, "snapshot_download", lambda repo, **options: None)
-    with pytest.raises(InputError, match=r"a/b@v1: has no folder 'vae'"):
-        download.fetch_model("a/b", "v1", "vae", tmp_path / "vae")
-    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 # The experiment's configuration, and the names that every stage shares.
 
+import json
 import math
 import signal
 

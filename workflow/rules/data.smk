@@ -40,10 +40,12 @@ elif DATASET["source"] == "archives":
             CONDA
         resources:
             **ask(COSTS.raw_data(), gpu=False),
+            # Where an archive comes from changes no result; its checksum says what it is.
+            addresses=json.dumps([[a["url"], *a["mirrors"]] for a in DATASET["archives"]]),
         params:
             root=ROOT,
             version=1,
-            archives=DATASET["archives"],
+            archives=[archive["md5"] for archive in DATASET["archives"]],
             members=[
                 DATASET[key] for key in ("train_images", "train_annotations", "prompt_annotations")
             ],

@@ -93,6 +93,7 @@ else:
             CONDA
         resources:
             **ask(COSTS.fetched_encoder(), gpu=False),
+            endpoint=ENCODERS["endpoint"] or "",
         params:
             model=lambda wildcards: FETCHED[wildcards.encoder],
             version=1,

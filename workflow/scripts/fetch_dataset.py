@@ -1,5 +1,6 @@
 """Fetches and unpacks the archives of a data set."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
 
 with job(snakemake):
     root = Path(snakemake.params.root)
-    for archive in snakemake.params.archives:
-        zipped = fetch_archive(archive["url"], archive["md5"], root)
+    addresses = json.loads(snakemake.resources.addresses)
+    for md5, urls in zip(snakemake.params.archives, addresses, strict=True):
+        zipped = fetch_archive(urls, md5, root)
         unpack(zipped, root, snakemake.params.members)
     require_unpacked(root, snakemake.params.members)
     annotations = Path(snakemake.output.train), Path(snakemake.output.prompts)

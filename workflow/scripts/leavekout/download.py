@@ -1,35 +1,115 @@
-"""Fetches published archives and model folders, whole or not at all."""
+"""Fetches published archives, whole or not at all, going on after a break."""
 
-import tempfile
+import hashlib
+import logging
+import shutil
+import time
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-import pooch
 import requests
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-from leavekout.artifacts import atomic_folder
 from leavekout.errors import InputError
 from leavekout.job import progress
 
+logger = logging.getLogger("leavekout")
+_CHUNK_BYTES = 2**20
+_TIMEOUT_SECONDS = (10, 60)  # to connect; between two pieces
+_PAUSES_SECONDS = (1, 5, 20)  # before a broken download goes on; anew after each that brought some
+_SAY_EVERY_SECONDS = 15
 
-def fetch_archive(url: str, md5: str, folder: Path) -> Path:
-    """Downloads an archive and checks it; an archive that is there already is only checked."""
-    name = PurePosixPath(url).name
-    try:
-        found = pooch.retrieve(url, f"md5:{md5}", fname=name, path=folder, progressbar=False)
-    except ValueError as error:
-        raise InputError(
-            f"{url}: the download does not have the checksum {md5}; try again, or correct "
-            "'dataset.archives'."
-        ) from error
-    except (requests.RequestException, OSError) as error:
-        raise InputError(
-            f"{url}: cannot be fetched ({type(error).__name__}); on a cluster without internet, "
-            "run this rule on the login node."
-        ) from error
-    return Path(found)
+
+def fetch_archive(urls: Sequence[str], md5: str, folder: Path) -> Path:
+    """Downloads an archive and checks it; one that is there already is only checked.
+
+    A download that breaks goes on where it was, now or when the job runs again; an address that
+    fails gives way to the next.
+
+    Args:
+        urls: an address and its mirrors.
+
+    Raises:
+        InputError: no address gave the archive, or what came has another checksum.
+    """
+    target = folder / PurePosixPath(urls[0]).name
+    if target.exists() and md5_of(target) == md5:
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.part")
+    reasons = []
+    for url in urls:
+        try:
+            _download(url, part)
+        except (requests.RequestException, ConnectionError) as error:
+            reasons.append(f"{url}: cannot be fetched ({_reason(error)})")
+            continue
+        if md5_of(part) == md5:
+            part.rename(target)
+            return target
+        part.unlink()
+        reasons.append(f"{url}: the download does not have the checksum {md5}")
+    raise InputError(
+        f"{'; '.join(reasons)}; try again, or correct 'dataset.archives'. On a cluster without "
+        "internet, run this rule on the login node."
+    )
+
+
+def _reason(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    return type(error).__name__ if response is None else f"HTTP status {response.status_code}"
+
+
+def _download(url: str, part: Path) -> None:
+    """Appends to `part` what is missing of it."""
+    pauses = list(_PAUSES_SECONDS)
+    while True:
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            return _append(url, part, before)
+        except requests.HTTPError as error:
+            if error.response.status_code == requests.codes.requested_range_not_satisfiable:
+                part.unlink()  # it is longer than the archive, so it is of another one
+            elif error.response.status_code < requests.codes.internal_server_error or not pauses:
+                raise
+        except (requests.ConnectionError, requests.Timeout, requests.RequestException):
+            if part.exists() and part.stat().st_size > before:
+                pauses = list(_PAUSES_SECONDS)
+            if not pauses:
+                raise
+        pause = pauses.pop(0)
+        logger.info("%s: broke off; going on in %d s", url, pause)
+        time.sleep(pause)
+
+
+def _append(url: str, part: Path, have: int) -> None:
+    asked = {"Range": f"bytes={have}-"} if have else {}
+    with requests.get(url, headers=asked, stream=True, timeout=_TIMEOUT_SECONDS) as response:
+        response.raise_for_status()
+        if response.status_code != requests.codes.partial_content:
+            have = 0  # the server sends all of it anew
+        total = have + int(response.headers.get("Content-Length", 0))
+        began = said = time.monotonic()
+        start = have
+        with open(part, "ab" if have else "wb") as file:
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                file.write(chunk)
+                have += len(chunk)
+                if (now := time.monotonic()) - said > _SAY_EVERY_SECONDS:
+                    rate, said = (have - start) / (now - began), now
+                    logger.info(
+                        "%s: %.1f of %.1f GB, %.0f MB/s",
+                        url,
+                        1e-9 * have,
+                        1e-9 * total,
+                        1e-6 * rate,
+                    )
+
+
+def md5_of(path: Path) -> str:
+    """The MD5 sum of a file, as archives publish it."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def unpack(archive: Path, folder: Path, wanted: list[str]) -> None:
@@ -37,14 +117,23 @@ def unpack(archive: Path, folder: Path, wanted: list[str]) -> None:
     try:
         with zipfile.ZipFile(archive) as file:
             members = []
-            for name in file.namelist():
-                path = PurePosixPath(name)
+            for member in file.infolist():
+                path = PurePosixPath(member.filename)
                 if path.is_absolute() or ".." in path.parts:
-                    raise InputError(f"{archive}: the member '{name}' would leave the folder.")
+                    raise InputError(
+                        f"{archive}: the member '{member.filename}' would leave the folder."
+                    )
                 if any(path.is_relative_to(w) for w in wanted):
-                    members.append(name)
-            for name in progress(members, f"unpacking {archive.name}", total=len(members)):
-                file.extract(name, folder)
+                    members.append(member)
+            folder.mkdir(parents=True, exist_ok=True)
+            needed = sum(member.file_size for member in members)
+            if needed > (free := shutil.disk_usage(folder).free):
+                raise InputError(
+                    f"{archive}: unpacked it takes {1e-9 * needed:.1f} GB, but '{folder}' has "
+                    f"{1e-9 * free:.1f} GB left."
+                )
+            for member in progress(members, f"unpacking {archive.name}", total=len(members)):
+                file.extract(member, folder)
     except zipfile.BadZipFile as error:
         raise InputError(f"{archive}: not a whole zip archive ({error}); delete it.") from error
 
@@ -54,30 +143,3 @@ def require_unpacked(folder: Path, wanted: list[str]) -> None:
     for part in wanted:
         if not (folder / part).exists():
             raise InputError(f"{folder}: none of 'dataset.archives' holds '{part}'.")
-
-
-def fetch_model(repo: str, revision: str, folder: str, target: Path) -> None:
-    """Downloads one folder of a model repository (safetensors weights only) to `target`."""
-    try:
-        with (
-            atomic_folder(target) as staging,
-            tempfile.TemporaryDirectory(dir=staging.parent) as whole,
-        ):
-            snapshot_download(
-                repo,
-                revision=revision,
-                local_dir=whole,
-                allow_patterns=f"{folder}/*" if folder else "*",
-                # Weights in pickles can run code when read; half-precision copies are not needed.
-                ignore_patterns=["*.bin", "*.pt", "*.ckpt", "*.msgpack", "*.h5", "*.fp16.*"],
-            )
-            found = [path for path in (Path(whole) / folder).glob("*") if path.name != ".cache"]
-            if not found:
-                raise InputError(f"{repo}@{revision}: has no folder '{folder}'.")
-            for path in found:
-                path.rename(staging / path.name)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise InputError(
-            f"{repo}@{revision}: cannot be fetched ({type(error).__name__}); check 'encoders' and "
-            "the network, or on a cluster without internet run this rule on the login node."
-        ) from error

@@ -27,6 +27,7 @@ class Archive(Section):
     """A zip archive to fetch and unpack below `dataset.root`."""
 
     url: str
+    mirrors: list[str] = []
     md5: str
 
 
@@ -108,6 +109,7 @@ class FetchedEncoders(Section):
     """Published encoders, fetched once."""
 
     source: Literal["fetch"]
+    endpoint: str | None = None
     vae: HubFolder
     text_encoder: HubFolder
     tokenizer: HubFolder

@@ -1,0 +1,122 @@
+"""A web server on loopback: files, in parts if asked, broken off on demand, and a model hub."""
+
+import hashlib
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@dataclass
+class Loopback:
+    """What is served, and what was asked for.
+
+    Args:
+        folder: the files; models of the hub lie below `hub/<owner>/<name>/`.
+        breaks: for a path, after how many bytes its next answer breaks off.
+        asked: (path, the first byte asked for) of each GET.
+    """
+
+    folder: Path
+    url: str = ""
+    whole_only: bool = False
+    breaks: dict[str, int] = field(default_factory=dict)
+    asked: list[tuple[str, int]] = field(default_factory=list)
+
+
+@contextmanager
+def loopback(folder: Path) -> Iterator[Loopback]:
+    """Serves a folder, which is made, at the yielded address."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = Loopback(folder)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *arguments: Any) -> None:
+            """Says nothing."""
+
+        def do_HEAD(self) -> None:
+            self.answer(body=False)
+
+        def do_GET(self) -> None:
+            self.answer(body=True)
+
+        def answer(self, *, body: bool) -> None:
+            path = self.path.split("?")[0].strip("/")
+            parts = path.split("/")
+            extra: dict[str, str] = {}
+            if parts[:2] == ["api", "models"] and parts[4:5] == ["revision"]:
+                content = hub_listing(state.folder / "hub" / "/".join(parts[2:4]))
+            elif parts[2:3] == ["resolve"]:
+                file = state.folder.joinpath("hub", *parts[:2], *parts[4:])
+                content = file.read_bytes() if file.is_file() else None
+                extra = {"X-Repo-Commit": COMMIT}
+            else:
+                file = state.folder / path
+                content = file.read_bytes() if file.is_file() else None
+            if content is None:
+                self.send_response(404)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            first = 0
+            asked = self.headers.get("Range", "")
+            if asked.startswith("bytes=") and not state.whole_only:
+                first = int(asked.removeprefix("bytes=").split("-")[0])
+            if body:
+                state.asked.append((path, first))
+            if first >= len(content) > 0:
+                self.send_response(416)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self.send_response(206 if first else 200)
+            if first:
+                self.send_header(
+                    "Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}"
+                )
+            self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+            self.send_header("Content-Length", str(len(content) - first))
+            for name, value in extra.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if body:
+                stop = state.breaks.pop(path, None)
+                self.wfile.write(content[first:stop])
+                if stop is not None:
+                    self.close_connection = True
+                    self.wfile.flush()
+                    self.connection.close()
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        state.url = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield state
+        server.shutdown()
+
+
+def hub_listing(folder: Path) -> bytes | None:
+    """What a hub says of a model repository, as far as its client asks."""
+    if not folder.is_dir():
+        return None
+    siblings = []
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        entry: dict[str, Any] = {
+            "rfilename": path.relative_to(folder).as_posix(),
+            "size": len(content),
+            "blobId": hashlib.sha1(content).hexdigest(),
+        }
+        if path.suffix == ".safetensors":
+            sha256 = hashlib.sha256(content).hexdigest()
+            entry["lfs"] = {"sha256": sha256, "size": len(content), "pointerSize": 1}
+        siblings.append(entry)
+    name = "/".join(folder.parts[-2:])
+    return json.dumps({"id": name, "sha": COMMIT, "siblings": siblings}).encode()
