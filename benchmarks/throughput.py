@@ -1,132 +1,422 @@
-"""Samples a second of the three heavy steps at COCO's architecture, beside references.
+"""Every heavy step at COCO's architecture, beside a plain implementation in the same run.
 
-    PYTHONPATH=workflow/scripts python benchmarks/throughput.py [--batch 128] [--seconds 20]
+    PYTHONPATH=workflow/scripts python benchmarks/throughput.py [--rounds 3] [--compile]
 
-On the device at hand (a GPU if there is one) it measures, in turns, so that a drifting machine
-does not favour one:
+On made-up latents and text states, on a GPU if there is one: ours and the plain one in turns, so
+that a drifting machine does not favour one. Plain is what one writes first with the same libraries:
 
-- training (forward, backward, AdamW), the loss sweep (forward), and the per-sample Fisher of the
-  cross-attention keys and values, in bfloat16 autocast on a GPU and float32 on a CPU, on data that
-  lies on the device;
-- the Fisher by one backward pass for each sample, the reference for ours;
-- the rate of a large matrix product, the reference for all: DESIGN asks for a third of it.
+- training: add noise, U-Net, mean squared error, backward, AdamW, all tensors at hand;
+- sweep: one forward pass for each caption, flip and timestep, with its text repeated;
+- Fisher: one backward pass for each sample;
+- projected gradients: one backward pass for each draw, and one dense matrix product for each layer
+  (with one random matrix for all layers of a shape, so that it fits: the time is the same).
+
+Ours are the functions that the workflow's jobs call. Both compute in float32 on a CPU, and the
+results are compared; on a GPU both in `--precision`.
+
+For each: samples a second; the floating-point operations of a sample, counted; their rate as a
+fraction of this machine's large matrix product; the peak of memory. At the end, lines for
+`hardware.estimates`.
 """
 
 import argparse
+import resource
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import plain
 import torch
+from diffusers import AutoencoderKL
+from diffusers.models.attention_processor import AttnProcessor2_0
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
+from transformers import CLIPTextConfig, CLIPTextModel
 
+from leavekout.data import EncodedData
+from leavekout.encoders import TextEncoder, encode_images
 from leavekout.experiment import read_yaml, resolve
-from leavekout.loss import ddpm_loss
-from leavekout.per_sample import per_sample_gradients
-from leavekout.unet import build_scheduler, build_unet, select_weights
+from leavekout.fisher import diagonal_fisher
+from leavekout.gradients import GradientProjector, training_gradients
+from leavekout.precision import arithmetic
+from leavekout.schema_types import Precision
+from leavekout.sweep import training_losses
+from leavekout.train_clip import build_tokenizer
+from leavekout.training import train
+from leavekout.unet import build_scheduler, build_unet, select_weights, strided_timesteps
 
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "coco.yaml"
 
 
-def matmul_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """FLOP a second of a large matrix product."""
-    n = 8192 if device.type == "cuda" else 1024
-    a = torch.randn(n, n, device=device, dtype=dtype)
-    return 2 * n**3 / timed(lambda: a @ a, device)
+@dataclass
+class Step:
+    """One thing that is timed.
+
+    Args:
+        run: does `samples` samples, and returns what to compare, or None.
+        flop: of a sample, counted in a first run.
+        rates, memory_mb: of each round.
+    """
+
+    name: str
+    run: Callable[[], Any]
+    samples: int
+    flop: float = 0.0
+    rates: list[float] = field(default_factory=list)
+    memory_mb: list[float] = field(default_factory=list)
 
 
-def timed(step: Callable[[], object], device: torch.device) -> float:
-    """Seconds of one call."""
+class Bench:
+    """The experiment, its model, and made-up data."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.on_gpu = self.device.type == "cuda"
+        self.precision: Precision = arguments.precision if self.on_gpu else "float32"
+        self.compiled = arguments.compile
+        self.e = resolve(read_yaml(CONFIG), [CONFIG])
+        self.batch = arguments.batch or (2048 if self.on_gpu else 40)
+        self.per_sample = 256 if self.on_gpu else 8
+        self.images = 256 if self.on_gpu else 2
+        self.data = self.made_up(self.images)
+        self.unet = build_unet(self.e.model.unet, seed=0, device=self.device)
+        self.scheduler = build_scheduler(self.e.model.noise_schedule)
+        self.plain_unet = build_unet(self.e.model.unet, seed=0, device=self.device)
+        self.plain_unet.set_attn_processor(AttnProcessor2_0())
+
+    def made_up(self, images: int) -> EncodedData:
+        """Encoded data of COCO's shapes, on the device."""
+        drawn = np.random.default_rng(0)
+        half = np.float16
+        return EncodedData(
+            drawn.standard_normal((images, 2, 4, 16, 16)).astype(half),
+            drawn.standard_normal((images, 5, 77, 1024), dtype=np.float32).astype(half),
+            drawn.standard_normal((77, 1024)).astype(half),
+            np.arange(images),
+            device=self.device,
+            room_gb=100,
+        )
+
+    # Training.
+
+    def training(self) -> Step:
+        """Ours, from the stream of samples to AdamW; the first steps are left out of the time."""
+        size, skip, steps = (128, 30, 226) if self.on_gpu else (16, 1, 3)
+        config = self.e.training.model_copy(
+            update={
+                "batch_size": size,
+                "precision": self.precision,
+                "when_removing": "keep_steps",
+                "epochs": (skip + steps) * size // self.images,
+            }
+        )
+        step = Step("training", lambda: None, steps * size)
+        began = 0.0
+
+        def on_step(number: int, loss: Tensor) -> None:
+            nonlocal began
+            if number == skip - 1:
+                self.wait()
+                began = time.perf_counter()
+            elif number == skip + steps - 1:
+                self.wait()
+                step.rates.append(step.samples / (time.perf_counter() - began))
+
+        def run() -> None:
+            unet = build_unet(self.e.model.unet, seed=0, device=self.device)
+            with tempfile.TemporaryDirectory() as folder:
+                train(
+                    unet,
+                    self.scheduler,
+                    self.data,
+                    config,
+                    removed=torch.empty(0, dtype=torch.int64),
+                    state=Path(folder) / "state",
+                    save_state_seconds=1e9,
+                    compiled=self.compiled,
+                    on_step=on_step,
+                )
+
+        step.run = run
+        return step
+
+    def plain_training(self) -> Step:
+        """The plain loop."""
+        size, steps = (128, 100) if self.on_gpu else (16, 3)
+        x0 = torch.randn(size, 4, 16, 16, device=self.device)
+        text = torch.randn(size, 77, 1024, device=self.device)
+        unet = build_unet(self.e.model.unet, seed=0, device=self.device)
+        unet.set_attn_processor(AttnProcessor2_0())
+        options: Any = {"steps": steps, "precision": self.precision}
+        return Step(
+            "training, plain",
+            lambda: plain.train(unet, self.scheduler, x0, text, **options),
+            size * steps,
+        )
+
+    # The sweep.
+
+    def sweep(self) -> Step:
+        """Ours."""
+        config = self.e.losses.model_copy(update={"precision": self.precision})
+        samples = self.images * 2 * 5 * len(strided_timesteps(self.scheduler, 50))
+
+        def run() -> np.ndarray:
+            unet, data = self.unet, self.data
+            return training_losses(unet, self.scheduler, data, config, batch=self.batch)
+
+        return Step("sweep", run, samples)
+
+    def plain_sweep(self) -> Step:
+        """The plain loop, over fewer images."""
+        images = 40 if self.on_gpu else 1
+        config = self.e.losses.model_copy(update={"precision": self.precision})
+        options: Any = {"images": images, "batch": self.batch}
+        return Step(
+            "sweep, plain",
+            lambda: plain.sweep(self.plain_unet, self.scheduler, self.data, config, **options),
+            images * 2 * 5 * 20,
+        )
+
+    # The Fisher information.
+
+    def fisher(self) -> Step:
+        """Ours."""
+        samples = 16 * self.per_sample if self.on_gpu else 16
+        weights = select_weights(self.unet, "cross_attention_kv")
+
+        def run() -> dict[str, Tensor]:
+            return diagonal_fisher(
+                self.unet, self.scheduler, self.data, weights, samples=samples, seed=0,
+                precision=self.precision, batch=self.per_sample,
+            )  # fmt: skip
+
+        return Step("Fisher", run, samples)
+
+    def plain_fisher(self) -> Step:
+        """The plain loop; as many samples as ours on a CPU, for the comparison."""
+        samples = 64 if self.on_gpu else 16
+        weights = select_weights(self.plain_unet, "cross_attention_kv")
+        options: Any = {"samples": samples, "precision": self.precision}
+        return Step(
+            "Fisher, plain",
+            lambda: plain.fisher(self.plain_unet, self.scheduler, self.data, weights, **options),
+            samples,
+        )
+
+    # Projected gradients.
+
+    def gradients(self, name: str) -> Step:
+        """Ours, of an entry of `gradients`."""
+        config = self.e.gradients[name].model_copy(update={"precision": self.precision})
+        projector = GradientProjector(self.unet, config, model_seed=0, device=self.device)
+        images = 1 if not self.on_gpu else 2 * self.per_sample // config.draws
+        data = self.made_up(images)
+
+        def run() -> None:
+            for part in training_gradients(
+                self.unet, self.scheduler, data, projector, batch=self.per_sample
+            ):
+                part.cpu()
+
+        return Step(f"gradients '{name}'", run, images * 2 * config.draws)
+
+    def plain_gradients(self) -> Step:
+        """DataInf's: of keys and values, 256 dimensions of each layer."""
+        config = self.e.gradients["layers"]
+        weights = select_weights(self.plain_unet, config.weights)
+        entries = {w.shape: w.numel() for w in weights.values()}
+        rows = 10 if self.on_gpu else 2
+        options: Any = {
+            "rows": rows,
+            "draws": config.draws,
+            "matrices": {
+                shape: torch.randn(d, config.dimension, device=self.device)
+                for shape, d in entries.items()
+            },
+            "precision": self.precision,
+        }
+        return Step(
+            "gradients 'layers', plain",
+            lambda: plain.project(self.plain_unet, self.scheduler, self.data, weights, **options),
+            rows * config.draws,
+        )
+
+    # The encoders, at Stable Diffusion 2's sizes.
+
+    def images_to_latents(self) -> Step:
+        """The VAE's encoder."""
+        vae = AutoencoderKL(
+            block_out_channels=(128, 256, 512, 512), layers_per_block=2, sample_size=128,
+            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+        ).to(self.device).eval()  # fmt: skip
+        count = 256 if self.on_gpu else 2
+        pixels = np.random.default_rng(0).integers(0, 256, (count, 128, 128, 3), dtype=np.uint8)
+
+        def run() -> None:
+            encode_images(vae, pixels, self.device).cpu()
+
+        return Step("images to latents", run, count)
+
+    def captions_to_states(self) -> Step:
+        """The text tower."""
+        model = CLIPTextModel(
+            CLIPTextConfig(
+                hidden_size=1024,
+                intermediate_size=4096,
+                num_hidden_layers=23,
+                num_attention_heads=16,
+                max_position_embeddings=77,
+                hidden_act="gelu",
+            )
+        )  # fmt: skip
+        encoder = TextEncoder(build_tokenizer(77), model.to(self.device).eval())
+        count = 256 if self.on_gpu else 2
+        texts = [f"A picture of {n} things." for n in range(count)]
+        return Step("captions to states", lambda: encoder(texts).cpu() and None, count)
+
+    # Measuring.
+
+    def wait(self) -> None:
+        """Until the GPU has done what it was given."""
+        if self.on_gpu:
+            torch.cuda.synchronize()
+
+    def matrix_rate(self) -> float:
+        """FLOP a second of a large matrix product, the best of five."""
+        n = 8192 if self.on_gpu else 2048
+        dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+        a, b = (torch.randn(n, n, device=self.device, dtype=dtype) for _ in range(2))
+        best = 0.0
+        with arithmetic(self.precision, self.device):
+            for _ in range(5):
+                self.wait()
+                began = time.perf_counter()
+                a @ b
+                self.wait()
+                best = max(best, 2 * n**3 / (time.perf_counter() - began))
+        return best
+
+    def once(self, step: Step) -> Any:
+        """Runs a step and notes its rate (training notes its own) and the peak of memory."""
+        rates = len(step.rates)
+        reset_peak(self.device)
+        self.wait()
+        began = time.perf_counter()
+        result = step.run()
+        self.wait()
+        if len(step.rates) == rates:
+            step.rates.append(step.samples / (time.perf_counter() - began))
+        step.memory_mb.append(peak_mb(self.device))
+        return result
+
+
+def reset_peak(device: torch.device) -> None:
+    """Forgets the peak of memory so far, where the system can."""
     if device.type == "cuda":
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    step()
+        torch.cuda.reset_peak_memory_stats()
+    elif Path("/proc/self/clear_refs").exists():
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_mb(device: torch.device) -> float:
+    """The peak of the GPU's memory, or of the process's."""
     if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+        return 1e-6 * torch.cuda.max_memory_allocated()
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024e-6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024e-6
+
+
+def counted(step: Step) -> Any:
+    """A first run, whose operations are counted and whose time is not taken."""
+    if step.name.startswith("training"):
+        return None  # a forward pass counted, and twice as much backward; see main
+    with FlopCounterMode(display=False) as counter:
+        result = step.run()
+    step.flop = counter.get_total_flops() / step.samples
+    return result
+
+
+def forward_flop(bench: Bench) -> float:
+    """Operations of a forward pass of one sample as diffusers makes it."""
+    x, t = torch.randn(1, 4, 16, 16, device=bench.device), torch.zeros(1, device=bench.device)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        bench.plain_unet(x, t, torch.randn(1, 77, 1024, device=bench.device))
+    return float(counter.get_total_flops())
+
+
+def difference(ours: Any, other: Any) -> float:
+    """The largest difference, relative to the largest value."""
+    if isinstance(ours, dict):
+        return max(difference(ours[name], other[name]) for name in ours)
+    a, b = (np.asarray(x.cpu() if isinstance(x, Tensor) else x) for x in (ours, other))
+    return float(np.abs(a[: len(b)] - b).max() / np.abs(b).max())
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Counts, compares, times in turns, and prints."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--seconds", type=float, default=20, help="time given to each round")
-    parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    model = resolve(read_yaml(CONFIG), [CONFIG]).model
-    unet = build_unet(model.unet, seed=0, device=device)
-    scheduler = build_scheduler(model.noise_schedule)
-    weights = select_weights(unet, "cross_attention_kv")
-    optimizer = torch.optim.AdamW(unet.parameters(), 1e-4, fused=True)
-    batch = arguments.batch
-    x0, noise = (torch.randn(batch, 4, 16, 16, device=device) for _ in range(2))
-    text = torch.randn(batch, 77, 1024, device=device)
-    t = torch.randint(1000, (batch,), device=device)
-
-    def losses(stop: int = batch) -> torch.Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            return ddpm_loss(unet, scheduler, x0[:stop], t[:stop], noise[:stop], text[:stop])
-
-    def training() -> None:
-        optimizer.zero_grad()
-        losses().mean().backward()
-        optimizer.step()
-
-    def sweep() -> None:
-        with torch.no_grad():
-            losses()
-
-    def fisher(stop: int = batch) -> None:
-        with per_sample_gradients(unet, weights) as gradients:
-            losses(stop).sum().backward()
-        for gradient in gradients.values():
-            gradient.square().sum(0)
-
-    def fisher_sample_by_sample() -> None:
-        torch.autograd.grad(losses(1).sum(), list(weights.values()))
-
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        losses()
-    forward = counter.get_total_flops() / batch
-    # A backward pass costs about two forward passes.
-    steps = {
-        "training": (training, batch, 3 * forward),
-        "loss sweep": (sweep, batch, forward),
-        "per-sample Fisher": (fisher, batch, None),
-        "Fisher, sample by sample": (fisher_sample_by_sample, 1, None),
-    }
-    for step, _, _ in steps.values():
-        step()
-    rates: dict[str, list[float]] = {name: [] for name in [*steps, "matmul"]}
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--batch", type=int, help="of the sweep; default 2048, on a CPU 40")
+    parser.add_argument("--precision", choices=["float32", "tf32", "bfloat16"], default="bfloat16",
+                        help="on a GPU")  # fmt: skip
+    parser.add_argument("--compile", action="store_true", help="our training, as hardware.compile")
+    bench = Bench(arguments := parser.parse_args())
+    pairs = [
+        (bench.training(), bench.plain_training()),
+        (bench.sweep(), bench.plain_sweep()),
+        (bench.fisher(), bench.plain_fisher()),
+        (bench.gradients("layers"), bench.plain_gradients()),
+    ]
+    alone = [bench.gradients("loss"), bench.images_to_latents(), bench.captions_to_states()]
+    steps = [step for pair in pairs for step in pair] + alone
+    print("largest relative difference of ours to plain, before any training:")
+    for ours, reference in pairs:
+        a, b = counted(ours), counted(reference)
+        if a is not None and b is not None:
+            print(f"  {ours.name}: {difference(a, b):.1e}")
+    for step in alone:
+        counted(step)
+    forward = forward_flop(bench)
+    pairs[0][0].flop = pairs[0][1].flop = 3 * forward  # a backward pass costs two forward passes
+    peaks = []
     for _ in range(arguments.rounds):
-        rates["matmul"].append(max(matmul_rate(device, dtype) for _ in range(5)))
-        for name, (step, samples, _) in steps.items():
-            deadline, times = time.monotonic() + arguments.seconds / len(steps), list[float]()
-            while not times or time.monotonic() < deadline:
-                times.append(timed(step, device))
-            rates[name].append(samples / statistics.median(times))
+        peaks.append(bench.matrix_rate())
+        for step in steps:
+            bench.once(step)
+    peak = statistics.median(peaks)
     name = (
-        torch.cuda.get_device_name()
-        if device.type == "cuda"
-        else f"{torch.get_num_threads()} CPU threads"
+        torch.cuda.get_device_name() if bench.on_gpu else f"{torch.get_num_threads()} CPU threads"
     )
-    peak = statistics.median(rates["matmul"])
-    print(f"{name}, batch {batch}, {forward / 1e9:.2f} GFLOP a forward pass")
-    print(f"{'matrix product':26} {peak / 1e12:10.2f} TFLOP/s")
-    for label, (_, _, flop) in steps.items():
-        rate = statistics.median(rates[label])
-        share = f"{100 * rate * flop / peak:5.1f} % of the matrix rate" if flop else ""
-        print(f"{label:26} {rate:10.1f} samples/s  {share}")
-    ratio = statistics.median(
-        a / b
-        for a, b in zip(rates["per-sample Fisher"], rates["Fisher, sample by sample"], strict=True)
-    )
-    print(f"The per-sample Fisher is {ratio:.1f} times as fast as sample by sample.")
+    print(f"\n{name}, {bench.precision}; a large matrix product: {1e-12 * peak:.3f} TFLOP/s\n")
+    print("| step | samples/s | GFLOP a sample | of the matrix rate | peak memory, GB | × plain |")
+    print("|---|---|---|---|---|---|")
+    ratios = {
+        ours.name: statistics.median(a / b for a, b in zip(ours.rates, other.rates, strict=True))
+        for ours, other in pairs
+    }
+    for step in steps:
+        rate = statistics.median(step.rates)
+        ratio = f"{ratios[step.name]:.2f}" if step.name in ratios else ""
+        share, memory = rate * step.flop / peak, 1e-3 * max(step.memory_mb)
+        flop = 1e-9 * step.flop
+        print(f"| {step.name} | {rate:.3g} | {flop:.2f} | {share:.0%} | {memory:.1f} | {ratio} |")
+    rate_of = {step.name: statistics.median(step.rates) for step in steps}
+    print("\nhardware.estimates by these figures:")
+    for key, of in (("training_per_second", "training"), ("forward_per_second", "sweep"),
+                    ("gradients_per_second", "Fisher"),
+                    ("encoding_per_second", "captions to states")):  # fmt: skip
+        print(f"  {key}: {rate_of[of]:.3g}")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def test_a_signal_stops_a_training_that_goes_on_to_the_same_bits(
     def run(state: str, stop_at: int | None = None) -> tuple[dict[str, torch.Tensor], list[int]]:
         steps: list[int] = []
 
-        def on_step(step: int) -> None:
+        def on_step(step: int, loss: torch.Tensor) -> None:
             steps.append(step)
             if step == stop_at:
                 os.kill(os.getpid(), number)

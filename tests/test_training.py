@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,10 @@ class Interrupted(Exception):
     pass
 
 
+def noted_in(steps: list[int]) -> Callable[[int, torch.Tensor], None]:
+    return lambda step, loss: steps.append(step)
+
+
 @pytest.mark.parametrize("stop_at", [0, 2, 5])
 def test_an_interrupted_training_ends_at_the_same_bits(tmp_path: Path, stop_at: int) -> None:
     def run(state: Path, on_step: Any) -> dict[str, torch.Tensor]:
@@ -74,16 +79,16 @@ def test_an_interrupted_training_ends_at_the_same_bits(tmp_path: Path, stop_at: 
         )  # fmt: skip
         return unet.state_dict()
 
-    def interrupt(step: int) -> None:
+    def interrupt(step: int, loss: torch.Tensor) -> None:
         if step == stop_at:
             raise Interrupted
 
-    whole = run(tmp_path / "whole", lambda step: None)
+    whole = run(tmp_path / "whole", lambda step, loss: None)
     state = tmp_path / "interrupted"
     with pytest.raises(Interrupted):
         run(state, interrupt)
     first: list[int] = []
-    assert same(whole, run(state, first.append))
+    assert same(whole, run(state, noted_in(first)))
     assert first[0] == stop_at + 1  # it continued, it did not start anew
 
 
@@ -95,7 +100,7 @@ from conftest import *
 from leavekout.training import train
 from leavekout.unet import build_unet
 unet = build_unet(UNET, seed=0, device=CPU)
-def on_step(step):
+def on_step(step, loss):
     print(step, flush=True)
     if step == 3 and sys.argv[2] == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -124,7 +129,7 @@ def test_a_training_killed_with_sigkill_ends_at_the_same_bits(tmp_path: Path) ->
 
 
 def test_the_state_of_another_training_is_not_continued(tmp_path: Path) -> None:
-    def interrupt(step: int) -> None:
+    def interrupt(step: int, loss: torch.Tensor) -> None:
         if step == 2:
             raise Interrupted
 
@@ -142,7 +147,7 @@ def test_the_state_of_another_training_is_not_continued(tmp_path: Path) -> None:
         with pytest.raises(Interrupted):
             run(interrupt)
         steps: list[int] = []
-        run(steps.append, **other)
+        run(noted_in(steps), **other)
         assert steps[0] == 0
         (tmp_path / "state").unlink()
 
@@ -154,7 +159,7 @@ def test_a_truncated_state_is_not_continued(tmp_path: Path) -> None:
     train(
         unet, build_scheduler(SCHEDULE), make_data(), TRAINING,
         removed=torch.empty(0, dtype=torch.int64), state=tmp_path / "state",
-        save_state_seconds=1e9, on_step=steps.append,
+        save_state_seconds=1e9, on_step=noted_in(steps),
     )  # fmt: skip
     assert steps[0] == 0
 

@@ -92,7 +92,7 @@ def train(
     save_state_seconds: float,
     compiled: bool = False,
     what: str = "training",
-    on_step: Callable[[int], None] = lambda step: None,
+    on_step: Callable[[int, Tensor], None] = lambda step, loss: None,
 ) -> dict[str, float | None]:
     """Trains `unet` in place: A(D \\ D^K) of eq. 1.
 
@@ -105,7 +105,7 @@ def train(
         unet: with its initial weights.
         removed: int64 [K], rows that are left out.
         compiled: see `ready_to_train`.
-        on_step: called after each step with its number; for tests.
+        on_step: called after each step with its number and loss.
 
     Returns:
         {"steps": …, "final_loss": mean loss over the last tenth of the steps}.
@@ -167,7 +167,7 @@ def train(
                 except InputError as error:
                     logger.warning("%s Training goes on; a kill would lose it.", error)
                 saved = time.monotonic()
-            on_step(step)
+            on_step(step, losses[-1])
     # None where a saved state was already at the last step.
     final_loss = torch.stack(list(losses)).mean().item() if losses else None
     return {"steps": steps, "final_loss": final_loss}

@@ -1,0 +1,166 @@
+"""Does training in bfloat16 change what is learned? The trainings of a finished study, again in it.
+
+    PYTHONPATH=workflow/scripts python benchmarks/bfloat16.py --configfile config/digits.yaml
+
+Trains the source model and every leave-K-out model of the study (same seeds, same removal sets) in
+the other precision, measures ΔL of the same queries, and writes to `--output`:
+
+- bfloat16.csv: ΔL of each method, query and K in both precisions;
+- bfloat16.png: both training curves of the source model, and ΔL against ΔL.
+
+Each ΔL compares models of one precision. Printed is what its table rests on: each method's mean and
+standard error in both, and the mean of the paired difference with its own.
+"""
+
+import argparse
+import os
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one core each, before NumPy and torch come
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import sem
+
+from leavekout.data import EncodedData
+from leavekout.evaluation import loss_change
+from leavekout.experiment import read_yaml, resolve
+from leavekout.queries import Queries, losses_on_queries
+from leavekout.schema import Experiment
+from leavekout.training import train
+from leavekout.unet import build_scheduler, build_unet
+
+CPU = torch.device("cpu")
+
+
+def train_and_measure(
+    e: Experiment, results: Path, precision: str, removal: Path | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Losses at each training step, and of each query at each timestep [Q, T']."""
+    torch.set_num_threads(1)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    files = {
+        name: str(results / "data" / f"{name}.npy") for name in ("latents", "text", "null_text")
+    }
+    files |= {
+        f"{name}_checksum": str(results / "data" / f"{name}.json") for name in ("latents", "text")
+    }
+    data = EncodedData.load(
+        files | {"images": str(results / "data" / "images.parquet")}, device=device, room_gb=4
+    )
+    unet = build_unet(e.model.unet, seed=e.training.seed, device=device)
+    removed = np.empty(0, np.int64) if removal is None else np.load(removal)
+    curve: list[torch.Tensor] = []
+    with tempfile.TemporaryDirectory() as folder:
+        train(
+            unet,
+            build_scheduler(e.model.noise_schedule),
+            data,
+            e.training.model_copy(update={"precision": precision}),
+            removed=torch.from_numpy(removed),
+            state=Path(folder) / "state",
+            save_state_seconds=1e9,
+            compiled=e.hardware.compile,
+            what=f"{precision} {removal or 'source'}",
+            on_step=lambda step, loss: curve.append(loss),
+        )
+    folder_of_queries = results / "queries"
+    table = pd.read_parquet(folder_of_queries / "queries.parquet")
+    paths = {name: str(folder_of_queries / f"{name}.npy") for name in ("latents", "text")}
+    queries = Queries.load(
+        paths | {"queries": str(folder_of_queries / "queries.parquet")},
+        table["query"].tolist(),
+        device,
+    )
+    losses = losses_on_queries(unet, e.model, e.evaluation, queries, batch=e.hardware.forward_batch)
+    return torch.stack(curve).cpu().numpy(), losses
+
+
+def main() -> None:
+    """Trains, measures, prints and draws."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--configfile", type=Path, required=True)
+    parser.add_argument("--results", type=Path, help="default: results/<experiment>")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--output", type=Path, default=Path("."))
+    arguments = parser.parse_args()
+    e = resolve(read_yaml(arguments.configfile), [arguments.configfile])
+    results = arguments.results or Path("results") / e.experiment
+    before = pd.read_csv(results / "tables" / "per_query.csv").query("method != 'no_removal'")
+    names = [str(n) for n in pd.read_parquet(results / "queries" / "queries.parquet")["query"]]
+    tested = [name for name in names if name.startswith("q")]
+    ks = e.counterfactual.k
+    removals = {
+        (method, (query,), k): results / "removal" / method / query / f"k{k}.npy"
+        for method in e.methods
+        for query in tested
+        for k in ks
+    } | {
+        ("random", tuple(tested), k): results / "removal" / "random" / f"s{number}" / f"k{k}.npy"
+        for number in range(e.counterfactual.random.sets)
+        for k in ks
+    }
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        sources = {p: pool.submit(train_and_measure, e, results, p, None)
+                   for p in ("float32", "bfloat16")}  # fmt: skip
+        others = {
+            key: pool.submit(train_and_measure, e, results, "bfloat16", path)
+            for key, path in removals.items()
+        }
+        curves = {precision: future.result()[0] for precision, future in sources.items()}
+        source = sources["bfloat16"].result()[1]
+        rows = []
+        for (method, queries, k), future in others.items():
+            losses = future.result()[1]
+            for query in queries:
+                at = names.index(query)
+                change = loss_change(losses[at], source[at])
+                rows.append({"method": method, "query": query, "k": k, "bfloat16": change})
+    after = pd.DataFrame(rows).groupby(["method", "query", "k"], as_index=False).mean()
+    keys = ["method", "query", "k"]
+    float32 = before.groupby(keys)["delta_loss"].mean().rename("float32").reset_index()
+    table = float32.merge(after, on=keys)
+    table.to_csv(arguments.output / "bfloat16.csv", index=False, float_format="%.6g")
+    for (method, k), part in table.groupby(["method", "k"]):
+        difference = part["bfloat16"] - part["float32"]
+        cells = [
+            f"{1e3 * x.mean():6.2f} ± {1e3 * sem(x):.2f}"
+            for x in (part["float32"], part["bfloat16"], difference)
+        ]
+        print(f"{method:12} K = {k}: ΔL·10³ float32 {cells[0]}, bfloat16 {cells[1]}, "
+              f"difference {cells[2]}")  # fmt: skip
+    correlation = np.corrcoef(table["float32"], table["bfloat16"])[0, 1]
+    print(f"correlation of ΔL over {len(table)} cells: {correlation:.3f}")
+    draw(curves, table, arguments.output / "bfloat16.png")
+
+
+def draw(curves: dict[str, np.ndarray], table: pd.DataFrame, path: Path) -> None:
+    """Training curves, smoothed over a fiftieth of the steps, and ΔL against ΔL."""
+    mpl.use("Agg")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    for (precision, curve), style in zip(curves.items(), ("-", "--"), strict=True):
+        width = max(1, len(curve) // 50)
+        smooth = np.convolve(curve, np.ones(width) / width, "valid")
+        left.plot(np.arange(width, len(curve) + 1), smooth, style, label=precision)
+        print(f"{precision}: mean loss of the last tenth {curve[-len(curve) // 10 :].mean():.5f}")
+    left.set(xlabel="step", ylabel="training loss", yscale="log", title="source model")
+    left.legend(frameon=False)
+    for method, part in table.groupby("method"):
+        right.plot(1e3 * part["float32"], 1e3 * part["bfloat16"], "o", ms=4, label=method)
+    ends = [1e3 * table[["float32", "bfloat16"]].min().min(),
+            1e3 * table[["float32", "bfloat16"]].max().max()]  # fmt: skip
+    right.plot(ends, ends, color="grey", lw=0.8)
+    right.set(xlabel="ΔL × 10³, float32", ylabel="ΔL × 10³, bfloat16", title="leave-K-out models")
+    right.legend(frameon=False, fontsize=8)
+    figure.savefig(path, dpi=150)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""What one writes first with the same libraries: the references that ours are measured beside."""
+
+import torch
+from diffusers import DDPMScheduler
+from torch import Tensor, nn
+from torch.nn import functional
+
+from leavekout.data import EncodedData
+from leavekout.fisher import fisher_samples
+from leavekout.noise import Domain, normal
+from leavekout.precision import arithmetic
+from leavekout.schema import LossSweep
+from leavekout.schema_types import Precision
+from leavekout.unet import strided_timesteps
+
+
+def train(
+    unet: nn.Module,
+    scheduler: DDPMScheduler,
+    x0: Tensor,
+    text: Tensor,
+    *,
+    steps: int,
+    precision: Precision,
+) -> None:
+    """A loop as in diffusers' examples, on tensors that lie on the device."""
+    optimizer = torch.optim.AdamW(unet.parameters(), 1e-4)
+    for _ in range(steps):
+        t = torch.randint(0, 1000, (len(x0),), device=x0.device)
+        noise = torch.randn_like(x0)
+        with arithmetic(precision, x0.device):
+            predicted = unet(scheduler.add_noise(x0, noise, t), t, text).sample
+            loss = functional.mse_loss(predicted.float(), noise)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+        optimizer.step()
+
+
+@torch.no_grad()
+def sweep(
+    unet: nn.Module,
+    scheduler: DDPMScheduler,
+    data: EncodedData,
+    config: LossSweep,
+    *,
+    images: int,
+    batch: int,
+) -> Tensor:
+    """Losses of the first images, [images, F]: each caption, flip and timestep is a sample."""
+    timesteps = strided_timesteps(scheduler, config.timestep_stride)
+    factors = (images, data.flips, config.captions, len(timesteps))
+    sums = torch.zeros(images, data.flips, dtype=torch.float64, device=data.device)
+    for part in torch.cartesian_prod(*map(torch.arange, factors)).split(batch):
+        image, flip, caption, step = part.T
+        t = timesteps[step].to(data.device)
+        ids, at = data.image_ids[image].to(data.device), flip.to(data.device)
+        noise = normal(config.seed, Domain.SWEEP, ids, at, t, shape=data.latent_shape)
+        noisy = scheduler.add_noise(data.latents[image, flip], noise, t)
+        with arithmetic(config.precision, data.device):
+            predicted = unet(noisy, t, data.text[image, caption]).sample
+        losses = (predicted - noise).square().mean((1, 2, 3)).double()
+        sums.index_put_((image.to(data.device), at), losses, accumulate=True)
+    return sums / (config.captions * len(timesteps))
+
+
+def fisher(
+    unet: nn.Module,
+    scheduler: DDPMScheduler,
+    data: EncodedData,
+    weights: dict[str, nn.Parameter],
+    *,
+    samples: int,
+    precision: Precision,
+) -> dict[str, Tensor]:
+    """One sample, one backward pass at a time."""
+    sums = {name: torch.zeros_like(p) for name, p in weights.items()}
+    for z in fisher_samples(scheduler, data, samples=samples, seed=0, batch=1, what="plain"):
+        with arithmetic(precision, data.device):
+            loss = z.loss(unet, scheduler).sum()
+        gradients = torch.autograd.grad(loss, list(weights.values()))
+        for total, gradient in zip(sums.values(), gradients, strict=True):
+            total += gradient.square() / samples
+    return sums
+
+
+def project(
+    unet: nn.Module,
+    scheduler: DDPMScheduler,
+    data: EncodedData,
+    weights: dict[str, nn.Parameter],
+    *,
+    rows: int,
+    draws: int,
+    matrices: dict[torch.Size, Tensor],
+    precision: Precision,
+) -> None:
+    """One backward pass for each draw, and a dense product for each layer of a row.
+
+    Args:
+        matrices: [entries, p] for each shape of a weight.
+    """
+    for _ in range(rows):
+        totals = [torch.zeros_like(w) for w in weights.values()]
+        for z in fisher_samples(scheduler, data, samples=draws, seed=0, batch=1, what="plain"):
+            with arithmetic(precision, data.device):
+                loss = z.loss(unet, scheduler).sum() / draws
+            gradients = torch.autograd.grad(loss, list(weights.values()))
+            for total, gradient in zip(totals, gradients, strict=True):
+                total += gradient
+        torch.stack([total.flatten() @ matrices[total.shape] for total in totals]).cpu()

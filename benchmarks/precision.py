@@ -1,0 +1,153 @@
+"""Which precision may a sweep have? Scores of a finished study in float32, TF32 and bfloat16.
+
+    PYTHONPATH=workflow/scripts python benchmarks/precision.py --configfile config/digits.yaml
+
+For every query of the study and the first entry of `unlearning`, scores come from the sweeps before
+and after unlearning in each precision, and once with the two in different ones; and with the Fisher
+in each precision, the sweeps in float32. Printed, against all in float32: Spearman's correlation of
+the scores, and the share of the K best that stay, mean and worst over queries.
+
+On a CPU, TF32 is emulated: the factors of every product are rounded to 10 bits of mantissa, as a
+tensor core does, and summed in float32.
+"""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.stats import spearmanr
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from leavekout.data import EncodedData
+from leavekout.experiment import read_yaml, resolve
+from leavekout.fisher import diagonal_fisher
+from leavekout.scores import top_k
+from leavekout.sweep import training_losses
+from leavekout.tensors import save_tensors
+from leavekout.unet import build_scheduler, load_unet, select_weights
+from leavekout.unlearning import unlearned_unet, unlearning_scores
+
+_PRODUCTS = {functional.linear, functional.conv2d, torch.matmul, torch.Tensor.matmul,
+             torch.Tensor.__matmul__, torch.bmm, torch.baddbmm}  # fmt: skip
+
+
+def rounded(x: Any) -> Any:
+    """A float32 tensor to TF32: 10 bits of mantissa, to nearest."""
+    if not isinstance(x, torch.Tensor) or x.dtype != torch.float32:
+        return x
+    bits = x.detach().contiguous().view(torch.int32)
+    return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
+
+
+class EmulatedTF32(TorchFunctionMode):
+    """Rounds the factors of every product; forward passes only."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if function in _PRODUCTS:
+            args = tuple(rounded(a) if i < 2 else a for i, a in enumerate(args))
+        return function(*args, **(kwargs or {}))
+
+
+def main() -> None:
+    """Scores, compares and prints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--configfile", type=Path, required=True)
+    parser.add_argument("--results", type=Path, help="default: results/<experiment>")
+    arguments = parser.parse_args()
+    e = resolve(read_yaml(arguments.configfile), [arguments.configfile])
+    results = arguments.results or Path("results") / e.experiment
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    arrays = {
+        name: str(results / "data" / f"{name}.npy") for name in ("latents", "text", "null_text")
+    }
+    sums = {
+        f"{name}_checksum": str(results / "data" / f"{name}.json") for name in ("latents", "text")
+    }
+    data = EncodedData.load(
+        {**arrays, **sums, "images": str(results / "data" / "images.parquet")},
+        device=device,
+        room_gb=e.hardware.device_data_gb,
+    )
+    weights = results / "source" / "model.safetensors"
+    source = load_unet(e.model.unet, weights, device=device)
+    scheduler = build_scheduler(e.model.noise_schedule)
+    variant = next(iter(e.unlearning.values()))
+    names = pd.read_parquet(results / "queries" / "queries.parquet")["query"].tolist()
+    k = e.counterfactual.k[0]
+
+    def sweep(unet: Any, precision: str) -> np.ndarray:
+        config = e.losses.model_copy(update={"precision": precision})
+
+        def run() -> np.ndarray:
+            return training_losses(unet, scheduler, data, config, batch=e.hardware.forward_batch)
+
+        if precision == "tf32" and device.type == "cpu":
+            with EmulatedTF32():
+                return run()
+        return run()
+
+    def unlearned(query: str, fisher: Path) -> Any:
+        files = {"weights": str(weights), "fisher": str(fisher)}
+        files["queries"] = str(results / "queries" / "queries.parquet")
+        files |= {f"query_{n}": str(results / "queries" / f"{n}.npy") for n in ("latents", "text")}
+        return unlearned_unet(
+            files, e.model, variant, query=query, box=None, images=data.images,
+            batch=e.hardware.gradient_batch, device=device,
+        )  # fmt: skip
+
+    precisions = ("float32", "tf32", "bfloat16")
+    before = {precision: sweep(source, precision) for precision in precisions}
+    kept = results / "fisher" / f"{variant.weights}.safetensors"
+    rough = results / "fisher" / f".{variant.weights}.bfloat16.safetensors"
+    save_tensors(
+        rough,
+        diagonal_fisher(
+            source,
+            scheduler,
+            data,
+            select_weights(source, variant.weights),
+            **e.fisher.model_copy(update={"precision": "bfloat16"}).model_dump(),
+            batch=e.hardware.per_sample_batch,
+        ),
+    )
+    rows = []
+    for query in names:
+        unet = unlearned(query, kept)
+        after = {precision: sweep(unet, precision) for precision in precisions}
+        exact = unlearning_scores(after["float32"], before["float32"])
+        cases = {
+            "sweeps in tf32": unlearning_scores(after["tf32"], before["tf32"]),
+            "sweeps in bfloat16": unlearning_scores(after["bfloat16"], before["bfloat16"]),
+            "one sweep in tf32, one in float32": unlearning_scores(
+                after["float32"], before["tf32"]
+            ),
+            "one sweep in bfloat16, one in float32": unlearning_scores(
+                after["float32"], before["bfloat16"]
+            ),
+            "Fisher in bfloat16": unlearning_scores(
+                sweep(unlearned(query, rough), "float32"), before["float32"]
+            ),
+        }
+        for case, scores in cases.items():
+            same = len(np.intersect1d(top_k(scores, k), top_k(exact, k)))
+            correlation = spearmanr(scores, exact).statistic
+            rows.append({"case": case, "spearman": correlation, "overlap": same / k})
+    rough.unlink()
+    table = pd.DataFrame(rows).groupby("case", sort=False).agg(["mean", "min"])
+    print(f"{len(names)} queries, K = {k}, on {device}")
+    print(table.to_string(float_format=lambda x: f"{x:.4f}"))
+
+
+if __name__ == "__main__":
+    main()
