@@ -128,14 +128,13 @@ def main() -> None:
     float32 = before.groupby(keys)["delta_loss"].mean().rename("float32").reset_index()
     table = float32.merge(after, on=keys)
     table.to_csv(arguments.output / "bfloat16.csv", index=False, float_format="%.6g")
-    for (method, k), part in table.groupby(["method", "k"]):
+    for cell, part in table.groupby(["method", "k"]):
         difference = part["bfloat16"] - part["float32"]
         cells = [
             f"{1e3 * x.mean():6.2f} ± {1e3 * sem(x):.2f}"
             for x in (part["float32"], part["bfloat16"], difference)
         ]
-        print(f"{method:12} K = {k}: ΔL·10³ float32 {cells[0]}, bfloat16 {cells[1]}, "
-              f"difference {cells[2]}")  # fmt: skip
+        print(f"{cell}: ΔL·10³ float32 {cells[0]}, bfloat16 {cells[1]}, difference {cells[2]}")
     correlation = np.corrcoef(table["float32"], table["bfloat16"])[0, 1]
     print(f"correlation of ΔL over {len(table)} cells: {correlation:.3f}")
     draw(curves, table, arguments.output / "bfloat16.png")

@@ -101,54 +101,113 @@ else:
             "../scripts/fetch_encoder.py"
 
 
-rule encode_latents:
-    input:
-        **PIXELS,
-        vae="<results>/encoders/vae",
-    output:
-        latents="<results>/data/latents.npy",
-        checksum="<results>/data/latents.json",
-    log:
-        "<logs>/encode_latents.log",
-    benchmark:
-        "<benchmarks>/encode_latents.tsv"
-    group:
-        batched("data")
-    conda:
-        CONDA
-    resources:
-        **ask(COSTS.latents()),
-        batch=HARDWARE["encode_batch"],
-        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
-    params:
-        flips=2 if DATASET["flips"] else 1,
-        version=1,
-    script:
-        "../scripts/encode_latents.py"
+if config["published"]["latents"]:
+
+    rule import_latents:
+        input:
+            **PIXELS,
+            vae="<results>/encoders/vae",
+        output:
+            latents="<results>/data/latents.npy",
+            checksum="<results>/data/latents.json",
+        log:
+            "<logs>/import_latents.log",
+        benchmark:
+            "<benchmarks>/import_latents.tsv"
+        group:
+            batched("data")
+        conda:
+            CONDA
+        resources:
+            **ask(COSTS.latents()),
+            checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        params:
+            file=config["published"]["latents"],
+            flips=2 if DATASET["flips"] else 1,
+            version=1,
+        script:
+            "../scripts/import_latents.py"
+
+else:
+
+    rule encode_latents:
+        input:
+            **PIXELS,
+            vae="<results>/encoders/vae",
+        output:
+            latents="<results>/data/latents.npy",
+            checksum="<results>/data/latents.json",
+        log:
+            "<logs>/encode_latents.log",
+        benchmark:
+            "<benchmarks>/encode_latents.tsv"
+        group:
+            batched("data")
+        conda:
+            CONDA
+        resources:
+            **ask(COSTS.latents()),
+            batch=HARDWARE["encode_batch"],
+            checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        params:
+            flips=2 if DATASET["flips"] else 1,
+            version=1,
+        script:
+            "../scripts/encode_latents.py"
 
 
-rule encode_text:
-    input:
-        **PIXELS,
-        tokenizer="<results>/encoders/tokenizer",
-        text_encoder="<results>/encoders/text_encoder",
-    output:
-        text="<results>/data/text.npy",
-        null_text="<results>/data/null_text.npy",
-        checksum="<results>/data/text.json",
-    log:
-        "<logs>/encode_text.log",
-    benchmark:
-        "<benchmarks>/encode_text.tsv"
-    group:
-        batched("data")
-    conda:
-        CONDA
-    resources:
-        **ask(COSTS.text()),
-        batch=HARDWARE["encode_batch"],
-        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
-    params:
-        version=1,
-    script:
-        "../scripts/encode_text.py"
+if config["published"]["text"]:
+
+    rule import_text:
+        input:
+            **PIXELS,
+            tokenizer="<results>/encoders/tokenizer",
+            text_encoder="<results>/encoders/text_encoder",
+        output:
+            text="<results>/data/text.npy",
+            null_text="<results>/data/null_text.npy",
+            checksum="<results>/data/text.json",
+        log:
+            "<logs>/import_text.log",
+        benchmark:
+            "<benchmarks>/import_text.tsv"
+        group:
+            batched("data")
+        conda:
+            CONDA
+        resources:
+            **ask(COSTS.text()),
+            checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        params:
+            file=config["published"]["text"],
+            version=1,
+        script:
+            "../scripts/import_text.py"
+
+else:
+
+    rule encode_text:
+        input:
+            **PIXELS,
+            tokenizer="<results>/encoders/tokenizer",
+            text_encoder="<results>/encoders/text_encoder",
+        output:
+            text="<results>/data/text.npy",
+            null_text="<results>/data/null_text.npy",
+            checksum="<results>/data/text.json",
+        log:
+            "<logs>/encode_text.log",
+        benchmark:
+            "<benchmarks>/encode_text.tsv"
+        group:
+            batched("data")
+        conda:
+            CONDA
+        resources:
+            **ask(COSTS.text()),
+            batch=HARDWARE["encode_batch"],
+            checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        params:
+            version=1,
+        script:
+            "../scripts/encode_text.py"

@@ -1,31 +1,52 @@
 # The source model θ0, the queries it generates, its Fisher information and its losses.
 
 
-rule train_source:
-    input:
-        **ENCODED,
-    output:
-        weights="<results>/source/model.safetensors",
-    log:
-        "<logs>/train_source.log",
-    benchmark:
-        "<benchmarks>/train_source.tsv"
-    group:
-        batched("source")
-    conda:
-        CONDA
-    threads: HARDWARE["training_threads"]
-    resources:
-        **ask(COSTS.training()),
-        device_data_gb=HARDWARE["device_data_gb"],
-        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
-        compile=int(HARDWARE["compile"]),
-    params:
-        model=config["model"],
-        training=config["training"],
-        version=1,
-    script:
-        "../scripts/train_source.py"
+if config["published"]["source_model"]:
+
+    rule import_source:
+        output:
+            weights="<results>/source/model.safetensors",
+        log:
+            "<logs>/import_source.log",
+        benchmark:
+            "<benchmarks>/import_source.tsv"
+        localrule: True
+        conda:
+            CONDA
+        params:
+            file=config["published"]["source_model"],
+            model=config["model"],
+            version=1,
+        script:
+            "../scripts/import_source.py"
+
+else:
+
+    rule train_source:
+        input:
+            **ENCODED,
+        output:
+            weights="<results>/source/model.safetensors",
+        log:
+            "<logs>/train_source.log",
+        benchmark:
+            "<benchmarks>/train_source.tsv"
+        group:
+            batched("source")
+        conda:
+            CONDA
+        threads: HARDWARE["training_threads"]
+        resources:
+            **ask(COSTS.training()),
+            device_data_gb=HARDWARE["device_data_gb"],
+            checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+            compile=int(HARDWARE["compile"]),
+        params:
+            model=config["model"],
+            training=config["training"],
+            version=1,
+        script:
+            "../scripts/train_source.py"
 
 
 rule sample_queries:

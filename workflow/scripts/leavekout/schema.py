@@ -117,6 +117,14 @@ class FetchedEncoders(Section):
     more: dict[Name, HubFolder] = {}
 
 
+class Published(Section):
+    """Artifacts that others published, in place of what would be trained or encoded here."""
+
+    source_model: str | None = None
+    latents: str | None = None
+    text: str | None = None
+
+
 class NoiseSchedule(Section):
     """The forward process of DDPM."""
 
@@ -278,6 +286,7 @@ class Experiment(Section):
     experiment: Name
     dataset: Dataset
     encoders: Annotated[TrainedEncoders | FetchedEncoders, Field(discriminator="source")]
+    published: Published = Published()
     model: Model
     training: Training
     sampling: Sampling

@@ -45,17 +45,26 @@ def load_unet(config: Mapping[str, Any], weights: Path, *, device: torch.device)
     """The U-Net with weights from a file; raises InputError if they are of another shape."""
     unet = build_unet(config, seed=0, device=device)
     tensors, _ = load_tensors(weights)
+    _require_fit(tensors, unet, weights)
+    unet.load_state_dict(tensors)
+    return unet
+
+
+def require_weights(tensors: Mapping[str, Tensor], config: Mapping[str, Any], path: Path) -> None:
+    """Refuses tensors, read from `path`, that are not the weights of such a U-Net."""
+    _require_fit(tensors, build_unet(config, seed=0, device=torch.device("cpu")), path)
+
+
+def _require_fit(tensors: Mapping[str, Tensor], unet: nn.Module, path: Path) -> None:
     expected = {name: tuple(p.shape) for name, p in unet.state_dict().items()}
     found = {name: tuple(t.shape) for name, t in tensors.items()}
     if found != expected:
         wrong = sorted(n for n in expected | found if expected.get(n) != found.get(n))
         raise InputError(
-            f"{weights}: does not fit model.unet; the first of {len(wrong)} differing tensors is "
+            f"{path}: does not fit model.unet; the first of {len(wrong)} differing tensors is "
             f"'{wrong[0]}': {found.get(wrong[0], 'absent')} in the file, "
             f"{expected.get(wrong[0], 'absent')} in the model."
         )
-    unet.load_state_dict(tensors)
-    return unet
 
 
 def select_weights(unet: nn.Module, subset: WeightSubset) -> dict[str, nn.Parameter]:
