@@ -1,5 +1,5 @@
-# make demo · make plan · make test · make test-slurm · make lint · make setup: each sets up all
-# that it needs.
+# make demo · make plan · make benchmark · make test · make test-slurm · make lint · make setup: each
+# sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
 BIN := .venv/bin
@@ -7,7 +7,7 @@ READY := .venv/.ready
 # On machines with few cores, numerical libraries that start threads of their own slow jobs down.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo plan test test-slurm lint format lock clean
+.PHONY: setup demo plan benchmark test test-slurm lint format lock clean
 
 # The environment alone.
 setup: $(READY)
@@ -16,6 +16,10 @@ demo: $(READY)
 	$(BIN)/snakemake --cores all --configfile config/$(EXPERIMENT).yaml --quiet rules reason host \
 	    --report results/$(EXPERIMENT)/report.html --report-after-run
 	@$(BIN)/python workflow/scripts/show_tables.py results/$(EXPERIMENT)
+
+# Every heavy step at COCO's architecture on this machine, beside plain loops; some minutes.
+benchmark: $(READY)
+	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/throughput.py
 
 # What a study will cost and has cost; runs nothing.
 plan: $(READY)

@@ -4,7 +4,8 @@
 
 For every query of the study and the first entry of `unlearning`, scores come from the sweeps before
 and after unlearning in each precision, and once with the two in different ones; and with the Fisher
-in each precision, the sweeps in float32. Printed, against all in float32: Spearman's correlation of
+in bfloat16, the sweeps in float32. Likewise for the first entry of `influence`, its gradients in
+bfloat16. Printed, against all in float32: Spearman's correlation of
 the scores, and the share of the K best that stay, mean and worst over queries.
 
 On a CPU, TF32 is emulated: the factors of every product are rounded to 10 bits of mantissa, as a
@@ -28,6 +29,10 @@ from torch.overrides import TorchFunctionMode
 from leavekout.data import EncodedData
 from leavekout.experiment import read_yaml, resolve
 from leavekout.fisher import diagonal_fisher
+from leavekout.gradients import GradientProjector, query_gradients, training_gradients
+from leavekout.influence import ridge_scores
+from leavekout.queries import Queries
+from leavekout.schema import Experiment
 from leavekout.scores import top_k
 from leavekout.sweep import training_losses
 from leavekout.tensors import save_tensors
@@ -55,6 +60,40 @@ class EmulatedTF32(TorchFunctionMode):
         if function in _PRODUCTS:
             args = tuple(rounded(a) if i < 2 else a for i, a in enumerate(args))
         return function(*args, **(kwargs or {}))
+
+
+def compared(exact: np.ndarray, scores: np.ndarray, k: int) -> dict[str, float]:
+    """How alike two rankings of the images are."""
+    same = len(np.intersect1d(top_k(scores, k), top_k(exact, k)))
+    return {"spearman": float(spearmanr(scores, exact).statistic), "overlap": same / k}
+
+
+def influence_scores(
+    e: Experiment, unet: Any, data: EncodedData, results: Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores [Q, N] of the first entry of `influence` with gradients in float32 and bfloat16."""
+    method = next(iter(e.influence.values()))
+    scheduler = build_scheduler(e.model.noise_schedule)
+    paths = {name: str(results / "queries" / f"{name}.npy") for name in ("latents", "text")}
+    table = results / "queries" / "queries.parquet"
+    names = pd.read_parquet(table)["query"].tolist()
+    queries = Queries.load({**paths, "queries": str(table)}, names, data.device)
+
+    def scored(precision: str) -> np.ndarray:
+        config = e.gradients[method.gradients].model_copy(update={"precision": precision})
+        projector = GradientProjector(unet, config, model_seed=0, device=data.device)
+        parts = training_gradients(
+            unet, scheduler, data, projector, batch=e.hardware.per_sample_batch
+        )
+        features = torch.cat([part.cpu() for part in parts]).numpy()
+        of_queries = query_gradients(
+            unet, scheduler, queries, projector, draws=method.query_draws,
+            timestep=method.query_timestep, batch=e.hardware.gradient_batch,
+        )  # fmt: skip
+        options: Any = {"damping": method.damping, "device": data.device}
+        return ridge_scores(features, of_queries, **options).max(2)
+
+    return scored("float32"), scored("bfloat16")
 
 
 def main() -> None:
@@ -140,10 +179,11 @@ def main() -> None:
             ),
         }
         for case, scores in cases.items():
-            same = len(np.intersect1d(top_k(scores, k), top_k(exact, k)))
-            correlation = spearmanr(scores, exact).statistic
-            rows.append({"case": case, "spearman": correlation, "overlap": same / k})
+            rows.append({"case": case, **compared(exact, scores, k)})
     rough.unlink()
+    case = "projected gradients in bfloat16"
+    for exact, scores in zip(*influence_scores(e, source, data, results), strict=True):
+        rows.append({"case": case, **compared(exact, scores, k)})
     table = pd.DataFrame(rows).groupby("case", sort=False).agg(["mean", "min"])
     print(f"{len(names)} queries, K = {k}, on {device}")
     print(table.to_string(float_format=lambda x: f"{x:.4f}"))

@@ -76,13 +76,16 @@ class Rows:
             Interrupted: on SIGTERM, SIGUSR1 or SIGINT, after what is done was noted.
         """
         waiting: list[Tensor] = []
+        size = 0
         saved = time.monotonic()
         with stop_request() as stop:
             for part in parts:
                 waiting.append(torch.as_tensor(part))
+                size += waiting[-1].nbytes
                 due = time.monotonic() - saved > self.save_seconds
-                if stop.by or due or sum(part.nbytes for part in waiting) > _BUFFER_BYTES:
+                if stop.by or due or size > _BUFFER_BYTES:
                     self._take(waiting)
+                    size = 0
                 if stop.by or due:
                     self.array.flush()
                     save_json(self.note, {"identity": self.identity, "rows": self.filled})

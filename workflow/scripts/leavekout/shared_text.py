@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from leavekout.errors import InputError
+from leavekout.unet import SHORT_SEQUENCE
 
 
 class _Attend:
@@ -46,7 +47,7 @@ class _Attend:
         # The passes that share a text are one long sequence of queries to it.
         q = heads(attention.to_q(hidden_states))
         k, v = (heads(encoder_hidden_states[..., part]) for part in (self.keys, self.values))
-        if q.device.type == "cpu":  # where few tokens make plain attention the faster one
+        if q.device.type == "cpu" and places <= SHORT_SEQUENCE:
             attended = (q @ k.transpose(-1, -2) * attention.scale).softmax(-1) @ v
         else:
             attended = functional.scaled_dot_product_attention(q, k, v)
