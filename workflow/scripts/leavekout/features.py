@@ -19,7 +19,7 @@ from leavekout.encoders import ClipImageEncoder
 from leavekout.errors import InputError
 from leavekout.job import progress
 from leavekout.rows import write_rows
-from leavekout.tensors import load_tensors
+from leavekout.tensors import load_foreign_tensors
 
 ImageFeatures = Callable[[np.ndarray], np.ndarray]
 TextFeatures = Callable[[Sequence[str]], np.ndarray]
@@ -136,16 +136,7 @@ def read_mapper(path: Path) -> dict[str, torch.Tensor]:
     Reads safetensors, or a PyTorch file that holds nothing but tensors: one matrix [D', D], and
     optionally one vector [D'], under any names.
     """
-    if path.suffix == ".safetensors":
-        tensors = load_tensors(path)[0]
-    else:
-        try:
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
-        except FileNotFoundError:
-            raise InputError(f"{path}: there is no such file.") from None
-        except Exception as error:  # of many kinds, from unpickling
-            raise InputError(f"{path}: not a file of tensors alone ({error}).") from error
-    flat = [t for t in tensors.values() if isinstance(t, torch.Tensor)]
+    flat = list(load_foreign_tensors(path).values())
     matrices, vectors = ([t for t in flat if t.dim() == n] for n in (2, 1))
     if len(matrices) != 1 or len(vectors) > 1 or any(len(v) != len(matrices[0]) for v in vectors):
         shapes = [tuple(t.shape) for t in flat]

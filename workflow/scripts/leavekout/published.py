@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from leavekout.artifacts import load_npy
 from leavekout.errors import InputError
 from leavekout.rows import write_rows
-from leavekout.tensors import load_tensors
+from leavekout.tensors import load_foreign_tensors
 from leavekout.unet import require_weights
 
 _ROWS_AT_ONCE = 256
@@ -28,16 +27,7 @@ def read_weights(path: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
     Raises:
         InputError: it is neither, or its weights are not those of `model.unet`.
     """
-    if path.suffix == ".safetensors":
-        tensors = load_tensors(path)[0]
-    else:
-        try:
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
-        except FileNotFoundError:
-            raise InputError(f"{path}: there is no such file.") from None
-        except Exception as error:  # of many kinds, from unpickling
-            raise InputError(f"{path}: not a file of tensors alone ({error}).") from error
-    tensors = {name: value for name, value in tensors.items() if isinstance(value, Tensor)}
+    tensors = load_foreign_tensors(path)
     require_weights(tensors, config, path)
     return {name: tensor.float() for name, tensor in tensors.items()}
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -38,3 +39,21 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: not a whole safetensors file ({error}); delete it.") from error
     return tensors, notes
+
+
+def load_foreign_tensors(path: Path) -> dict[str, Tensor]:
+    """Reads the tensors of safetensors, or of a PyTorch file that holds nothing which runs code.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if path.suffix == ".safetensors":
+        return load_tensors(path)[0]
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except Exception as error:  # of many kinds, from unpickling
+        raise InputError(f"{path}: not a file of tensors alone ({error}).") from error
+    items = content.items() if isinstance(content, Mapping) else ()
+    return {name: value for name, value in items if isinstance(value, Tensor)}
