@@ -1,6 +1,6 @@
 """Every heavy step at COCO's architecture, beside a plain implementation in the same run.
 
-    PYTHONPATH=workflow/scripts python benchmarks/throughput.py [--rounds 3] [--compile]
+    PYTHONPATH=workflow/scripts python benchmarks/throughput.py [--rounds 3]
 
 On made-up latents and text states, on a GPU if there is one: ours and the plain one in turns, so
 that a drifting machine does not favour one. Plain is what one writes first with the same libraries:
@@ -12,14 +12,16 @@ that a drifting machine does not favour one. Plain is what one writes first with
   (with one random matrix for all layers of a shape, so that it fits: the time is the same).
 
 Ours are the functions that the workflow's jobs call. Both compute in float32 on a CPU, and the
-results are compared; on a GPU both in `--precision`.
+results are compared; on a GPU both in the configuration's precisions, deterministically, as jobs
+do, and our training compiled if it says so.
 
 For each: samples a second; the floating-point operations of a sample, counted; their rate as a
-fraction of this machine's large matrix product; the peak of memory. At the end, lines for
+fraction of this machine's large matrix product in the same precision; the peak of memory. At the end, lines for
 `hardware.estimates`.
 """
 
 import argparse
+import os
 import resource
 import statistics
 import tempfile
@@ -77,9 +79,8 @@ class Bench:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.on_gpu = self.device.type == "cuda"
-        self.precision: Precision = arguments.precision if self.on_gpu else "float32"
-        self.compiled = arguments.compile
         self.e = resolve(read_yaml(CONFIG), [CONFIG])
+        self.compiled = self.on_gpu and self.e.hardware.compile
         self.batch = arguments.batch or (2048 if self.on_gpu else 40)
         self.per_sample = 256 if self.on_gpu else 8
         self.images = 256 if self.on_gpu else 2
@@ -88,6 +89,10 @@ class Bench:
         self.scheduler = build_scheduler(self.e.model.noise_schedule)
         self.plain_unet = build_unet(self.e.model.unet, seed=0, device=self.device)
         self.plain_unet.set_attn_processor(AttnProcessor2_0())
+
+    def precision(self, section: Any) -> Precision:
+        """What the configuration says for a section; on a CPU float32."""
+        return section.precision if self.on_gpu else "float32"
 
     def made_up(self, images: int) -> EncodedData:
         """Encoded data of COCO's shapes, on the device."""
@@ -110,7 +115,7 @@ class Bench:
         config = self.e.training.model_copy(
             update={
                 "batch_size": size,
-                "precision": self.precision,
+                "precision": self.precision(self.e.training),
                 "when_removing": "keep_steps",
                 "epochs": (skip + steps) * size // self.images,
             }
@@ -152,7 +157,7 @@ class Bench:
         text = torch.randn(size, 77, 1024, device=self.device)
         unet = build_unet(self.e.model.unet, seed=0, device=self.device)
         unet.set_attn_processor(AttnProcessor2_0())
-        options: Any = {"steps": steps, "precision": self.precision}
+        options: Any = {"steps": steps, "precision": self.precision(self.e.training)}
         return Step(
             "training, plain",
             lambda: plain.train(unet, self.scheduler, x0, text, **options),
@@ -163,7 +168,7 @@ class Bench:
 
     def sweep(self) -> Step:
         """Ours."""
-        config = self.e.losses.model_copy(update={"precision": self.precision})
+        config = self.e.losses.model_copy(update={"precision": self.precision(self.e.losses)})
         samples = self.images * 2 * 5 * len(strided_timesteps(self.scheduler, 50))
 
         def run() -> np.ndarray:
@@ -175,7 +180,7 @@ class Bench:
     def plain_sweep(self) -> Step:
         """The plain loop, over fewer images."""
         images = 40 if self.on_gpu else 1
-        config = self.e.losses.model_copy(update={"precision": self.precision})
+        config = self.e.losses.model_copy(update={"precision": self.precision(self.e.losses)})
         options: Any = {"images": images, "batch": self.batch}
         return Step(
             "sweep, plain",
@@ -193,7 +198,7 @@ class Bench:
         def run() -> dict[str, Tensor]:
             return diagonal_fisher(
                 self.unet, self.scheduler, self.data, weights, samples=samples, seed=0,
-                precision=self.precision, batch=self.per_sample,
+                precision=self.precision(self.e.fisher), batch=self.per_sample,
             )  # fmt: skip
 
         return Step("Fisher", run, samples)
@@ -202,7 +207,7 @@ class Bench:
         """The plain loop; as many samples as ours on a CPU, for the comparison."""
         samples = 64 if self.on_gpu else 16
         weights = select_weights(self.plain_unet, "cross_attention_kv")
-        options: Any = {"samples": samples, "precision": self.precision}
+        options: Any = {"samples": samples, "precision": self.precision(self.e.fisher)}
         return Step(
             "Fisher, plain",
             lambda: plain.fisher(self.plain_unet, self.scheduler, self.data, weights, **options),
@@ -213,7 +218,8 @@ class Bench:
 
     def gradients(self, name: str) -> Step:
         """Ours, of an entry of `gradients`."""
-        config = self.e.gradients[name].model_copy(update={"precision": self.precision})
+        section = self.e.gradients[name]
+        config = section.model_copy(update={"precision": self.precision(section)})
         projector = GradientProjector(self.unet, config, model_seed=0, device=self.device)
         images = 1 if not self.on_gpu else 2 * self.per_sample // config.draws
         data = self.made_up(images)
@@ -239,7 +245,7 @@ class Bench:
                 shape: torch.randn(d, config.dimension, device=self.device)
                 for shape, d in entries.items()
             },
-            "precision": self.precision,
+            "precision": self.precision(config),
         }
         return Step(
             "gradients 'layers', plain",
@@ -259,7 +265,8 @@ class Bench:
         pixels = np.random.default_rng(0).integers(0, 256, (count, 128, 128, 3), dtype=np.uint8)
 
         def run() -> None:
-            encode_images(vae, pixels, self.device).cpu()
+            with arithmetic("float32", self.device):
+                encode_images(vae, pixels, self.device).cpu()
 
         return Step("images to latents", run, count)
 
@@ -280,7 +287,8 @@ class Bench:
         texts = [f"A picture of {n} things." for n in range(count)]
 
         def run() -> None:
-            encoder(texts).cpu()
+            with arithmetic("float32", self.device):
+                encoder(texts).cpu()
 
         return Step("captions to states", run, count)
 
@@ -291,13 +299,24 @@ class Bench:
         if self.on_gpu:
             torch.cuda.synchronize()
 
-    def matrix_rate(self) -> float:
+    def precision_of(self, step: Step) -> Precision:
+        """What a step's products are in."""
+        sections: dict[str, Any] = {
+            "training": self.e.training,
+            "sweep": self.e.losses,
+            "Fisher": self.e.fisher,
+            **{f"gradients '{name}'": section for name, section in self.e.gradients.items()},
+        }
+        section = sections.get(step.name.removesuffix(", plain"))
+        return "float32" if section is None else self.precision(section)
+
+    def matrix_rate(self, precision: Precision) -> float:
         """FLOP a second of a large matrix product, the best of five."""
         n = 8192 if self.on_gpu else 2048
-        dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
         a, b = (torch.randn(n, n, device=self.device, dtype=dtype) for _ in range(2))
         best = 0.0
-        with arithmetic(self.precision, self.device):
+        with arithmetic(precision, self.device):
             for _ in range(5):
                 self.wait()
                 began = time.perf_counter()
@@ -372,9 +391,9 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch", type=int, help="of the sweep; default 2048, on a CPU 40")
-    parser.add_argument("--precision", choices=["float32", "tf32", "bfloat16"], default="bfloat16",
-                        help="on a GPU")  # fmt: skip
-    parser.add_argument("--compile", action="store_true", help="our training, as hardware.compile")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     bench = Bench(arguments := parser.parse_args())
     pairs = [
         (bench.training(), bench.plain_training()),
@@ -393,16 +412,18 @@ def main() -> None:
         counted(step)
     forward = forward_flop(bench)
     pairs[0][0].flop = pairs[0][1].flop = 3 * forward  # a backward pass costs two forward passes
-    peaks = []
+    peaks: dict[Precision, list[float]] = {bench.precision_of(step): [] for step in steps}
     for _ in range(arguments.rounds):
-        peaks.append(bench.matrix_rate())
+        for precision, rates in peaks.items():
+            rates.append(bench.matrix_rate(precision))
         for step in steps:
             bench.once(step)
-    peak = statistics.median(peaks)
+    peak = {precision: statistics.median(rates) for precision, rates in peaks.items()}
     name = (
         torch.cuda.get_device_name() if bench.on_gpu else f"{torch.get_num_threads()} CPU threads"
     )
-    print(f"\n{name}, {bench.precision}; a large matrix product: {1e-12 * peak:.3f} TFLOP/s\n")
+    print(f"\n{name}; a large matrix product, in TFLOP/s:")
+    print(", ".join(f"{1e-12 * rate:.3f} in {precision}" for precision, rate in peak.items()), "\n")
     print("| step | samples/s | GFLOP a sample | of the matrix rate | peak memory, GB | × plain |")
     print("|---|---|---|---|---|---|")
     ratios = {
@@ -412,7 +433,10 @@ def main() -> None:
     for step in steps:
         rate = statistics.median(step.rates)
         ratio = f"{ratios[step.name]:.2f}" if step.name in ratios else ""
-        share, memory = rate * step.flop / peak, 1e-3 * max(step.memory_mb)
+        share, memory = (
+            rate * step.flop / peak[bench.precision_of(step)],
+            1e-3 * max(step.memory_mb),
+        )
         flop = 1e-9 * step.flop
         print(f"| {step.name} | {rate:.3g} | {flop:.2f} | {share:.0%} | {memory:.1f} | {ratio} |")
     rate_of = {step.name: statistics.median(step.rates) for step in steps}

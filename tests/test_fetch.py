@@ -81,6 +81,15 @@ def test_what_lies_there_of_another_archive_is_begun_anew(tmp_path: Path, server
     assert [first for _, first in server.asked] == [5000, 0]
 
 
+def test_a_whole_download_that_has_no_name_yet_is_not_fetched_again(
+    tmp_path: Path, server: Loopback
+) -> None:
+    md5 = zipped(server.folder / "coco.zip", MEMBERS)
+    (server.folder / "coco.zip").rename(tmp_path / "coco.zip.part")
+    assert fetch_archive([f"{server.url}/coco.zip"], md5, tmp_path).exists()
+    assert server.asked == []
+
+
 def test_a_mirror_takes_over(tmp_path: Path, server: Loopback) -> None:
     (server.folder / "good").mkdir()
     md5 = zipped(server.folder / "good" / "coco.zip", MEMBERS)
@@ -187,6 +196,8 @@ def test_a_model_that_is_not_as_published_is_refused(
 def test_models_that_are_not_there_are_said(tmp_path: Path, server: Loopback, model: Path) -> None:
     with pytest.raises(InputError, match=r"owner/other@main: cannot be fetched"):
         hub.fetch_model("owner/other", "main", "vae", tmp_path / "vae", endpoint=server.url)
+    with pytest.raises(InputError, match=r"not an id@main: cannot be fetched \(HFValidation"):
+        hub.fetch_model("not an id", "main", "vae", tmp_path / "vae", endpoint=server.url)
     with pytest.raises(InputError, match=r"owner/name@main: has no folder 'unet'"):
         hub.fetch_model("owner/name", "main", "unet", tmp_path / "vae", endpoint=server.url)
     with pytest.raises(InputError, match=r"owner/name@main: cannot be fetched \(ConnectError"):

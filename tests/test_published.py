@@ -78,6 +78,9 @@ def test_text_states_are_checked_and_taken(tmp_path: Path) -> None:
     np.save(tmp_path / "theirs.npy", theirs)
     import_text(tmp_path / "theirs.npy", tmp_path / "text.npy", states, CAPTIONS, **SAVING)
     np.testing.assert_array_equal(np.load(tmp_path / "text.npy"), theirs)
+    single = [texts[:1] for texts in CAPTIONS]
+    np.save(tmp_path / "single.npy", theirs[:, :1])
+    import_text(tmp_path / "single.npy", tmp_path / "one.npy", states, single, **SAVING)
     np.save(tmp_path / "theirs.npy", theirs[:, ::-1])
     with pytest.raises(InputError, match="row 0 is not what the encoders make"):
         import_text(tmp_path / "theirs.npy", tmp_path / "other.npy", states, CAPTIONS, **SAVING)

@@ -1,7 +1,11 @@
 """Arrays filled row by row: stopped anywhere, they go on, and hold what they always hold."""
 
+import json
 import os
+import platform
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ import torch
 
 from conftest import make_data
 from leavekout.errors import InputError, Interrupted
+from leavekout.interruption import remove_leftovers
 from leavekout.rows import Rows, identity_of
 from leavekout.schema import LossSweep
 from leavekout.sweep import sweep_rows, training_loss_parts
@@ -84,6 +89,37 @@ def test_what_does_not_fit_is_not_gone_on_from(tmp_path: Path, damage: str) -> N
     assert again.filled == 0
 
 
+def test_two_at_the_same_output_do_not_spoil_it(tmp_path: Path) -> None:
+    """Where locks do not reach, a job may run twice at once."""
+    path = tmp_path / "a.npy"
+    first, second = rows_of(path, save_seconds=0), rows_of(path, save_seconds=0)
+    second.fill(list(parts(0))[:2])
+    first.fill(parts(0))
+    third = rows_of(path)  # goes on with the first's file, all of which is noted
+    assert third.filled == 10
+    first.finish()
+    expected = [[i, i * i] for i in range(10)]
+    np.testing.assert_array_equal(np.load(path), expected)
+    second.fill(parts(second.filled))
+    second.finish()
+    np.testing.assert_array_equal(np.load(path), expected)
+    third.fill(parts(third.filled))
+    third.finish()
+    np.testing.assert_array_equal(np.load(path), expected)
+    assert os.listdir(tmp_path) == ["a.npy"]
+
+
+def test_what_dead_processes_left_is_removed_unless_it_is_gone_on_from(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for name in ("11111111", "22222222"):
+        (tmp_path / f".{platform.node()}~{ended.pid}~{name}~a.partial.npy").write_bytes(b"")
+    noted = f".{platform.node()}~{ended.pid}~22222222~a.partial.npy"
+    (tmp_path / "a.partial.json").write_text(json.dumps({"file": noted}))
+    remove_leftovers([tmp_path / "a.npy"])
+    assert set(os.listdir(tmp_path)) == {"a.partial.json", noted}
+
+
 @pytest.mark.parametrize("fails_at", [0, 4])
 def test_bad_input_on_the_way_leaves_no_output(tmp_path: Path, fails_at: int) -> None:
     def failing() -> Iterator[np.ndarray]:
@@ -98,12 +134,14 @@ def test_bad_input_on_the_way_leaves_no_output(tmp_path: Path, fails_at: int) ->
 
 def test_a_sweep_goes_on_to_the_same_bits(unet64: Any, scheduler: Any, tmp_path: Path) -> None:
     data = make_data(dtype=torch.float64)
-    options: dict[str, Any] = {"batch": 24, "objective": "loss", "save_seconds": 1e9}
+    options: dict[str, Any] = {
+        "batch": 24, "objective": "loss", "settings": {"version": 1}, "save_seconds": 1e9,
+    }  # fmt: skip
     whole = sweep_rows(tmp_path / "whole.npy", unet64, scheduler, data, SWEEP, **options)
     path = tmp_path / "stopped.npy"
     rows = Rows(
         path, np.float64, (data.images, data.flips), save_seconds=0,
-        identity=identity_of(SWEEP.model_dump(), "loss", data.fingerprint, unet64),
+        identity=identity_of(SWEEP.model_dump(), {"version": 1}, "loss", data.fingerprint, unet64),
     )  # fmt: skip
     first = next(iter(training_loss_parts(unet64, scheduler, data, SWEEP, batch=24)))
     rows.fill([first])

@@ -13,11 +13,15 @@ import pytest
 import torch
 
 from conftest import CPU, ROOT, SCHEDULE, TRAINING, UNET, make_data
+from leavekout import training
 from leavekout.data import EncodedData
 from leavekout.errors import InputError
+from leavekout.noise import Domain
 from leavekout.schema import Model
+from leavekout.stream import Stream
 from leavekout.tensors import load_tensors, save_tensors
-from leavekout.training import learning_rate, train, train_from_scratch
+from leavekout.training import learning_rate, train, train_from_scratch, training_batches
+from leavekout.training_state import resume, save_state
 from leavekout.unet import build_scheduler, build_unet
 
 MODEL = Model(unet=UNET, noise_schedule=SCHEDULE)
@@ -266,3 +270,36 @@ def test_a_compiled_training_is_the_same(
     assert traced == [{"mode": "default", "fullgraph": True, "dynamic": False}]
     for name, value in weights[0].items():
         torch.testing.assert_close(weights[1][name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_a_resumed_optimizer_has_the_layout_of_its_parameters(tmp_path: Path) -> None:
+    """On a GPU weights lie with channels last, and the fused step takes nothing else."""
+    unets = [build_unet(UNET, seed=0, device=CPU) for _ in range(2)]
+    optimizers = []
+    for unet in unets:
+        unet.to(memory_format=torch.channels_last)
+        optimizers.append(torch.optim.AdamW(unet.parameters(), 1e-3, fused=True))
+    for parameter in unets[0].parameters():
+        parameter.grad = torch.randn_like(parameter)
+    optimizers[0].step()
+    save_state(unets[0], optimizers[0], tmp_path / "state", "this", 3)
+    assert resume(unets[1], optimizers[1], tmp_path / "state", "this") == 3
+    for old, new in zip(unets[0].parameters(), unets[1].parameters(), strict=True):
+        for key in ("exp_avg", "exp_avg_sq"):
+            found = optimizers[1].state[new][key]
+            assert found.stride() == new.stride()
+            assert torch.equal(found, optimizers[0].state[old][key])
+
+
+def test_batches_are_the_same_drawn_one_by_one_or_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make_data()
+    stream = Stream(
+        images=12, flips=2, captions=3, timesteps=20, caption_dropout=0.5,
+        removed=torch.tensor([4]), seed=0, domain=Domain.TRAINING,
+    )  # fmt: skip
+    one_by_one = list(training_batches(data, stream, TRAINING, 2, 9))
+    monkeypatch.setattr(training, "_steps_at_once", lambda device: 4)
+    together = list(training_batches(data, stream, TRAINING, 2, 9))
+    assert len(one_by_one) == len(together) == 7
+    for a, b in zip(one_by_one, together, strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))

@@ -41,6 +41,7 @@ with compute_job(snakemake) as device:
         LossSweep(**snakemake.params.losses),
         batch=snakemake.resources.batch,
         objective=config.objective,
+        settings=dict(snakemake.params),
         save_seconds=snakemake.resources.checkpoint_seconds,
     )
     scores = unlearning_scores(rows.array, load_npy(Path(snakemake.input.source_losses)))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 with compute_job(snakemake) as device:
     file = Path(snakemake.params.file)
+    load_npy(file, mmap=True)  # or it is said that there is none
     vae = load_vae(Path(snakemake.input.vae), device)
     import_latents(
         file,

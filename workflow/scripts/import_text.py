@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_table, save_checksum, save_npy
+from leavekout.artifacts import load_npy, load_table, save_checksum, save_npy
 from leavekout.encoders import TextEncoder
 from leavekout.job import compute_job
 from leavekout.published import import_text
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 with compute_job(snakemake) as device:
     file = Path(snakemake.params.file)
+    load_npy(file, mmap=True)  # or it is said that there is none
     folders = Path(snakemake.input.tokenizer), Path(snakemake.input.text_encoder)
     encoder = TextEncoder.load(*folders, device)
     captions = load_table(Path(snakemake.input.images))["captions"].tolist()

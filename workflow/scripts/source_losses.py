@@ -26,6 +26,7 @@ with compute_job(snakemake) as device:
         LossSweep(**snakemake.params.losses),
         batch=snakemake.resources.batch,
         objective=snakemake.wildcards.objective,
+        settings=dict(snakemake.params),
         save_seconds=snakemake.resources.checkpoint_seconds,
     )
     rows.finish()

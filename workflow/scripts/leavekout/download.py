@@ -37,6 +37,8 @@ def fetch_archive(urls: Sequence[str], md5: str, folder: Path) -> Path:
         return target
     folder.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
+    if part.exists() and md5_of(part) == md5:  # stopped before it had its name
+        return part.rename(target)
     reasons = []
     for url in urls:
         try:
@@ -45,8 +47,7 @@ def fetch_archive(urls: Sequence[str], md5: str, folder: Path) -> Path:
             reasons.append(f"{url}: cannot be fetched ({_reason(error)})")
             continue
         if md5_of(part) == md5:
-            part.rename(target)
-            return target
+            return part.rename(target)
         part.unlink()
         reasons.append(f"{url}: the download does not have the checksum {md5}")
     raise InputError(
@@ -69,10 +70,11 @@ def _download(url: str, part: Path) -> None:
             return _append(url, part, before)
         except requests.HTTPError as error:
             if error.response.status_code == requests.codes.requested_range_not_satisfiable:
-                part.unlink()  # it is longer than the archive, so it is of another one
-            elif error.response.status_code < requests.codes.internal_server_error or not pauses:
+                part.unlink()  # it is as long as the archive or longer, and of another one
+                continue
+            if error.response.status_code < requests.codes.internal_server_error or not pauses:
                 raise
-        except (requests.ConnectionError, requests.Timeout, requests.RequestException):
+        except requests.RequestException:
             if part.exists() and part.stat().st_size > before:
                 pauses = list(_PAUSES_SECONDS)
             if not pauses:
@@ -83,7 +85,9 @@ def _download(url: str, part: Path) -> None:
 
 
 def _append(url: str, part: Path, have: int) -> None:
-    asked = {"Range": f"bytes={have}-"} if have else {}
+    asked = {"Accept-Encoding": "identity"}  # so that bytes are those of the archive
+    if have:
+        asked["Range"] = f"bytes={have}-"
     with requests.get(url, headers=asked, stream=True, timeout=_TIMEOUT_SECONDS) as response:
         response.raise_for_status()
         if response.status_code != requests.codes.partial_content:

@@ -67,9 +67,10 @@ def ekfac(
         leaders[layer] = leader_of(layer, a)
         for part, x in ((_INPUT, a), (_OUTPUT, g)):
             if part == _OUTPUT or leaders[layer] == layer:
-                x = x.flatten(0, -2)  # [B·tokens, width]
+                x = _in_full(x).flatten(0, -2)  # [B·tokens, width]
                 key = f"{layers[layer]}.{part}"
-                covariances[key] = covariances.get(key, 0) + (x.T @ x).double()
+                with torch.autocast(x.device.type, enabled=False):
+                    covariances[key] = covariances.get(key, 0) + (x.T @ x).double()
 
     for sample in fisher_samples(scheduler, data, what="EK-FAC, covariances", **options):
         seen.clear()
@@ -85,14 +86,14 @@ def ekfac(
         # U_Sᵀ (gᵀ a) U_A = (g U_S)ᵀ (a U_A): a U_A once for all layers of one input, and no product
         # with a gradient's own [out, in].
         name, leader = layers[layer], leaders[layer]
+        a, g = _in_full(a), _in_full(g)
         u_s, u_a = (bases[f"{name}.{part}"].to(g) for part in (_OUTPUT, _INPUT))
-        if leader not in rotated:
-            rotated[leader] = (a.to(g) @ u_a).reshape(len(a), -1, a.shape[-1])
-        turned = (g @ u_s).reshape(len(g), -1, g.shape[-1])
-        product = torch.bmm(turned.transpose(1, 2), rotated[leader])  # [B, out, in]
-        eigenvalues[name] += (
-            product.to(torch.promote_types(product.dtype, torch.float32)).square().sum(0)
-        )
+        with torch.autocast(g.device.type, enabled=False):
+            if leader not in rotated:
+                rotated[leader] = (a @ u_a).reshape(len(a), -1, a.shape[-1])
+            turned = (g @ u_s).reshape(len(g), -1, g.shape[-1])
+            product = torch.bmm(turned.transpose(1, 2), rotated[leader])  # [B, out, in]
+        eigenvalues[name] += product.square().sum(0)
 
     for sample in fisher_samples(scheduler, data, what="EK-FAC, eigenvalues", **options):
         rotated.clear()
@@ -100,6 +101,11 @@ def ekfac(
             sample.loss(unet, scheduler).sum().backward()
     measured = {f"{n}.{_EIGENVALUES}": total / samples for n, total in eigenvalues.items()}
     return {name: tensor.float() for name, tensor in (bases | measured).items()}
+
+
+def _in_full(x: Tensor) -> Tensor:
+    """In single precision at least: the model's may be half, but bases are not rounded to it."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def solve(

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 import httpx2
 from huggingface_hub import HfApi, hf_hub_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
 from leavekout.artifacts import atomic_folder
 from leavekout.errors import InputError
@@ -51,7 +51,7 @@ def fetch_model(
                     f"{repo}@{revision}: '{file.rfilename}' does not have the published checksum; "
                     "try again."
                 )
-    except (HfHubHTTPError, LocalEntryNotFoundError, httpx2.HTTPError, OSError) as error:
+    except (HFValidationError, LocalEntryNotFoundError, httpx2.HTTPError, OSError) as error:
         raise InputError(
             f"{repo}@{revision}: cannot be fetched ({type(error).__name__}); check 'encoders' and "
             "the network, or on a cluster without internet run this rule on the login node."

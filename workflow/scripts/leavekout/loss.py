@@ -35,7 +35,7 @@ def ddpm_loss(
     """
     x_t = scheduler.add_noise(x0, noise, timesteps)
     predicted = unet(x_t, timesteps, text, return_dict=False)[0]
-    error = predicted - noise if objective == "loss" else predicted
+    error = predicted - noise if objective == "loss" else predicted.to(noise.dtype)
     elements = error if mask is None else error[:, :, mask]
     return elements.square().flatten(1).mean(1)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -15,7 +16,9 @@ def products(precision: Precision) -> Iterator[None]:
     That is: factors rounded to 10 bits of mantissa, sums in float32. On a CPU nothing changes.
     (PyTorch's own default has convolutions in TF32 and matrix products not.)
     """
-    backends = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    cudnn: Any = torch.backends.cudnn
+    # The last is not used here, but cuDNN's older flags cannot be read where the two differ.
+    backends = torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn
     before = [backend.fp32_precision for backend in backends]
     try:
         for backend in backends:

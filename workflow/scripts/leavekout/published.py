@@ -97,8 +97,8 @@ def import_text(
     if theirs.shape != shape:
         raise InputError(f"{path}: text states of shape {theirs.shape}, but {shape} are needed.")
     rows = np.linspace(0, images - 1, min(_CHECKED_ROWS, images)).astype(int)
-    for row in rows:
-        _require_like(theirs[row], encode(list(captions[row])), [row] * count, path)
+    ours = encode([text for row in rows for text in captions[row]])
+    _require_like(theirs[rows].reshape(ours.shape), ours, np.repeat(rows, count), path)
 
     def parts(first: int) -> Iterator[np.ndarray]:
         for start in range(first, images, _ROWS_AT_ONCE):
@@ -109,7 +109,7 @@ def import_text(
 
 def _require_like(theirs: Any, ours: np.ndarray, rows: Iterable[int], path: Path) -> None:
     """Compares items one by one, as vectors about their common mean."""
-    centre = ours.mean(0)
+    centre = ours.mean(0) if len(ours) > 1 else 0
     for row, a, b in zip(rows, np.asarray(theirs, np.float32), ours, strict=True):
         a, b = (a - centre).ravel(), (b - centre).ravel()
         norms = np.linalg.norm(a), np.linalg.norm(b)

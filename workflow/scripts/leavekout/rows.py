@@ -13,7 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from leavekout.artifacts import atomic, create_npy, load_json, load_npy, save_json
+from leavekout.artifacts import (
+    atomic,
+    create_npy,
+    load_json,
+    load_npy,
+    save_json,
+    temporary_beside,
+)
 from leavekout.errors import InputError, Interrupted
 from leavekout.interruption import stop_request
 from leavekout.job import label
@@ -45,29 +52,33 @@ class Rows:
         save_seconds: float,
     ) -> None:
         self.output, self.identity, self.save_seconds = output, identity, save_seconds
-        self.file = output.with_name(f"{output.stem}.partial.npy")
-        self.note = self.file.with_suffix(".json")
-        self.filled = self._filled_before(dtype, shape)
-        if self.filled:
+        self.note = output.with_name(f"{output.stem}.partial.json")
+        self.filled, file = self._filled_before(dtype, shape)
+        # A name of this process's own, lest another at the same output write to the same file.
+        self.file = file or temporary_beside(output.with_name(f"{output.stem}.partial.npy"))
+        if file:
             logger.info("%s: continues at row %d of %d", label(output), self.filled, shape[0])
             self.array = np.load(self.file, mmap_mode="r+")
         else:
-            self.note.unlink(missing_ok=True)
             with atomic(self.file) as temporary:
                 self.array = create_npy(temporary, dtype, shape)
 
-    def _filled_before(self, dtype: Any, shape: tuple[int, ...]) -> int:
-        if not (self.note.exists() and self.file.exists()):
-            return 0
+    def _filled_before(self, dtype: Any, shape: tuple[int, ...]) -> tuple[int, Path | None]:
+        if not self.note.exists():
+            return 0, None
         try:
-            note, array = load_json(self.note), load_npy(self.file, mmap=True)
+            note = load_json(self.note)
+            file = self.output.with_name(note["file"])
+            array = load_npy(file, mmap=True)
         except InputError as error:
             logger.warning("What was filled before is not used: %s", error)
-            return 0
+            return 0, None
         if note["identity"] != self.identity or (array.dtype, array.shape) != (dtype, shape):
-            logger.warning("%s is of other inputs or settings; starting anew", self.file)
-            return 0
-        return int(note["rows"])
+            logger.warning("%s is of other inputs or settings; starting anew", file)
+            file.unlink()
+            self.note.unlink()
+            return 0, None
+        return int(note["rows"]), file
 
     def fill(self, parts: Iterable[Tensor | np.ndarray]) -> None:
         """Fills the array with the rest of its rows, from row `filled` on, in parts.
@@ -88,7 +99,8 @@ class Rows:
                     size = 0
                 if stop.by or due:
                     self.array.flush()
-                    save_json(self.note, {"identity": self.identity, "rows": self.filled})
+                    note = {"identity": self.identity, "rows": self.filled, "file": self.file.name}
+                    save_json(self.note, note)
                     saved = time.monotonic()
                 if stop.by and self.filled < len(self.array):
                     raise Interrupted(
@@ -108,8 +120,9 @@ class Rows:
 
     def finish(self) -> None:
         """Makes the array the output."""
-        with atomic(self.output) as temporary:
-            os.rename(self.file, temporary)
+        if self.file.exists() or not self.output.exists():  # else a twin filled the same file
+            with atomic(self.output) as temporary:
+                os.rename(self.file, temporary)
         self.note.unlink(missing_ok=True)
 
     def discard(self) -> None:

@@ -1,6 +1,6 @@
 """The loss of every training image under a model: the sweep behind the scores of eq. 6."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,19 +48,19 @@ def training_loss_parts(
     chunk = max(1, batch // (len(t) * captions))  # images at a time
     caption = torch.arange(captions)
 
-    def chunks() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def chunks() -> Iterator[tuple[Tensor, ...]]:
         for start in range(first, data.images, chunk):
             rows = torch.arange(start, min(start + chunk, data.images))
-            yield rows, data.latents[(rows,)], data.text[rows[:, None], caption[None]]
-
-    with shared_text(unet) as keys_and_values:
-        total = -(-(data.images - first) // chunk)
-        ahead = prefetch(chunks(), device)
-        for rows, latents, text in progress(ahead, what, total, every_seconds=20):
             ids = data.image_ids[rows].to(device).repeat_interleave(len(t))
             identity = (ids, flip.repeat(len(rows)), t.repeat(len(rows)))
             noise = normal(config.seed, Domain.SWEEP, *identity, shape=data.latent_shape)
             noise = noise.unflatten(0, (len(rows), len(t)))  # [b, M, 4, h, w]
+            yield rows, data.latents[(rows,)], data.text[rows[:, None], caption[None]], noise
+
+    with shared_text(unet) as keys_and_values:
+        total = -(-(data.images - first) // chunk)
+        ahead = prefetch(chunks(), device)
+        for rows, latents, text, noise in progress(ahead, what, total, every_seconds=20):
             sums = torch.zeros(len(rows), data.flips, dtype=torch.float64, device=device)
             with arithmetic(config.precision, device):
                 shared = keys_and_values(text.flatten(0, 1))  # [b·C, T, P]
@@ -95,14 +95,19 @@ def sweep_rows(
     *,
     batch: int,
     objective: Objective,
+    settings: Mapping[str, Any],
     save_seconds: float,
 ) -> Rows:
-    """All losses, float64 [N, F], filled beside `output` in a way that survives being killed."""
+    """All losses, float64 [N, F], filled beside `output` in a way that survives being killed.
+
+    Args:
+        settings: what else the losses depend on; rows of other settings are not gone on from.
+    """
     rows = Rows(
         output,
         np.float64,
         (data.images, data.flips),
-        identity=identity_of(config.model_dump(), objective, data.fingerprint, unet),
+        identity=identity_of(config.model_dump(), settings, objective, data.fingerprint, unet),
         save_seconds=save_seconds,
     )
     rows.fill(

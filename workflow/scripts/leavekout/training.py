@@ -27,7 +27,6 @@ from leavekout.training_state import resume, save_state, training_identity
 from leavekout.unet import build_scheduler, build_unet, latent_shape
 
 logger = logging.getLogger("leavekout")
-_STEPS_AT_ONCE = 8  # of which a GPU gets the samples together
 _CHECK_EVERY = 200  # steps between looks at the loss, which make the host wait for the GPU
 
 
@@ -126,6 +125,7 @@ def train(
         seed=config.seed,
         domain=Domain.TRAINING,
     )
+    forward = ready_to_train(unet, data.device, compiled=compiled)
     parameters = list(unet.parameters())
     optimizer = torch.optim.AdamW(
         parameters, config.learning_rate, weight_decay=config.weight_decay, fused=True
@@ -134,7 +134,6 @@ def train(
     first = resume(unet, optimizer, state, identity)
     if first:
         logger.info("%s: continues at step %d of %d", what, first, steps)
-    forward = ready_to_train(unet, data.device, compiled=compiled)
     losses: deque[Tensor] = deque(maxlen=max(1, steps // 10))
     saved = time.monotonic()
     batches = prefetch(training_batches(data, stream, config, first, steps), data.device)
@@ -180,7 +179,7 @@ def training_batches(
 
     On a GPU several steps are drawn at once, which costs the host a fraction of the calls.
     """
-    at_once = _STEPS_AT_ONCE if data.device.type == "cuda" else 1
+    at_once = _steps_at_once(data.device)
     for step in range(first, steps, at_once):
         last = min(step + at_once, steps)
         samples = stream.samples(step * config.batch_size, last * config.batch_size)
@@ -188,6 +187,10 @@ def training_batches(
         positions, t = samples.positions.to(data.device), samples.timesteps.to(data.device)
         noise = normal(config.seed, Domain.TRAINING, positions, shape=data.latent_shape)
         yield from zip(*(x.split(config.batch_size) for x in (x0, t, noise, text)), strict=True)
+
+
+def _steps_at_once(device: torch.device) -> int:
+    return 8 if device.type == "cuda" else 1
 
 
 def ready_to_train(unet: Any, device: torch.device, *, compiled: bool) -> Any:

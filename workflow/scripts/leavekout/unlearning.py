@@ -64,7 +64,8 @@ def query_gradient(
                 x0,
                 t,
                 noise.to(x0),
-                keys_and_values(text[None]),
+                # Made once; the attention's backward pass needs samples to spread over a GPU.
+                keys_and_values(text[None]).expand(len(draws), -1, -1),
                 objective=objective,
                 mask=mask,
             )
