@@ -16,8 +16,8 @@ results are compared; on a GPU both in the configuration's precisions, determini
 do, and our training compiled if it says so.
 
 For each: samples a second; the floating-point operations of a sample, counted; their rate as a
-fraction of this machine's large matrix product in the same precision; the peak of memory. At the end, lines for
-`hardware.estimates`.
+fraction of this machine's large matrix product in the same precision; the peak of memory. At the
+end, lines for `hardware.estimates`.
 """
 
 import argparse

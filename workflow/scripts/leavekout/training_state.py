@@ -65,8 +65,8 @@ def resume(unet: nn.Module, optimizer: torch.optim.Optimizer, path: Path, identi
             _, number, key = name.split("/")
             content["state"].setdefault(int(number), {})[key] = tensor
     optimizer.load_state_dict(content)
-    for parameter, slot in optimizer.state.items():
-        for key, value in slot.items():
+    for parameter in unet.parameters():
+        for key, value in optimizer.state[parameter].items():
             if value.shape == parameter.shape:  # in the parameter's layout, as the fused step needs
-                slot[key] = torch.empty_like(parameter.detach()).copy_(value)
+                optimizer.state[parameter][key] = torch.empty_like(parameter.data).copy_(value)
     return int(notes["step"])
