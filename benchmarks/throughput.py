@@ -22,12 +22,9 @@ end, lines for `hardware.estimates`.
 
 import argparse
 import os
-import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +33,7 @@ import plain
 import torch
 from diffusers import AutoencoderKL
 from diffusers.models.attention_processor import AttnProcessor2_0
+from measuring import Step, counted, difference, matrix_rate, once, wait
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPTextConfig, CLIPTextModel
@@ -53,24 +51,6 @@ from leavekout.training import train
 from leavekout.unet import build_scheduler, build_unet, select_weights, strided_timesteps
 
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "coco.yaml"
-
-
-@dataclass
-class Step:
-    """One thing that is timed.
-
-    Args:
-        run: does `samples` samples, and returns what to compare, or None.
-        flop: of a sample, counted in a first run.
-        rates, memory_mb: of each round.
-    """
-
-    name: str
-    run: Callable[[], Any]
-    samples: int
-    flop: float = 0.0
-    rates: list[float] = field(default_factory=list)
-    memory_mb: list[float] = field(default_factory=list)
 
 
 class Bench:
@@ -107,8 +87,6 @@ class Bench:
             room_gb=100,
         )
 
-    # Training.
-
     def training(self) -> Step:
         """Ours, from the stream of samples to AdamW; the first steps are left out of the time."""
         size, skip, steps = (128, 30, 226) if self.on_gpu else (16, 1, 3)
@@ -126,10 +104,10 @@ class Bench:
         def on_step(number: int, loss: Tensor) -> None:
             nonlocal began
             if number == skip - 1:
-                self.wait()
+                wait(self.device)
                 began = time.perf_counter()
             elif number == skip + steps - 1:
-                self.wait()
+                wait(self.device)
                 step.rates.append(step.samples / (time.perf_counter() - began))
 
         def run() -> None:
@@ -164,8 +142,6 @@ class Bench:
             size * steps,
         )
 
-    # The sweep.
-
     def sweep(self) -> Step:
         """Ours."""
         config = self.e.losses.model_copy(update={"precision": self.precision(self.e.losses)})
@@ -187,8 +163,6 @@ class Bench:
             lambda: plain.sweep(self.plain_unet, self.scheduler, self.data, config, **options),
             images * 2 * 5 * 20,
         )
-
-    # The Fisher information.
 
     def fisher(self) -> Step:
         """Ours."""
@@ -213,8 +187,6 @@ class Bench:
             lambda: plain.fisher(self.plain_unet, self.scheduler, self.data, weights, **options),
             samples,
         )
-
-    # Projected gradients.
 
     def gradients(self, name: str) -> Step:
         """Ours, of an entry of `gradients`."""
@@ -253,10 +225,8 @@ class Bench:
             rows * config.draws,
         )
 
-    # The encoders, at Stable Diffusion 2's sizes.
-
     def images_to_latents(self) -> Step:
-        """The VAE's encoder."""
+        """The encoder of Stable Diffusion 2's VAE."""
         vae = AutoencoderKL(
             block_out_channels=(128, 256, 512, 512), layers_per_block=2, sample_size=128,
             down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
@@ -271,7 +241,7 @@ class Bench:
         return Step("images to latents", run, count)
 
     def captions_to_states(self) -> Step:
-        """The text tower."""
+        """The text tower of Stable Diffusion 2."""
         model = CLIPTextModel(
             CLIPTextConfig(
                 hidden_size=1024,
@@ -292,13 +262,6 @@ class Bench:
 
         return Step("captions to states", run, count)
 
-    # Measuring.
-
-    def wait(self) -> None:
-        """Until the GPU has done what it was given."""
-        if self.on_gpu:
-            torch.cuda.synchronize()
-
     def precision_of(self, step: Step) -> Precision:
         """What a step's products are in."""
         sections: dict[str, Any] = {
@@ -310,63 +273,6 @@ class Bench:
         section = sections.get(step.name.removesuffix(", plain"))
         return "float32" if section is None else self.precision(section)
 
-    def matrix_rate(self, precision: Precision) -> float:
-        """FLOP a second of a large matrix product, the best of five."""
-        n = 8192 if self.on_gpu else 2048
-        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-        a, b = (torch.randn(n, n, device=self.device, dtype=dtype) for _ in range(2))
-        best = 0.0
-        with arithmetic(precision, self.device):
-            for _ in range(5):
-                self.wait()
-                began = time.perf_counter()
-                a @ b
-                self.wait()
-                best = max(best, 2 * n**3 / (time.perf_counter() - began))
-        return best
-
-    def once(self, step: Step) -> Any:
-        """Runs a step and notes its rate (training notes its own) and the peak of memory."""
-        rates = len(step.rates)
-        reset_peak(self.device)
-        self.wait()
-        began = time.perf_counter()
-        result = step.run()
-        self.wait()
-        if len(step.rates) == rates:
-            step.rates.append(step.samples / (time.perf_counter() - began))
-        step.memory_mb.append(peak_mb(self.device))
-        return result
-
-
-def reset_peak(device: torch.device) -> None:
-    """Forgets the peak of memory so far, where the system can."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    elif Path("/proc/self/clear_refs").exists():
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_mb(device: torch.device) -> float:
-    """The peak of the GPU's memory, or of the process's."""
-    if device.type == "cuda":
-        return 1e-6 * torch.cuda.max_memory_allocated()
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024e-6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024e-6
-
-
-def counted(step: Step) -> Any:
-    """A first run, whose operations are counted and whose time is not taken."""
-    if step.name.startswith("training"):
-        return None  # a forward pass counted, and twice as much backward; see main
-    with FlopCounterMode(display=False) as counter:
-        result = step.run()
-    step.flop = counter.get_total_flops() / step.samples
-    return result
-
 
 def forward_flop(bench: Bench) -> float:
     """Operations of a forward pass of one sample as diffusers makes it."""
@@ -374,14 +280,6 @@ def forward_flop(bench: Bench) -> float:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         bench.plain_unet(x, t, torch.randn(1, 77, 1024, device=bench.device))
     return float(counter.get_total_flops())
-
-
-def difference(ours: Any, other: Any) -> float:
-    """The largest difference, relative to the largest value."""
-    if isinstance(ours, dict):
-        return max(difference(ours[name], other[name]) for name in ours)
-    a, b = (np.asarray(x.cpu() if isinstance(x, Tensor) else x) for x in (ours, other))
-    return float(np.abs(a[: len(b)] - b).max() / np.abs(b).max())
 
 
 def main() -> None:
@@ -415,9 +313,9 @@ def main() -> None:
     peaks: dict[Precision, list[float]] = {bench.precision_of(step): [] for step in steps}
     for _ in range(arguments.rounds):
         for precision, rates in peaks.items():
-            rates.append(bench.matrix_rate(precision))
+            rates.append(matrix_rate(precision, bench.device))
         for step in steps:
-            bench.once(step)
+            once(step, bench.device)
     peak = {precision: statistics.median(rates) for precision, rates in peaks.items()}
     name = (
         torch.cuda.get_device_name() if bench.on_gpu else f"{torch.get_num_threads()} CPU threads"
