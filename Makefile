@@ -13,8 +13,7 @@ export OMP_NUM_THREADS ?= 1
 setup: $(READY)
 
 demo: $(READY)
-	$(BIN)/snakemake --cores all --configfile config/$(EXPERIMENT).yaml --quiet rules reason host \
-	    --report results/$(EXPERIMENT)/report.html --report-after-run
+	$(BIN)/snakemake --cores all --configfile config/$(EXPERIMENT).yaml --quiet rules reason host
 	@$(BIN)/python workflow/scripts/show_tables.py results/$(EXPERIMENT)
 
 # Every heavy step at COCO's architecture on this machine, beside plain loops; some minutes.

@@ -15,9 +15,15 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/encoders.smk"
 include: "workflow/rules/source.smk"
-include: "workflow/rules/counterfactual.smk"
-include: "workflow/rules/oracle.smk"
-include: "workflow/rules/report.smk"
+include: "workflow/rules/pictures.smk"
+
+
+if not MODELS:
+
+    include: "workflow/rules/counterfactual.smk"
+    include: "workflow/rules/oracle.smk"
+    include: "workflow/rules/statistics.smk"
+    include: "workflow/rules/report.smk"
 
 
 for rule_file in sorted(Path(workflow.basedir).glob("workflow/rules/attribution/*.smk")):
@@ -30,7 +36,13 @@ for rule_file in config["extra_rules"]:
     include: str(Path(rule_file).resolve())
 
 
-include: "workflow/rules/forgetting.smk"
+if MODELS:
+
+    include: "workflow/rules/customized.smk"
+
+else:
+
+    include: "workflow/rules/forgetting.smk"
 
 
 require_known_methods()
@@ -39,16 +51,7 @@ require_known_methods()
 rule all:
     default_target: True
     input:
-        # The evaluations are named, too, so that a deleted one is made again.
-        TEST_EVALUATIONS,
-        CONTROLS,
-        "<results>/tables/leave_k_out.csv",
-        "<results>/tables/paired.csv",
-        "<results>/tables/forgetting.csv" if FORGETTING["methods"] else [],
-        "<results>/figures/measures.png",
-        "<results>/figures/ranking.png",
-        collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
-        collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
+        RESULTS,
 
 
 # Before a study and after: what it will cost and has cost, rule by rule. Runs nothing.
@@ -69,7 +72,7 @@ rule plan:
 # What comes from the network, for the node that has one.
 rule fetch:
     input:
-        f"{ROOT}/dataset.json",
+        DATASET_CHECKSUM,
         collect("<results>/encoders/{encoder}", encoder=FETCHED),
 
 

@@ -53,6 +53,8 @@ def train_and_measure(
     data = EncodedData.load(
         files | {"images": str(results / "data" / "images.parquet")}, device=device, room_gb=4
     )
+    assert e.training
+    assert e.evaluation
     unet = build_unet(e.model.unet, seed=e.training.seed, device=device)
     removed = np.empty(0, np.int64) if removal is None else np.load(removal)
     curve: list[torch.Tensor] = []
@@ -93,9 +95,13 @@ def main() -> None:
     arguments = parser.parse_args()
     e = resolve(read_yaml(arguments.configfile), [arguments.configfile])
     results = arguments.results or Path("results") / e.experiment
-    before = pd.read_csv(results / "tables" / "per_query.csv").query("method != 'no_removal'")
+    measurements = pd.read_parquet(results / "tables" / "measurements.parquet")
+    before = measurements.query("measure == 'delta_loss' and method != 'no_removal'").rename(
+        columns={"value": "delta_loss"}
+    )
     names = [str(n) for n in pd.read_parquet(results / "queries" / "queries.parquet")["query"]]
     tested = [name for name in names if name.startswith("q")]
+    assert e.counterfactual
     ks = e.counterfactual.k
     removals = {
         (method, (query,), k): results / "removal" / method / query / f"k{k}.npy"

@@ -123,6 +123,7 @@ def main() -> None:
     scheduler = build_scheduler(e.model.noise_schedule)
     variant = next(iter(e.unlearning.values()))
     names = pd.read_parquet(results / "queries" / "queries.parquet")["query"].tolist()
+    assert e.counterfactual
     k = e.counterfactual.k[0]
 
     def sweep(unet: Any, precision: str) -> np.ndarray:

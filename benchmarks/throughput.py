@@ -90,6 +90,7 @@ class Bench:
     def training(self) -> Step:
         """Ours, from the stream of samples to AdamW; the first steps are left out of the time."""
         size, skip, steps = (128, 30, 226) if self.on_gpu else (16, 1, 3)
+        assert self.e.training
         config = self.e.training.model_copy(
             update={
                 "batch_size": size,

@@ -88,9 +88,7 @@ def scheduler() -> Any:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which the tiny experiment has run."""
     folder = copy_project(tmp_path_factory.mktemp("project") / "copy")
-    result = snakemake(
-        folder, *TINY, "--report", "results/tiny/report.html", "--report-after-run", "all", "tuning"
-    )
+    result = snakemake(folder, *TINY, "--", "all", "tuning")
     assert result.returncode == 0, said(result)
     return folder
 

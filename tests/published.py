@@ -85,6 +85,13 @@ def write_models(hub: Path) -> None:
     """The repositories that `config/coco.yaml` names, of models made narrow and random."""
     torch.manual_seed(0)
     diffusion = hub / "sd2-community" / "stable-diffusion-2-base"
+    write_stable_diffusion(diffusion)
+    (diffusion / "vae" / "diffusion_pytorch_model.bin").write_bytes(b"a pickle, not to be fetched")
+    write_encoders(hub)
+
+
+def write_stable_diffusion(folder: Path) -> None:
+    """VAE, text encoder and tokenizer in the folders of a Stable Diffusion."""
     AutoencoderKL(
         block_out_channels=(8, 8, 8, 8),
         down_block_types=("DownEncoderBlock2D",) * 4,
@@ -93,15 +100,17 @@ def write_models(hub: Path) -> None:
         norm_num_groups=4,
         scaling_factor=0.18215,
         sample_size=128,
-    ).save_pretrained(diffusion / "vae")
+    ).save_pretrained(folder / "vae")
     text = CLIPTextConfig(
         hidden_size=TEXT_WIDTH, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
         max_position_embeddings=77,
     )  # fmt: skip
-    CLIPTextModel(text).save_pretrained(diffusion / "text_encoder")
-    build_tokenizer(77).save_pretrained(diffusion / "tokenizer")
-    (diffusion / "vae" / "diffusion_pytorch_model.bin").write_bytes(b"a pickle, not to be fetched")
+    CLIPTextModel(text).save_pretrained(folder / "text_encoder")
+    build_tokenizer(77).save_pretrained(folder / "tokenizer")
 
+
+def write_encoders(hub: Path) -> None:
+    """The repositories of CLIP and DINO."""
     clip = open_clip.CLIP(**clip_config(CLIP, 32))
     save_clip(clip, CLIP, 32, hub / "timm" / "vit_base_patch32_clip_224.openai")
 

@@ -10,6 +10,7 @@ because slurmd starts jobs as their owners.
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import socket
@@ -25,6 +26,7 @@ PACKAGES = ("slurmctld", "slurmd", "slurm-client", "slurmdbd", "munge", "mariadb
 # Snakemake's plugin takes SLURM_CONF from the environment of its jobs, so that their `srun` finds
 # the configuration in this place alone.
 DEFAULT_CONF = Path("/etc/slurm/slurm.conf")
+PREFIX = "slurm-"  # of the folder of a cluster of ours
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "slurmdbd", "munged", "mariadbd")
 
 SLURM_CONF = """
@@ -97,9 +99,25 @@ def why_not() -> str | None:
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if missing:
         return f"not installed: {', '.join(missing)} (`make test-slurm` installs them on Debian)"
+    _forget_killed()
     if DEFAULT_CONF.exists():
         return f"this machine has a SLURM of its own ({DEFAULT_CONF})"
     return None
+
+
+def _forget_killed() -> None:
+    """Removes the link that a cluster of ours left behind when it was killed."""
+    if not DEFAULT_CONF.is_symlink():
+        return
+    conf = DEFAULT_CONF.readlink()
+    if not conf.parent.name.startswith(PREFIX):
+        return
+    found = re.search(r"^SlurmctldPort=(\d+)", conf.read_text(), re.M) if conf.exists() else None
+    if found:
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", int(found[1]))) == 0:
+                return
+    DEFAULT_CONF.unlink()
 
 
 def install() -> None:
@@ -242,7 +260,7 @@ class Cluster:
 @contextmanager
 def cluster() -> Iterator[Cluster]:
     """A running cluster, which ends with the block."""
-    with tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)  # munge's clients have to reach its socket
         running = Cluster(folder)

@@ -62,6 +62,8 @@ def test_gradients_of_all_weights_are_projected_at_cocos_architecture() -> None:
 
 def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
     experiment, images = coco(), 4
+    assert experiment.training
+    assert experiment.evaluation
     data = coco_data(images)
     model, scheduler = experiment.model, build_scheduler(experiment.model.noise_schedule)
 

@@ -42,6 +42,8 @@ def test_the_readme_explains_every_key() -> None:
 def test_coco_has_the_papers_values() -> None:
     coco = resolved(CONFIG / "coco.yaml")
     assert coco.dataset.images == 118_287
+    assert coco.training
+    assert coco.counterfactual
     assert coco.training.epochs == 200
     assert (coco.training.batch_size, coco.training.learning_rate) == (128, 1e-4)
     assert coco.fisher.samples == 5 * coco.dataset.images
@@ -79,6 +81,9 @@ def test_coco_has_the_papers_values() -> None:
         ({"losses": {"captions": 9}}, "'losses.captions' is 9, but 'dataset.captions' keeps 5"),
         ({"evaluation": {"timestep_stride": 2000}}, "more than the 1000 timesteps"),
         ({"counterfactual": {"retrain_seeds": [0]}}, "the source model's own seed"),
+        ({"counterfactual": {"k": []}}, "'counterfactual.k' is [], but"),
+        ({"counterfactual": {"random": {"sets": 5, "half_size_sets": 4}}},
+         "leaves one model alone"),
         ({"tuning": {"methods": ["unlearning"], "k": [100]}}, "'queries.tuning' is 0"),
         ({"counterfactual": {"k": [50, 50]}}, "'counterfactual.k' is [50, 50], but value error"),
         ({"methods": []}, "'methods' is [], but"),

@@ -37,3 +37,14 @@ def test_documented_calls_of_snakemake_are_understood(command: str, tmp_path: Pa
         cwd=ROOT, env=ENV, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert result.returncode == 0, said(result)
+
+
+def test_figures_that_documents_show_are_there() -> None:
+    documents = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("results/*/README.md")]
+    shown = [
+        path.parent / target
+        for path in documents
+        for target in re.findall(r"!?\[[^\]]*\]\(([^)#:]+)\)", path.read_text())
+    ]
+    assert len(shown) > 20
+    assert [str(path) for path in shown if not path.exists()] == []

@@ -14,8 +14,8 @@ from leavekout.artifacts import save_npy, save_table
 from leavekout.data import DeviceArray
 from leavekout.errors import InputError
 from leavekout.evaluation import loss_change, mean_squared_error, measures, split_pictures
+from leavekout.forgetting import forgetting_table
 from leavekout.queries import Queries, choose_related
-from leavekout.tables import forgetting_table
 
 
 def embed(images: np.ndarray) -> torch.Tensor:

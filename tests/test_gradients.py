@@ -247,6 +247,25 @@ def test_datainf_scores_are_the_closed_form() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("solver", ["ridge", "datainf"])
+def test_images_that_a_model_was_not_trained_on_change_no_others_score(solver: str) -> None:
+    rng = np.random.default_rng(2)
+    features = rng.standard_normal((9, 2, 2, 4)).astype(np.float32)
+    queries = torch.from_numpy(rng.standard_normal((2, 2, 4)))
+    trained = np.arange(9) < 7
+
+    def scores(of: np.ndarray, trained: np.ndarray | None) -> np.ndarray:
+        options: Any = {"damping": 0.5, "device": CPU, "trained": trained}
+        if solver == "ridge":
+            return ridge_scores(of, queries, **options)
+        return datainf_scores(of, queries, [40, 10], **options)
+
+    found = scores(features, trained)
+    assert found.shape == (2, 9, 2)
+    np.testing.assert_allclose(found[:, :7], scores(features[:7], None), rtol=1e-9)
+    assert not np.allclose(found, scores(features, None))
+
+
 class _Output(AbstractModelOutput):
     """The objective of one image, the mean over its draws, as traker asks for it."""
 

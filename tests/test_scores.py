@@ -70,9 +70,9 @@ def test_similarity_is_the_larger_cosine_of_image_and_flip() -> None:
     expected = np.array([
         [max(cosine(q, image), cosine(q, image[:, ::-1])) for image in pixels] for q in queries
     ])  # fmt: skip
-    found = similarity_scores(queries, pixels, flattened, flips=True, batch=3)
+    found = similarity_scores(queries, pixels, flattened, flips=True, part_bytes=900)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
-    unflipped = similarity_scores(queries, pixels, flattened, flips=False, batch=3)
+    unflipped = similarity_scores(queries, pixels, flattened, flips=False, part_bytes=900)
     plain = [[cosine(q, image) for image in pixels] for q in queries]
     np.testing.assert_allclose(unflipped, plain, rtol=1e-6)
 

@@ -213,7 +213,7 @@ def test_a_disturbed_training_ends_in_the_same_tables(
 ) -> None:
     folder, submitted = outcomes[disturb.__name__].result()
     assert tables(folder) == tables(study)
-    assert len(tables(folder)) == 3
+    assert len(tables(folder)) == 8
     weights = f"results/tiny/removal/{CELL}.npy"
     assert (folder / weights).read_bytes() == (study / weights).read_bytes()
     log = slurm_logs(folder)

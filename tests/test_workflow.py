@@ -10,16 +10,24 @@ from project import TINY, said, snakemake
 
 
 def test_tables_hold_every_method_query_and_control(results: Path) -> None:
-    per_query = pd.read_csv(results / "tables" / "per_query.csv")
-    assert list(per_query) == ["method", "query", "k", "seed", "delta_loss", "mse", "clip"]
-    counts = per_query.groupby(["method", "k"]).size().to_dict()
+    measurements = pd.read_parquet(results / "tables" / "measurements.parquet")
+    dictionary = pd.read_csv(results / "tables" / "dictionary.csv")
+    assert dictionary["column"].tolist() == list(measurements)
+    values = measurements.pivot(
+        index=["method", "k", "query", "training_seed"], columns="measure", values="value"
+    )
+    counts = values.groupby(["method", "k"]).size().to_dict()
     assert counts == {
         ("unlearning", 20): 2, ("pixel", 20): 2, ("random", 20): 2, ("no_removal", 0): 2
     }  # fmt: skip
-    assert np.isfinite(per_query[["delta_loss", "mse", "clip"]]).all(axis=None)
-    assert per_query["clip"].between(-1, 1 + 1e-6).all()
-    summary = pd.read_csv(results / "tables" / "leave_k_out.csv")
-    assert {"method", "k", "n_queries", "delta_loss", "delta_loss_se"} <= set(summary)
+    assert np.isfinite(values).all(axis=None)
+    assert values["clip"].between(-1, 1 + 1e-6).all()
+    errors = measurements.set_index("measure")["evaluation_error"]
+    assert (errors["delta_loss"] > 0).all()
+    assert (errors[["mse", "clip"]] == 0).all()
+    estimates = pd.read_csv(results / "tables" / "estimates.csv")
+    assert len(estimates) == 3 * 4
+    assert set(estimates["n_queries"]) == {2}
     tuning = pd.read_csv(results / "tables" / "tuning.csv")
     assert set(tuning["method"]) == {"ascent", "random", "no_removal"}
 
@@ -36,13 +44,29 @@ def test_figures_and_a_self_contained_report_are_made(results: Path) -> None:
         "measures.png",
         "measures.pdf",
         "ranking.png",
+        "equivalents.pdf",
+        "agreement.svg",
         "attributed/q000.png",
         "regenerated/q001.png",
     ):
         assert (results / "figures" / name).stat().st_size > 2000
     report = (results / "report.html").read_text()
-    assert "measures against K" in report
-    assert not re.search(r'<(script|link|img)[^>]+(src|href)="http', report)
+    prompt = pd.read_parquet(results / "queries" / "queries.parquet")["prompt"][0]
+    assert prompt in report
+    for text in ("pixel", "train_vae", "retrain, random", "transformers"):  # costs, versions
+        assert f"<td>{text}</td>" in report or f">{text}</th>" in report
+    assert not re.search(r'(src|href)="(?!data:|#)', report)
+    assert len(report) < 20e6
+    assert r"\toprule" in (results / "tables" / "headline.tex").read_text()
+
+
+def test_figures_are_the_same_bytes_each_time(project: Path, results: Path) -> None:
+    files = [results / "figures" / f"ranking.{kind}" for kind in ("png", "pdf", "svg")]
+    before = [path.read_bytes() for path in files]
+    target = str(files[0].relative_to(project))
+    result = snakemake(project, *TINY, "--forcerun", "plot_ranking", "--", target)
+    assert result.returncode == 0, said(result)
+    assert [path.read_bytes() for path in files] == before
 
 
 def test_every_job_has_a_log_and_a_benchmark(results: Path) -> None:

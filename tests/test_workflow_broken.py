@@ -12,7 +12,7 @@ from project import TINY, planned, said, snakemake
 def test_scores_that_are_not_numbers_stop_before_training(project: Path, results: Path) -> None:
     path = results / "attribution" / "pixel" / "q000.npy"
     weights = results / "retrained" / "pixel" / "q000" / "k20" / "model.safetensors"
-    table = (results / "tables" / "per_query.csv").read_bytes()
+    table = (results / "tables" / "estimates.csv").read_bytes()
     good = path.read_bytes()
     np.save(path, np.full(1797, np.nan, np.float32))
     result = snakemake(project, *TINY)
@@ -23,7 +23,7 @@ def test_scores_that_are_not_numbers_stop_before_training(project: Path, results
     assert "100 %" not in (results / "logs" / "retrain/pixel/q000/k20.log").read_text()
     path.write_bytes(good)
     assert snakemake(project, *TINY).returncode == 0
-    assert (results / "tables" / "per_query.csv").read_bytes() == table
+    assert (results / "tables" / "estimates.csv").read_bytes() == table
 
 
 def test_an_unknown_method_is_said_before_anything_runs(project: Path) -> None:
@@ -44,7 +44,7 @@ def test_truncated_artifacts_are_said_and_nothing_else_is_harmed(
 ) -> None:
     """A retraining that reads one fails in one sentence; with the file restored, it runs."""
     evaluation = results / "evaluation" / "pixel" / "q001" / "k20.json"
-    table = (results / "tables" / "per_query.csv").read_bytes()
+    table = (results / "tables" / "estimates.csv").read_bytes()
     target = "results/tiny/removal/pixel/q001/k20.npy"
     for name, kind in (("latents.npy", "npy array"), ("images.parquet", "parquet file")):
         path = results / "data" / name
@@ -56,12 +56,12 @@ def test_truncated_artifacts_are_said_and_nothing_else_is_harmed(
         assert f"data/{name}: not a whole {kind}" in said(result)
         assert "Traceback" not in said(result)
         assert evaluation.exists()
-        assert (results / "tables" / "per_query.csv").read_bytes() == table
+        assert (results / "tables" / "estimates.csv").read_bytes() == table
         path.write_bytes(good)
         os.utime(path, (when, when))
     result = snakemake(project, *TINY)
     assert result.returncode == 0, said(result)
-    assert (results / "tables" / "per_query.csv").read_bytes() == table
+    assert (results / "tables" / "estimates.csv").read_bytes() == table
 
 
 def test_the_bill_counts_what_is_done_and_what_is_left(project: Path, results: Path) -> None:

@@ -38,7 +38,9 @@ def test_another_k_runs_only_its_own_retrainings(project: Path) -> None:
     assert jobs.pop("evaluate") == 2 * 2
     assert jobs.pop("retrain_random") == jobs.pop("evaluate_control") == 1  # random, at the new K
     assert set(jobs) == {
-        "tabulate", "plot_measures", "plot_ranking", "draw_regenerated", "all", "total"
+        "tabulate", "estimate", "compare", "find_equivalents", "foretell", "write_headline",
+        "plot_measures", "plot_ranking", "plot_equivalents", "plot_agreement", "draw_regenerated",
+        "write_report", "all", "total",
     }  # fmt: skip
 
 
@@ -52,16 +54,18 @@ def test_a_changed_formula_parameter_reruns_what_depends_on_it(project: Path) ->
 
 
 def test_a_deleted_evaluation_runs_only_itself_and_the_tables(project: Path, results: Path) -> None:
-    table = (results / "tables" / "per_query.csv").read_bytes()
+    table = (results / "tables" / "estimates.csv").read_bytes()
     (results / "evaluation" / "pixel" / "q000" / "k20.json").unlink()
     jobs = planned(project, *TINY)
     assert jobs.pop("evaluate") == 1
     assert set(jobs) == {
-        "tabulate", "plot_measures", "plot_ranking", "draw_regenerated", "all", "total"
+        "tabulate", "estimate", "compare", "find_equivalents", "foretell", "write_headline",
+        "plot_measures", "plot_ranking", "plot_equivalents", "plot_agreement", "draw_regenerated",
+        "write_report", "all", "total",
     }  # fmt: skip
     result = snakemake(project, *TINY)
     assert result.returncode == 0, said(result)
-    assert (results / "tables" / "per_query.csv").read_bytes() == table
+    assert (results / "tables" / "estimates.csv").read_bytes() == table
 
 
 def test_a_data_set_that_lies_in_a_folder_is_not_made_again(project: Path) -> None:

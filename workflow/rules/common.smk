@@ -13,9 +13,6 @@ from leavekout.experiment import offer_package, require_unchanged, resolve
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
-report: "../report/workflow.rst"
-
-
 try:
     EXPERIMENT = resolve(config, [Path(file) for file in workflow.configfiles])
     require_unchanged(EXPERIMENT)
@@ -35,22 +32,23 @@ pathvars:
 # Used with `--software-deployment-method conda`; otherwise jobs run where Snakemake runs.
 CONDA = str(Path(workflow.basedir) / "environment.yml")
 # Where trainings take minutes, jobs share cluster jobs, and those without a GPU run locally.
-SMALL = COSTS.training().short
+SMALL = COSTS.small()
 HARDWARE = config["hardware"]
-COUNTERFACTUAL = config["counterfactual"]
-TEST_QUERIES = [f"q{i:03d}" for i in range(config["queries"]["test"])]
-TUNING_QUERIES = [f"t{i:03d}" for i in range(config["queries"]["tuning"])]
+# Customized models, if the experiment is theirs: each has queries of its own.
+CUSTOMIZED = config["customized"]
+MODELS = list(EXPERIMENT.customized.kinds()) if CUSTOMIZED else []
+TEST_NUMBERS = [f"q{i:03d}" for i in range(config["queries"]["test"])]
+TUNING_NUMBERS = [f"t{i:03d}" for i in range(config["queries"]["tuning"])]
+TEST_QUERIES = [f"{model}-{n}" for model in MODELS for n in TEST_NUMBERS] or TEST_NUMBERS
+TUNING_QUERIES = [f"{model}-{n}" for model in MODELS for n in TUNING_NUMBERS] or TUNING_NUMBERS
 QUERIES = TEST_QUERIES + TUNING_QUERIES
 METHODS = config["methods"]
 # Each entry of these sections is a method that needs no rule of its own.
 METHOD_SECTIONS = ("unlearning", "embeddings", "influence", "external")
-FORGETTING = config["forgetting"] or {"methods": [], "k": [], "related": 0, "seed": 0}
 TUNING = config["tuning"] or {"methods": [], "k": []}
-
-# The cases of the controls: random sets, and trainings of other seeds that remove nothing.
-RANDOM_SETS = [f"s{i}" for i in range(COUNTERFACTUAL["random"]["sets"])]
-RANDOM_KS = sorted({*COUNTERFACTUAL["k"], *EXPERIMENT.counterfactual.random.sizes()})
-RETRAIN_SEEDS = [f"seed{seed}" for seed in COUNTERFACTUAL["retrain_seeds"]]
+# Customized models' files may be given in folders, which need not be there when a study is planned.
+GIVEN = bool(MODELS) and config["dataset"]["source"] == "folder"
+BEGUN = Path(f"results/{config['experiment']}/data/images.parquet").exists()
 
 # Big static files are ancient(): a touched 93 GB file must not restart a study. Beside each stands a
 # small file with its checksum, an ordinary input, through which a new content does restart what
@@ -68,6 +66,16 @@ ENCODED = {
     "latents_checksum": "<results>/data/latents.json",
     "text_checksum": "<results>/data/text.json",
 }
+# What methods score: the training set; of customized models pool and exemplars, whose captions hold
+# the models' tokens.
+SCORED = ENCODED
+if MODELS:
+    SCORED = {
+        **ENCODED,
+        "text": ancient("<results>/customized/text.npy"),
+        "null_text": "<results>/customized/null_text.npy",
+        "text_checksum": "<results>/customized/text.json",
+    }
 
 
 # With `resources: [batch_slot=1]`, as in slurm/config.yaml, the jobs of a batch run one by one.
@@ -75,9 +83,15 @@ resource_scopes:
     batch_slot="local",
 
 
+def one_of(names):
+    """A wildcard constraint to these names; where there are none, nothing matches."""
+    return "|".join(names) or "(?!)"
+
+
 wildcard_constraints:
     method="[a-z][a-z0-9_-]*",
-    query=r"[qt]\d\d\d+",
+    model=one_of(MODELS) if MODELS else r"source|seed\d+",
+    query=f"({one_of(MODELS)})-[qt]\\d\\d\\d+" if MODELS else r"[qt]\d\d\d+",
     case=r"(s|seed|g)\d+",
     number=r"\d+",
     seed=r"\d+",
@@ -124,24 +138,60 @@ def batched(stage):
     return stage if SMALL else None
 
 
-def one_of(names):
-    """A wildcard constraint to these names; where there are none, nothing matches."""
-    return "|".join(names) or "(?!)"
+def weights_of(model):
+    """The weights of a model that generates or explains queries.
 
-
-def related_of(query):
-    """The names of the related prompts of a query."""
-    return [f"{query}-r{i:02d}" for i in range(FORGETTING["related"])]
-
-
-def source_model(seed):
-    """The weights of a source model: θ0, or one of an ensemble's, trained with another seed.
-
-    The latter are the models that nothing was removed from; see `retrain_without_removal`.
+    That is the source model θ0; one of an ensemble's, trained with another seed (`seed3`, a model
+    that nothing was removed from; see `retrain_without_removal`); or θ0 and what a customized model
+    has in place of some of its weights.
     """
-    if int(seed) == config["training"]["seed"]:
-        return "<results>/source/model.safetensors"
-    return f"<results>/retrained/no_removal/seed{seed}/k0/model.safetensors"
+    source = "<results>/source/model.safetensors"
+    if model in MODELS:
+        return [source, f"<results>/models/{model}/weights.safetensors"]
+    if model in ("source", f"seed{(config['training'] or {}).get('seed')}"):
+        return source
+    return f"<results>/retrained/no_removal/{model}/k0/model.safetensors"
+
+
+def model_of(query):
+    """The name of the model that generated a query."""
+    return query.rsplit("-", 1)[0] if MODELS else "source"
+
+
+def present(file):
+    """The file; nothing, if it is of given customized models and is not there yet.
+
+    So a study can be planned before its files are there; then the job says which is missing.
+    """
+    return [] if GIVEN and not BEGUN and not Path(file).exists() else file
+
+
+def given_customization(wildcards):
+    """A customized model's files in its given folder, as far as they are there."""
+    folder = Path(CUSTOMIZED["root"], wildcards.model)
+    patterns = ("pytorch_custom_diffusion_weights.*", "<*>.*")
+    return sorted(str(path) for pattern in patterns for path in folder.glob(pattern))
+
+
+def weights_file(path):
+    """Leave-K-out weights are large: kept only where the configuration says so."""
+    return path if config["counterfactual"]["keep_models"] else temp(path)
+
+
+def unlearning_settings(method):
+    """A variant's settings, but those that its inputs tell of, or its box.
+
+    A box belongs to one query, so another query's box reruns nothing.
+    """
+    settings = {**config["unlearning"][method], "boxes": {}}
+    del settings["without_token"]
+    return settings
+
+
+def query_text_of(method):
+    """The prompts' states from which a variant of unlearning starts: with V* or without it."""
+    without = config["unlearning"][method]["without_token"]
+    return "<results>/queries/" + ("text_without_token.npy" if without else "text.npy")
 
 
 def external_scores(wildcards):
@@ -150,16 +200,11 @@ def external_scores(wildcards):
     return str(table if table.exists() else table.with_suffix(".npy"))
 
 
-def weights_file(path):
-    """Leave-K-out weights are large: kept only where the configuration says so."""
-    return path if COUNTERFACTUAL["keep_models"] else temp(path)
-
-
 def require_known_methods():
     """Stops with one sentence if a method is named that nothing makes."""
     named = [name for section in METHOD_SECTIONS for name in config[section]]
     for method in [*METHODS, *TUNING["methods"]]:
-        path = f"results/{config['experiment']}/attribution/{method}/q000.npy"
+        path = f"results/{config['experiment']}/attribution/{method}/{TEST_QUERIES[0]}.npy"
         if not any(producer.is_producer(path) for producer in workflow.rules):
             raise WorkflowError(
                 f"methods: nothing in workflow/rules/attribution/ writes the scores of '{method}'; "

@@ -1,13 +1,21 @@
 # The counterfactual: remove the top K, retrain from scratch, measure what is lost.
 
+COUNTERFACTUAL = config["counterfactual"]
+# The cases of the controls: random sets, and trainings of other seeds that remove nothing.
+RANDOM_SETS = [f"s{i}" for i in range(COUNTERFACTUAL["random"]["sets"])]
+RANDOM_KS = sorted({*COUNTERFACTUAL["k"], *EXPERIMENT.counterfactual.random.sizes()})
+# Sets of half of the images, from which linear datamodeling scores are had.
+HALF = config["dataset"]["images"] // 2
+HALF_SETS = [f"s{i}" for i in range(COUNTERFACTUAL["random"]["half_size_sets"])]
+RETRAIN_SEEDS = [f"seed{seed}" for seed in COUNTERFACTUAL["retrain_seeds"]]
 
 TEST_EVALUATIONS = evaluations(METHODS, TEST_QUERIES, COUNTERFACTUAL["k"])
 TUNING_EVALUATIONS = evaluations(TUNING["methods"], TUNING_QUERIES, TUNING["k"])
 # The controls belong to no query, so each of these models is evaluated on all of them.
 NO_REMOVAL = collect("<results>/evaluation/no_removal/{case}/k0.json", case=RETRAIN_SEEDS)
-CONTROLS = NO_REMOVAL + collect(
-    "<results>/evaluation/random/{case}/k{k}.json", case=RANDOM_SETS, k=RANDOM_KS
-)
+SWEEP = evaluations("random", RANDOM_SETS, RANDOM_KS)
+HALVES = evaluations("random", HALF_SETS, HALF)
+CONTROLS = NO_REMOVAL + SWEEP + [model for model in HALVES if model not in SWEEP]
 
 
 rule retrain:

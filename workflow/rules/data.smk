@@ -2,6 +2,16 @@
 
 DATASET = config["dataset"]
 ROOT = DATASET["root"]
+IMAGES, ANNOTATIONS = (f"{ROOT}/{DATASET[key]}" for key in ("train_images", "train_annotations"))
+# What else the table of images is made of; other studies take it for the queries' prompts.
+CAPTIONS = (
+    [f"{CUSTOMIZED['root']}/{model}/exemplars.json" for model in MODELS]
+    if MODELS
+    else f"{ROOT}/{DATASET['prompt_annotations']}"
+)
+# Of customized models in folders it is the study's, since studies may share a pool.
+DATASET_CHECKSUM = "<results>/data/dataset.json" if GIVEN else f"{ROOT}/dataset.json"
+
 
 if DATASET["source"] == "digits":
 
@@ -22,6 +32,28 @@ if DATASET["source"] == "digits":
             version=1,
         script:
             "../scripts/write_digits.py"
+
+elif DATASET["source"] == "digits_custom":
+
+    rule write_customized_digits:
+        output:
+            images=directory(f"{ROOT}/{DATASET['train_images']}"),
+            train=f"{ROOT}/{DATASET['train_annotations']}",
+            models=directory(CUSTOMIZED["root"]),
+            checksum=f"{ROOT}/dataset.json",
+        log:
+            "<logs>/write_customized_digits.log",
+        benchmark:
+            "<benchmarks>/write_customized_digits.tsv"
+        localrule: True
+        conda:
+            CONDA
+        params:
+            objects=CUSTOMIZED["objects"],
+            styles=CUSTOMIZED["styles"],
+            version=1,
+        script:
+            "../scripts/write_customized_digits.py"
 
 elif DATASET["source"] == "archives":
 
@@ -56,10 +88,10 @@ else:
 
     rule check_dataset:
         input:
-            train=f"{ROOT}/{DATASET['train_annotations']}",
-            prompts=f"{ROOT}/{DATASET['prompt_annotations']}",
+            train=present(ANNOTATIONS),
+            prompts=[present(file) for file in CAPTIONS] if MODELS else CAPTIONS,
         output:
-            checksum=f"{ROOT}/dataset.json",
+            checksum=DATASET_CHECKSUM,
         log:
             "<logs>/check_dataset.log",
         benchmark:
@@ -68,6 +100,7 @@ else:
         conda:
             CONDA
         params:
+            **({"files": [ANNOTATIONS, *CAPTIONS]} if MODELS else {}),
             version=1,
         script:
             "../scripts/check_dataset.py"
@@ -75,9 +108,9 @@ else:
 
 rule prepare_images:
     input:
-        images=ancient(f"{ROOT}/{DATASET['train_images']}"),
-        annotations=ancient(f"{ROOT}/{DATASET['train_annotations']}"),
-        dataset_checksum=f"{ROOT}/dataset.json",
+        images=ancient(present(IMAGES)),
+        annotations=ancient(present(ANNOTATIONS)),
+        dataset_checksum=DATASET_CHECKSUM,
     output:
         table="<results>/data/images.parquet",
         pixels="<results>/data/pixels.npy",
@@ -93,6 +126,11 @@ rule prepare_images:
         **ask(COSTS.preparation(), gpu=False),
     params:
         **{key: DATASET[key] for key in ("images", "captions", "image_size")},
+        **(
+            {"models": MODELS, "models_root": CUSTOMIZED["root"], "pool": [IMAGES, ANNOTATIONS]}
+            if MODELS
+            else {}
+        ),
         version=1,
     script:
         "../scripts/prepare_images.py"

@@ -9,6 +9,8 @@ FETCHED = (
     if ENCODERS["source"] == "fetch"
     else {}
 )
+if isinstance(config["published"]["source_model"], dict):
+    FETCHED["unet"] = config["published"]["source_model"]
 
 if ENCODERS["source"] == "train":
 

@@ -1,7 +1,8 @@
 # The forgetting check: after unlearning a query, and in its leave-K-out models, how far do the query
 # itself, related prompts and the other queries deviate from the source model's pictures?
 
-RELATED = [name for query in TEST_QUERIES for name in related_of(query)]
+FORGETTING = config["forgetting"] or {"methods": [], "k": [], "related": 0, "seed": 0}
+RELATED = [f"{query}-r{i:02d}" for query in TEST_QUERIES for i in range(FORGETTING["related"])]
 
 
 rule sample_related:
@@ -90,7 +91,7 @@ rule unlearn_query:
     params:
         images=DATASET["images"],
         model=config["model"],
-        unlearning=lambda wildcards: {**UNLEARNING[wildcards.method], "boxes": {}},
+        unlearning=lambda wildcards: unlearning_settings(wildcards.method),
         box=lambda wildcards: UNLEARNING[wildcards.method]["boxes"].get(wildcards.query),
         version=1,
     script:
@@ -172,12 +173,7 @@ rule tabulate_forgetting:
         queries=collect("<results>/forgetting/{method}/{query}/{model}/queries.json", **FORGOTTEN),
         related=collect("<results>/forgetting/{method}/{query}/{model}/related.json", **FORGOTTEN),
     output:
-        table=report(
-            "<results>/tables/forgetting.csv",
-            caption="../report/forgetting.rst",
-            category="Tables",
-            labels={"table": "forgetting check"},
-        ),
+        table="<results>/tables/forgetting.csv",
     log:
         "<logs>/tabulate_forgetting.log",
     benchmark:
@@ -190,3 +186,16 @@ rule tabulate_forgetting:
         version=1,
     script:
         "../scripts/tabulate_forgetting.py"
+
+
+# What a leave-K-out experiment is run for.
+RESULTS = [
+    # The evaluations are named, too, so that a deleted one is made again.
+    TEST_EVALUATIONS,
+    CONTROLS,
+    "<results>/tables/headline.tex",
+    "<results>/tables/forgetting.csv" if FORGETTING["methods"] else [],
+    "<results>/report.html",
+    collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
+    collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
+]

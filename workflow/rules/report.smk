@@ -1,73 +1,19 @@
-# Tables, figures, and what the report says of them.
+# Figures, and the report: one file that says all.
 
 
-rule tabulate:
-    input:
-        methods=TEST_EVALUATIONS,
-        controls=CONTROLS,
-    output:
-        per_query=report(
-            "<results>/tables/per_query.csv",
-            caption="../report/per_query.rst",
-            category="Tables",
-            labels={"table": "every measurement"},
-        ),
-        summary=report(
-            "<results>/tables/leave_k_out.csv",
-            caption="../report/leave_k_out.rst",
-            category="Tables",
-            labels={"table": "leave-K-out"},
-        ),
-        paired=report(
-            "<results>/tables/paired.csv",
-            caption="../report/paired.rst",
-            category="Tables",
-            labels={"table": "methods against random"},
-        ),
-    log:
-        "<logs>/tabulate.log",
-    benchmark:
-        "<benchmarks>/tabulate.tsv"
-    localrule: True
-    conda:
-        CONDA
-    params:
-        queries=TEST_QUERIES,
-        resamples=config["report"]["bootstrap_resamples"],
-        version=1,
-    script:
-        "../scripts/make_tables.py"
-
-
-use rule tabulate as tabulate_tuning with:
-    input:
-        methods=TUNING_EVALUATIONS,
-        controls=evaluations("random", RANDOM_SETS, TUNING["k"]) + NO_REMOVAL,
-    output:
-        per_query="<results>/tables/tuning_per_query.csv",
-        summary="<results>/tables/tuning.csv",
-        paired="<results>/tables/tuning_paired.csv",
-    log:
-        "<logs>/tabulate_tuning.log",
-    benchmark:
-        "<benchmarks>/tabulate_tuning.tsv"
-    params:
-        queries=TUNING_QUERIES,
-        resamples=config["report"]["bootstrap_resamples"],
-        version=1,
+FIGURES = ["measures", "ranking", "equivalents", "agreement"]
+GALLERY = TEST_QUERIES[: config["report"]["gallery_queries"]]
+# Of the many models of the random sweep, one set at the methods' own K is enough to look at.
+SHOWN_CONTROLS = NO_REMOVAL + evaluations("random", RANDOM_SETS[0], COUNTERFACTUAL["k"])
 
 
 rule plot_measures:
     input:
-        summary="<results>/tables/leave_k_out.csv",
+        estimates="<results>/tables/estimates.csv",
     output:
-        png=report(
-            "<results>/figures/measures.png",
-            caption="../report/measures.rst",
-            category="Measures",
-            labels={"figure": "measures against K"},
-        ),
+        png="<results>/figures/measures.png",
         pdf="<results>/figures/measures.pdf",
+        svg="<results>/figures/measures.svg",
     log:
         "<logs>/plot_measures.log",
     benchmark:
@@ -76,77 +22,65 @@ rule plot_measures:
     conda:
         CONDA
     params:
+        figure="measures",
         methods=METHODS,
-        images=DATASET["images"],
         version=1,
     script:
-        "../scripts/plot_measures.py"
+        "../scripts/plot.py"
 
 
-rule plot_ranking:
+use rule plot_measures as plot_ranking with:
     input:
-        paired="<results>/tables/paired.csv",
+        estimates="<results>/tables/estimates.csv",
+        comparisons="<results>/tables/comparisons.csv",
     output:
-        png=report(
-            "<results>/figures/ranking.png",
-            caption="../report/ranking.rst",
-            category="Measures",
-            labels={"figure": "methods against random"},
-        ),
+        png="<results>/figures/ranking.png",
         pdf="<results>/figures/ranking.pdf",
+        svg="<results>/figures/ranking.svg",
     log:
         "<logs>/plot_ranking.log",
     benchmark:
         "<benchmarks>/plot_ranking.tsv"
-    localrule: True
-    conda:
-        CONDA
     params:
+        figure="ranking",
         methods=METHODS,
         version=1,
-    script:
-        "../scripts/plot_ranking.py"
 
 
-rule draw_attributed:
+use rule plot_measures as plot_equivalents with:
     input:
-        queries="<results>/queries/queries.parquet",
-        images=collect("<results>/queries/images/{query}.png", query=TEST_QUERIES),
-        pixels=ancient("<results>/data/pixels.npy"),
-        pixels_checksum="<results>/data/pixels.json",
-        scores=collect(
-            "<results>/attribution/{method}/{query}.npy",
-            method=METHODS,
-            query=TEST_QUERIES,
-        ),
+        equivalents="<results>/tables/equivalents.csv",
+        estimates="<results>/tables/estimates.csv",
     output:
-        figures=[
-            report(
-                f"<results>/figures/attributed/{query}.png",
-                caption="../report/attributed.rst",
-                category="Attributed images",
-                labels={"query": query},
-            )
-            for query in TEST_QUERIES
-        ],
+        png="<results>/figures/equivalents.png",
+        pdf="<results>/figures/equivalents.pdf",
+        svg="<results>/figures/equivalents.svg",
     log:
-        "<logs>/draw_attributed.log",
+        "<logs>/plot_equivalents.log",
     benchmark:
-        "<benchmarks>/draw_attributed.tsv"
-    localrule: True
-    conda:
-        CONDA
+        "<benchmarks>/plot_equivalents.tsv"
     params:
-        names=TEST_QUERIES,
+        figure="equivalents",
         methods=METHODS,
-        top=config["report"]["top_images"],
         version=1,
-    script:
-        "../scripts/draw_attributed.py"
 
 
-# Of the many models of the random sweep, one set at the methods' own K is enough to look at.
-SHOWN_CONTROLS = NO_REMOVAL + evaluations("random", RANDOM_SETS[0], COUNTERFACTUAL["k"])
+use rule plot_measures as plot_agreement with:
+    input:
+        lds="<results>/tables/lds.csv",
+        estimates="<results>/tables/estimates.csv",
+    output:
+        png="<results>/figures/agreement.png",
+        pdf="<results>/figures/agreement.pdf",
+        svg="<results>/figures/agreement.svg",
+    log:
+        "<logs>/plot_agreement.log",
+    benchmark:
+        "<benchmarks>/plot_agreement.tsv"
+    params:
+        figure="agreement",
+        methods=METHODS,
+        version=1,
 
 
 rule draw_regenerated:
@@ -156,15 +90,7 @@ rule draw_regenerated:
         methods=TEST_EVALUATIONS,
         controls=SHOWN_CONTROLS,
     output:
-        figures=[
-            report(
-                f"<results>/figures/regenerated/{query}.png",
-                caption="../report/regenerated.rst",
-                category="Regenerated pictures",
-                labels={"query": query},
-            )
-            for query in TEST_QUERIES
-        ],
+        figures=collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
     log:
         "<logs>/draw_regenerated.log",
     benchmark:
@@ -177,3 +103,51 @@ rule draw_regenerated:
         version=2,
     script:
         "../scripts/draw_regenerated.py"
+
+
+rule write_report:
+    input:
+        **{
+            name: f"<results>/tables/{name}.csv"
+            for name in (
+                "estimates",
+                "comparisons",
+                "equivalents",
+                "variance",
+                "power",
+                "lds",
+                "ties",
+                "dictionary",
+            )
+        },
+        figures=collect("<results>/figures/{figure}.svg", figure=FIGURES),
+        queries="<results>/queries/queries.parquet",
+        pictures=collect("<results>/queries/images/{query}.png", query=GALLERY),
+        pixels=ancient("<results>/data/pixels.npy"),
+        images=ancient("<results>/data/images.parquet"),
+        pixels_checksum="<results>/data/pixels.json",
+        scores=collect("<results>/attribution/{method}/{query}.npy", method=METHODS, query=GALLERY),
+        evaluations=TEST_EVALUATIONS,
+        controls=SHOWN_CONTROLS,
+        template=f"{workflow.basedir}/workflow/report/report.html.jinja",
+        paper=f"{workflow.basedir}/workflow/report/paper.yaml",
+        published=f"{workflow.basedir}/workflow/report/published_results.csv",
+    output:
+        "<results>/report.html",
+    log:
+        "<logs>/write_report.log",
+    benchmark:
+        "<benchmarks>/write_report.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        config={k: v for k, v in config.items() if k not in ("hardware", "customized")},
+        gallery=GALLERY,
+        top=config["report"]["top_images"],
+        # Folders are no inputs, and path variables do not stand in params.
+        benchmarks=f"results/{config['experiment']}/benchmarks",
+        logs=f"results/{config['experiment']}/logs",
+        version=1,
+    script:
+        "../scripts/write_report.py"

@@ -1,9 +1,13 @@
 # The source model θ0, the queries it generates, its Fisher information and its losses.
 
 
-if config["published"]["source_model"]:
+SOURCE_MODEL = config["published"]["source_model"]
+
+if SOURCE_MODEL:
 
     rule import_source:
+        input:
+            fetched="<results>/encoders/unet" if isinstance(SOURCE_MODEL, dict) else [],
         output:
             weights="<results>/source/model.safetensors",
         log:
@@ -14,7 +18,7 @@ if config["published"]["source_model"]:
         conda:
             CONDA
         params:
-            file=config["published"]["source_model"],
+            file=SOURCE_MODEL,
             model=config["model"],
             version=1,
         script:
@@ -49,69 +53,70 @@ else:
             "../scripts/train_source.py"
 
 
-rule sample_queries:
-    input:
-        prompts=ancient(f"{ROOT}/{DATASET['prompt_annotations']}"),
-        dataset_checksum=f"{ROOT}/dataset.json",
-        images=ancient("<results>/data/images.parquet"),
-        weights="<results>/source/model.safetensors",
-        vae="<results>/encoders/vae",
-        tokenizer="<results>/encoders/tokenizer",
-        text_encoder="<results>/encoders/text_encoder",
-        null_text="<results>/data/null_text.npy",
-    output:
-        table="<results>/queries/queries.parquet",
-        latents="<results>/queries/latents.npy",
-        text="<results>/queries/text.npy",
-        images=collect("<results>/queries/images/{query}.png", query=QUERIES),
-    log:
-        "<logs>/sample_queries.log",
-    benchmark:
-        "<benchmarks>/sample_queries.tsv"
-    group:
-        batched("source")
-    conda:
-        CONDA
-    resources:
-        **ask(COSTS.sampling(len(QUERIES))),
-        batch=HARDWARE["encode_batch"],
-    params:
-        test=TEST_QUERIES,
-        tuning=TUNING_QUERIES,
-        model=config["model"],
-        sampling=config["sampling"],
-        seed=config["queries"]["seed"],
-        version=1,
-    script:
-        "../scripts/sample_queries.py"
+if not MODELS:  # of customized models see customized.smk
 
+    rule sample_queries:
+        input:
+            prompts=ancient(f"{ROOT}/{DATASET['prompt_annotations']}"),
+            dataset_checksum=f"{ROOT}/dataset.json",
+            images=ancient("<results>/data/images.parquet"),
+            weights="<results>/source/model.safetensors",
+            vae="<results>/encoders/vae",
+            tokenizer="<results>/encoders/tokenizer",
+            text_encoder="<results>/encoders/text_encoder",
+            null_text="<results>/data/null_text.npy",
+        output:
+            table="<results>/queries/queries.parquet",
+            latents="<results>/queries/latents.npy",
+            text="<results>/queries/text.npy",
+            images=collect("<results>/queries/images/{query}.png", query=QUERIES),
+        log:
+            "<logs>/sample_queries.log",
+        benchmark:
+            "<benchmarks>/sample_queries.tsv"
+        group:
+            batched("source")
+        conda:
+            CONDA
+        resources:
+            **ask(COSTS.sampling(len(QUERIES))),
+            batch=HARDWARE["encode_batch"],
+        params:
+            test=TEST_QUERIES,
+            tuning=TUNING_QUERIES,
+            model=config["model"],
+            sampling=config["sampling"],
+            seed=config["queries"]["seed"],
+            version=1,
+        script:
+            "../scripts/sample_queries.py"
 
-rule source_query_losses:
-    input:
-        weights="<results>/source/model.safetensors",
-        queries="<results>/queries/queries.parquet",
-        latents="<results>/queries/latents.npy",
-        text="<results>/queries/text.npy",
-    output:
-        losses="<results>/losses/queries.npy",
-    log:
-        "<logs>/source_query_losses.log",
-    benchmark:
-        "<benchmarks>/source_query_losses.tsv"
-    group:
-        batched("source")
-    conda:
-        CONDA
-    resources:
-        **ask(COSTS.query_losses(len(QUERIES))),
-        batch=HARDWARE["forward_batch"],
-    params:
-        names=QUERIES,
-        model=config["model"],
-        evaluation=config["evaluation"],
-        version=1,
-    script:
-        "../scripts/source_query_losses.py"
+    rule source_query_losses:
+        input:
+            weights="<results>/source/model.safetensors",
+            queries="<results>/queries/queries.parquet",
+            latents="<results>/queries/latents.npy",
+            text="<results>/queries/text.npy",
+        output:
+            losses="<results>/losses/queries.npy",
+        log:
+            "<logs>/source_query_losses.log",
+        benchmark:
+            "<benchmarks>/source_query_losses.tsv"
+        group:
+            batched("source")
+        conda:
+            CONDA
+        resources:
+            **ask(COSTS.query_losses(len(QUERIES))),
+            batch=HARDWARE["forward_batch"],
+        params:
+            names=QUERIES,
+            model=config["model"],
+            evaluation=config["evaluation"],
+            version=1,
+        script:
+            "../scripts/source_query_losses.py"
 
 
 rule estimate_fisher:
@@ -148,6 +153,10 @@ use rule estimate_fisher as estimate_ekfac with:
         "<logs>/estimate_ekfac/{weights}.log",
     benchmark:
         "<benchmarks>/estimate_ekfac/{weights}.tsv"
+    resources:
+        **ask(COSTS.ekfac()),
+        batch=HARDWARE["per_sample_batch"],
+        device_data_gb=HARDWARE["device_data_gb"],
     params:
         model=config["model"],
         fisher=config["fisher"],
@@ -157,16 +166,16 @@ use rule estimate_fisher as estimate_ekfac with:
 
 rule source_losses:
     input:
-        **ENCODED,
-        weights="<results>/source/model.safetensors",
+        **SCORED,
+        weights=lambda wildcards: weights_of(wildcards.model),
     output:
-        losses="<results>/losses/source/{objective}.npy",
+        losses="<results>/losses/{model}/{objective}.npy",
     log:
-        "<logs>/source_losses/{objective}.log",
+        "<logs>/source_losses/{model}/{objective}.log",
     benchmark:
-        "<benchmarks>/source_losses/{objective}.tsv"
+        "<benchmarks>/source_losses/{model}/{objective}.tsv"
     group:
-        batched("source")
+        batched("scores" if MODELS else "source")  # not amid customization
     conda:
         CONDA
     resources:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leavekout.artifacts import load_image, load_npy, load_table
+from leavekout.customized.tokens import without_token
 from leavekout.features import load_image_encoder, load_text_encoder
 from leavekout.job import compute_job
 from leavekout.scores import save_scores
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 with compute_job(snakemake) as device:
     folder = Path(snakemake.input.encoder)
     if snakemake.params.features == "text":
-        prompts = load_table(Path(snakemake.input.queries))["prompt"].tolist()
-        queries = load_text_encoder(folder, device)(prompts)
+        table = load_table(Path(snakemake.input.queries))
+        prompts = table["prompt"].map(without_token) if "model" in table else table["prompt"]
+        queries = load_text_encoder(folder, device)(prompts.tolist())
     else:
         pictures = np.stack([load_image(Path(path)) for path in snakemake.input.pictures])
         queries = load_image_encoder(folder, device)(pictures)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leavekout.artifacts import load_npy
+from leavekout.artifacts import load_npy, load_table
+from leavekout.customized.exemplars import exemplar_rows, pool_rows
 from leavekout.gradients import GradientProjector, query_gradients
 from leavekout.influence import datainf_scores, ensemble_scores, ridge_scores
 from leavekout.job import compute_job
@@ -22,22 +23,31 @@ if TYPE_CHECKING:
 with compute_job(snakemake) as device:
     model = Model(**snakemake.params.model)
     method = Influence(**snakemake.params.influence)
-    files = {
+    of_queries = {
         "queries": snakemake.input.queries,
         "latents": snakemake.input.query_latents,
         "text": snakemake.input.query_text,
     }
-    queries = Queries.load(files, snakemake.params.names, device)
+    queries = Queries.load(of_queries, snakemake.params.names, device)
+
+    # A customized model has seen the pool and its own exemplars.
+    trained = None
+    if "images" in snakemake.input.keys():  # noqa: SIM118
+        table = load_table(Path(snakemake.input.images))
+        trained = pool_rows(table) | exemplar_rows(table, snakemake.wildcards.model)
 
     def scores_of_models() -> Iterator[np.ndarray]:  # noqa: D103
-        for seed, weights, gradients in zip(
-            method.source_seeds, snakemake.input.weights, snakemake.input.gradients, strict=True
+        files = list(snakemake.input.weights)  # of the first model, then of the second, …
+        each = len(files) // len(method.source_seeds)
+        for number, (seed, gradients) in enumerate(
+            zip(method.source_seeds, snakemake.input.gradients, strict=True)
         ):
-            unet = load_unet(model.unet, Path(weights), device=device)
+            weights = files[number * each : (number + 1) * each]
+            unet = load_unet(model.unet, weights, device=device)
             projector = GradientProjector(
                 unet, Gradients(**snakemake.params.gradients), model_seed=seed, device=device
             )
-            of_queries = query_gradients(
+            features_of_queries = query_gradients(
                 unet,
                 build_scheduler(model.noise_schedule),
                 queries,
@@ -47,11 +57,11 @@ with compute_job(snakemake) as device:
                 batch=snakemake.resources.batch,
             )
             features = load_npy(Path(gradients), mmap=True)
-            options: Any = {"damping": method.damping, "device": device}
+            options: Any = {"damping": method.damping, "device": device, "trained": trained}
             if method.solver == "datainf":
-                yield datainf_scores(features, of_queries, projector.entries, **options)
+                yield datainf_scores(features, features_of_queries, projector.entries, **options)
             else:
-                yield ridge_scores(features, of_queries, **options)
+                yield ridge_scores(features, features_of_queries, **options)
 
     scores = ensemble_scores(scores_of_models())
     save_scores(snakemake.output.scores, scores, snakemake.wildcards.method)

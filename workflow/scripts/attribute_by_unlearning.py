@@ -29,7 +29,7 @@ with compute_job(snakemake) as device:
         config,
         query=query,
         box=snakemake.params.box,
-        images=data.images,
+        images=snakemake.params.get("trained_on") or data.images,
         batch=snakemake.resources.gradient_batch,
         device=device,
     )

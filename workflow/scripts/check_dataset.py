@@ -10,5 +10,5 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    annotations = Path(snakemake.input.train), Path(snakemake.input.prompts)
-    save_checksum(Path(snakemake.output.checksum), *annotations)
+    files = snakemake.params.get("files") or snakemake.input
+    save_checksum(Path(snakemake.output.checksum), *map(Path, files))

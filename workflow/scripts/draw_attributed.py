@@ -3,23 +3,32 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from leavekout.artifacts import load_image, load_npy, load_table
-from leavekout.figures import draw_attributed, save
+from leavekout.customized.exemplars import exemplars_by_query
+from leavekout.figures.pictures import draw_attributed
+from leavekout.figures.style import save
 from leavekout.job import job
-from leavekout.scores import read_scores, top_k
+from leavekout.report.collect import ranked_by_query
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    prompts = load_table(Path(snakemake.input.queries)).set_index("query")["prompt"]
+    queries = load_table(Path(snakemake.input.queries)).set_index("query")
     pixels = load_npy(Path(snakemake.input.pixels), mmap=True)
-    ranked: dict[str, dict] = {query: {} for query in snakemake.params.names}
-    for path in map(Path, snakemake.input.scores):
-        query, method = path.stem, path.parent.name
-        scores = read_scores(path, images=len(pixels), method=method)
-        ranked[query][method] = top_k(scores, snakemake.params.top)
+    # Of customized models the table says whose exemplars images are.
+    given = snakemake.input.table
+    table = load_table(Path(given)) if given else pd.DataFrame(index=range(len(pixels)))
+    ranked = ranked_by_query(
+        map(Path, snakemake.input.scores), top=snakemake.params.top, table=table
+    )
+    exemplars = exemplars_by_query(table, queries)
     for image, output in zip(snakemake.input.images, snakemake.output.figures, strict=True):
         query = Path(image).stem
-        picture = load_image(Path(image))
-        save(draw_attributed(picture, prompts[query], ranked[query], pixels), Path(output))
+        figure = draw_attributed(
+            load_image(Path(image)), str(queries.loc[query, "prompt"]), ranked[query], pixels,
+            exemplars.get(query),
+        )  # fmt: skip
+        save(figure, [Path(output)])

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.artifacts import load_json, load_npy, load_table
+from leavekout.customized.tokens import captions_without_tokens
 from leavekout.features import (
     load_image_encoder,
     load_text_encoder,
@@ -20,7 +21,7 @@ with compute_job(snakemake) as device:
     folder, path = Path(snakemake.input.encoder), Path(snakemake.output.features)
     batch = snakemake.resources.batch
     if snakemake.wildcards.of == "text":
-        captions = load_table(Path(snakemake.input.images))["captions"].tolist()
+        captions = captions_without_tokens(load_table(Path(snakemake.input.images)))
         write_text_features(path, load_text_encoder(folder, device), captions, batch=batch)
     else:
         pixels = load_npy(Path(snakemake.input.pixels), mmap=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.artifacts import load_table, save_checksum, save_npy
+from leavekout.customized.tokens import captions_with_tokens
 from leavekout.encoders import TextEncoder, write_text
 from leavekout.job import compute_job
 from leavekout.rows import identity_of
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 with compute_job(snakemake) as device:
     folders = Path(snakemake.input.tokenizer), Path(snakemake.input.text_encoder)
     encoder = TextEncoder.load(*folders, device)
-    captions = load_table(Path(snakemake.input.images))["captions"].tolist()
+    captions = captions_with_tokens(load_table(Path(snakemake.input.images)))
     write_text(
         Path(snakemake.output.text),
         encoder,

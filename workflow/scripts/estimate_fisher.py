@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 with compute_job(snakemake) as device:
     model = Model(**snakemake.params.model)
-    unet = load_unet(model.unet, Path(snakemake.input.weights), device=device)
+    unet = load_unet(model.unet, snakemake.input.weights, device=device)
     estimate = {"diagonal": diagonal_fisher, "ekfac": ekfac}[snakemake.params.curvature]
     fisher = estimate(
         unet,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 with compute_job(snakemake) as device:
     model = Model(**snakemake.params.model)
     queries = Queries.load(snakemake.input, snakemake.params.names, device)
-    unet = load_unet(model.unet, Path(snakemake.input.weights), device=device)
+    unet = load_unet(model.unet, snakemake.input.weights, device=device)
     losses = losses_on_queries(
         unet,
         model,

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 with compute_job(snakemake) as device:
     model = Model(**snakemake.params.model)
-    unet = load_unet(model.unet, Path(snakemake.input.weights), device=device)
-    seed = int(snakemake.wildcards.seed)
+    unet = load_unet(model.unet, snakemake.input.weights, device=device)
+    # A source model is named for its seed; customized models have the base model's projection.
+    number = snakemake.wildcards.model.removeprefix("seed")
+    seed = int(number) if number.isdigit() else 0
     projector = GradientProjector(
         unet, Gradients(**snakemake.params.gradients), model_seed=seed, device=device
     )

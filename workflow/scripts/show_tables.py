@@ -1,14 +1,28 @@
-"""Prints an experiment's summary for the terminal: python show_tables.py results/digits."""
+"""Prints an experiment's headline table for the terminal: python show_tables.py results/digits."""
 
 import sys
+import textwrap
 from pathlib import Path
 
 import pandas as pd
 
-from leavekout.tables import readable
+from leavekout.headline import NOTE, as_text, controls, headline
+from leavekout.report import customized
+
+
+def _show(title: str, table: pd.DataFrame, note: str) -> None:
+    print(f"\n{title}:\n\n{as_text(table)}\n\n{textwrap.fill(note, 100)}")
+
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    print(f"\nLeave-K-out on {folder.name}, mean ± standard error over queries:\n")
-    print(readable(pd.read_csv(folder / "tables" / "leave_k_out.csv")))
+    tables = {path.stem: pd.read_csv(path) for path in (folder / "tables").glob("*.csv")}
+    if "retrievals" in tables:
+        title = f"Exemplars found on {folder.name}"
+        _show(title, customized.headline(tables["summary"]), customized.NOTE)
+    else:
+        estimates = tables["estimates"]
+        found = headline(estimates, tables["comparisons"], tables["equivalents"])
+        _show(f"Leave-K-out on {folder.name}", found, NOTE)
+        print(f"\nControls, mean over queries and models:\n\n{as_text(controls(estimates))}")
     print(f"\nTables   {folder}/tables\nFigures  {folder}/figures\nReport   {folder}/report.html")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 with compute_job(snakemake) as device:
     model = Model(**snakemake.params.model)
-    unet = load_unet(model.unet, Path(snakemake.input.weights), device=device)
+    unet = load_unet(model.unet, snakemake.input.weights, device=device)
     data = EncodedData.load(
         snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
     )

@@ -16,7 +16,7 @@ with compute_job(snakemake) as device:
     model = Model(**snakemake.params.model)
     queries = Queries.load(snakemake.input, snakemake.params.names, device)
     losses = losses_on_queries(
-        load_unet(model.unet, Path(snakemake.input.weights), device=device),
+        load_unet(model.unet, snakemake.input.weights, device=device),
         model,
         Evaluation(**snakemake.params.evaluation),
         queries,

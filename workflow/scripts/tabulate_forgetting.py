@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.artifacts import load_json, save_csv
+from leavekout.forgetting import forgetting_table
 from leavekout.job import job
-from leavekout.tables import forgetting_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

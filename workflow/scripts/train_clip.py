@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.artifacts import atomic_folder, load_npy, load_table
+from leavekout.customized.exemplars import pool_rows
 from leavekout.job import compute_job
 from leavekout.schema import ClipTraining
 from leavekout.train_clip import build_tokenizer, save_clip, to_transformers, train_clip
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
 
 with compute_job(snakemake) as device:
     config = ClipTraining(**snakemake.params.training)
-    pixels = load_npy(Path(snakemake.input.pixels))
-    captions = load_table(Path(snakemake.input.images))["captions"].tolist()
+    table = load_table(Path(snakemake.input.images))
+    pixels = load_npy(Path(snakemake.input.pixels))[pool_rows(table)]
+    captions = table["captions"][pool_rows(table)].tolist()
     model = train_clip(pixels, captions, config, device)
     with atomic_folder(Path(snakemake.output.clip)) as folder:
         save_clip(model, config, pixels.shape[1], folder)

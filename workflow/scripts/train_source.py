@@ -1,9 +1,7 @@
-"""Trains the source model θ0 on all images."""
+"""Trains the source model θ0 on all images (but exemplars, which are no training images)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from leavekout.data import EncodedData
 from leavekout.job import compute_job
@@ -14,13 +12,14 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as device:
+    data = EncodedData.load(
+        snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
+    )
     train_from_scratch(
-        EncodedData.load(
-            snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
-        ),
+        data,
         Model(**snakemake.params.model),
         Training(**snakemake.params.training),
-        removed=np.empty(0, np.int64),
+        removed=data.exemplars.numpy(),
         output=Path(snakemake.output.weights),
         save_state_seconds=snakemake.resources.checkpoint_seconds,
         compiled=bool(snakemake.resources.compile),

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import atomic_folder, load_npy
+from leavekout.artifacts import atomic_folder, load_npy, load_table
+from leavekout.customized.exemplars import pool_rows
 from leavekout.job import compute_job
 from leavekout.schema import VaeTraining
 from leavekout.train_vae import train_vae
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as device:
-    pixels = load_npy(Path(snakemake.input.pixels))
+    table = load_table(Path(snakemake.input.images))
+    pixels = load_npy(Path(snakemake.input.pixels))[pool_rows(table)]
     vae = train_vae(pixels, VaeTraining(**snakemake.params.training), device)
     with atomic_folder(Path(snakemake.output.vae)) as folder:
         vae.save_pretrained(folder)

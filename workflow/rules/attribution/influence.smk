@@ -7,14 +7,14 @@ INFLUENCE = config["influence"]
 
 rule project_gradients:
     input:
-        **ENCODED,
-        weights=lambda wildcards: source_model(wildcards.seed),
+        **SCORED,
+        weights=lambda wildcards: weights_of(wildcards.model),
     output:
-        gradients="<results>/gradients/{gradients}/seed{seed}.npy",
+        gradients="<results>/gradients/{gradients}/{model}.npy",
     log:
-        "<logs>/project_gradients/{gradients}/seed{seed}.log",
+        "<logs>/project_gradients/{gradients}/{model}.log",
     benchmark:
-        "<benchmarks>/project_gradients/{gradients}/seed{seed}.tsv"
+        "<benchmarks>/project_gradients/{gradients}/{model}.tsv"
     wildcard_constraints:
         gradients=one_of(GRADIENTS),
     group:
@@ -40,7 +40,7 @@ rule attribute_by_influence:
         query_latents="<results>/queries/latents.npy",
         query_text="<results>/queries/text.npy",
         weights=lambda wildcards: [
-            source_model(seed) for seed in INFLUENCE[wildcards.method]["source_seeds"]
+            weights_of(f"seed{seed}") for seed in INFLUENCE[wildcards.method]["source_seeds"]
         ],
         gradients=lambda wildcards: collect(
             "<results>/gradients/{gradients}/seed{seed}.npy",
@@ -54,7 +54,7 @@ rule attribute_by_influence:
     benchmark:
         "<benchmarks>/attribution/{method}.tsv"
     wildcard_constraints:
-        method=one_of(INFLUENCE),
+        method=one_of([] if MODELS else INFLUENCE),  # of customized models see below
     group:
         batched("scores")
     conda:
@@ -70,3 +70,38 @@ rule attribute_by_influence:
         version=2,
     script:
         "../../scripts/attribute_by_influence.py"
+
+
+if MODELS:  # each has gradients of its own, and scores its own queries
+
+    use rule attribute_by_influence as attribute_customized_by_influence with:
+        input:
+            images=ancient("<results>/data/images.parquet"),
+            queries="<results>/queries/queries.parquet",
+            query_latents="<results>/queries/latents.npy",
+            query_text="<results>/queries/text.npy",
+            weights=lambda wildcards: weights_of(wildcards.model),
+            gradients=lambda wildcards: [
+                "<results>/gradients/{gradients}/{model}.npy".format(
+                    model=wildcards.model, **INFLUENCE[wildcards.method]
+                )
+            ],
+        output:
+            scores=collect(
+                "<results>/attribution/{{method}}/{{model}}-{number}.npy",
+                number=TEST_NUMBERS + TUNING_NUMBERS,
+            ),
+        log:
+            "<logs>/attribution/{method}/{model}.log",
+        benchmark:
+            "<benchmarks>/attribution/{method}/{model}.tsv"
+        wildcard_constraints:
+            method=one_of(INFLUENCE),
+        params:
+            names=lambda wildcards: [
+                f"{wildcards.model}-{number}" for number in TEST_NUMBERS + TUNING_NUMBERS
+            ],
+            model=config["model"],
+            influence=lambda wildcards: INFLUENCE[wildcards.method],
+            gradients=lambda wildcards: GRADIENTS[INFLUENCE[wildcards.method]["gradients"]],
+            version=2,

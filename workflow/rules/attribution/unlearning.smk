@@ -11,17 +11,21 @@ CURVATURE_OF = {
     }.get((variant["step"], variant["curvature"]), [])
     for name, variant in UNLEARNING.items()
 }
+# N of eq. 5, where the base model was trained on more than the pool.
+TRAINED_ON = {"trained_on": CUSTOMIZED["trained_on"] or DATASET["images"]} if MODELS else {}
 
 
 rule attribute_by_unlearning:
     input:
-        **ENCODED,
-        weights="<results>/source/model.safetensors",
+        **SCORED,
+        weights=lambda wildcards: weights_of(model_of(wildcards.query)),
         queries="<results>/queries/queries.parquet",
         query_latents="<results>/queries/latents.npy",
-        query_text="<results>/queries/text.npy",
+        query_text=lambda wildcards: query_text_of(wildcards.method),
         source_losses=lambda wildcards: (
-            f"<results>/losses/source/{UNLEARNING[wildcards.method]['objective']}.npy"
+            "<results>/losses/{model}/{objective}.npy".format(
+                model=model_of(wildcards.query), **UNLEARNING[wildcards.method]
+            )
         ),
         fisher=lambda wildcards: CURVATURE_OF[wildcards.method],
     output:
@@ -43,10 +47,10 @@ rule attribute_by_unlearning:
         device_data_gb=HARDWARE["device_data_gb"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
+        **TRAINED_ON,
         model=config["model"],
         losses=config["losses"],
-        # A box belongs to one query, so another query's box reruns nothing.
-        unlearning=lambda wildcards: {**UNLEARNING[wildcards.method], "boxes": {}},
+        unlearning=lambda wildcards: unlearning_settings(wildcards.method),
         box=lambda wildcards: UNLEARNING[wildcards.method]["boxes"].get(wildcards.query),
         version=1,
     script:

@@ -180,10 +180,15 @@ def save_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def save_checksum(path: Path, *files: Path) -> None:
     """Writes the SHA-256 of each file, which stands for a big file among Snakemake's inputs."""
-    sums = {}
+    sums: dict[str, str] = {}
     for file in files:
-        with open(file, "rb") as content:
-            sums[file.name] = hashlib.file_digest(content, "sha256").hexdigest()
+        # Of customized models many files have one name.
+        name = f"{file.parent.name}/{file.name}" if file.name in sums else file.name
+        try:
+            with open(file, "rb") as content:
+                sums[name] = hashlib.file_digest(content, "sha256").hexdigest()
+        except FileNotFoundError:
+            raise InputError(f"{file}: there is no such file.") from None
     with atomic(path) as temporary:  # no provenance: the same content gives the same file
         temporary.write_text(json.dumps(sums))
 

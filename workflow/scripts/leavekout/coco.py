@@ -35,18 +35,18 @@ def read_annotations(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return images, captions[captions["caption"] != ""].sort_values("id")
 
 
-def training_table(annotations: Path, *, images: int, captions: int) -> pd.DataFrame:
+def training_table(annotations: Path, *, images: int | None, captions: int) -> pd.DataFrame:
     """One row for each training image: image_id, file_name, captions (a list of strings).
 
     Rows are ordered by image id: this is the order of all arrays over images. Of each image the
     first `captions` captions by annotation id are kept.
 
     Raises:
-        InputError: another number of images than `images`, a duplicate image id, or an image
-            with too few captions.
+        InputError: another number of images than `images` (None: any), a duplicate image id, or an
+            image with too few captions.
     """
     table, texts = read_annotations(annotations)
-    if len(table) != images:
+    if images is not None and len(table) != images:
         raise InputError(
             f"{annotations}: holds {len(table):,} images, but 'dataset.images' is {images:,}."
         )

@@ -93,9 +93,21 @@ class Costs:
         )
         return Cost(seconds, self.base_mb + memory_mb, disk_mb, resumes)
 
+    def small(self) -> bool:
+        """Whether the study's typical job is short: a training, or a sweep where none is needed."""
+        return self.training().short if self.e.training else self.sweep().short
+
+    def customization(self) -> Cost:
+        """Of fine-tuning a customized model: exemplars and as many images of the pool."""
+        config = self.e.customized and self.e.customized.training
+        samples = 2 * config.steps * config.batch_size if config else 0
+        return self._cost(training=samples, memory_mb=self.data_mb + 3 * self.weights_mb)
+
     def training(self, removed: int = 0) -> Cost:
         """Of the source model or a leave-K-out model."""
         config = self.e.training
+        if config is None:  # the base model is published, and none is trained
+            return self._cost()
         samples = config.steps(self.images, removed) * config.batch_size
         return self._cost(
             training=samples,
@@ -114,7 +126,7 @@ class Costs:
 
     def fetched_encoder(self) -> Cost:
         """Of a published encoder; none of those that we know is larger."""
-        return Cost(0, 1000, 1500)
+        return Cost(0, 1000, 3500)
 
     def preparation(self) -> Cost:
         """Of reading and cropping the images, or of another pass over their pixels."""
@@ -136,7 +148,10 @@ class Costs:
 
     def similarity(self, queries: int) -> Cost:
         """Of scoring all images for `queries` by features that are there."""
-        return self._cost(encoding=self.images, memory_mb=4000, disk_mb=queries * self._scores_mb())
+        pixels_mb = 16e-6 * queries * self.e.dataset.image_size**2 * 3  # twice, in double precision
+        return self._cost(
+            encoding=self.images, memory_mb=4000 + pixels_mb, disk_mb=queries * self._scores_mb()
+        )
 
     def sampling(self, pictures: int) -> Cost:
         """Of generating pictures with guidance, two forward passes a step."""
@@ -146,7 +161,8 @@ class Costs:
 
     def query_losses(self, queries: int) -> Cost:
         """Of the losses of queries at every timestep of the evaluation."""
-        return self._cost(forward=queries * self._timesteps(self.e.evaluation.timestep_stride))
+        stride = self.e.evaluation.timestep_stride if self.e.evaluation else 1
+        return self._cost(forward=queries * self._timesteps(stride))
 
     def evaluation(self, queries: int) -> Cost:
         """Of measuring one leave-K-out model on `queries`."""
@@ -155,12 +171,16 @@ class Costs:
         return Cost(seconds, picture.memory_mb + self.weights_mb, 0.1 * queries)
 
     def fisher(self) -> Cost:
-        """Of the Fisher information, or of EK-FAC's factors, which take a second pass."""
+        """Of the Fisher information's diagonal."""
         return self._cost(
-            gradients=2 * self.e.fisher.samples,
+            gradients=self.e.fisher.samples,
             memory_mb=self.data_mb + 4 * self.weights_mb,
             disk_mb=self.weights_mb,
         )
+
+    def ekfac(self) -> Cost:
+        """Of EK-FAC's factors, which take a second pass."""
+        return replace(self.fisher(), seconds=2 * self.fisher().seconds)
 
     def sweep(self) -> Cost:
         """Of the losses of all images (eq. 6)."""
@@ -197,7 +217,7 @@ class Costs:
         """Of an entry of `influence`: gradients of the queries, a kernel, and products with it."""
         config = self.e.influence[method]
         gradients = self.e.gradients[config.gradients]
-        queries = self.e.queries.test + self.e.queries.tuning
+        queries = self.e.queries.test + self.e.queries.tuning  # of one customized model
         models = len(config.source_seeds)
         on_cpu = self.e.hardware.gpus == 0
         kernel_mb = 2 * _FLOAT * gradients.dimension**2  # in double precision

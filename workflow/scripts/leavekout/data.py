@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from leavekout.artifacts import load_json, load_npy, load_table
+from leavekout.customized.exemplars import pool_rows
 from leavekout.errors import InputError
 from leavekout.stream import Samples
 
@@ -58,6 +59,7 @@ class EncodedData:
         device: where batches go.
         room_gb: what fits on the device; an array beyond it is streamed.
         fingerprint: of the arrays' contents; a training's saved state must agree with it.
+        exemplars: int64, rows of customized models' exemplars: scored, but no training images.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class EncodedData:
         room_gb: float = 1.0,
         dtype: torch.dtype = torch.float32,
         fingerprint: str = "",
+        exemplars: np.ndarray | None = None,
     ) -> None:
         n = len(image_ids)
         if latents.ndim != 5 or len(latents) != n:
@@ -84,6 +87,7 @@ class EncodedData:
         self.image_ids = torch.tensor(image_ids, dtype=torch.int64)
         self.device = device
         self.fingerprint = fingerprint
+        self.exemplars = torch.tensor([] if exemplars is None else exemplars, dtype=torch.int64)
         self.images, self.flips = latents.shape[:2]
         self.captions = text.shape[1]
         self.latent_shape: tuple[int, ...] = latents.shape[2:]
@@ -92,11 +96,13 @@ class EncodedData:
     def load(cls, files: Mapping[str, str], **options: Any) -> "EncodedData":
         """Opens the files `images`, `latents`, `text`, `null_text` and the arrays' checksums."""
         sums = [load_json(Path(files[f"{name}_checksum"])) for name in ("latents", "text")]
+        table = load_table(Path(files["images"]))
         return cls(
             load_npy(Path(files["latents"]), mmap=True),
             load_npy(Path(files["text"]), mmap=True),
             load_npy(Path(files["null_text"])),
-            load_table(Path(files["images"]))["image_id"].to_numpy(),
+            table["image_id"].to_numpy(),
+            exemplars=np.flatnonzero(~pool_rows(table)),
             fingerprint=json.dumps(sums, sort_keys=True),
             **options,
         )

@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 
 from leavekout.artifacts import atomic
 
-_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _OPENINGS = ("", "a picture of ", "a scan of ", "a drawing of ")
 _SUBJECTS = (
     "a handwritten {}",
@@ -23,7 +23,7 @@ _SUBJECTS = (
     "a {} written by hand",
     "the numeral {} in pencil",
 )
-_CAPTIONS = 5  # of each image, as in COCO
+CAPTIONS = 5  # of each image, as in COCO
 
 
 def templates() -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
@@ -46,7 +46,7 @@ def templates() -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
 def write_digits(images: Path, train: Path, prompts: Path) -> None:
     """Writes the image folder and the two annotation files."""
     digits = load_digits()
-    train_templates, prompt_templates = templates()
+    _, prompt_templates = templates()
     entries, captions = [], []
     images.mkdir(parents=True, exist_ok=True)
     for number, (pixels, label) in enumerate(zip(digits.images, digits.target, strict=True)):
@@ -55,20 +55,29 @@ def write_digits(images: Path, train: Path, prompts: Path) -> None:
         with atomic(images / name) as temporary:
             Image.fromarray(scaled).save(temporary, format="png")
         entries.append({"id": number, "file_name": name, "height": 8, "width": 8})
-        chosen = np.random.default_rng(number).permutation(len(train_templates))[:_CAPTIONS]
-        captions += [(number, _fill(train_templates[i], label)) for i in chosen]
-    held_out = [(0, _fill(t, label)) for label in range(10) for t in prompt_templates]
-    _write(train, entries, captions)
+        captions += [(number, fill(template, label)) for template in chosen_templates(number)]
+    held_out = [(0, fill(t, label)) for label in range(10) for t in prompt_templates]
+    write_annotations(train, entries, captions)
     # No image is held out, so these captions belong to none.
-    _write(prompts, [], held_out)
+    write_annotations(prompts, [], held_out)
 
 
-def _fill(template: tuple[str, bool], label: int) -> str:
+def chosen_templates(number: int) -> list[tuple[str, bool]]:
+    """The templates of an image's captions, by its number among the 1,797."""
+    train, _ = templates()
+    return [train[i] for i in np.random.default_rng(number).permutation(len(train))[:CAPTIONS]]
+
+
+def fill(template: tuple[str, bool], label: int) -> str:
+    """The caption of a digit."""
     text, spelled = template
-    return text.format(_WORDS[label] if spelled else label)
+    return text.format(WORDS[label] if spelled else label)
 
 
-def _write(path: Path, images: list[dict[str, Any]], captions: list[tuple[int, str]]) -> None:
+def write_annotations(
+    path: Path, images: list[dict[str, Any]], captions: list[tuple[int, str]]
+) -> None:
+    """Writes captions, each with its image's id, in COCO's format."""
     annotations = [
         {"id": number, "image_id": image, "caption": text}
         for number, (image, text) in enumerate(captions)

@@ -79,6 +79,10 @@ class TextEncoder:
     @torch.no_grad()
     def __call__(self, captions: Sequence[str]) -> Tensor:
         """B captions → their last hidden states after the final norm: [B, T, E]."""
+        return self.with_gradient(captions)
+
+    def with_gradient(self, captions: Sequence[str]) -> Tensor:
+        """The same, for a gradient of the states with respect to an embedding."""
         length = self.model.config.max_position_embeddings
         tokens = self.tokenizer(
             list(captions),

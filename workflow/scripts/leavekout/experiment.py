@@ -15,12 +15,12 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from leavekout.checks import check
 from leavekout.errors import InputError
 from leavekout.schema import Experiment
 
 Tree = dict[str, Any]
 _DIGEST = "LEAVEKOUT_CONFIGURATION"
-RESERVED = ("random", "no_removal", "group", "oracle", "pixel")  # names that rules have taken
 
 
 def read_yaml(path: Path) -> Tree:
@@ -106,7 +106,7 @@ def resolve(config: Mapping[str, Any], files: Sequence[Path]) -> Experiment:
         experiment = Experiment.model_validate(tree)
     except ValidationError as error:
         raise InputError("\n".join(_sentence(e, sources) for e in error.errors())) from None
-    _check(experiment, sources)
+    check(experiment, lambda *key: _file_of(key, sources))
     return experiment
 
 
@@ -172,116 +172,6 @@ def _has(tree: Any, path: Sequence[str]) -> bool:
         else:
             return False
     return True
-
-
-def _check(experiment: Experiment, sources: Sequence[tuple[Path, Tree]]) -> None:
-    """Refuses values that are fine alone and wrong together."""
-    e, n = experiment, experiment.dataset.images
-    ks = {
-        "counterfactual.k": e.counterfactual.k,
-        "counterfactual.random.k": e.counterfactual.random.sizes(),
-        "tuning.k": e.tuning.k if e.tuning else [],
-        "forgetting.k": e.forgetting.k if e.forgetting else [],
-    }
-    for key, values in ks.items():
-        for k in values:
-            if k >= n:
-                raise InputError(
-                    f"{_file_of(key.split('.'), sources)}: K = {k:,} leaves nothing of the {n:,} "
-                    f"training images of experiment '{e.experiment}' ({key})."
-                )
-    stride_keys = {
-        "losses.timestep_stride": e.losses.timestep_stride,
-        "evaluation.timestep_stride": e.evaluation.timestep_stride,
-        "sampling.steps": e.sampling.steps,
-    }
-    for key, value in stride_keys.items():
-        if value > e.model.noise_schedule.timesteps:
-            raise InputError(
-                f"{_file_of(key.split('.'), sources)}: '{key}' is {value}, more than the "
-                f"{e.model.noise_schedule.timesteps} timesteps of the noise schedule."
-            )
-    if e.losses.captions > e.dataset.captions:
-        raise InputError(
-            f"{_file_of(['losses', 'captions'], sources)}: 'losses.captions' is "
-            f"{e.losses.captions}, but 'dataset.captions' keeps {e.dataset.captions} of each image."
-        )
-    if e.tuning and e.queries.tuning == 0:
-        raise InputError(
-            f"{_file_of(['queries', 'tuning'], sources)}: 'tuning' compares methods on tuning "
-            "queries, but 'queries.tuning' is 0."
-        )
-    _check_methods(e, sources)
-    if e.dataset.source == "archives" and not e.dataset.archives:
-        raise InputError(
-            f"{_file_of(['dataset', 'archives'], sources)}: 'dataset.archives' names no archive to "
-            "fetch; for files that are there already, set 'dataset.source' to 'folder'."
-        )
-    if e.training.seed in e.counterfactual.retrain_seeds:
-        raise InputError(
-            f"{_file_of(['counterfactual', 'retrain_seeds'], sources)}: "
-            f"'counterfactual.retrain_seeds' holds {e.training.seed}, the source model's own seed "
-            "('training.seed'): that retraining gives the source model again, not the noise floor."
-        )
-
-
-def _check_methods(e: Experiment, sources: Sequence[tuple[Path, Tree]]) -> None:
-    """Refuses two methods of one name, and methods that refer to what is not there."""
-
-    def refuse(*key: str, reason: str) -> None:
-        raise InputError(f"{_file_of(key, sources)}: '{'.'.join(key)}' {reason}.")
-
-    sections: dict[str, Mapping[str, Any]] = {
-        "unlearning": e.unlearning,
-        "embeddings": e.embeddings,
-        "influence": e.influence,
-        "external": e.external,
-    }
-    seen: dict[str, str] = {}
-    for section, entries in sections.items():
-        for name in entries:
-            if name in RESERVED:
-                refuse(section, name, reason="has a name that is taken; choose another")
-            if name in seen:
-                refuse(section, name, reason=f"has a name that stands under '{seen[name]}', too")
-            seen[name] = section
-    queries = {f"{kind}{i:03d}" for kind, n in (("q", e.queries.test), ("t", e.queries.tuning))
-               for i in range(n)}  # fmt: skip
-    for name, variant in e.unlearning.items():
-        if variant.curvature == "ekfac" and variant.weights != "cross_attention_kv":
-            refuse("unlearning", name, "weights", reason="has to be 'cross_attention_kv' for "
-                   "'ekfac', which is for linear layers without bias")  # fmt: skip
-        for query, (left, top, right, bottom) in variant.boxes.items():
-            if query not in queries:
-                refuse("unlearning", name, "boxes", query, reason="is no query")
-            if left >= right or top >= bottom:
-                refuse("unlearning", name, "boxes", query, reason="has no inside; a box is [left, "
-                       "top, right, bottom]")  # fmt: skip
-    for method in e.forgetting.methods if e.forgetting else []:
-        if method not in e.unlearning:
-            refuse("forgetting", "methods", reason=f"names '{method}', no entry of 'unlearning'")
-    encoders = {"clip", "dino"}
-    if e.encoders.source == "fetch":
-        encoders = {"clip", *e.encoders.more}
-        for name in {"vae", "text_encoder", "tokenizer", "clip"} & set(e.encoders.more):
-            refuse("encoders", "more", name, reason="has the name of another encoder")
-    for name, embedding in e.embeddings.items():
-        if embedding.encoder not in encoders:
-            known = ", ".join(sorted(encoders))
-            refuse("embeddings", name, "encoder", reason=f"is none of the encoders ({known})")
-        if embedding.features == "text" and embedding.encoder != "clip":
-            refuse("embeddings", name, "features", reason="can be 'text' for the encoder clip only")
-    for name, influence in e.influence.items():
-        gradients = e.gradients.get(influence.gradients)
-        if gradients is None:
-            refuse("influence", name, "gradients", reason="is no entry of 'gradients'")
-        elif influence.solver == "datainf" and gradients.layout != "by_layer":
-            refuse("influence", name, "solver", reason="needs gradients with the layout 'by_layer'")
-        if influence.solver == "datainf" and influence.damping == 0:
-            refuse("influence", name, "damping", reason="has to be above 0 for 'datainf'")
-        last = e.model.noise_schedule.timesteps - 1
-        if influence.query_timestep is not None and influence.query_timestep > last:
-            refuse("influence", name, "query_timestep", reason=f"is beyond the last one, {last}")
 
 
 if __name__ == "__main__":

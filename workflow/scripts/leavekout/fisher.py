@@ -38,7 +38,7 @@ def fisher_samples(
     """Training samples in batches: one uniform timestep and fresh noise for each.
 
     A sample is an image, flip and caption; images come in shuffled epochs. Sample j is keyed by
-    (seed, j), so nothing depends on `batch` but rounding.
+    (seed, j), so nothing depends on `batch` but rounding. Exemplars are no training samples.
     """
     stream = Stream(
         images=data.images,
@@ -46,7 +46,7 @@ def fisher_samples(
         captions=data.captions,
         timesteps=scheduler.config.num_train_timesteps,
         caption_dropout=0.0,
-        removed=torch.empty(0, dtype=torch.int64),
+        removed=data.exemplars,
         seed=seed,
         domain=Domain.FISHER,
     )

@@ -24,7 +24,12 @@ def _parts(features: np.ndarray, device: torch.device) -> Iterator[tuple[slice, 
 
 
 def ridge_scores(
-    features: np.ndarray, queries: Tensor, *, damping: float, device: torch.device
+    features: np.ndarray,
+    queries: Tensor,
+    *,
+    damping: float,
+    device: torch.device,
+    trained: np.ndarray | None = None,
 ) -> np.ndarray:
     """TRAK: τ(ẑ, z) = φ(z)ᵀ (Φᵀ Φ + λ I)⁻¹ φ(ẑ), of each image and flip.
 
@@ -36,6 +41,8 @@ def ridge_scores(
         features: float32 [N, F, L, p], the blocks of which are taken as one vector; queries:
             [Q, L, p]. The flips of an image count together as one image in ΦᵀΦ.
         damping: λ, as large as it is in the units of ΦᵀΦ.
+        trained: bool [N], the images that the model was trained on, which make ΦᵀΦ; by default
+            all.
 
     Returns:
         float64 [Q, N, F].
@@ -46,8 +53,8 @@ def ridge_scores(
     dimension = queries[0].numel()
     flips = features.shape[1]
     kernel = damping * torch.eye(dimension, dtype=torch.float64, device=device)
-    for _, part in _parts(features, device):
-        rows = part.reshape(-1, dimension)
+    for here, part in _parts(features, device):
+        rows = (part if trained is None else part[trained[here]]).reshape(-1, dimension)
         kernel.addmm_(rows.T, rows, alpha=1 / flips)
     factor, failed = torch.linalg.cholesky_ex(kernel)
     if failed:
@@ -69,6 +76,7 @@ def datainf_scores(
     *,
     damping: float,
     device: torch.device,
+    trained: np.ndarray | None = None,
 ) -> np.ndarray:
     """DataInf: τ(ẑ, z) = Σ_l g_l(z)ᵀ H_l⁻¹ g_l(ẑ), with its closed form of H_l⁻¹.
 
@@ -81,24 +89,27 @@ def datainf_scores(
         features: float32 [N, F, L, p], each layer's gradients projected by themselves; queries:
             [Q, L, p]. Inner products of gradients are those of their projections over p.
         entries: number of weights of each layer, [L].
+        trained: as in `ridge_scores`; the images that the means are over.
 
     Returns:
         float64 [Q, N, F].
     """
     images, flips, _, dimension = features.shape
+    chosen = np.ones(images, bool) if trained is None else trained
+    count = int(chosen.sum())
     scale = dimension**-0.5
     v = queries.to(device, torch.float64) * scale  # [Q, L, p]
     squares = sum(
-        part.square().sum((0, 1, 3)) / (images * flips * dimension)
-        for _, part in _parts(features, device)
+        part[chosen[here]].square().sum((0, 1, 3)) / (count * flips * dimension)
+        for here, part in _parts(features, device)
     )  # mean of ‖g_l‖², [L]
     ridge = damping * torch.as_tensor(squares) / torch.tensor(entries, device=device)
     correction = torch.zeros_like(v)
-    for _, part in _parts(features, device):
-        g = part.flatten(0, 1) * scale  # [B·F, L, p]
+    for here, part in _parts(features, device):
+        g = part[chosen[here]].flatten(0, 1) * scale  # [B·F, L, p]
         inner = torch.einsum("nlp,qlp->nql", g, v)
         weight = inner / (ridge + g.square().sum(2))[:, None]
-        correction += torch.einsum("nql,nlp->qlp", weight, g) / (images * flips)
+        correction += torch.einsum("nql,nlp->qlp", weight, g) / (count * flips)
     solved = (v - correction) / ridge[:, None]
     scores = np.empty((len(v), images, flips))
     for here, values in _parts(features, device):

@@ -35,6 +35,7 @@ class Domain(IntEnum):
     PROMPTS = 9  # which prompts become queries
     PROJECTION = 10  # signs and rows of a random projection
     GRADIENT = 11  # timestep, noise, flip and caption of a projected gradient
+    CUSTOMIZATION = 12  # image, caption, flip, timestep and noise of a customization's sample
 
 
 def philox(counter: Sequence[Tensor | int], key: tuple[int, int]) -> tuple[Tensor, ...]:

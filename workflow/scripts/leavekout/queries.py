@@ -1,6 +1,6 @@
 """Queries: which prompts, which noise, and what a model makes of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from leavekout.artifacts import load_npy, load_table, save_image, save_npy, save_table
-from leavekout.encoders import TextEncoder, decode_latents, load_vae
+from leavekout.coco import read_image
+from leavekout.customized.tokens import with_token, without_token
+from leavekout.encoders import TextEncoder, decode_latents, encode_images, load_vae
 from leavekout.errors import InputError
 from leavekout.loss import query_losses
 from leavekout.noise import Domain, words
@@ -20,6 +22,7 @@ from leavekout.schema import Evaluation, Model, Sampling
 from leavekout.unet import build_scheduler, latent_shape, load_unet, strided_timesteps
 
 _PROMPTS_AT_ONCE = 1024
+_TEXTS_AT_ONCE = 256
 
 
 def choose_queries(
@@ -85,7 +88,7 @@ def choose_related(
 
 def write_queries(
     table: pd.DataFrame,
-    files: Mapping[str, str],
+    files: Mapping[str, Any],
     output: Mapping[str, Any],
     model: Model,
     sampling: Sampling,
@@ -94,37 +97,102 @@ def write_queries(
 ) -> None:
     """Generates the pictures of a table of prompts, and writes all that belongs to them.
 
+    Where the table has a column `model`, each customized model generates its own queries.
+
     Args:
-        files: paths of `weights`, `vae`, `tokenizer`, `text_encoder` and `null_text`.
+        files: paths of `weights`, `vae`, `tokenizer`, `text_encoder` and `null_text`; of customized
+            models also `changes`, a file for each in the table's order.
         output: paths of `table`, `latents` [Q, 4, h, w], `text` [Q, T, E], and `images`: a list
-            of a picture for each, or a folder for all.
+            of a picture for each query in the table's order, or a folder for all; see also
+            `_write_text`.
     """
     encoder = TextEncoder.load(Path(files["tokenizer"]), Path(files["text_encoder"]), device)
-    unet = load_unet(model.unet, Path(files["weights"]), device=device)
     vae, null_text = load_vae(Path(files["vae"]), device), load_npy(Path(files["null_text"]))
-    images = output["images"]
-    latents, texts = [], []
-    for start in range(0, len(table), batch):  # every draw belongs to its query, not to the batch
-        part = table[start : start + batch]
-        texts.append(encoder(part["prompt"].tolist()))
-        latents.append(
-            sample_latents(
+    text = _write_text(table, encoder, output)
+    latents: dict[int, Tensor] = {}
+    for weights, rows in _by_model(table, files):
+        unet = load_unet(model.unet, weights, device=device)
+        for some in np.array_split(rows, -(-len(rows) // batch)):  # every draw is its query's own
+            found = sample_latents(
                 unet,
                 sampling,
                 model.noise_schedule,
-                texts[-1],
+                text[some],
                 null_text,
-                part["noise_seed"].tolist(),
+                table["noise_seed"].iloc[some].tolist(),
                 shape=latent_shape(unet),
             )
-        )
-        pictures = decode_latents(vae, latents[-1])
-        for i, (name, picture) in enumerate(zip(part["query"], pictures, strict=True), start):
-            path = f"{images}/{name}.png" if isinstance(images, str) else images[i]
-            save_image(Path(path), picture)
-    save_npy(Path(output["latents"]), torch.cat(latents).cpu().numpy())
-    save_npy(Path(output["text"]), torch.cat(texts).cpu().numpy())
+            latents.update(zip(some.tolist(), found, strict=True))
+            _save_pictures(table["query"].iloc[some], decode_latents(vae, found), output)
+    ordered = torch.stack([latents[row] for row in range(len(table))])
+    save_npy(Path(output["latents"]), ordered.cpu().numpy())
     save_table(Path(output["table"]), table)
+
+
+def write_given_queries(
+    table: pd.DataFrame,
+    pictures: Sequence[Path],
+    size: int,
+    files: Mapping[str, Any],
+    output: Mapping[str, Any],
+    device: torch.device,
+    batch: int,
+) -> None:
+    """Takes pictures that were generated elsewhere for queries, as `write_queries` writes them.
+
+    Their latents are the VAE's, scaled as those of all images are.
+
+    Args:
+        pictures: of the table's queries; size: pixels of a side, to which they are brought.
+    """
+    vae = load_vae(Path(files["vae"]), device)
+    encoder = TextEncoder.load(Path(files["tokenizer"]), Path(files["text_encoder"]), device)
+    _write_text(table, encoder, output)
+    latents = []
+    for start in range(0, len(table), batch):
+        pixels = np.stack([read_image(path, size) for path in pictures[start : start + batch]])
+        latents.append(encode_images(vae, pixels, device))
+        _save_pictures(table["query"].iloc[start : start + batch], pixels, output)
+    save_npy(Path(output["latents"]), torch.cat(latents).cpu().numpy())
+    save_table(Path(output["table"]), table)
+
+
+def _by_model(
+    table: pd.DataFrame, files: Mapping[str, Any]
+) -> Iterator[tuple[list[str], np.ndarray]]:
+    """For each model its files of weights, and the rows of its queries."""
+    if "model" not in table:
+        yield [files["weights"]], np.arange(len(table))
+        return
+    for name, changes in zip(table["model"].unique(), files["changes"], strict=True):
+        yield [files["weights"], changes], np.flatnonzero(table["model"] == name)
+
+
+def _write_text(table: pd.DataFrame, encoder: TextEncoder, output: Mapping[str, Any]) -> Tensor:
+    """Writes and returns the prompts' states [Q, T, E].
+
+    Of customized models, prompts without V* go to `text_without_token`.
+    """
+
+    def encoded(texts: Sequence[str]) -> Tensor:
+        parts = range(0, len(texts), _TEXTS_AT_ONCE)
+        return torch.cat([encoder(texts[i : i + _TEXTS_AT_ONCE]) for i in parts])
+
+    prompts = table["prompt"].tolist()
+    if "model" in table:
+        without = encoded([without_token(prompt) for prompt in prompts])
+        save_npy(Path(output["text_without_token"]), without.cpu().numpy())
+        prompts = [with_token(p, m) for p, m in zip(prompts, table["model"], strict=True)]
+    text = encoded(prompts)
+    save_npy(Path(output["text"]), text.cpu().numpy())
+    return text
+
+
+def _save_pictures(names: pd.Series, pictures: np.ndarray, output: Mapping[str, Any]) -> None:
+    images = output["images"]
+    for name, picture, row in zip(names, pictures, names.index, strict=True):
+        path = f"{images}/{name}.png" if isinstance(images, str) else images[row]
+        save_image(Path(path), picture)
 
 
 @dataclass

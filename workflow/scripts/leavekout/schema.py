@@ -10,7 +10,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from leavekout.schema_methods import Embedding, Forgetting, Gradients, Influence, Oracle, Unlearning
+from leavekout.schema_methods import (
+    Customized,
+    Embedding,
+    Forgetting,
+    Gradients,
+    Influence,
+    Oracle,
+    Unlearning,
+)
 from leavekout.schema_types import (
     Distinct,
     Fraction,
@@ -34,12 +42,12 @@ class Archive(Section):
 class Dataset(Section):
     """Images and captions in COCO's folder and annotation format."""
 
-    source: Literal["digits", "archives", "folder"]
+    source: Literal["digits", "digits_custom", "archives", "folder"]
     root: str
     archives: list[Archive] = []
     train_images: str
     train_annotations: str
-    prompt_annotations: str
+    prompt_annotations: str | None = None
     images: Positive
     image_size: Positive
     captions: Positive
@@ -120,7 +128,7 @@ class FetchedEncoders(Section):
 class Published(Section):
     """Artifacts that others published, in place of what would be trained or encoded here."""
 
-    source_model: str | None = None
+    source_model: str | HubFolder | None = None
     latents: str | None = None
     text: str | None = None
 
@@ -216,6 +224,7 @@ class RandomSets(Section):
     seed: Seed
     k: Annotated[list[Positive], Distinct]
     k_range: KRange | None = None
+    half_size_sets: Annotated[int, Field(ge=0)] = 0
 
     def sizes(self) -> list[int]:
         """All values of K named here, ascending, each once."""
@@ -227,7 +236,7 @@ class RandomSets(Section):
 class Counterfactual(Section):
     """Which leave-K-out models are trained."""
 
-    k: Annotated[list[Positive], Distinct]
+    k: Annotated[list[Positive], Field(min_length=1), Distinct]
     random: RandomSets
     retrain_seeds: Annotated[list[Seed], Distinct]
     keep_models: bool
@@ -248,10 +257,12 @@ class Evaluation(Section):
 
 
 class Report(Section):
-    """What the figures show."""
+    """What the figures and the report show."""
 
     top_images: Positive
     bootstrap_resamples: Positive
+    gallery_queries: Positive = 12
+    published_numbers: bool = False
 
 
 class Estimates(Section):
@@ -288,7 +299,7 @@ class Experiment(Section):
     encoders: Annotated[TrainedEncoders | FetchedEncoders, Field(discriminator="source")]
     published: Published = Published()
     model: Model
-    training: Training
+    training: Training | None = None
     sampling: Sampling
     queries: Queries
     fisher: Fisher
@@ -301,10 +312,11 @@ class Experiment(Section):
     extra_rules: list[str] = []
     extra: dict[str, Any] = {}
     methods: Annotated[list[Name], Field(min_length=1), Distinct]
-    counterfactual: Counterfactual
+    counterfactual: Counterfactual | None = None
+    customized: Customized | None = None
     tuning: Tuning | None = None
     forgetting: Forgetting | None = None
     oracle: Oracle | None = None
-    evaluation: Evaluation
+    evaluation: Evaluation | None = None
     report: Report
     hardware: Hardware

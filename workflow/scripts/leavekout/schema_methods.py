@@ -32,6 +32,7 @@ class Unlearning(Section):
     gradient_samples: Positive
     seed: Seed
     boxes: dict[QueryName, Box] = {}
+    without_token: bool = False
 
 
 class Embedding(Section):
@@ -74,6 +75,33 @@ class Oracle(Section):
     def sizes(self, images: int) -> list[int]:
         """Sizes of the groups of N images, as equal as can be, the larger ones first."""
         return [images // self.groups + (i < images % self.groups) for i in range(self.groups)]
+
+
+class Customization(Section):
+    """How models are customized here, as Custom Diffusion does."""
+
+    steps: Positive
+    batch_size: Positive
+    learning_rate: PositiveFloat
+    weight_decay: Annotated[float, Field(ge=0)]
+    prior_weight: Annotated[float, Field(ge=0)]
+    initial_word: str
+    seed: Seed
+
+
+class Customized(Section):
+    """The Customized Model benchmark: exemplars have to be found again in a pool of images."""
+
+    root: str
+    objects: Annotated[list[Name], Distinct]
+    styles: Annotated[list[Name], Distinct]
+    queries: Literal["generated", "given"]
+    trained_on: Positive | None = None
+    training: Customization | None = None
+
+    def kinds(self) -> dict[str, str]:
+        """The kind of each model, `object` or `style`, in the configuration's order."""
+        return {**dict.fromkeys(self.objects, "object"), **dict.fromkeys(self.styles, "style")}
 
 
 class Forgetting(Section):

@@ -9,7 +9,7 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-QueryName = Annotated[str, Field(pattern=r"^[qt]\d{3,}$")]
+QueryName = Annotated[str, Field(pattern=r"^([a-z][a-z0-9_-]*-)?[qt]\d{3,}$")]
 # Left, top, right, bottom of a part of a picture, as fractions of its width and height.
 Box = tuple[Fraction, Fraction, Fraction, Fraction]
 

@@ -85,6 +85,12 @@ def top_k(scores: np.ndarray, k: int) -> np.ndarray:
     return np.argsort(-scores, kind="stable")[:k].astype(np.int64)
 
 
+def tied_at(scores: np.ndarray, k: int) -> int:
+    """How many images were left in, though they have the same score as one of the top K."""
+    last = scores[top_k(scores, k)[-1]]
+    return int((scores == last).sum() - (scores[top_k(scores, k)] == last).sum())
+
+
 def random_set(images: int, k: int, *, number: int, seed: int) -> np.ndarray:
     """K rows drawn uniformly: int64 [K].
 

@@ -26,7 +26,7 @@ def similarity_scores(
     features: Callable[[np.ndarray], np.ndarray],
     *,
     flips: bool,
-    batch: int = 1024,
+    part_bytes: int = 1 << 28,
 ) -> np.ndarray:
     """Scores of every training image for Q queries: float32 [Q, N].
 
@@ -34,14 +34,16 @@ def similarity_scores(
         queries: uint8 [Q, H, W, 3]; pixels: uint8 [N, H, W, 3], may be memory-mapped.
         features: uint8 [B, H, W, 3] → [B, D].
         flips: whether training flips images; then a score is the maximum of both orientations.
+        part_bytes: of the images' features, as many as are held at a time.
     """
-    of_queries = features(queries)
+    of_queries = _unit(features(queries))
     scores = np.empty((len(queries), len(pixels)), np.float32)
+    batch = max(1, part_bytes // of_queries[0].nbytes)
     for start in range(0, len(pixels), batch):
         part = np.asarray(pixels[start : start + batch])
-        found = cosine_scores(of_queries, features(part))
+        found = of_queries @ _unit(features(part)).T
         if flips:
-            found = np.maximum(found, cosine_scores(of_queries, features(part[:, :, ::-1])))
+            found = np.maximum(found, of_queries @ _unit(features(part[:, :, ::-1])).T)
         scores[:, start : start + batch] = found
     return scores
 

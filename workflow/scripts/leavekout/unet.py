@@ -1,6 +1,6 @@
 """The U-Net: built in one place, its weights read and written, and its named weight subsets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +42,36 @@ def build_unet(config: Mapping[str, Any], *, seed: int, device: torch.device) ->
     return unet.to(device).eval()
 
 
-def load_unet(config: Mapping[str, Any], weights: Path, *, device: torch.device) -> Any:
-    """The U-Net with weights from a file; raises InputError if they are of another shape."""
+def skeleton_unet(config: Mapping[str, Any]) -> Any:
+    """The U-Net without any weights, for names and shapes: it takes no memory."""
+    with torch.device("meta"):
+        return UNet2DConditionModel(**config)
+
+
+def load_unet(
+    config: Mapping[str, Any], weights: str | Path | Sequence[str | Path], *, device: torch.device
+) -> Any:
+    """The U-Net with weights from a file, and those that further files hold in place of its own.
+
+    Raises:
+        InputError: the first file has weights of another shape, or a further one weights that the
+            U-Net has not.
+    """
+    first, *changes = [weights] if isinstance(weights, str | Path) else weights
     unet = build_unet(config, seed=0, device=device)
-    tensors, _ = load_tensors(weights)
-    _require_fit(tensors, unet, weights)
+    tensors, _ = load_tensors(Path(first))
+    _require_fit(tensors, unet, Path(first))
+    for path in map(Path, changes):
+        changed, _ = load_tensors(path)
+        require_part(changed, unet, path)
+        tensors.update(changed)
     unet.load_state_dict(tensors)
     return unet
 
 
 def require_weights(tensors: Mapping[str, Tensor], config: Mapping[str, Any], path: Path) -> None:
     """Refuses tensors, read from `path`, that are not the weights of such a U-Net."""
-    _require_fit(tensors, build_unet(config, seed=0, device=torch.device("cpu")), path)
+    _require_fit(tensors, skeleton_unet(config), path)
 
 
 def _require_fit(tensors: Mapping[str, Tensor], unet: nn.Module, path: Path) -> None:
@@ -66,6 +84,21 @@ def _require_fit(tensors: Mapping[str, Tensor], unet: nn.Module, path: Path) -> 
             f"'{wrong[0]}': {found.get(wrong[0], 'absent')} in the file, "
             f"{expected.get(wrong[0], 'absent')} in the model."
         )
+
+
+def require_part(tensors: Mapping[str, Tensor], unet: nn.Module, path: Path) -> None:
+    """Refuses tensors, read from `path`, that cannot stand in place of some of the U-Net's own."""
+    own = {name: tuple(p.shape) for name, p in unet.state_dict().items()}
+    wrong = sorted(name for name, t in tensors.items() if own.get(name) != tuple(t.shape))
+    if wrong or not tensors:
+        reason = (
+            f"the first of {len(wrong)} differing tensors is '{wrong[0]}': "
+            f"{tuple(tensors[wrong[0]].shape)} in the file, "
+            f"{own.get(wrong[0], 'absent')} in the model"
+            if wrong
+            else "it holds no weights"
+        )
+        raise InputError(f"{path}: does not fit the base model (model.unet); {reason}.")
 
 
 def select_weights(unet: nn.Module, subset: WeightSubset) -> dict[str, nn.Parameter]:

@@ -164,7 +164,7 @@ def latent_mask(box: Box, size: Sequence[int]) -> Tensor:
 
 
 def unlearned_unet(
-    files: Mapping[str, str],
+    files: Mapping[str, Any],
     model: Model,
     config: Unlearning,
     *,
@@ -177,8 +177,8 @@ def unlearned_unet(
     """The U-Net at θ_−ẑ, from the source model's weights and a query's name.
 
     Args:
-        files: paths of `weights`, `queries`, `query_latents`, `query_text`, and of `fisher` where
-            `config` needs a curvature.
+        files: paths of `weights` (or several, as in `load_unet`), `queries`, `query_latents`,
+            `query_text`, and of `fisher` where `config` needs a curvature.
     """
     paths = {
         "queries": files["queries"],
@@ -186,7 +186,7 @@ def unlearned_unet(
         "text": files["query_text"],
     }
     one = Queries.load(paths, [query], device)
-    unet = load_unet(model.unet, Path(files["weights"]), device=device)
+    unet = load_unet(model.unet, files["weights"], device=device)
     curvature = files.get("fisher")
     unlearn(
         unet,

@@ -1,0 +1,138 @@
+"""Starts the scripts of tests' workflows in a process that has the libraries imported already.
+
+A tiny experiment has hundreds of jobs that compute for a moment, and import libraries for seven
+seconds each. `warm_start` imports them once, in a process that forks itself for each script. Its
+clients are the interpreters that Snakemake starts: `sitecustomize`, found by way of PYTHONPATH,
+hands their arguments, environment and open files over, and ends as the fork did. The scripts, the
+package leavekout and every result are the same; without the process, all start as usual.
+"""
+
+import array
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+SOCKET = "LEAVEKOUT_WARM_START"
+_LIBRARIES = (
+    *("torch", "diffusers", "transformers", "open_clip", "timm", "pandas", "pyarrow.parquet"),
+    *("matplotlib.pyplot", "scipy.stats", "sklearn.datasets", "statsmodels.stats.multitest"),
+    *("diffusers.models.autoencoders.autoencoder_kl", "diffusers.models.unets.unet_2d_condition"),
+    *("transformers.models.clip.modeling_clip", "transformers.models.clip.tokenization_clip"),
+    *("diffusers.schedulers.scheduling_ddpm", "diffusers.schedulers.scheduling_ddim"),
+    *("snakemake.script", "pydantic", "networkx", "jinja2", "yaml"),
+)
+
+
+@contextmanager
+def warm_start(folder: Path, env: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Yields an environment in which scripts start from a process that is ready."""
+    address = str(folder / "socket")
+    hook = folder / "hook"
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(
+        f"import sys; sys.path.append({str(Path(__file__).parent)!r})\n"
+        "import warm; warm.hand_over()\n"
+    )
+    with subprocess.Popen([sys.executable, __file__, address], env=env) as server:
+        try:
+            path = os.pathsep.join(filter(None, (str(hook), env.get("PYTHONPATH"))))
+            yield {**env, "PYTHONPATH": path, SOCKET: address}
+        finally:
+            server.terminate()
+
+
+def hand_over() -> None:
+    """In an interpreter that Snakemake started for a script: a fork runs it, and we end with it."""
+    script = sys.orig_argv[1] if len(sys.orig_argv) == 2 else ""
+    address = os.environ.get(SOCKET, "")
+    if "/.snakemake/scripts/" not in script or not os.path.exists(address):
+        return
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(address)
+    what = json.dumps({"script": script, "folder": os.getcwd(), "env": dict(os.environ)}).encode()
+    files = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))
+    connection.sendmsg([len(what).to_bytes(8, "big")], [files])
+    connection.sendall(what)
+    fork = int.from_bytes(_receive(connection, 8), "big")
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        os.kill(fork, number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, forward)
+    status = connection.recv(1)  # nothing, if the fork was killed
+    os._exit(status[0] if status else 137)
+
+
+def _receive(connection: socket.socket, size: int) -> bytes:
+    content = b""
+    while len(content) < size:
+        part = connection.recv(size - len(content))
+        if not part:
+            raise EOFError
+        content += part
+    return content
+
+
+def _serve(address: str) -> None:
+    for name in _LIBRARIES:
+        __import__(name)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(address + ".new")
+    server.listen(16)
+    os.rename(address + ".new", address)  # now clients find it
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the forks are nobody's to wait for
+    while True:
+        connection, _ = server.accept()
+        if os.fork() == 0:
+            server.close()
+            _become(connection)
+        connection.close()
+
+
+def _become(connection: socket.socket) -> None:
+    """In the fork: runs the client's script as the client would have, and says how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    size, ancillary, _, _ = connection.recvmsg(8, socket.CMSG_SPACE(3 * 4))
+    what: dict[str, Any] = json.loads(_receive(connection, int.from_bytes(size, "big")))
+    for number, file in enumerate(array.array("i", ancillary[0][2])):
+        os.dup2(file, number)
+    os.chdir(what["folder"])
+    os.environ.clear()
+    os.environ.update(what["env"])
+    sys.argv = [what["script"]]
+    sys.path[:0] = filter(None, what["env"].get("PYTHONPATH", "").split(os.pathsep))
+    connection.sendall(os.getpid().to_bytes(8, "big"))
+
+    def die_with_client() -> None:
+        connection.recv(1)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=die_with_client, daemon=True).start()
+    status = 0
+    try:
+        runpy.run_path(what["script"], run_name="__main__")
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    connection.sendall(bytes([status]))
+    os._exit(status)
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])

@@ -1,0 +1,1 @@
+"""The figures: one message each, the same colour for a method everywhere."""

@@ -1,0 +1,120 @@
+"""What a reader has to be warned of, in one sentence each."""
+
+import math
+
+import pandas as pd
+
+from leavekout.headline import methods_ks
+from leavekout.measurements import CONTROL, NO_REMOVAL
+from leavekout.statistics.significance import LEVEL
+
+FEW_MODELS = 5
+
+
+def cautions(
+    *,
+    estimates: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    equivalents: pd.DataFrame,
+    ties: pd.DataFrame,
+    versions: pd.DataFrame,
+) -> list[str]:
+    """Warnings, the gravest first.
+
+    Args:
+        estimates, comparisons, equivalents, ties: the tables of these names.
+        versions: a row for each stage and version; see `provenance.versions_of`.
+    """
+    return [
+        *of_versions(versions),
+        *_of_queries(estimates, comparisons),
+        *_of_models(estimates),
+        *_of_ties(ties),
+        *_of_sweep(equivalents),
+    ]
+
+
+def of_versions(versions: pd.DataFrame) -> list[str]:
+    """Warnings of artifacts that different versions made."""
+    said = []
+    for column in versions.columns.drop(["stage", "jobs"]):
+        values = sorted(versions[column].unique())
+        if len(values) > 1:
+            said.append(
+                f"Artifacts of different versions: {column} {', '.join(values)}. Numbers may not "
+                "be comparable; see Provenance for the stages."
+            )
+    if "commit" in versions and versions["commit"].str.endswith("-dirty").any():
+        said.append("Some artifacts were made by code with uncommitted changes.")
+    return said
+
+
+def _of_queries(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
+    queries = int(estimates["n_queries"].max())
+    said = []
+    if queries < 2:
+        said.append("One query: nothing can be said of other queries, and no interval be given.")
+    methods = estimates[estimates["excess"].notna()].groupby(["measure", "k"]).size().max()
+    if queries > 1 and methods and 2.0 ** (1 - queries) * methods > LEVEL:
+        fewest = math.ceil(1 - math.log2(LEVEL / methods))
+        said.append(
+            f"Too few queries to show any method ahead of random: with {queries} queries and "
+            f"{methods} method{'s' if methods > 1 else ''} no corrected sign-flip test can reach "
+            f"p ≤ {LEVEL}, whatever the data; at least {fewest} are needed."
+        )
+    pairs = comparisons.groupby(["measure", "k"]).size().max() if len(comparisons) else 0
+    if pairs and 2.0 ** (1 - queries) * pairs > LEVEL:
+        fewest = math.ceil(1 - math.log2(LEVEL / pairs))
+        said.append(
+            f"Too few queries to tell methods apart: with {queries} queries and {pairs} "
+            f"pair{'s' if pairs > 1 else ''} no corrected sign-flip test can reach "
+            f"p ≤ {LEVEL}, whatever the data; at least {fewest} are needed."
+        )
+    return said
+
+
+def _of_models(estimates: pd.DataFrame) -> list[str]:
+    said = []
+    ks = methods_ks(estimates)
+    controls = estimates[(estimates["method"] == CONTROL) & estimates["k"].isin(ks)]
+    sets = int(controls["n_models"].min()) if len(controls) else 0
+    if sets < 2:
+        said.append(
+            f"{sets} random set at the methods' K: intervals of the excess are over queries alone, "
+            "since one model does not show its noise (counterfactual.random.sets)."
+        )
+    elif sets < FEW_MODELS:
+        said.append(f"Only {sets} random sets: the intervals are wide for want of models.")
+    floor = estimates[estimates["method"] == NO_REMOVAL]
+    seeds = int(floor["n_models"].max()) if len(floor) else 0
+    if seeds == 0:
+        said.append("No training of another seed: no noise floor (counterfactual.retrain_seeds).")
+    elif seeds == 1:
+        said.append(
+            "One training of another seed: the noise floor's interval is over queries alone "
+            "(counterfactual.retrain_seeds)."
+        )
+    return said
+
+
+def _of_ties(ties: pd.DataFrame) -> list[str]:
+    said = []
+    for (method, k), rows in ties[ties["tied"] > 0].groupby(["method", "k"]):
+        total = len(ties[(ties["method"] == method) & (ties["k"] == k)])
+        said.append(
+            f"Ties: {method} gives the score at rank K = {k:,} to {rows['tied'].median():,.0f} "
+            f"images more (median of {len(rows)} of {total} queries), so that which of them were "
+            "removed is arbitrary."
+        )
+    return said
+
+
+def _of_sweep(equivalents: pd.DataFrame) -> list[str]:
+    beyond = equivalents["equivalent_censored"].astype(bool)
+    if not beyond.any():
+        return []
+    end = equivalents.loc[beyond, "equivalent"].max()
+    return [
+        f"The random sweep ends at {end:,.0f} images, and {beyond.sum()} of {len(equivalents)} "
+        "random equivalents lie beyond it (counterfactual.random.k)."
+    ]

@@ -1,0 +1,66 @@
+"""What a study shows, in sentences that are made of its tables, and what would settle the rest."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from leavekout.formats import LABEL, NAME, SCALE, interval, p_value, queries
+from leavekout.headline import methods_ks
+from leavekout.measurements import SIGN
+from leavekout.statistics.significance import LEVEL
+from leavekout.tables import records
+
+
+def claims(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
+    """Sentences on methods against random, and on pairs, at each K and measure."""
+    sentences = []
+    for k in reversed(methods_ks(estimates)):
+        for measure, name in NAME.items():
+            rows = estimates[(estimates["k"] == k) & (estimates["measure"] == measure)]
+            rows = rows[rows["p_holm"].notna()]
+            if len(rows):
+                shown = (rows["p_holm"] <= LEVEL) & (SIGN[measure] * rows["excess"] > 0)
+                rest = rows[~shown]["method"]
+                sentences.append(
+                    f"K = {k:,}, {name}: {shown.sum()} of {len(rows)} methods are ahead of random "
+                    f"removal{_listed('; not shown for ', rest)}."
+                )
+            pairs = comparisons[(comparisons["k"] == k) & (comparisons["measure"] == measure)]
+            if len(pairs):
+                told = pairs[pairs["distinguishable"].astype(bool)]
+                which = [f"{row['ahead']} is ahead of {row['behind']}" for row in records(told)]
+                sentences.append(
+                    f"K = {k:,}, {name}: {len(told)} of {len(pairs)} pairs of methods can be told "
+                    f"apart{_listed(': ', which)}."
+                )
+    return sentences
+
+
+def _listed(lead: str, names: Iterable[str]) -> str:
+    text = ", ".join(names)
+    return lead + text if text else ""
+
+
+def pairs_table(comparisons: pd.DataFrame, k: int, measure: str) -> pd.DataFrame:
+    """The pairs of methods at one K and measure as text, those told apart first."""
+    rows = comparisons[(comparisons["k"] == k) & (comparisons["measure"] == measure)]
+    scale = SCALE[measure]
+    table = []
+    for row in records(rows.sort_values(["p_holm", "p"], kind="stable")):
+        ahead = round(row["share_ahead"] * row["n_queries"])
+        low, high = row["low"] * scale, row["high"] * scale
+        table.append(
+            {
+                "ahead": row["ahead"],
+                "behind": row["behind"],
+                f"difference, {LABEL[measure]}": interval(
+                    row["difference"] * scale, (high - low) / 4, low, high
+                ),
+                "queries ahead": f"{ahead} of {row['n_queries']}",
+                "p": p_value(row["p"]),
+                "corrected p": p_value(row["p_holm"]),
+                "told apart": "yes" if row["distinguishable"] else "no",
+                "queries that would settle it": queries(row["queries_needed"]),
+            }
+        )
+    return pd.DataFrame(table)

@@ -1,0 +1,138 @@
+"""What stands in the report's sections, made of the tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leavekout.formats import LABEL, NAME, SCALE, equivalent, interval, rounded
+from leavekout.headline import methods_ks, ranked
+from leavekout.measurements import MEASURES
+from leavekout.report.page import number_cells
+from leavekout.tables import keyed, records
+
+SECTIONS = {
+    "result": "Result",
+    "claims": "Claims",
+    "figures": "Figures",
+    "lds": "LDS",
+    "published": "Published numbers",
+    "pictures": "Queries",
+    "power": "Noise and power",
+    "settings": "Settings",
+    "cost": "Cost",
+    "provenance": "Provenance",
+}
+POWER_NOTE = (
+    "The smallest true difference that a two-sided test at 5 % shows in four of five studies of a "
+    "size; in brackets, if it is one of all pairs of methods, or of all methods against random, "
+    "that are corrected for. Retrainings: models of other seeds averaged in each cell; what they "
+    "gain is at least this, since retraining noise is taken from random sets of the same K."
+)
+
+
+def summary(config: Mapping[str, Any], estimates: pd.DataFrame) -> str:
+    """One sentence on what was done."""
+    ks = ", ".join(f"{k:,}" for k in methods_ks(estimates))
+    methods, queries = len(config["methods"]), config["queries"]["test"]
+    models = methods * queries * len(methods_ks(estimates))
+    return (
+        f"{methods} attribution methods named the training images behind {queries} generated "
+        f"pictures. The best K = {ks} of {config['dataset']['images']:,} were removed, and "
+        f"{models:,} models trained again from scratch without them: how much more does that hurt "
+        "than removing as many at random?"
+    )
+
+
+def seeds(config: Mapping[str, Any]) -> str:
+    """One sentence on every seed."""
+    random = config["counterfactual"]["random"]["seed"]
+    others = ", ".join(map(str, config["counterfactual"]["retrain_seeds"])) or "none"
+    return (
+        f"Seeds: training {config['training']['seed']} (other seeds, nothing removed: {others}), "
+        f"queries {config['queries']['seed']}, random sets {random}, "
+        f"evaluation {config['evaluation']['seed']}, Fisher {config['fisher']['seed']}, losses "
+        f"{config['losses']['seed']}."
+    )
+
+
+def equivalents_text(equivalents: pd.DataFrame, estimates: pd.DataFrame) -> pd.DataFrame:
+    """Random equivalents of each K and method, by measure."""
+    found = keyed(equivalents, "measure", "k", "method")
+    rows = []
+    for k in reversed(methods_ks(estimates)):
+        for method in ranked(estimates, k):
+            row = {"removed by": method, "K": f"{k:,}"}
+            for measure in MEASURES:
+                if (measure, k, method) in found:
+                    row[f"by {NAME[measure]}"] = equivalent(found[measure, k, method])
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def lds_text(lds: pd.DataFrame) -> pd.DataFrame:
+    """Linear datamodeling scores, the best first."""
+    rows = lds.sort_values(["k", "lds"], ascending=False)
+    return pd.DataFrame([
+        {
+            "method": row["method"], "images removed": f"{row['k']:,}",
+            "models": f"{row['n_models']}",
+            "LDS": interval(row["lds"], (row["high"] - row["low"]) / 4, row["low"], row["high"]),
+        }
+        for row in records(rows)
+    ])  # fmt: skip
+
+
+def variance_text(variance: pd.DataFrame) -> pd.DataFrame:
+    """The parts of the variance as shares."""
+    rows = []
+    for row in records(variance):
+        total = row["total"] or float("nan")
+        shares = {
+            "queries": row["query"], "retraining": row["retraining"],
+            "of it shared by all queries": row["shared"], "evaluation": row["evaluation"],
+        }  # fmt: skip
+        rows.append({
+            "measure": NAME[row["measure"]], "K": f"{row['k']:,}",
+            "removed by": row["method"],
+            "standard deviation": f"{row['total']**0.5 * SCALE[row['measure']]:.3g}",
+            **{name: f"{100 * value / total:.0f} %" for name, value in shares.items()},
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def power_text(power: pd.DataFrame) -> pd.DataFrame:
+    """Smallest differences in ΔL at the largest K: a row for each study, a column for each kind."""
+    rows = power[(power["measure"] == "delta_loss")]
+    rows = rows[rows["k"] == rows["k"].max()]
+    table = []
+    for (queries, retrainings), group in rows.groupby(["queries", "retrainings"]):
+        row = {"queries": f"{queries:,}", "retrainings": f"{retrainings}"}
+        for one in records(group):
+            plain, corrected = 1000 * one["difference"], 1000 * one["difference_holm"]
+            name = f"{one['comparison']}, {LABEL['delta_loss']}, K = {one['k']:,}"
+            row[name] = " ".join((_difference(plain, plain), f"({_difference(corrected, plain)})"))
+        table.append(row)
+    return pd.DataFrame(table)
+
+
+def _difference(value: float, scale: float) -> str:
+    return rounded(value, scale / 4) if np.isfinite(value) else "cannot be shown"
+
+
+def cost_text(costs: pd.DataFrame) -> pd.DataFrame:
+    """Jobs, hours and memory of each stage, and their sums."""
+    if len(costs) == 0:
+        return costs
+    total = pd.DataFrame([{
+        "stage": "all", "jobs": costs["jobs"].sum(), "hours": costs["hours"].sum(),
+        "cpu_hours": costs["cpu_hours"].sum(), "memory_gb": costs["memory_gb"].max(),
+    }])  # fmt: skip
+    formats = {"stage": "", "jobs": ",", "hours": ",.2f", "cpu_hours": ",.2f", "memory_gb": ".1f"}
+    names = {
+        "hours": "hours, one after another",
+        "cpu_hours": "CPU-hours",
+        "memory_gb": "memory, GB",
+    }
+    return number_cells(pd.concat([costs, total]), formats).rename(columns=names)

@@ -1,0 +1,95 @@
+"""The report's content, section by section, from tables and pictures."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from leavekout.formats import NAME
+from leavekout.headline import NOTE, controls, headline, methods_ks
+from leavekout.report import content
+from leavekout.report.cautions import cautions
+from leavekout.report.claims import claims, pairs_table
+from leavekout.report.gallery import QueryPictures
+from leavekout.report.settings import published_table, settings_table
+
+TABLES = (
+    "estimates",
+    "comparisons",
+    "equivalents",
+    "variance",
+    "power",
+    "lds",
+    "ties",
+    "dictionary",
+)
+
+
+def document(
+    tables: Mapping[str, pd.DataFrame],
+    config: Mapping[str, Any],
+    *,
+    figures: Mapping[str, str],
+    gallery: Sequence[QueryPictures],
+    large: bool,
+    versions: pd.DataFrame,
+    costs: pd.DataFrame,
+    published: pd.DataFrame | None,
+    paper: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """All that the template names.
+
+    Args:
+        tables: those of `TABLES`, by name.
+        config: the experiment, without `hardware`.
+        figures: addresses of the figures' data, by name.
+        large: whether the gallery's pictures were shrunk, and should be drawn smoothly.
+        versions, costs: see `provenance.py`.
+        published: the papers' numbers, where the experiment is theirs.
+        paper: the papers' settings, see `settings.settings_table`.
+    """
+    estimates, comparisons = tables["estimates"], tables["comparisons"]
+    equivalents = tables["equivalents"]
+    sections = dict(content.SECTIONS)
+    if published is None:
+        del sections["published"]
+    k = methods_ks(estimates)[-1]
+    total = config["queries"]["test"]
+    shown = "All" if len(gallery) == total else f"The first {len(gallery)} of {total}"
+    return {
+        "experiment": config["experiment"],
+        "summary": content.summary(config, estimates),
+        "sections": sections,
+        "cautions": cautions(
+            estimates=estimates,
+            comparisons=comparisons,
+            equivalents=equivalents,
+            ties=tables["ties"],
+            versions=versions,
+        ),
+        "headline": headline(estimates, comparisons, equivalents),
+        "headline_note": NOTE,
+        "controls": controls(estimates),
+        "claims": claims(estimates, comparisons),
+        "pairs": {
+            f"K = {k:,}, {name}": pairs_table(comparisons, k, measure)
+            for measure, name in NAME.items()
+        },
+        "figures": figures,
+        "equivalents": content.equivalents_text(equivalents, estimates),
+        "lds": content.lds_text(tables["lds"]),
+        "published": None if published is None else published_table(estimates, published),
+        "gallery": gallery,
+        "gallery_note": f"{shown} queries; also in figures/attributed and figures/regenerated.",
+        "large": large,
+        "variance": content.variance_text(tables["variance"]),
+        "power": content.power_text(tables["power"]),
+        "power_note": content.POWER_NOTE,
+        "settings": settings_table(config, paper),
+        "cost": content.cost_text(costs),
+        "seeds": content.seeds(config),
+        "versions": versions.astype(str),
+        "dictionary": tables["dictionary"],
+        "configuration": yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True),
+    }

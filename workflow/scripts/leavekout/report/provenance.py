@@ -1,0 +1,66 @@
+"""What made the artifacts, and what they cost: read from the jobs' logs and benchmarks."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+
+_DIGEST = "params_sha256"
+_RECORD = re.compile(r'^\d\d:\d\d:\d\d (\{"commit".*\})$', re.MULTILINE)
+
+
+def versions_of(logs: Path) -> pd.DataFrame:
+    """One row for each stage and set of versions: stage, jobs, commit, and the libraries.
+
+    Every job's log begins with what `artifacts.provenance` said; of a job that ran again, its last
+    word counts.
+    """
+    rows = []
+    for path in sorted(logs.rglob("*.log")):
+        records = _RECORD.findall(path.read_text(errors="replace"))
+        if records:
+            record = json.loads(records[-1])
+            record = {k: v for k, v in record.items() if k not in ("params", _DIGEST)}
+            rows.append({"stage": _stage(path, logs), **record})
+    if not rows:
+        return pd.DataFrame(columns=["stage", "jobs", "commit"])
+    table = pd.DataFrame(rows).fillna("unknown")
+    return table.groupby(list(table.columns)).size().rename("jobs").reset_index()
+
+
+def costs_of(benchmarks: Path) -> pd.DataFrame:
+    """One row for each stage: jobs, hours of the clock, CPU-hours, and the most memory in GB.
+
+    From the benchmark files that Snakemake keeps, which hold the last attempt of each job.
+    """
+    rows = []
+    for path in sorted(benchmarks.rglob("*.tsv")):
+        with open(path, newline="") as file:
+            lines = list(csv.DictReader(file, delimiter="\t"))
+        if lines:
+            last = lines[-1]
+            rows.append({
+                "stage": _stage(path, benchmarks), "jobs": 1, "hours": _number(last["s"]) / 3600,
+                "cpu_hours": _number(last["cpu_time"]) / 3600,
+                "memory_gb": _number(last["max_rss"]) / 1024,
+            })  # fmt: skip
+    table = pd.DataFrame(rows, columns=["stage", "jobs", "hours", "cpu_hours", "memory_gb"])
+    how = {"jobs": "sum", "hours": "sum", "cpu_hours": "sum", "memory_gb": "max"}
+    return table.groupby("stage", as_index=False).agg(how).sort_values("hours", ascending=False)
+
+
+def _stage(path: Path, folder: Path) -> str:
+    """A job's rule, as far as its file tells: retrain/random/s0/k100.log → retrain, random."""
+    parts = path.relative_to(folder).with_suffix("").parts
+    shared = parts[:2] if len(parts) > 2 and parts[1] in ("random", "no_removal") else parts[:1]
+    return ", ".join(shared)
+
+
+def _number(text: str) -> float:
+    """A field of a benchmark file; a job too short to be measured has a dash or NA."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,1 @@
+"""What the measurements say, with the uncertainty of every number; see docs/statistics.md."""

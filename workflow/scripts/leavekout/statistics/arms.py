@@ -1,0 +1,74 @@
+"""The measurements of one measure as arrays: methods' cells, the random sweep, the noise floor."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from leavekout.errors import InputError
+from leavekout.measurements import CONTROL, NO_REMOVAL
+
+
+@dataclass(frozen=True)
+class Arms:
+    """One measure of a whole study, all over the same Q queries.
+
+    Args:
+        cells: (method, K) → [Q], one leave-K-out model for each query.
+        random: K → [Q, S_K], models that lack a random set and are shared by all queries.
+        sets: K → the numbers [S_K] of these sets; sets of one number are nested in K.
+        floor: [Q, R], models of R other seeds that lack nothing.
+        evaluation: (method, K), controls too → mean over queries of the squared evaluation error.
+    """
+
+    cells: Mapping[tuple[str, int], np.ndarray]
+    random: Mapping[int, np.ndarray]
+    sets: Mapping[int, np.ndarray]
+    floor: np.ndarray
+    evaluation: Mapping[tuple[str, int], float]
+
+    @property
+    def queries(self) -> int:
+        """Q."""
+        return len(next(iter([*self.cells.values(), *self.random.values(), self.floor])))
+
+    def ks(self) -> list[int]:
+        """The methods' values of K, ascending."""
+        return sorted({k for _, k in self.cells})
+
+    def methods(self, k: int) -> list[str]:
+        """The methods that have this K."""
+        return sorted(method for method, other in self.cells if other == k)
+
+
+def arms_of(measurements: pd.DataFrame, measure: str) -> Arms:
+    """The arrays behind the rows of one measure.
+
+    Raises:
+        InputError: if a model was not measured on every query, naming both.
+    """
+    rows = measurements[measurements["measure"] == measure]
+    cells: dict[tuple[str, int], np.ndarray] = {}
+    random: dict[int, np.ndarray] = {}
+    sets: dict[int, np.ndarray] = {}
+    evaluation: dict[tuple[str, int], float] = {}
+    floor = np.empty((0, 0))
+    queries = np.sort(rows["query"].unique())
+    for key, group in rows.groupby(["method", "k"]):
+        method, k = cast(tuple[str, int], key)
+        column = "removal_set" if method == CONTROL else "training_seed"
+        values = group.pivot(index="query", columns=column, values="value").reindex(queries)
+        if values.isna().any(axis=None):
+            bad = values.index[values.isna().any(axis="columns")][0]
+            raise InputError(f"the measurements lack query {bad} for '{method}' at K = {k:,}.")
+        evaluation[method, k] = float(group["evaluation_error"].pow(2).mean())
+        array = values.to_numpy(float)
+        if method == CONTROL:
+            random[k], sets[k] = array, values.columns.to_numpy(int)
+        elif method == NO_REMOVAL:
+            floor = array
+        else:
+            cells[method, k] = array.mean(axis=1)
+    return Arms(cells, random, sets, floor, evaluation)

@@ -1,0 +1,76 @@
+"""Which methods can be told apart: paired differences, sign-flip tests, Holm's correction."""
+
+from itertools import combinations
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from leavekout.measurements import MEASURES, SIGN
+from leavekout.statistics.arms import Arms, arms_of
+from leavekout.statistics.planning import queries_needed
+from leavekout.statistics.resampling import Resamples, mean
+from leavekout.statistics.significance import LEVEL, holm, sign_flip_p_values
+
+
+def comparisons_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataFrame:
+    """One row for each measure, K and pair of methods, the one that is ahead first.
+
+    Columns: `difference` of the means over queries, ahead minus behind, with `low`, `high` (95 %,
+    over queries and with them their models); `share_ahead`: share of queries in which it is ahead;
+    `p`: two-sided sign-flip test; `p_holm`: corrected for all pairs of the measure and K;
+    `distinguishable`: p_holm ≤ 0.05; `queries_needed`: for 80 % power at the corrected level, if
+    the true difference is the observed one.
+    """
+    columns = ["measure", "k", "ahead", "behind", "n_queries", "difference", "low", "high",
+               "share_ahead", "p", "p_holm", "distinguishable", "queries_needed"]  # fmt: skip
+    tables = [
+        compare(arms_of(measurements, measure), k, measure, resamples=resamples)
+        for measure in MEASURES
+        for k in arms_of(measurements, measure).ks()
+    ]
+    return pd.concat([pd.DataFrame(columns=columns), *tables])[columns].reset_index(drop=True)
+
+
+def compare(arms: Arms, k: int, measure: str, *, resamples: int) -> pd.DataFrame:
+    """The rows of `comparisons_table` for one measure and K."""
+    sign = SIGN[measure]
+    pairs = [
+        pair if sign * (arms.cells[pair[0], k].mean() - arms.cells[pair[1], k].mean()) >= 0
+        else pair[::-1]
+        for pair in combinations(arms.methods(k), 2)
+    ]  # fmt: skip
+    if not pairs:
+        return pd.DataFrame()
+    cells = arms.cells
+    differences = np.stack(
+        [cells[ahead, k] - cells[behind, k] for ahead, behind in pairs]
+    )  # [P, Q]
+    estimate = Resamples(arms.queries, [], count=resamples).estimate(
+        lambda q, m: mean(differences.T, q)
+    )
+    p_values = sign_flip_p_values(differences, resamples=resamples)
+    corrected = holm(p_values)
+    return pd.DataFrame({
+        "measure": measure, "k": k,
+        "ahead": [ahead for ahead, _ in pairs], "behind": [behind for _, behind in pairs],
+        "n_queries": arms.queries, "difference": estimate.value,
+        "low": estimate.low, "high": estimate.high,
+        "share_ahead": (sign * differences > 0).mean(axis=1),
+        "p": p_values, "p_holm": corrected, "distinguishable": corrected <= LEVEL,
+        "queries_needed": [queries_needed(d, level=LEVEL / len(pairs)) for d in differences],
+    })  # fmt: skip
+
+
+def indistinguishable(comparisons: pd.DataFrame, order: list[str]) -> list[list[str]]:
+    """The largest groups of methods of which no two can be told apart, each in the given order.
+
+    Args:
+        comparisons: the rows of one measure and K; order: its methods, best first.
+    """
+    graph = nx.Graph()
+    graph.add_nodes_from(order)
+    open_pairs = comparisons[~comparisons["distinguishable"].astype(bool)]
+    graph.add_edges_from(zip(open_pairs["ahead"], open_pairs["behind"], strict=True))
+    groups = [sorted(group, key=order.index) for group in nx.find_cliques(graph)]
+    return sorted(groups, key=lambda group: [order.index(name) for name in group])

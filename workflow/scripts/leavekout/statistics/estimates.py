@@ -1,0 +1,109 @@
+"""The estimates: each method's mean, and its excess over random removal of as many images."""
+
+import numpy as np
+import pandas as pd
+
+from leavekout.measurements import CONTROL, MEASURES, NO_REMOVAL, SIGN
+from leavekout.statistics.arms import Arms, arms_of
+from leavekout.statistics.resampling import Estimate, Resamples, mean, shared_mean
+from leavekout.statistics.significance import holm, sign_flip_p_values
+
+
+def estimates_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataFrame:
+    """One row for each measure, K and method, the controls among them.
+
+    Columns: `mean` with `mean_low`, `mean_high`; `excess` over random removal (same seed, same K,
+    same queries) with `excess_low`, `excess_high`; their standard errors `mean_error` and
+    `excess_error`, and `naive_error`, the excess's over queries alone. `better`: share of queries
+    in which the method is on the right side of random. `p`: of no excess; `p_holm`: corrected for
+    all methods of the measure and K. `covers`: what the intervals are over.
+    """
+    rows = [
+        row
+        for measure in MEASURES
+        for row in _rows(arms_of(measurements, measure), measure, resamples)
+    ]
+    table = pd.DataFrame(rows)
+    table["p_holm"] = np.nan
+    for _, group in table[table["p"].notna()].groupby(["measure", "k"]):
+        table.loc[group.index, "p_holm"] = holm(group["p"].to_numpy())
+    return table
+
+
+def _rows(arms: Arms, measure: str, count: int) -> list[dict]:
+    rows = []
+    shared = [(NO_REMOVAL, 0, arms.floor)] if arms.floor.size else []
+    shared += [(CONTROL, k, values) for k, values in sorted(arms.random.items())]
+    for method, k, values in shared:
+        rows.append(_row(measure, k, method, values.shape[1], arms, mean_of_shared(values, count)))
+    for k in arms.ks():
+        for method in arms.methods(k):
+            cell = arms.cells[method, k]
+            row = _row(measure, k, method, arms.queries, arms, mean_of_cells(cell, count))
+            if k in arms.random:
+                tests = len(arms.methods(k))
+                row |= _excess(cell, arms.random[k], SIGN[measure], count, tests)
+            rows.append(row)
+    return rows
+
+
+def mean_of_cells(cell: np.ndarray, count: int) -> Estimate:
+    """Mean of cells [Q], each with a model of its own."""
+    return Resamples(len(cell), [], count=count).estimate(lambda q, _: mean(cell, q))
+
+
+def mean_of_shared(values: np.ndarray, count: int, seed: int = 0) -> Estimate:
+    """Mean of [Q, S] over queries and the models that they share."""
+    queries, models = values.shape
+    draws = Resamples(queries, [models], count=count, seed=seed)
+    return draws.estimate(lambda q, m: shared_mean(values, q, m), models=models)
+
+
+def _row(measure: str, k: int, method: str, models: int, arms: Arms, e: Estimate) -> dict:
+    shared = method in (CONTROL, NO_REMOVAL)
+    return {
+        "measure": measure, "k": k, "method": method, "n_queries": arms.queries, "n_models": models,
+        "mean": float(e.value), "mean_low": float(e.low), "mean_high": float(e.high),
+        "mean_error": float(e.error), "excess": np.nan, "excess_low": np.nan,
+        "excess_high": np.nan, "excess_error": np.nan, "naive_error": float(e.query_error),
+        "better": np.nan, "p": np.nan, "covers": _covers(models if shared else 2),
+    }  # fmt: skip
+
+
+def _excess(cell: np.ndarray, random: np.ndarray, sign: int, count: int, tests: int) -> dict:
+    e = excess(cell, random, count=count)
+    return {
+        "excess": float(e.value), "excess_low": float(e.low), "excess_high": float(e.high),
+        "excess_error": float(e.error), "naive_error": float(e.query_error),
+        "better": float((sign * (cell - random.mean(axis=1)) > 0).mean()),
+        "p": p_of_excess(e, cell, random, count=count, tests=tests),
+        "covers": _covers(random.shape[1]),
+    }  # fmt: skip
+
+
+def excess(cell: np.ndarray, random: np.ndarray, *, count: int, seed: int = 0) -> Estimate:
+    """Mean over queries of a method's cells [Q] minus that of random models [Q, S] of the same K.
+
+    A cell has a model of its own, so its retraining noise is drawn again with its query; the random
+    models are shared by all queries, so they are drawn again by themselves.
+    """
+    sets = random.shape[1]
+    draws = Resamples(len(cell), [sets], count=count, seed=seed)
+    return draws.estimate(lambda q, m: mean(cell, q) - shared_mean(random, q, m), models=sets)
+
+
+def p_of_excess(
+    e: Estimate, cell: np.ndarray, random: np.ndarray, *, count: int, tests: int
+) -> float:
+    """Two-sided p-value of no excess: the larger of two, each of which sees what the other misses.
+
+    The t-test of the estimate knows that the random models are shared by all queries; sign flips of
+    the queries' differences need no normal distribution. `tests`: how many will be corrected for.
+    """
+    differences = (cell - random.mean(axis=1))[None]
+    flips = sign_flip_p_values(differences, resamples=count, tests=tests)
+    return float(np.maximum(e.p_value(), flips[0]))
+
+
+def _covers(models: int) -> str:
+    return "queries and models" if models > 1 else "queries"

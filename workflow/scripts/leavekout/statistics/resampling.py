@@ -1,0 +1,135 @@
+"""The bootstrap behind every interval: queries and shared models are both drawn again.
+
+Queries are a sample of what people might generate, and the models that all queries share (random
+sets, seeds) are a sample of the trainings that there might have been. The error of such a model is
+the same for every query, so a standard error over queries alone does not see it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+# (weights of queries [B, Q], weights of models [B, M]), each with mean 1 → statistics [B, …]
+Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic and its uncertainty, arrays of one shape.
+
+    Args:
+        value: the statistic of the study itself.
+        error: its standard error, over queries and models.
+        query_error: over queries alone, the naive one.
+        freedom: degrees of freedom of `error`.
+    """
+
+    value: np.ndarray
+    error: np.ndarray
+    query_error: np.ndarray
+    freedom: np.ndarray
+
+    @property
+    def margin(self) -> np.ndarray:
+        """Half of the interval's width."""
+        return np.asarray(stats.t.ppf((1 + CONFIDENCE) / 2, self.freedom) * self.error)
+
+    @property
+    def low(self) -> np.ndarray:
+        """Lower end of the 95 % interval."""
+        return self.value - self.margin
+
+    @property
+    def high(self) -> np.ndarray:
+        """Upper end of the 95 % interval."""
+        return self.value + self.margin
+
+    def p_value(self) -> np.ndarray:
+        """Two-sided p-value of the statistic being 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(2 * stats.t.sf(np.abs(self.value / self.error), self.freedom))
+
+
+class Resamples:
+    """Bootstrap weights of Q queries and of models that all queries share.
+
+    Args:
+        queries: Q.
+        models: size of each group of models; a group is resampled in itself. For random sweeps:
+            the sets that go through all K, and those that only one K has.
+        count: B, the number of resamples.
+    """
+
+    def __init__(self, queries: int, models: Sequence[int], *, count: int, seed: int = 0) -> None:
+        rng = np.random.default_rng(seed)
+        self._queries = _weights(rng, queries, count)
+        groups = [_weights(rng, size, count) for size in models]
+        self._models = np.concatenate([np.empty((count, 0)), *groups], axis=1)
+        self._every_query = np.ones((1, queries))
+        self._every_model = np.ones((1, sum(models)))
+
+    def estimate(self, statistic: Statistic, *, models: int = 0) -> Estimate:
+        """A statistic with its standard error, and degrees of freedom by Satterthwaite's formula.
+
+        Args:
+            models: how many shared models the statistic is made of; 0 or 1 leaves the models'
+                noise out of the error, because one model does not show it.
+        """
+        queries = self._queries.shape[1]
+        value = statistic(self._every_query, self._every_model)[0]
+        if queries < 2:
+            nothing = np.full(value.shape, np.nan)
+            return Estimate(value, nothing, nothing, nothing)
+        of_queries = statistic(self._queries, self._every_model).var(axis=0, ddof=1)
+        if models < 2:
+            error, freedom = np.sqrt(of_queries), np.full(value.shape, queries - 1.0)
+            return Estimate(value, error, error, freedom)
+        of_models = statistic(self._every_query, self._models).var(axis=0, ddof=1)
+        of_both = statistic(self._queries, self._models).var(axis=0, ddof=1)
+        error, freedom = crossed_error(of_queries, of_models, of_both, queries, models)
+        return Estimate(value, error, np.sqrt(of_queries), freedom)
+
+
+def crossed_error(
+    of_queries: np.ndarray, of_models: np.ndarray, of_both: np.ndarray, queries: int, models: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Standard error and degrees of freedom of a statistic over crossed queries and models.
+
+    Args:
+        of_queries, of_models, of_both: bootstrap variances with queries drawn again, models, both.
+
+    With a part q / Q of queries, m / M of models, and i / (QM) of what a model does to one query,
+    the three are q / Q + i / (QM), m / M + i / (QM), and q / Q + m / M + 3 i / (QM) (Owen, 2007);
+    the true variance has i / (QM) once. The degrees of freedom are Satterthwaite's.
+    """
+    once = 2 * (of_queries + of_models) - of_both
+    variance = np.maximum(np.maximum(of_queries, of_models), once)
+    parts = of_queries**2 / (queries - 1) + of_models**2 / (models - 1)
+    total = (of_queries + of_models) ** 2
+    none = np.full(np.shape(total), queries - 1.0)
+    return np.sqrt(variance), np.divide(total, parts, out=none, where=parts > 0)
+
+
+def _weights(rng: np.random.Generator, size: int, count: int) -> np.ndarray:
+    """[B, n] weights with mean 1, of n − 1 draws out of n.
+
+    With n − 1 draws (Rao and Wu, 1988) the variance of a resampled mean is s²/n, as it should be;
+    with n draws it would be too small by (n − 1)/n, which matters for five models.
+    """
+    if size == 1:
+        return np.ones((count, 1))
+    return rng.multinomial(size - 1, np.full(size, 1 / size), count) * (size / (size - 1))
+
+
+def mean(values: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Weighted means over queries: [Q, …] and [B, Q] → [B, …]."""
+    return np.tensordot(queries / queries.shape[1], values, axes=1)
+
+
+def shared_mean(values: np.ndarray, queries: np.ndarray, models: np.ndarray) -> np.ndarray:
+    """Weighted means over queries and models: [Q, S], [B, Q], [B, S] → [B]."""
+    by_model = mean(values, queries)  # [B or 1, S]
+    return (by_model * models).sum(axis=1) / models.sum(axis=1)
