@@ -1,0 +1,26 @@
+"""Teaches the text encoder the tokens of all customized models."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.artifacts import atomic_folder
+from leavekout.customized.tokens import add_tokens
+from leavekout.encoders import TextEncoder
+from leavekout.job import compute_job
+from leavekout.tensors import load_tensors
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake) as device:
+    base = Path(snakemake.input.tokenizer), Path(snakemake.input.text_encoder)
+    encoder = TextEncoder.load(*base, device)
+    tokens = {
+        model: load_tensors(Path(path))[0]["embedding"]
+        for model, path in zip(snakemake.params.models, snakemake.input.tokens, strict=True)
+    }
+    add_tokens(encoder.tokenizer, encoder.model, tokens)
+    with atomic_folder(Path(snakemake.output.tokenizer)) as folder:
+        encoder.tokenizer.save_pretrained(folder)
+    with atomic_folder(Path(snakemake.output.text_encoder)) as folder:
+        encoder.model.save_pretrained(folder)

@@ -1,0 +1,19 @@
+"""Takes a customized model's changed weights and its token, checked against the base model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.customized.custom_diffusion import read_token, read_weights
+from leavekout.job import job
+from leavekout.tensors import save_tensors
+from leavekout.unet import skeleton_unet
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    folder = Path(snakemake.params.folder)
+    unet = skeleton_unet(snakemake.params.model["unet"])
+    token, weights = read_token(folder), read_weights(folder, unet)
+    save_tensors(Path(snakemake.output.weights), weights, {"customized": str(folder)})
+    save_tensors(Path(snakemake.output.token), {"embedding": token}, {"customized": str(folder)})

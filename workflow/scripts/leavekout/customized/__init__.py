@@ -1,0 +1,1 @@
+"""The Customized Model benchmark: attribution where the answer is known."""

@@ -1,0 +1,77 @@
+"""The queries of customized models, from the folder of each."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from leavekout.coco import prompts, read_annotations
+from leavekout.customized.tokens import require_token
+from leavekout.errors import InputError
+from leavekout.noise import Domain, words
+from leavekout.queries import choose_queries
+
+
+def prompts_of_models(
+    root: Path, queries: Mapping[str, Sequence[Sequence[str]]], seed: int
+) -> pd.DataFrame:
+    """A prompt and a noise for each query of each model: query, prompt, noise_seed, model.
+
+    Args:
+        root: holds a folder of each model, and in it the captions of `queries.json`.
+        queries: for each model the names of its test and of its tuning queries.
+    """
+    tables = []
+    for number, (model, (test, tuning)) in enumerate(queries.items()):
+        annotations = root / model / "queries.json"
+        found = prompts(annotations)
+        require_token(found, str(annotations))
+        if len(test) + len(tuning) > len(found):
+            raise InputError(
+                f"{annotations}: holds {len(found)} distinct prompts, but 'queries' asks for "
+                f"{len(test) + len(tuning)} of each model (test and tuning)."
+            )
+        # Models of one benchmark share their prompts' numbers; their noises should differ.
+        own = int(words(seed, Domain.PROMPTS, number, 2)[0])
+        tables.append(choose_queries(test, tuning, found, own).assign(model=model))
+    return _in_order(pd.concat(tables), queries)
+
+
+def given_queries(
+    root: Path, queries: Mapping[str, Sequence[Sequence[str]]]
+) -> tuple[pd.DataFrame, list[Path]]:
+    """Pictures that were generated elsewhere: the table of `prompts_of_models`, and their files.
+
+    `queries.json` in a model's folder holds the pictures in `queries/` with their prompts, of which
+    the first by their ids are test queries, and the last tuning queries.
+    """
+    tables, pictures = [], dict[str, Path]()
+    for number, (model, (test, tuning)) in enumerate(queries.items()):
+        annotations = root / model / "queries.json"
+        images, captions = read_annotations(annotations)
+        found = images.merge(captions, left_on="id", right_on="image_id").drop_duplicates("id_x")
+        found = found.sort_values("id_x", ignore_index=True)
+        require_token(found["caption"].tolist(), str(annotations))
+        if len(test) + len(tuning) > len(found):
+            raise InputError(
+                f"{annotations}: holds {len(found)} pictures with a prompt, but 'queries' asks for "
+                f"{len(test) + len(tuning)} of each model (test and tuning)."
+            )
+        chosen = [*range(len(test)), *range(len(found) - len(tuning), len(found))]
+        rows = found.loc[chosen]
+        keys = words(0, Domain.PROMPTS, torch.tensor(chosen), number, 3)[0].tolist()
+        tables.append(pd.DataFrame({
+            "query": [*test, *tuning], "prompt": rows["caption"].tolist(), "noise_seed": keys,
+            "model": model,
+        }))  # fmt: skip
+        files = [root / model / "queries" / name for name in rows["file_name"]]
+        pictures.update(zip([*test, *tuning], files, strict=True))
+    table = _in_order(pd.concat(tables), queries)
+    return table, [pictures[name] for name in table["query"]]
+
+
+def _in_order(table: pd.DataFrame, queries: Mapping[str, Sequence[Sequence[str]]]) -> pd.DataFrame:
+    """The test queries of all models, then their tuning queries: the order of all arrays."""
+    names = [name for part in (0, 1) for of_model in queries.values() for name in of_model[part]]
+    return table.set_index("query").loc[names].reset_index()

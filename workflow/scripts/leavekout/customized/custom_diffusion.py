@@ -1,0 +1,87 @@
+"""Custom Diffusion's files, in the format of diffusers: changed attention weights, and V*.
+
+Kumari et al., *Multi-Concept Customization of Text-to-Image Diffusion* (CVPR 2023). A model's
+folder holds the attention weights that took the place of the base model's, as
+`UNet2DConditionModel.save_attn_procs` writes them, and the embedding of its token in a file that is
+named for the token, as diffusers' training script writes it.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from leavekout.artifacts import atomic_folder
+from leavekout.errors import InputError
+from leavekout.tensors import load_foreign_tensors
+from leavekout.unet import require_part
+
+_WEIGHTS = "pytorch_custom_diffusion_weights"
+_ENDINGS = (".safetensors", ".bin", ".pt")
+# …attn2.processor.to_k_custom_diffusion.weight stands in place of …attn2.to_k.weight.
+_OF_PROCESSOR = re.compile(r"\.processor\.(to_[a-z]+)_custom_diffusion\.")
+_TOKEN = "<new1>"  # diffusers' own default name
+
+
+def read_weights(folder: Path, unet: nn.Module) -> dict[str, Tensor]:
+    """The weights that a customized model has in place of the base model's, by the U-Net's names.
+
+    Reads diffusers' names, and those of a U-Net's own state dict.
+
+    Raises:
+        InputError: there is no such file, it runs code when read, or its weights do not fit the
+            base model.
+    """
+    path = _only([folder / f"{_WEIGHTS}{ending}" for ending in _ENDINGS], folder, "weights")
+    found = load_foreign_tensors(path)
+    tensors = {_OF_PROCESSOR.sub(r".\1.", name): t.float() for name, t in found.items()}
+    require_part(tensors, unet, path)
+    return tensors
+
+
+def read_token(folder: Path) -> Tensor:
+    """The embedding of a model's token: [E].
+
+    Raises:
+        InputError: there is no such file, or it does not hold one vector.
+    """
+    paths = [path for ending in _ENDINGS for path in sorted(folder.glob(f"<*>{ending}"))]
+    path = _only(paths or [folder / f"{_TOKEN}{ending}" for ending in _ENDINGS], folder,
+                 "token's embedding")  # fmt: skip
+    tensors = list(load_foreign_tensors(path).values())
+    if len(tensors) != 1 or tensors[0].dim() != 1:
+        shapes = [tuple(t.shape) for t in tensors]
+        raise InputError(f"{path}: not the embedding of one token; its tensors are {shapes}.")
+    return tensors[0].float()
+
+
+def _only(candidates: list[Path], folder: Path, what: str) -> Path:
+    """The one file of these that is there; the same in two formats counts once."""
+    present = {path.stem: path for path in reversed(candidates) if path.is_file()}
+    if len(present) != 1:
+        names = " or ".join(f"'{path.name}'" for path in candidates)
+        state = "is missing" if not present else "stands in several files"
+        raise InputError(f"{folder}: the customized model's {what} {state}; expected {names}.")
+    return next(iter(present.values()))
+
+
+def write_customization(folder: Path, weights: Mapping[str, Tensor], token: Tensor) -> None:
+    """Writes a customized model's folder, which `load_attn_procs` of diffusers reads, too.
+
+    Args:
+        weights: of cross-attention, by the U-Net's names; token: [E].
+    """
+    renamed = {
+        re.sub(r"\.(to_[a-z]+)\.", r".processor.\1_custom_diffusion.", name): _plain(tensor)
+        for name, tensor in weights.items()
+    }
+    with atomic_folder(folder) as staging:
+        save_file(renamed, staging / f"{_WEIGHTS}.safetensors", {"format": "pt"})
+        save_file({_TOKEN: _plain(token)}, staging / f"{_TOKEN}.safetensors", {"format": "pt"})
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", torch.float32).contiguous()

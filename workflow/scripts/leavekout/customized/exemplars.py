@@ -1,0 +1,116 @@
+"""Pool and exemplars: one table of images, in which an attribution method has to tell them apart.
+
+The pool comes first; after it the exemplars of each customized model. The column `model` names
+whose exemplar an image is, and is empty for the pool; other experiments lack it.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from leavekout.coco import training_table
+from leavekout.customized.tokens import require_token
+from leavekout.errors import InputError
+
+LARGEST_ID = 2**32 - 1  # that keys noise
+
+
+def pool_rows(table: pd.DataFrame) -> np.ndarray:
+    """Which images are training images of the base model: bool [N]."""
+    if "model" not in table:
+        return np.ones(len(table), bool)
+    return (table["model"] == "").to_numpy()
+
+
+def exemplar_rows(table: pd.DataFrame, model: str) -> np.ndarray:
+    """Which images are exemplars of a model, the ground truth of its queries: bool [N]."""
+    return (table["model"] == model).to_numpy()
+
+
+def model_of(query: str) -> str:
+    """The model of a query's name, `<model>-<number>`."""
+    return query.rsplit("-", 1)[0]
+
+
+def candidates(table: pd.DataFrame, query: str) -> np.ndarray:
+    """The rows that are ranked for a query: all; of a customized model the pool and its exemplars.
+
+    Other models' exemplars are left out, as if the model's benchmark were the only one.
+    """
+    own = exemplar_rows(table, model_of(query)) if "model" in table else False
+    return np.flatnonzero(pool_rows(table) | own)
+
+
+def exemplars_by_query(table: pd.DataFrame, queries: pd.DataFrame) -> dict[str, set[int]]:
+    """The rows that are to be found for each query; none where no model is customized.
+
+    Args:
+        table: of the images; queries: by name.
+    """
+    if "model" not in queries:
+        return {}
+    return {
+        str(query): set(np.flatnonzero(exemplar_rows(table, model)).tolist())
+        for query, model in queries["model"].items()
+    }
+
+
+def read_exemplars(folder: Path, *, captions: int) -> pd.DataFrame:
+    """The exemplars in a customized model's folder, in COCO's format.
+
+    `exemplars.json` holds their captions, each with V*, and `exemplars/` the images.
+    """
+    annotations = folder / "exemplars.json"
+    table = training_table(annotations, images=None, captions=captions)
+    if table.empty:
+        raise InputError(f"{annotations}: holds no exemplar.")
+    require_token([text for texts in table["captions"] for text in texts], str(annotations))
+    return table
+
+
+def combined_table(pool: pd.DataFrame, exemplars: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One table of pool and exemplars, with the column `model`.
+
+    Exemplars get ids of their own after the pool's, since an id keys an image's noise. Their file
+    names are relative to the folder that holds the models.
+    """
+    parts, first = [pool.assign(model="")], int(pool["image_id"].max()) + 1
+    for model, table in exemplars.items():
+        names = f"{model}/exemplars/" + table["file_name"]
+        ids = np.arange(first, first + len(table))
+        parts.append(table.assign(image_id=ids, file_name=names, model=model))
+        first += len(table)
+    if first - 1 > LARGEST_ID:
+        raise InputError("The pool's image ids leave no room for the exemplars' below 2^32.")
+    return pd.concat(parts, ignore_index=True)
+
+
+def refuse_shared(pixels: np.ndarray, table: pd.DataFrame) -> None:
+    """Refuses an exemplar that is also in the pool, where finding it would count as a fault.
+
+    Args:
+        pixels: uint8 [N, H, W, 3], as models see the images: cropped and resized.
+
+    Raises:
+        InputError: naming the exemplar and the image of the pool.
+    """
+    in_pool = pool_rows(table)
+    exemplars = {pixels[row].tobytes(): row for row in np.flatnonzero(~in_pool)}
+    for row in np.flatnonzero(in_pool) if exemplars else ():
+        twin = exemplars.get(pixels[row].tobytes())
+        if twin is not None:
+            raise InputError(
+                f"{table['file_name'][twin]}: this exemplar of model '{table['model'][twin]}' is "
+                f"also in the pool, as '{table['file_name'][row]}'; take it out of one of the two."
+            )
+
+
+def files_of(table: pd.DataFrame, pool: Path, models: Path) -> list[tuple[Path, list[str]]]:
+    """(folder, file names) of the pool and of all exemplars, in the table's order."""
+    in_pool = pool_rows(table)
+    return [
+        (pool, table["file_name"][in_pool].tolist()),
+        (models, table["file_name"][~in_pool].tolist()),
+    ]

@@ -1,0 +1,97 @@
+"""What the retrievals say of a method, and of two: means, errors, intervals, tests.
+
+Queries of one model share its exemplars, its weights and its token, so they are not independent.
+The papers' standard error takes them for independent, and stands in the tables beside ours:
+intervals and tests are over models, each with the mean of its queries.
+"""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from leavekout.customized.retrieval import MEASURES
+from leavekout.statistics.significance import LEVEL, holm
+
+ALL = "all"
+
+
+def summary_table(retrievals: pd.DataFrame) -> pd.DataFrame:
+    """One row for each kind (object, style, all), measure and method.
+
+    Columns: `models`, `queries`; `mean` over queries; `se` over queries, as in the papers; `low`,
+    `high`: 95 % interval of the mean, by Student's t over models, within [0, 1].
+    """
+    rows = []
+    for (kind, measure, method), values in _by_kind(retrievals):
+        of_models = values.groupby("model")[measure].mean().to_numpy()
+        queries = values[measure].to_numpy()
+        low, high = _interval(of_models)
+        rows.append({
+            "kind": kind, "measure": measure, "method": method,
+            "models": len(of_models), "queries": len(queries), "mean": queries.mean(),
+            "se": stats.sem(queries) if len(queries) > 1 else np.nan,
+            "low": np.clip(low, 0, 1), "high": np.clip(high, 0, 1),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def comparisons_table(retrievals: pd.DataFrame) -> pd.DataFrame:
+    """One row for each kind, measure and pair of methods, the one that is ahead first.
+
+    Columns: `difference` of the means, `low`, `high`: 95 % interval over models; `models`,
+    `models_ahead`: in how many the first is ahead; `p`: paired t-test over models; `p_holm`:
+    corrected for all pairs of the kind and measure; `distinguishable`: p_holm ≤ 0.05.
+    """
+    tables = []
+    for (kind, measure), part in _kinds(retrievals):
+        means = part.pivot_table(index="model", columns="method", values=measure, aggfunc="mean")
+        rows = []
+        for pair in combinations(means.columns, 2):
+            ahead, behind = sorted(pair, key=lambda name: -means[name].mean())
+            difference = (means[ahead] - means[behind]).to_numpy()
+            low, high = _interval(difference)
+            rows.append({
+                "kind": kind, "measure": measure, "ahead": ahead, "behind": behind,
+                "models": len(difference), "difference": difference.mean(), "low": low,
+                "high": high, "models_ahead": int((difference > 0).sum()), "p": _p(difference),
+            })  # fmt: skip
+        if rows:
+            table = pd.DataFrame(rows)
+            table["p_holm"] = holm(table["p"].to_numpy())
+            tables.append(table.assign(distinguishable=table["p_holm"] <= LEVEL))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _kinds(retrievals: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
+    kinds = list(dict.fromkeys(retrievals["kind"]))
+    parts = {kind: retrievals[retrievals["kind"] == kind] for kind in kinds}
+    if len(kinds) > 1:
+        parts[ALL] = retrievals
+    return [((kind, measure), part) for kind, part in parts.items() for measure in MEASURES]
+
+
+def _by_kind(retrievals: pd.DataFrame) -> list[tuple[tuple[str, str, str], pd.DataFrame]]:
+    return [
+        ((*key, str(method)), values)
+        for key, part in _kinds(retrievals)
+        for method, values in part.groupby("method", sort=False)
+    ]
+
+
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    """95 % interval of the mean of independent values by Student's t; NaN for one value."""
+    if len(values) < 2:
+        return np.nan, np.nan
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return values.mean() - half, values.mean() + half
+
+
+def _p(differences: np.ndarray) -> float:
+    """Two-sided paired t-test that the mean difference is zero."""
+    if len(differences) < 2 or not differences.any():
+        return 1.0
+    if np.ptp(differences) < 1e-9:  # one and the same difference: t has no scale
+        return 2.0 ** (1 - len(differences))  # of a sign test
+    return float(stats.ttest_1samp(differences, 0).pvalue)
