@@ -21,7 +21,7 @@ from transformers import (
     ViTImageProcessor,
 )
 
-from leavekout.schema import ClipTraining
+from leavekout.schema_encoders import ClipTraining
 from leavekout.train_clip import build_tokenizer, clip_config, save_clip
 
 TEXT_WIDTH = 32

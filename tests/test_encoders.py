@@ -19,7 +19,7 @@ from leavekout.encoders import (
     write_text,
 )
 from leavekout.errors import InputError
-from leavekout.schema import ClipTraining, VaeTraining
+from leavekout.schema_encoders import ClipTraining, VaeTraining
 from leavekout.train_clip import build_tokenizer, save_clip, to_transformers, train_clip
 from leavekout.train_vae import train_vae
 

@@ -29,7 +29,7 @@ from leavekout.features import (
     write_image_features,
     write_text_features,
 )
-from leavekout.schema import ClipTraining, DinoTraining
+from leavekout.schema_encoders import ClipTraining, DinoTraining
 from leavekout.similarity import embedding_scores
 from leavekout.train_clip import save_clip, train_clip
 from leavekout.train_dino import random_crops, save_dino, train_dino

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from leavekout.artifacts import atomic_folder, load_npy, load_table
 from leavekout.customized.exemplars import pool_rows
 from leavekout.job import compute_job
-from leavekout.schema import ClipTraining
+from leavekout.schema_encoders import ClipTraining
 from leavekout.train_clip import build_tokenizer, save_clip, to_transformers, train_clip
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from leavekout.artifacts import atomic_folder, load_npy, load_table
 from leavekout.customized.exemplars import pool_rows
 from leavekout.job import compute_job
-from leavekout.schema import DinoTraining
+from leavekout.schema_encoders import DinoTraining
 from leavekout.train_dino import save_dino, train_dino
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from leavekout.artifacts import atomic_folder, load_npy, load_table
 from leavekout.customized.exemplars import pool_rows
 from leavekout.job import compute_job
-from leavekout.schema import VaeTraining
+from leavekout.schema_encoders import VaeTraining
 from leavekout.train_vae import train_vae
 
 if TYPE_CHECKING:

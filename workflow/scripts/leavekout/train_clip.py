@@ -22,7 +22,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from leavekout.encoders import to_unit_range
 from leavekout.job import progress
-from leavekout.schema import ClipTraining
+from leavekout.schema_encoders import ClipTraining
 
 logger = logging.getLogger("leavekout")
 _VOCABULARY = 49408

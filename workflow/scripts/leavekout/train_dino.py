@@ -22,7 +22,7 @@ from transformers import ViTConfig, ViTImageProcessor, ViTModel
 
 from leavekout.encoders import to_unit_range
 from leavekout.job import progress
-from leavekout.schema import DinoTraining
+from leavekout.schema_encoders import DinoTraining
 
 logger = logging.getLogger("leavekout")
 _SCALE = (0.6, 1.0)  # of an image's area

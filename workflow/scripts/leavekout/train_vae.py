@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from leavekout.encoders import to_unit_range
 from leavekout.job import progress
-from leavekout.schema import VaeTraining
+from leavekout.schema_encoders import VaeTraining
 
 logger = logging.getLogger("leavekout")
 
