@@ -40,9 +40,9 @@ def summary_table(retrievals: pd.DataFrame) -> pd.DataFrame:
 def comparisons_table(retrievals: pd.DataFrame) -> pd.DataFrame:
     """One row for each kind, measure and pair of methods, the one that is ahead first.
 
-    Columns: `difference` of the means, `low`, `high`: 95 % interval over models; `models`,
-    `models_ahead`: in how many the first is ahead; `p`: paired t-test over models; `p_holm`:
-    corrected for all pairs of the kind and measure; `distinguishable`: p_holm ≤ 0.05.
+    Columns: `difference` of the means, `low`, `high`: 95 % interval over models, within [-1, 1];
+    `models`, `models_ahead`: in how many the first is ahead; `p`: paired t-test over models;
+    `p_holm`: corrected for all pairs of the kind and measure; `distinguishable`: p_holm ≤ 0.05.
     """
     tables = []
     for (kind, measure), part in _kinds(retrievals):
@@ -54,8 +54,9 @@ def comparisons_table(retrievals: pd.DataFrame) -> pd.DataFrame:
             low, high = _interval(difference)
             rows.append({
                 "kind": kind, "measure": measure, "ahead": ahead, "behind": behind,
-                "models": len(difference), "difference": difference.mean(), "low": low,
-                "high": high, "models_ahead": int((difference > 0).sum()), "p": _p(difference),
+                "models": len(difference), "difference": difference.mean(),
+                "low": np.clip(low, -1, 1), "high": np.clip(high, -1, 1),
+                "models_ahead": int((difference > 0).sum()), "p": _p(difference),
             })  # fmt: skip
         if rows:
             table = pd.DataFrame(rows)
