@@ -10,19 +10,22 @@ from leavekout.headline import NOTE, as_text, controls, headline
 from leavekout.report import customized
 
 
-def _show(title: str, table: pd.DataFrame, note: str) -> None:
-    print(f"\n{title}:\n\n{as_text(table)}\n\n{textwrap.fill(note, 100)}")
+def _show(title: str, table: pd.DataFrame, note: str = "") -> None:
+    print(f"\n{title}:\n\n{as_text(table)}")
+    if note:
+        print(f"\n{textwrap.fill(note, 100)}")
 
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     tables = {path.stem: pd.read_csv(path) for path in (folder / "tables").glob("*.csv")}
     if "retrievals" in tables:
-        title = f"Exemplars found on {folder.name}"
-        _show(title, customized.headline(tables["summary"]), customized.NOTE)
+        for measure, found in customized.headlines(tables["summary"]).items():
+            _show(f"{measure} on {folder.name}", found)
+        print(f"\n{textwrap.fill(customized.NOTE, 100)}")
     else:
         estimates = tables["estimates"]
         found = headline(estimates, tables["comparisons"], tables["equivalents"])
         _show(f"Leave-K-out on {folder.name}", found, NOTE)
-        print(f"\nControls, mean over queries and models:\n\n{as_text(controls(estimates))}")
+        _show("Controls, mean over queries and models", controls(estimates))
     print(f"\nTables   {folder}/tables\nFigures  {folder}/figures\nReport   {folder}/report.html")

@@ -27,13 +27,25 @@ def claims(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
                 )
             pairs = comparisons[(comparisons["k"] == k) & (comparisons["measure"] == measure)]
             if len(pairs):
-                told = pairs[pairs["distinguishable"].astype(bool)]
-                which = [f"{row['ahead']} is ahead of {row['behind']}" for row in records(told)]
-                sentences.append(
-                    f"K = {k:,}, {name}: {len(told)} of {len(pairs)} pairs of methods can be told "
-                    f"apart{_listed(': ', which)}."
-                )
+                sentences.append(f"K = {k:,}, {name}: {told_apart(pairs)}")
     return sentences
+
+
+def told_apart(pairs: pd.DataFrame) -> str:
+    """How many of these pairs of methods can be told apart, and which.
+
+    Args:
+        pairs: columns `ahead`, `behind`, `distinguishable`.
+    """
+    told = pairs[pairs["distinguishable"].astype(bool)]
+    which = "; ".join(
+        f"{ahead} is ahead of {', '.join(rows['behind'])}"
+        for ahead, rows in told.groupby("ahead", sort=False)
+    )
+    return (
+        f"{len(told)} of {len(pairs)} pairs of methods can be told apart"
+        f"{': ' + which if which else ''}."
+    )
 
 
 def _listed(lead: str, names: Iterable[str]) -> str:

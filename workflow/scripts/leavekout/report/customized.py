@@ -10,6 +10,7 @@ import yaml
 from leavekout.customized.retrieval import MEASURES
 from leavekout.formats import interval, p_value
 from leavekout.report.cautions import of_versions
+from leavekout.report.claims import told_apart
 from leavekout.report.content import cost_text
 from leavekout.report.gallery import CustomizedPictures
 from leavekout.tables import keyed, records
@@ -35,19 +36,21 @@ MODELS_NOTE = (
 _FEW_MODELS = 5
 
 
-def headline(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row of text for each method, the best mean average precision over all models first."""
+def headlines(summary: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """For each measure one row of text for each method, the best mean over all models first."""
     found = keyed(summary, "kind", "measure", "method")
     kinds = list(dict.fromkeys(summary["kind"]))
-    order = summary[(summary["kind"] == kinds[-1]) & (summary["measure"] == "average_precision")]
-    rows = []
-    for method in order.sort_values("mean", ascending=False)["method"]:
-        row = {"method": method}
-        for measure, label in MEASURES.items():
-            for kind in kinds:
-                row[f"{label}, {KINDS[kind]}"] = _mean(found[kind, measure, method])
-        rows.append(row)
-    return pd.DataFrame(rows)
+    tables = {}
+    for measure, label in MEASURES.items():
+        overall = summary[(summary["kind"] == kinds[-1]) & (summary["measure"] == measure)]
+        tables[label] = pd.DataFrame([
+            {
+                "method": method,
+                **{KINDS[kind]: _mean(found[kind, measure, method]) for kind in kinds},
+            }
+            for method in overall.sort_values("mean", ascending=False, kind="stable")["method"]
+        ])  # fmt: skip
+    return tables
 
 
 def _mean(row: Mapping[str, Any]) -> str:
@@ -59,15 +62,10 @@ def _mean(row: Mapping[str, Any]) -> str:
 
 def claims(comparisons: pd.DataFrame) -> list[str]:
     """Sentences on the pairs of methods for each measure and kind."""
-    sentences = []
-    for (measure, kind), rows in _groups(comparisons):
-        told = rows[rows["distinguishable"].astype(bool)]
-        which = "; ".join(f"{row['ahead']} is ahead of {row['behind']}" for row in records(told))
-        sentences.append(
-            f"{MEASURES[measure]}, {KINDS[kind]}: {len(told)} of {len(rows)} pairs of "
-            f"methods can be told apart{': ' + which if which else ''}."
-        )
-    return sentences
+    return [
+        f"{MEASURES[measure]}, {KINDS[kind]}: {told_apart(rows)}"
+        for (measure, kind), rows in _groups(comparisons)
+    ]
 
 
 def _groups(comparisons: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
@@ -148,7 +146,7 @@ def document(
         ),
         "sections": SECTIONS,
         "cautions": cautions(retrievals, versions),
-        "headline": headline(tables["summary"]),
+        "headlines": headlines(tables["summary"]),
         "headline_note": NOTE,
         "figures": figures,
         "claims": claims(comparisons),
