@@ -145,6 +145,11 @@ def restored(study: Path, tmp_path: Path) -> Iterator[Path]:
 WEIGHTS = "results/small/models/fish/weights.safetensors"
 
 
+def test_another_token_is_taken_anew(study: Path, restored: Path) -> None:
+    torch.save({"<new1>": torch.randn(TEXT_WIDTH)}, restored / "fish" / "<new1>.bin")
+    assert planned(study, *PATH)["import_customization"] == 1
+
+
 def test_what_is_wrong_with_a_model_is_said_in_a_sentence(study: Path, restored: Path) -> None:
     fish = restored / "fish"
     (fish / "<new1>.bin").unlink()

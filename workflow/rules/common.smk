@@ -1,5 +1,6 @@
 # The experiment's configuration, and the names that every stage shares.
 
+import hashlib
 import json
 import math
 import signal
@@ -166,11 +167,16 @@ def present(file):
     return [] if GIVEN and not BEGUN and not Path(file).exists() else file
 
 
-def given_customization(wildcards):
-    """A customized model's files in its given folder, as far as they are there."""
+def given_weights(wildcards):
+    """The files of a given customized model's weights, as far as they are there."""
     folder = Path(CUSTOMIZED["root"], wildcards.model)
-    patterns = ("pytorch_custom_diffusion_weights.*", "<*>.*")
-    return sorted(str(path) for pattern in patterns for path in folder.glob(pattern))
+    return sorted(str(path) for path in folder.glob("pytorch_custom_diffusion_weights.*"))
+
+
+def given_token(wildcards):
+    """Checksums of a given customized model's token: `<new1>.bin` would be a path variable."""
+    files = sorted(Path(CUSTOMIZED["root"], wildcards.model).glob("<*>.*"))
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
 
 
 def weights_file(path):

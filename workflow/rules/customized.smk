@@ -39,7 +39,7 @@ if CUSTOMIZATION:
 rule import_customization:
     input:
         folder="<results>/models/{model}/custom_diffusion" if CUSTOMIZATION else [],
-        files=[] if CUSTOMIZATION else given_customization,
+        weights=[] if CUSTOMIZATION else given_weights,
     output:
         weights="<results>/models/{model}/weights.safetensors",
         token="<results>/models/{model}/token.safetensors",
@@ -51,6 +51,7 @@ rule import_customization:
     conda:
         CONDA
     params:
+        **({} if CUSTOMIZATION else {"token": given_token}),
         folder=lambda wildcards, input: input.folder or f"{CUSTOMIZED['root']}/{wildcards.model}",
         model=config["model"],
         version=1,
