@@ -7,6 +7,7 @@ the same for every query, so a standard error over queries alone does not see it
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -64,10 +65,7 @@ class Resamples:
     """
 
     def __init__(self, queries: int, models: Sequence[int], *, count: int, seed: int = 0) -> None:
-        rng = np.random.default_rng(seed)
-        self._queries = _weights(rng, queries, count)
-        groups = [_weights(rng, size, count) for size in models]
-        self._models = np.concatenate([np.empty((count, 0)), *groups], axis=1)
+        self._queries, self._models = _draws(queries, tuple(models), count, seed)
         self._every_query = np.ones((1, queries))
         self._every_model = np.ones((1, sum(models)))
 
@@ -111,6 +109,17 @@ def crossed_error(
     total = (of_queries + of_models) ** 2
     none = np.full(np.shape(total), queries - 1.0)
     return np.sqrt(variance), np.divide(total, parts, out=none, where=parts > 0)
+
+
+@lru_cache(maxsize=4)  # the same for each method and measure, and most of the time that they take
+def _draws(
+    queries: int, models: tuple[int, ...], count: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The weights of queries [B, Q] and of all groups of models [B, M]."""
+    rng = np.random.default_rng(seed)
+    of_queries = _weights(rng, queries, count)
+    groups = [_weights(rng, size, count) for size in models]
+    return of_queries, np.concatenate([np.empty((count, 0)), *groups], axis=1)
 
 
 def _weights(rng: np.random.Generator, size: int, count: int) -> np.ndarray:
