@@ -200,6 +200,7 @@ use rule measure_retrieval as measure_tuning with:
         "<logs>/measure_tuning.log",
     benchmark:
         "<benchmarks>/measure_tuning.tsv"
+    localrule: True
 
 
 rule plot_retrieval:

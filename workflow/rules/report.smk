@@ -41,6 +41,7 @@ use rule plot_measures as plot_ranking with:
         "<logs>/plot_ranking.log",
     benchmark:
         "<benchmarks>/plot_ranking.tsv"
+    localrule: True
     params:
         figure="ranking",
         methods=METHODS,
@@ -59,6 +60,7 @@ use rule plot_measures as plot_equivalents with:
         "<logs>/plot_equivalents.log",
     benchmark:
         "<benchmarks>/plot_equivalents.tsv"
+    localrule: True
     params:
         figure="equivalents",
         methods=METHODS,
@@ -77,6 +79,7 @@ use rule plot_measures as plot_agreement with:
         "<logs>/plot_agreement.log",
     benchmark:
         "<benchmarks>/plot_agreement.tsv"
+    localrule: True
     params:
         figure="agreement",
         methods=METHODS,

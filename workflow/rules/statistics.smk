@@ -37,6 +37,7 @@ use rule tabulate as tabulate_tuning with:
         "<logs>/tabulate_tuning.log",
     benchmark:
         "<benchmarks>/tabulate_tuning.tsv"
+    localrule: True
     params:
         queries=TUNING_QUERIES,
         all_queries=QUERIES,
@@ -72,6 +73,7 @@ use rule estimate as estimate_tuning with:
         "<logs>/estimate_tuning.log",
     benchmark:
         "<benchmarks>/estimate_tuning.tsv"
+    localrule: True
 
 
 rule compare:
