@@ -95,6 +95,8 @@ use rule encode_text as encode_customized_text with:
         "<logs>/encode_customized_text.log",
     benchmark:
         "<benchmarks>/encode_customized_text.tsv"
+    group:
+        batched("queries")
 
 
 rule sample_customized:
