@@ -32,6 +32,12 @@ def results(study: Path) -> Path:
     return study / "results" / "tiny-custom"
 
 
+def test_a_cluster_can_plan_it_in_batches(tmp_path: Path) -> None:
+    targets = ["--", "all", "tuning"]
+    jobs = planned(copy_project(tmp_path / "copy"), "--profile", "slurm", *CONFIG, *targets)
+    assert jobs["customize"] == len(MODELS)
+
+
 def test_tables_hold_every_method_and_query(results: Path) -> None:
     table = pd.read_csv(results / "tables" / "retrievals.csv")
     assert set(table["method"]) == set(METHODS)
