@@ -29,6 +29,7 @@ rule plot_measures:
         "../scripts/plot.py"
 
 
+# Derived rules do not inherit `localrule`, so each says it again.
 use rule plot_measures as plot_ranking with:
     input:
         estimates="<results>/tables/estimates.csv",
