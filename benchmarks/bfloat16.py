@@ -27,13 +27,13 @@ import pandas as pd
 import torch
 from scipy.stats import sem
 
-from leavekout.data import EncodedData
-from leavekout.evaluation import loss_change
-from leavekout.experiment import read_yaml, resolve
-from leavekout.queries import Queries, losses_on_queries
-from leavekout.schema import Experiment
-from leavekout.training import train
-from leavekout.unet import build_scheduler, build_unet
+from leavekout.config.experiment import Experiment
+from leavekout.config.reading import read_yaml, resolve
+from leavekout.data.encoded import EncodedData
+from leavekout.measures.evaluation import loss_change
+from leavekout.models.unet import build_scheduler, build_unet
+from leavekout.queries.queries import Queries, losses_on_queries
+from leavekout.training.training import train
 
 CPU = torch.device("cpu")
 

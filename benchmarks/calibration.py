@@ -242,7 +242,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     """The measured rates beside the promised ones."""
     import matplotlib.pyplot as plt
 
-    from leavekout.figures.style import save
+    from leavekout.report.figures.style import save
 
     names, designs = list(NAMES), list(dict.fromkeys(table["design"]))
     figure, axes = plt.subplots(

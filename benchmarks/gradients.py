@@ -26,11 +26,11 @@ from trak.modelout_functions import AbstractModelOutput
 from trak.projectors import BasicProjector, ProjectionType
 from trak.utils import vectorize
 
-from leavekout.experiment import read_yaml, resolve
-from leavekout.loss import ddpm_loss
-from leavekout.per_sample import per_sample_gradients
-from leavekout.projection import Projection
-from leavekout.unet import build_scheduler, build_unet, select_weights
+from leavekout.attribution.curvature.per_sample import per_sample_gradients
+from leavekout.attribution.curvature.projection import Projection
+from leavekout.config.reading import read_yaml, resolve
+from leavekout.models.loss import ddpm_loss
+from leavekout.models.unet import build_scheduler, build_unet, select_weights
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 

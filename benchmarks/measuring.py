@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from leavekout.precision import arithmetic
-from leavekout.schema_types import Precision
+from leavekout.config.fields import Precision
+from leavekout.runtime.precision import arithmetic
 
 
 @dataclass

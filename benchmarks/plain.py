@@ -5,13 +5,13 @@ from diffusers import DDPMScheduler
 from torch import Tensor, nn
 from torch.nn import functional
 
-from leavekout.data import EncodedData
-from leavekout.fisher import fisher_samples
+from leavekout.attribution.curvature.fisher import fisher_samples
+from leavekout.config.experiment import LossSweep
+from leavekout.config.fields import Precision
+from leavekout.data.encoded import EncodedData
+from leavekout.models.unet import strided_timesteps
 from leavekout.noise import Domain, normal
-from leavekout.precision import arithmetic
-from leavekout.schema import LossSweep
-from leavekout.schema_types import Precision
-from leavekout.unet import strided_timesteps
+from leavekout.runtime.precision import arithmetic
 
 
 def train(

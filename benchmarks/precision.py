@@ -26,18 +26,18 @@ from scipy.stats import spearmanr
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from leavekout.data import EncodedData
-from leavekout.experiment import read_yaml, resolve
-from leavekout.fisher import diagonal_fisher
-from leavekout.gradients import GradientProjector, query_gradients, training_gradients
-from leavekout.influence import ridge_scores
-from leavekout.queries import Queries
-from leavekout.schema import Experiment
-from leavekout.scores import top_k
-from leavekout.sweep import training_losses
-from leavekout.tensors import save_tensors
-from leavekout.unet import build_scheduler, load_unet, select_weights
-from leavekout.unlearning import unlearned_unet, unlearning_scores
+from leavekout.attribution.curvature.fisher import diagonal_fisher
+from leavekout.attribution.gradients import GradientProjector, query_gradients, training_gradients
+from leavekout.attribution.influence import ridge_scores
+from leavekout.attribution.scores import top_k
+from leavekout.attribution.sweep import training_losses
+from leavekout.attribution.unlearning import unlearned_unet, unlearning_scores
+from leavekout.config.experiment import Experiment
+from leavekout.config.reading import read_yaml, resolve
+from leavekout.data.encoded import EncodedData
+from leavekout.models.unet import build_scheduler, load_unet, select_weights
+from leavekout.queries.queries import Queries
+from leavekout.runtime.tensors import save_tensors
 
 _PRODUCTS = {functional.linear, functional.conv2d, torch.matmul, torch.Tensor.matmul,
              torch.Tensor.__matmul__, torch.bmm, torch.baddbmm}  # fmt: skip

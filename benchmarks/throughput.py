@@ -38,17 +38,17 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from leavekout.data import EncodedData
-from leavekout.encoders import TextEncoder, encode_images
-from leavekout.experiment import read_yaml, resolve
-from leavekout.fisher import diagonal_fisher
-from leavekout.gradients import GradientProjector, training_gradients
-from leavekout.precision import arithmetic
-from leavekout.schema_types import Precision
-from leavekout.sweep import training_losses
-from leavekout.train_clip import build_tokenizer
-from leavekout.training import train
-from leavekout.unet import build_scheduler, build_unet, select_weights, strided_timesteps
+from leavekout.attribution.curvature.fisher import diagonal_fisher
+from leavekout.attribution.gradients import GradientProjector, training_gradients
+from leavekout.attribution.sweep import training_losses
+from leavekout.config.fields import Precision
+from leavekout.config.reading import read_yaml, resolve
+from leavekout.data.encoded import EncodedData
+from leavekout.encoders.pretrained import TextEncoder, encode_images
+from leavekout.encoders.train_clip import build_tokenizer
+from leavekout.models.unet import build_scheduler, build_unet, select_weights, strided_timesteps
+from leavekout.runtime.precision import arithmetic
+from leavekout.training.training import train
 
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "coco.yaml"
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from leavekout.data import EncodedData
-from leavekout.schema import NoiseSchedule, Training
-from leavekout.unet import build_scheduler, build_unet
+from leavekout.config.experiment import NoiseSchedule, Training
+from leavekout.data.encoded import EncodedData
+from leavekout.models.unet import build_scheduler, build_unet
 from project import ROOT as ROOT
 from project import TINY, copy_project, said, snakemake
 

@@ -21,8 +21,8 @@ from transformers import (
     ViTImageProcessor,
 )
 
-from leavekout.schema_encoders import ClipTraining
-from leavekout.train_clip import build_tokenizer, clip_config, save_clip
+from leavekout.config.encoders import ClipTraining
+from leavekout.encoders.train_clip import build_tokenizer, clip_config, save_clip
 
 TEXT_WIDTH = 32
 CLIP = ClipTraining(

@@ -8,19 +8,25 @@ import numpy as np
 import torch
 
 from conftest import CPU, ROOT
-from leavekout.data import EncodedData
-from leavekout.evaluation import loss_change, mean_squared_error
-from leavekout.experiment import read_yaml, resolve
-from leavekout.fisher import diagonal_fisher
-from leavekout.gradients import GradientProjector, training_gradients
-from leavekout.queries import Queries, losses_on_queries
-from leavekout.sampling import sample_latents
-from leavekout.schema import Experiment
-from leavekout.sweep import training_losses
-from leavekout.tensors import load_tensors
-from leavekout.training import train_from_scratch
-from leavekout.unet import build_scheduler, build_unet, latent_shape, load_unet, select_weights
-from leavekout.unlearning import unlearn, unlearning_scores
+from leavekout.attribution.curvature.fisher import diagonal_fisher
+from leavekout.attribution.gradients import GradientProjector, training_gradients
+from leavekout.attribution.sweep import training_losses
+from leavekout.attribution.unlearning import unlearn, unlearning_scores
+from leavekout.config.experiment import Experiment
+from leavekout.config.reading import read_yaml, resolve
+from leavekout.data.encoded import EncodedData
+from leavekout.measures.evaluation import loss_change, mean_squared_error
+from leavekout.models.sampling import sample_latents
+from leavekout.models.unet import (
+    build_scheduler,
+    build_unet,
+    latent_shape,
+    load_unet,
+    select_weights,
+)
+from leavekout.queries.queries import Queries, losses_on_queries
+from leavekout.runtime.tensors import load_tensors
+from leavekout.training.training import train_from_scratch
 
 
 @cache

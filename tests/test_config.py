@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from conftest import ROOT
+from leavekout.config.experiment import Experiment
+from leavekout.config.reading import merge, read_yaml, resolve
 from leavekout.errors import InputError
-from leavekout.experiment import merge, read_yaml, resolve
-from leavekout.schema import Experiment
 
 CONFIG = ROOT / "config"
 
@@ -28,7 +28,9 @@ def test_every_configuration_is_valid_and_named_after_its_file(path: Path) -> No
 
 def test_the_json_schema_is_the_typed_one() -> None:
     written = json.loads((CONFIG / "schema.json").read_text())
-    message = "run: PYTHONPATH=workflow/scripts python -m leavekout.experiment > config/schema.json"
+    message = (
+        "run: PYTHONPATH=workflow/scripts python -m leavekout.config.reading > config/schema.json"
+    )
     assert written == Experiment.model_json_schema(), message
 
 

@@ -23,9 +23,9 @@ from custom_sd14 import (
     write_hub,
     write_images,
 )
-from leavekout.artifacts import load_image
-from leavekout.encoders import TextEncoder, encode_images, load_vae
-from leavekout.experiment import read_yaml, resolve
+from leavekout.config.reading import read_yaml, resolve
+from leavekout.encoders.pretrained import TextEncoder, encode_images, load_vae
+from leavekout.runtime.artifacts import load_image
 from loopback import loopback
 from project import ROOT, copy_project, planned, said, snakemake
 from published import TEXT_WIDTH

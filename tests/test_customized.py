@@ -15,6 +15,10 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from conftest import CPU, SCHEDULE, UNET, make_data
+from leavekout.attribution.sweep import training_losses
+from leavekout.attribution.unlearning import unlearn
+from leavekout.config.experiment import LossSweep
+from leavekout.config.methods import Customization, Unlearning
 from leavekout.customized import exemplars as ex
 from leavekout.customized.collection import given_queries
 from leavekout.customized.custom_diffusion import read_token, read_weights, write_customization
@@ -25,15 +29,11 @@ from leavekout.customized.tokens import (
     captions_without_tokens,
     token_of,
 )
-from leavekout.encoders import TextEncoder, encode_images, write_latents
+from leavekout.encoders.pretrained import TextEncoder, encode_images, write_latents
+from leavekout.encoders.train_clip import build_tokenizer
 from leavekout.errors import InputError
-from leavekout.schema import LossSweep
-from leavekout.schema_methods import Customization, Unlearning
-from leavekout.sweep import training_losses
-from leavekout.tensors import save_tensors
-from leavekout.train_clip import build_tokenizer
-from leavekout.unet import build_scheduler, build_unet, load_unet, select_weights
-from leavekout.unlearning import unlearn
+from leavekout.models.unet import build_scheduler, build_unet, load_unet, select_weights
+from leavekout.runtime.tensors import save_tensors
 
 WIDTH, LENGTH = 6, 12
 LOSSES = LossSweep(timestep_stride=5, captions=1, seed=0)

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 import torch
 
-from leavekout.ekfac import ekfac, solve
+from leavekout.attribution.curvature.ekfac import ekfac, solve
+from leavekout.attribution.curvature.fisher import fisher_samples
+from leavekout.attribution.unlearning import unlearn
+from leavekout.config.methods import Unlearning
 from leavekout.errors import InputError
-from leavekout.fisher import fisher_samples
-from leavekout.schema_methods import Unlearning
-from leavekout.unet import select_weights
-from leavekout.unlearning import unlearn
+from leavekout.models.unet import select_weights
 
 SAMPLES: dict[str, Any] = {"samples": 25, "seed": 5}
 

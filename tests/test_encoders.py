@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from conftest import CPU, SAVING
-from leavekout.encoders import (
+from leavekout.config.encoders import ClipTraining, VaeTraining
+from leavekout.encoders.pretrained import (
     ClipImageEncoder,
     TextEncoder,
     decode_latents,
@@ -18,10 +19,9 @@ from leavekout.encoders import (
     write_latents,
     write_text,
 )
+from leavekout.encoders.train_clip import build_tokenizer, save_clip, to_transformers, train_clip
+from leavekout.encoders.train_vae import train_vae
 from leavekout.errors import InputError
-from leavekout.schema_encoders import ClipTraining, VaeTraining
-from leavekout.train_clip import build_tokenizer, save_clip, to_transformers, train_clip
-from leavekout.train_vae import train_vae
 
 CLIP = ClipTraining(
     width=8, layers=2, heads=2, patch_size=4, context_length=12, epochs=1, batch_size=4,

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from conftest import CPU, make_data
-from leavekout.artifacts import save_npy, save_table
-from leavekout.data import DeviceArray
+from leavekout.data.encoded import DeviceArray
 from leavekout.errors import InputError
-from leavekout.evaluation import loss_change, mean_squared_error, measures, split_pictures
-from leavekout.forgetting import forgetting_table
-from leavekout.queries import Queries, choose_related
+from leavekout.measures.evaluation import loss_change, mean_squared_error, measures, split_pictures
+from leavekout.queries.queries import Queries, choose_related
+from leavekout.runtime.artifacts import save_npy, save_table
+from leavekout.statistics.forgetting import forgetting_table
 
 
 def embed(images: np.ndarray) -> torch.Tensor:

@@ -20,19 +20,19 @@ from transformers import (
 )
 
 from conftest import CPU, SAVING
-from leavekout.encoders import to_unit_range
-from leavekout.errors import InputError
-from leavekout.features import (
+from leavekout.attribution.similarity import embedding_scores
+from leavekout.config.encoders import ClipTraining, DinoTraining
+from leavekout.encoders.features import (
     load_image_encoder,
     load_text_encoder,
     read_mapper,
     write_image_features,
     write_text_features,
 )
-from leavekout.schema_encoders import ClipTraining, DinoTraining
-from leavekout.similarity import embedding_scores
-from leavekout.train_clip import save_clip, train_clip
-from leavekout.train_dino import random_crops, save_dino, train_dino
+from leavekout.encoders.pretrained import to_unit_range
+from leavekout.encoders.train_clip import save_clip, train_clip
+from leavekout.encoders.train_dino import random_crops, save_dino, train_dino
+from leavekout.errors import InputError
 
 CAPTIONS = [[f"a {n}", f"digit {n}"] for n in range(6)]
 

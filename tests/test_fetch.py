@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from leavekout import download, hub
-from leavekout.download import fetch_archive, require_unpacked, unpack
 from leavekout.errors import InputError
+from leavekout.runtime import download, hub
+from leavekout.runtime.download import fetch_archive, require_unpacked, unpack
 from loopback import Loopback, loopback
 
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from leavekout.attribution.curvature.fisher import damped, diagonal_fisher
+from leavekout.attribution.curvature.per_sample import per_sample_gradients
+from leavekout.config.fields import WeightSubset
 from leavekout.errors import InputError
-from leavekout.fisher import damped, diagonal_fisher
-from leavekout.loss import ddpm_loss
+from leavekout.models.loss import ddpm_loss
+from leavekout.models.unet import select_weights
 from leavekout.noise import Domain, normal
-from leavekout.per_sample import per_sample_gradients
-from leavekout.schema_types import WeightSubset
-from leavekout.stream import Stream
-from leavekout.unet import select_weights
+from leavekout.training.stream import Stream
 
 SUBSETS: list[WeightSubset] = ["all", "attention", "cross_attention", "cross_attention_kv"]
 

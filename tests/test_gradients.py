@@ -14,20 +14,20 @@ from trak.projectors import AbstractProjector, ProjectionType
 from trak.utils import vectorize
 
 from conftest import CPU, SAVING, make_data
-from leavekout.errors import InputError
-from leavekout.gradients import (
+from leavekout.attribution.curvature.projection import Projection, hadamard_transform
+from leavekout.attribution.gradients import (
     GradientProjector,
     draw_timesteps,
     query_gradients,
     training_gradients,
     write_gradients,
 )
-from leavekout.influence import datainf_scores, ensemble_scores, ridge_scores
+from leavekout.attribution.influence import datainf_scores, ensemble_scores, ridge_scores
+from leavekout.config.methods import Gradients
+from leavekout.errors import InputError
+from leavekout.models.unet import select_weights
 from leavekout.noise import Domain, normal, scale_to, words
-from leavekout.projection import Projection, hadamard_transform
-from leavekout.queries import Queries
-from leavekout.schema_methods import Gradients
-from leavekout.unet import select_weights
+from leavekout.queries.queries import Queries
 
 JOINT = Gradients(
     objective="loss", weights="cross_attention_kv", timesteps="random", draws=3,

@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 
 from conftest import CPU, UNET, make_data
-from leavekout import artifacts, coco, digits
-from leavekout.data import EncodedData
+from leavekout.data import coco, digits
+from leavekout.data.encoded import EncodedData
 from leavekout.errors import InputError
-from leavekout.queries import choose_queries
-from leavekout.tensors import load_tensors, save_tensors
-from leavekout.unet import build_unet, load_unet, select_weights
+from leavekout.models.unet import build_unet, load_unet, select_weights
+from leavekout.queries.queries import choose_queries
+from leavekout.runtime import artifacts
+from leavekout.runtime.tensors import load_tensors, save_tensors
 
 
 def annotations(path: Path, images: list[dict], captions: list[tuple[int, str | None]]) -> Path:

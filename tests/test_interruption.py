@@ -18,13 +18,13 @@ import pytest
 import torch
 
 from conftest import CPU, ROOT, SCHEDULE, TRAINING, UNET, make_data
-from leavekout import artifacts
 from leavekout.errors import InputError, Interrupted
-from leavekout.interruption import remove_leftovers, stop_request
-from leavekout.job import device_of, job
-from leavekout.tensors import save_tensors
-from leavekout.training import train
-from leavekout.unet import build_scheduler, build_unet
+from leavekout.models.unet import build_scheduler, build_unet
+from leavekout.runtime import artifacts
+from leavekout.runtime.interruption import remove_leftovers, stop_request
+from leavekout.runtime.job import device_of, job
+from leavekout.runtime.tensors import save_tensors
+from leavekout.training.training import train
 
 PATHS = os.pathsep.join([str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")])
 ENV = {**os.environ, "PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
@@ -69,7 +69,7 @@ def test_a_signal_outside_of_the_block_does_what_it_always_did() -> None:
 JOB = """
 import sys, time
 from types import SimpleNamespace as Space
-from leavekout.job import device_of, job
+from leavekout.runtime.job import device_of, job
 from leavekout.errors import Interrupted
 with job(Space(log=["a.log"], params={}, output=["out.txt"])):
     print("runs", flush=True)

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 
 from conftest import CPU, make_data
-from leavekout.data import EncodedData
-from leavekout.evaluation import loss_change
-from leavekout.loss import query_losses
+from leavekout.attribution.sweep import training_losses
+from leavekout.attribution.unlearning import unlearning_scores
+from leavekout.config.experiment import LossSweep
+from leavekout.data.encoded import EncodedData
+from leavekout.measures.evaluation import loss_change
+from leavekout.models.loss import query_losses
 from leavekout.noise import Domain, normal
-from leavekout.schema import LossSweep
-from leavekout.sweep import training_losses
-from leavekout.unlearning import unlearning_scores
 
 SWEEP = LossSweep(timestep_stride=7, captions=2, seed=4)
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from leavekout.errors import InputError
-from leavekout.measurements import DICTIONARY, dictionary, evaluation_error, tabulate
+from leavekout.statistics.measurements import DICTIONARY, dictionary, evaluation_error, tabulate
 
 SOURCE = {name: np.linspace(0.1, 0.3, 5) for name in ("q000", "q001", "t000")}
 

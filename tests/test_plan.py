@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from leavekout.cost import Costs
+from leavekout.config.experiment import Experiment
+from leavekout.config.reading import read_yaml, require_unchanged, resolve
 from leavekout.errors import InputError
-from leavekout.experiment import read_yaml, require_unchanged, resolve
-from leavekout.plan import PlannedJob, account, bill, measured_ratios
-from leavekout.schema import Experiment
-from leavekout.unet import build_unet
+from leavekout.models.unet import build_unet
+from leavekout.planning.bill import PlannedJob, account, bill, measured_ratios
+from leavekout.planning.costs import Costs
 from project import ENV, ROOT, SNAKEMAKE
 
 

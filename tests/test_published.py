@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from conftest import CPU, SAVING, UNET
+from leavekout.encoders.published import import_latents, import_text, read_weights
 from leavekout.errors import InputError
-from leavekout.published import import_latents, import_text, read_weights
-from leavekout.unet import build_unet
+from leavekout.models.unet import build_unet
 from project import copy_project, planned
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 4, 4, 3), dtype=np.uint8)

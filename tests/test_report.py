@@ -13,26 +13,26 @@ import pandas as pd
 import pytest
 import yaml
 
-from leavekout.experiment import read_yaml, resolve
-from leavekout.figures.agreement import plot_agreement
-from leavekout.figures.equivalents import plot_equivalents
-from leavekout.figures.measures import plot_measures
-from leavekout.figures.ranking import plot_ranking
-from leavekout.figures.style import save
-from leavekout.formats import equivalent, interval, queries, rounded
-from leavekout.headline import as_latex, controls, headline
-from leavekout.measurements import dictionary
+from leavekout.config.reading import read_yaml, resolve
 from leavekout.report import gallery, provenance
 from leavekout.report.cautions import cautions
 from leavekout.report.claims import claims, pairs_table
 from leavekout.report.document import document
+from leavekout.report.figures.agreement import plot_agreement
+from leavekout.report.figures.equivalents import plot_equivalents
+from leavekout.report.figures.measures import plot_measures
+from leavekout.report.figures.ranking import plot_ranking
+from leavekout.report.figures.style import save
+from leavekout.report.formats import equivalent, interval, queries, rounded
+from leavekout.report.headline import as_latex, controls, headline
 from leavekout.report.page import render
 from leavekout.report.settings import published_table, settings_table
+from leavekout.report.tables import keyed
 from leavekout.statistics.comparisons import comparisons_table
 from leavekout.statistics.equivalents import equivalents_table
 from leavekout.statistics.estimates import estimates_table
-from leavekout.statistics.planning import power_table, variance_table
-from leavekout.tables import keyed
+from leavekout.statistics.measurements import dictionary
+from leavekout.statistics.power import power_table, variance_table
 from project import ROOT
 from test_statistics import study
 

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, recall_score
 
 from leavekout.customized.retrieval import recall_at, retrieval_table
 from leavekout.customized.statistics import comparisons_table, summary_table
-from leavekout.tables import keyed
+from leavekout.report.tables import keyed
 
 DRAWN = np.random.default_rng(0)
 

@@ -15,11 +15,11 @@ import pytest
 import torch
 
 from conftest import make_data
+from leavekout.attribution.sweep import sweep_rows, training_loss_parts
+from leavekout.config.experiment import LossSweep
 from leavekout.errors import InputError, Interrupted
-from leavekout.interruption import remove_leftovers
-from leavekout.rows import Rows, identity_of
-from leavekout.schema import LossSweep
-from leavekout.sweep import sweep_rows, training_loss_parts
+from leavekout.runtime.interruption import remove_leftovers
+from leavekout.runtime.rows import Rows, identity_of
 
 SWEEP = LossSweep(timestep_stride=7, captions=2, seed=4)
 

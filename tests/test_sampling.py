@@ -8,9 +8,9 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
 from conftest import SCHEDULE
+from leavekout.config.experiment import Sampling
+from leavekout.models.sampling import sample_latents
 from leavekout.noise import Domain, normal
-from leavekout.sampling import sample_latents
-from leavekout.schema import Sampling
 
 DDIM = Sampling(sampler="ddim", steps=5, guidance=3.0, clip_x0=None)
 DDPM = Sampling(sampler="ddpm", steps=20, guidance=2.0, clip_x0=1.0)

@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leavekout.errors import InputError
-from leavekout.scores import (
+from leavekout.attribution.scores import (
     check_scores,
     random_set,
     read_external_scores,
     read_scores,
     top_k,
 )
-from leavekout.similarity import flattened, similarity_scores
+from leavekout.attribution.similarity import flattened, similarity_scores
+from leavekout.errors import InputError
 
 
 @pytest.mark.parametrize(

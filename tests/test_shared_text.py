@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from conftest import CPU, UNET, make_data
+from leavekout.attribution.curvature.fisher import diagonal_fisher
+from leavekout.attribution.sweep import training_losses
+from leavekout.config.experiment import LossSweep
 from leavekout.errors import InputError
-from leavekout.fisher import diagonal_fisher
-from leavekout.precision import arithmetic
-from leavekout.schema import LossSweep
-from leavekout.shared_text import shared_text
-from leavekout.sweep import training_losses
-from leavekout.unet import build_unet, select_weights
+from leavekout.models.shared_text import shared_text
+from leavekout.models.unet import build_unet, select_weights
+from leavekout.runtime.precision import arithmetic
 
 
 def inputs(samples: int, texts: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn.isotonic import IsotonicRegression
 
 from leavekout.errors import InputError
-from leavekout.measurements import DICTIONARY
+from leavekout.report.tables import keyed
 from leavekout.statistics.arms import Arms, arms_of
 from leavekout.statistics.comparisons import (
     compare,
@@ -25,7 +25,8 @@ from leavekout.statistics.estimates import (
     mean_of_shared,
 )
 from leavekout.statistics.lds import agreement, foretold, lds, rank_correlations
-from leavekout.statistics.planning import (
+from leavekout.statistics.measurements import DICTIONARY
+from leavekout.statistics.power import (
     power_table,
     queries_needed,
     retraining_variance,
@@ -33,7 +34,6 @@ from leavekout.statistics.planning import (
     variance_table,
 )
 from leavekout.statistics.significance import holm, sign_flip_p_values
-from leavekout.tables import keyed
 
 COUNT = 20_000
 

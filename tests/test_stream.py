@@ -3,7 +3,7 @@
 import torch
 
 from leavekout.noise import Domain
-from leavekout.stream import Samples, Stream
+from leavekout.training.stream import Samples, Stream
 
 
 def stream(removed: list[int], *, images: int = 50, seed: int = 0) -> Stream:

@@ -13,16 +13,16 @@ import pytest
 import torch
 
 from conftest import CPU, ROOT, SCHEDULE, TRAINING, UNET, make_data
-from leavekout import training
-from leavekout.data import EncodedData
+from leavekout.config.experiment import Model
+from leavekout.data.encoded import EncodedData
 from leavekout.errors import InputError
+from leavekout.models.unet import build_scheduler, build_unet
 from leavekout.noise import Domain
-from leavekout.schema import Model
-from leavekout.stream import Stream
-from leavekout.tensors import load_tensors, save_tensors
-from leavekout.training import learning_rate, train, train_from_scratch, training_batches
-from leavekout.training_state import resume, save_state
-from leavekout.unet import build_scheduler, build_unet
+from leavekout.runtime.tensors import load_tensors, save_tensors
+from leavekout.training import training
+from leavekout.training.state import resume, save_state
+from leavekout.training.stream import Stream
+from leavekout.training.training import learning_rate, train, train_from_scratch, training_batches
 
 MODEL = Model(unet=UNET, noise_schedule=SCHEDULE)
 
@@ -101,8 +101,8 @@ import os, signal, sys
 from pathlib import Path
 import torch
 from conftest import *
-from leavekout.training import train
-from leavekout.unet import build_unet
+from leavekout.training.training import train
+from leavekout.models.unet import build_unet
 unet = build_unet(UNET, seed=0, device=CPU)
 def on_step(step, loss):
     print(step, flush=True)

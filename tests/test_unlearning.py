@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 import torch
 
+from leavekout.attribution.unlearning import latent_mask, query_gradient, unlearn
+from leavekout.config.fields import Objective
+from leavekout.config.methods import Unlearning
 from leavekout.errors import InputError
+from leavekout.models.unet import select_weights
 from leavekout.noise import Domain, normal, scale_to, words
-from leavekout.schema_methods import Unlearning
-from leavekout.schema_types import Objective
-from leavekout.unet import select_weights
-from leavekout.unlearning import latent_mask, query_gradient, unlearn
 
 N = 40
 Query = tuple[torch.Tensor, torch.Tensor]  # latent, text states
@@ -100,7 +100,7 @@ def test_the_query_gradient_does_not_depend_on_the_batch_size(
 
 
 def test_unlearning_raises_the_loss_of_the_query(unet64: Any, scheduler: Any, query: Query) -> None:
-    from leavekout.loss import query_losses
+    from leavekout.models.loss import query_losses
 
     latent, text = query
 

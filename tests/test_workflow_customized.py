@@ -10,7 +10,7 @@ import pytest
 from leavekout.customized.collection import prompts_of_models
 from leavekout.customized.exemplars import exemplar_rows, pool_rows
 from leavekout.errors import InputError
-from leavekout.tensors import load_tensors
+from leavekout.runtime.tensors import load_tensors
 from project import copy_project, planned, said, snakemake
 
 CONFIG = ["--configfile", "config/tiny-custom.yaml"]

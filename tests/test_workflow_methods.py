@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leavekout.experiment import read_yaml, resolve
+from leavekout.config.reading import read_yaml, resolve
 from project import ROOT, TINY, said, snakemake
 
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leavekout.artifacts import load_image, load_npy
-from leavekout.job import job
-from leavekout.scores import save_scores
-from leavekout.similarity import similarity_scores
+from leavekout.attribution.scores import save_scores
+from leavekout.attribution.similarity import similarity_scores
+from leavekout.runtime.artifacts import load_image, load_npy
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

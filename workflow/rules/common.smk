@@ -5,9 +5,9 @@ import json
 import math
 import signal
 
-from leavekout.cost import Costs
+from leavekout.planning.costs import Costs
 from leavekout.errors import InputError
-from leavekout.experiment import offer_package, require_unchanged, resolve
+from leavekout.config.reading import offer_package, require_unchanged, resolve
 
 # A cluster's warning before the time limit is for the training, which saves its state; Snakemake, on
 # the node around it, would die of it.

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import atomic_folder
 from leavekout.customized.tokens import add_tokens
-from leavekout.encoders import TextEncoder
-from leavekout.job import compute_job
-from leavekout.tensors import load_tensors
+from leavekout.encoders.pretrained import TextEncoder
+from leavekout.runtime.artifacts import atomic_folder
+from leavekout.runtime.job import compute_job
+from leavekout.runtime.tensors import load_tensors
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

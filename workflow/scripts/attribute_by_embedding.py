@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leavekout.artifacts import load_image, load_npy, load_table
+from leavekout.attribution.scores import save_scores
+from leavekout.attribution.similarity import embedding_scores
 from leavekout.customized.tokens import without_token
-from leavekout.features import load_image_encoder, load_text_encoder
-from leavekout.job import compute_job
-from leavekout.scores import save_scores
-from leavekout.similarity import embedding_scores
-from leavekout.tensors import load_tensors
+from leavekout.encoders.features import load_image_encoder, load_text_encoder
+from leavekout.runtime.artifacts import load_image, load_npy, load_table
+from leavekout.runtime.job import compute_job
+from leavekout.runtime.tensors import load_tensors
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

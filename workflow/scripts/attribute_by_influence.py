@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leavekout.artifacts import load_npy, load_table
+from leavekout.attribution.gradients import GradientProjector, query_gradients
+from leavekout.attribution.influence import datainf_scores, ensemble_scores, ridge_scores
+from leavekout.attribution.scores import save_scores
+from leavekout.config.experiment import Model
+from leavekout.config.methods import Gradients, Influence
 from leavekout.customized.exemplars import exemplar_rows, pool_rows
-from leavekout.gradients import GradientProjector, query_gradients
-from leavekout.influence import datainf_scores, ensemble_scores, ridge_scores
-from leavekout.job import compute_job
-from leavekout.queries import Queries
-from leavekout.schema import Model
-from leavekout.schema_methods import Gradients, Influence
-from leavekout.scores import save_scores
-from leavekout.unet import build_scheduler, load_unet
+from leavekout.models.unet import build_scheduler, load_unet
+from leavekout.queries.queries import Queries
+from leavekout.runtime.artifacts import load_npy, load_table
+from leavekout.runtime.job import compute_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

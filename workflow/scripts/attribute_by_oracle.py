@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_json, load_npy
-from leavekout.job import job
-from leavekout.oracle import oracle_scores
-from leavekout.scores import save_scores
+from leavekout.attribution.oracle import oracle_scores
+from leavekout.attribution.scores import save_scores
+from leavekout.runtime.artifacts import load_json, load_npy
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

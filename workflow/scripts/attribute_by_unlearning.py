@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_npy
-from leavekout.data import EncodedData
-from leavekout.job import compute_job
-from leavekout.schema import LossSweep, Model
-from leavekout.schema_methods import Unlearning
-from leavekout.scores import save_scores
-from leavekout.sweep import sweep_rows
-from leavekout.unet import build_scheduler
-from leavekout.unlearning import unlearned_unet, unlearning_scores
+from leavekout.attribution.scores import save_scores
+from leavekout.attribution.sweep import sweep_rows
+from leavekout.attribution.unlearning import unlearned_unet, unlearning_scores
+from leavekout.config.experiment import LossSweep, Model
+from leavekout.config.methods import Unlearning
+from leavekout.data.encoded import EncodedData
+from leavekout.models.unet import build_scheduler
+from leavekout.runtime.artifacts import load_npy
+from leavekout.runtime.job import compute_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import save_checksum
-from leavekout.job import job
+from leavekout.runtime.artifacts import save_checksum
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

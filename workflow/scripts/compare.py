@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_table, save_csv
-from leavekout.job import job
+from leavekout.runtime.artifacts import load_table, save_csv
+from leavekout.runtime.job import job
 from leavekout.statistics.comparisons import comparisons_table
-from leavekout.statistics.planning import power_table, variance_table
+from leavekout.statistics.power import power_table, variance_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

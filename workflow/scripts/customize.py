@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_table
+from leavekout.config.experiment import Model
+from leavekout.config.methods import Customization
 from leavekout.customized.custom_diffusion import write_customization
 from leavekout.customized.customize import customize
 from leavekout.customized.exemplars import exemplar_rows
 from leavekout.customized.tokens import captions_with_tokens
-from leavekout.data import EncodedData
-from leavekout.encoders import TextEncoder
-from leavekout.job import compute_job
-from leavekout.schema import Model
-from leavekout.schema_methods import Customization
-from leavekout.unet import build_scheduler, load_unet
+from leavekout.data.encoded import EncodedData
+from leavekout.encoders.pretrained import TextEncoder
+from leavekout.models.unet import build_scheduler, load_unet
+from leavekout.runtime.artifacts import load_table
+from leavekout.runtime.job import compute_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from leavekout.artifacts import load_image, load_npy, load_table
 from leavekout.customized.exemplars import exemplars_by_query
-from leavekout.figures.pictures import draw_attributed
-from leavekout.figures.style import save
-from leavekout.job import job
 from leavekout.report.collect import ranked_by_query
+from leavekout.report.figures.pictures import draw_attributed
+from leavekout.report.figures.style import save
+from leavekout.runtime.artifacts import load_image, load_npy, load_table
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

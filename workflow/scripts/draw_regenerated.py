@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_image, load_table
-from leavekout.figures.pictures import draw_regenerated
-from leavekout.figures.style import save
-from leavekout.job import job
 from leavekout.report.collect import regenerated_by_query
+from leavekout.report.figures.pictures import draw_regenerated
+from leavekout.report.figures.style import save
+from leavekout.runtime.artifacts import load_image, load_table
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_json, load_npy, load_table
 from leavekout.customized.tokens import captions_without_tokens
-from leavekout.features import (
+from leavekout.encoders.features import (
     load_image_encoder,
     load_text_encoder,
     write_image_features,
     write_text_features,
 )
-from leavekout.job import compute_job
-from leavekout.rows import identity_of
+from leavekout.runtime.artifacts import load_json, load_npy, load_table
+from leavekout.runtime.job import compute_job
+from leavekout.runtime.rows import identity_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

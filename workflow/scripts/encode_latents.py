@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_json, load_npy, save_checksum
-from leavekout.encoders import load_vae, write_latents
-from leavekout.job import compute_job
-from leavekout.rows import identity_of
+from leavekout.encoders.pretrained import load_vae, write_latents
+from leavekout.runtime.artifacts import load_json, load_npy, save_checksum
+from leavekout.runtime.job import compute_job
+from leavekout.runtime.rows import identity_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

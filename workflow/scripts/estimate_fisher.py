@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.data import EncodedData
-from leavekout.ekfac import ekfac
-from leavekout.fisher import diagonal_fisher
-from leavekout.job import compute_job
-from leavekout.schema import Model
-from leavekout.tensors import save_tensors
-from leavekout.unet import build_scheduler, load_unet, select_weights
+from leavekout.attribution.curvature.ekfac import ekfac
+from leavekout.attribution.curvature.fisher import diagonal_fisher
+from leavekout.config.experiment import Model
+from leavekout.data.encoded import EncodedData
+from leavekout.models.unet import build_scheduler, load_unet, select_weights
+from leavekout.runtime.job import compute_job
+from leavekout.runtime.tensors import save_tensors
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leavekout.artifacts import load_image, load_npy, save_image, save_json
-from leavekout.encoders import ClipImageEncoder, decode_latents, load_vae
-from leavekout.evaluation import measures
-from leavekout.job import compute_job
-from leavekout.queries import Queries, losses_on_queries
-from leavekout.sampling import sample_latents
-from leavekout.schema import Evaluation, Model, Sampling
-from leavekout.unet import latent_shape, load_unet
+from leavekout.config.experiment import Evaluation, Model, Sampling
+from leavekout.encoders.pretrained import ClipImageEncoder, decode_latents, load_vae
+from leavekout.measures.evaluation import measures
+from leavekout.models.sampling import sample_latents
+from leavekout.models.unet import latent_shape, load_unet
+from leavekout.queries.queries import Queries, losses_on_queries
+from leavekout.runtime.artifacts import load_image, load_npy, save_image, save_json
+from leavekout.runtime.job import compute_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

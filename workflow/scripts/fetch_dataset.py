@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import save_checksum
-from leavekout.download import fetch_archive, require_unpacked, unpack
-from leavekout.job import job
+from leavekout.runtime.artifacts import save_checksum
+from leavekout.runtime.download import fetch_archive, require_unpacked, unpack
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

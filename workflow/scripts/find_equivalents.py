@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_table, save_csv
-from leavekout.job import job
+from leavekout.runtime.artifacts import load_table, save_csv
+from leavekout.runtime.job import job
 from leavekout.statistics.equivalents import equivalents_table
 
 if TYPE_CHECKING:

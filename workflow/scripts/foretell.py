@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from leavekout.artifacts import load_table, save_csv
-from leavekout.job import job
-from leavekout.scores import random_set, read_scores, tied_at
+from leavekout.attribution.scores import random_set, read_scores, tied_at
+from leavekout.runtime.artifacts import load_table, save_csv
+from leavekout.runtime.job import job
 from leavekout.statistics.arms import arms_of
 from leavekout.statistics.lds import foretold, lds_table
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_npy, save_npy
-from leavekout.job import job
-from leavekout.oracle import group_images
+from leavekout.attribution.oracle import group_images
+from leavekout.runtime.artifacts import load_npy, save_npy
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

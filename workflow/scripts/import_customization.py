@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.customized.custom_diffusion import read_token, read_weights
-from leavekout.job import job
-from leavekout.tensors import save_tensors
-from leavekout.unet import skeleton_unet
+from leavekout.models.unet import skeleton_unet
+from leavekout.runtime.job import job
+from leavekout.runtime.tensors import save_tensors
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_json, load_npy, save_checksum
-from leavekout.encoders import encode_images, load_vae
-from leavekout.job import compute_job
-from leavekout.published import import_latents
-from leavekout.rows import identity_of
+from leavekout.encoders.pretrained import encode_images, load_vae
+from leavekout.encoders.published import import_latents
+from leavekout.runtime.artifacts import load_json, load_npy, save_checksum
+from leavekout.runtime.job import compute_job
+from leavekout.runtime.rows import identity_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.features import read_mapper
-from leavekout.job import job
-from leavekout.tensors import save_tensors
+from leavekout.encoders.features import read_mapper
+from leavekout.runtime.job import job
+from leavekout.runtime.tensors import save_tensors
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_table
-from leavekout.job import job
-from leavekout.scores import read_external_scores, save_scores
+from leavekout.attribution.scores import read_external_scores, save_scores
+from leavekout.runtime.artifacts import load_table
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from diffusers.utils import SAFETENSORS_WEIGHTS_NAME as WEIGHTS_NAME
 
-from leavekout.job import job
-from leavekout.published import read_weights
-from leavekout.tensors import save_tensors
+from leavekout.encoders.published import read_weights
+from leavekout.runtime.job import job
+from leavekout.runtime.tensors import save_tensors
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

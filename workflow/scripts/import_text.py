@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_npy, load_table, save_checksum, save_npy
-from leavekout.encoders import TextEncoder
-from leavekout.job import compute_job
-from leavekout.published import import_text
-from leavekout.rows import identity_of
+from leavekout.encoders.pretrained import TextEncoder
+from leavekout.encoders.published import import_text
+from leavekout.runtime.artifacts import load_npy, load_table, save_checksum, save_npy
+from leavekout.runtime.job import compute_job
+from leavekout.runtime.rows import identity_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_json, load_npy, save_csv, save_table
-from leavekout.job import job
-from leavekout.measurements import dictionary, tabulate
+from leavekout.runtime.artifacts import load_json, load_npy, save_csv, save_table
+from leavekout.runtime.job import job
+from leavekout.statistics.measurements import dictionary, tabulate
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

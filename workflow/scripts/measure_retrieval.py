@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from leavekout.artifacts import load_table, save_csv
 from leavekout.customized.retrieval import DICTIONARY, retrieval_table
 from leavekout.customized.statistics import comparisons_table, summary_table
-from leavekout.job import job
+from leavekout.runtime.artifacts import load_table, save_csv
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -22,10 +22,10 @@ from snakemake.io import is_flagged
 from snakemake.settings.enums import Quietness, RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
-from leavekout.cost import Costs
+from leavekout.config.reading import resolve
 from leavekout.errors import InputError
-from leavekout.experiment import resolve
-from leavekout.plan import PlannedJob, account
+from leavekout.planning.bill import PlannedJob, account
+from leavekout.planning.costs import Costs
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIGGERS = frozenset({RerunTrigger.MTIME, RerunTrigger.INPUT, RerunTrigger.PARAMS})

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from matplotlib.figure import Figure
 
-from leavekout.figures.agreement import plot_agreement
-from leavekout.figures.equivalents import plot_equivalents
-from leavekout.figures.measures import plot_measures
-from leavekout.figures.ranking import plot_ranking
-from leavekout.figures.retrieval import plot_retrieval
-from leavekout.figures.style import save
-from leavekout.job import job
+from leavekout.customized.figure import plot_retrieval
+from leavekout.report.figures.agreement import plot_agreement
+from leavekout.report.figures.equivalents import plot_equivalents
+from leavekout.report.figures.measures import plot_measures
+from leavekout.report.figures.ranking import plot_ranking
+from leavekout.report.figures.style import save
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

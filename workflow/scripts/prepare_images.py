@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leavekout.artifacts import atomic, create_npy, save_checksum, save_table
-from leavekout.coco import read_images, training_table
 from leavekout.customized.exemplars import (
     combined_table,
     files_of,
     read_exemplars,
     refuse_shared,
 )
-from leavekout.job import job
+from leavekout.data.coco import read_images, training_table
+from leavekout.runtime.artifacts import atomic, create_npy, save_checksum, save_table
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.data import EncodedData
-from leavekout.gradients import GradientProjector, write_gradients
-from leavekout.job import compute_job
-from leavekout.rows import identity_of
-from leavekout.schema import Model
-from leavekout.schema_methods import Gradients
-from leavekout.unet import build_scheduler, load_unet
+from leavekout.attribution.gradients import GradientProjector, write_gradients
+from leavekout.config.experiment import Model
+from leavekout.config.methods import Gradients
+from leavekout.data.encoded import EncodedData
+from leavekout.models.unet import build_scheduler, load_unet
+from leavekout.runtime.job import compute_job
+from leavekout.runtime.rows import identity_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leavekout.artifacts import load_npy, save_npy
-from leavekout.data import EncodedData
-from leavekout.job import compute_job
-from leavekout.schema import Model, Training
-from leavekout.scores import random_set, read_scores, top_k
-from leavekout.training import train_from_scratch
+from leavekout.attribution.scores import random_set, read_scores, top_k
+from leavekout.config.experiment import Model, Training
+from leavekout.data.encoded import EncodedData
+from leavekout.runtime.artifacts import load_npy, save_npy
+from leavekout.runtime.job import compute_job
+from leavekout.training.training import train_from_scratch
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

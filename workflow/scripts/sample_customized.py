@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leavekout.config.experiment import Model, Sampling
 from leavekout.customized.collection import given_queries, prompts_of_models
-from leavekout.job import compute_job
-from leavekout.queries import write_given_queries, write_queries
-from leavekout.schema import Model, Sampling
+from leavekout.queries.queries import write_given_queries, write_queries
+from leavekout.runtime.job import compute_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.coco import held_out_prompts
-from leavekout.job import compute_job
-from leavekout.queries import choose_queries, write_queries
-from leavekout.schema import Model, Sampling
+from leavekout.config.experiment import Model, Sampling
+from leavekout.data.coco import held_out_prompts
+from leavekout.queries.queries import choose_queries, write_queries
+from leavekout.runtime.job import compute_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

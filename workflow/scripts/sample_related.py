@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_table
-from leavekout.coco import held_out_prompts
-from leavekout.features import load_text_encoder
-from leavekout.job import compute_job
-from leavekout.queries import choose_related, write_queries
-from leavekout.schema import Model, Sampling
+from leavekout.config.experiment import Model, Sampling
+from leavekout.data.coco import held_out_prompts
+from leavekout.encoders.features import load_text_encoder
+from leavekout.queries.queries import choose_related, write_queries
+from leavekout.runtime.artifacts import load_table
+from leavekout.runtime.job import compute_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

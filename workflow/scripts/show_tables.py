@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from leavekout.headline import NOTE, as_text, controls, headline
-from leavekout.report import customized
+from leavekout.customized import report as customized
+from leavekout.report.headline import NOTE, as_text, controls, headline
 
 
 def _show(title: str, table: pd.DataFrame, note: str = "") -> None:

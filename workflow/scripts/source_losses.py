@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.data import EncodedData
-from leavekout.job import compute_job
-from leavekout.schema import LossSweep, Model
-from leavekout.sweep import sweep_rows
-from leavekout.unet import build_scheduler, load_unet
+from leavekout.attribution.sweep import sweep_rows
+from leavekout.config.experiment import LossSweep, Model
+from leavekout.data.encoded import EncodedData
+from leavekout.models.unet import build_scheduler, load_unet
+from leavekout.runtime.job import compute_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import save_npy
-from leavekout.job import compute_job
-from leavekout.queries import Queries, losses_on_queries
-from leavekout.schema import Evaluation, Model
-from leavekout.unet import load_unet
+from leavekout.config.experiment import Evaluation, Model
+from leavekout.models.unet import load_unet
+from leavekout.queries.queries import Queries, losses_on_queries
+from leavekout.runtime.artifacts import save_npy
+from leavekout.runtime.job import compute_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

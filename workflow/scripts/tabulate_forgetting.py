@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import load_json, save_csv
-from leavekout.forgetting import forgetting_table
-from leavekout.job import job
+from leavekout.runtime.artifacts import load_json, save_csv
+from leavekout.runtime.job import job
+from leavekout.statistics.forgetting import forgetting_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import atomic_folder, load_npy, load_table
+from leavekout.config.encoders import DinoTraining
 from leavekout.customized.exemplars import pool_rows
-from leavekout.job import compute_job
-from leavekout.schema_encoders import DinoTraining
-from leavekout.train_dino import save_dino, train_dino
+from leavekout.encoders.train_dino import save_dino, train_dino
+from leavekout.runtime.artifacts import atomic_folder, load_npy, load_table
+from leavekout.runtime.job import compute_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.data import EncodedData
-from leavekout.job import compute_job
-from leavekout.schema import Model, Training
-from leavekout.training import train_from_scratch
+from leavekout.config.experiment import Model, Training
+from leavekout.data.encoded import EncodedData
+from leavekout.runtime.job import compute_job
+from leavekout.training.training import train_from_scratch
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.job import compute_job
-from leavekout.schema import Model
-from leavekout.schema_methods import Unlearning
-from leavekout.tensors import save_tensors
-from leavekout.unlearning import unlearned_unet
+from leavekout.attribution.unlearning import unlearned_unet
+from leavekout.config.experiment import Model
+from leavekout.config.methods import Unlearning
+from leavekout.runtime.job import compute_job
+from leavekout.runtime.tensors import save_tensors
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from leavekout.artifacts import atomic, load_image, load_npy, load_table
 from leavekout.customized.exemplars import exemplar_rows, model_of
+from leavekout.customized.report import TABLES, document
 from leavekout.customized.tokens import captions_without_tokens
-from leavekout.job import job
 from leavekout.report import gallery, provenance
 from leavekout.report.collect import ranked_by_query
-from leavekout.report.customized import TABLES, document
 from leavekout.report.page import render
+from leavekout.runtime.artifacts import atomic, load_image, load_npy, load_table
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

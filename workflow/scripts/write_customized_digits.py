@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import atomic_folder, save_checksum
 from leavekout.customized.digits import write_models, write_pool
-from leavekout.job import job
+from leavekout.runtime.artifacts import atomic_folder, save_checksum
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.artifacts import save_checksum
-from leavekout.digits import write_digits
-from leavekout.job import job
+from leavekout.data.digits import write_digits
+from leavekout.runtime.artifacts import save_checksum
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

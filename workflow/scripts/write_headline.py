@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from leavekout.artifacts import atomic
-from leavekout.headline import as_latex, headline
-from leavekout.job import job
+from leavekout.report.headline import as_latex, headline
+from leavekout.runtime.artifacts import atomic
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

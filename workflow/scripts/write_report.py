@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import yaml
 
-from leavekout.artifacts import atomic, load_image, load_npy, load_table
-from leavekout.job import job
 from leavekout.report import gallery, provenance
 from leavekout.report.collect import ranked_by_query, regenerated_by_query
 from leavekout.report.document import TABLES, document
 from leavekout.report.page import render
+from leavekout.runtime.artifacts import atomic, load_image, load_npy, load_table
+from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from leavekout.coco import prompts, read_annotations
 from leavekout.customized.tokens import require_token
+from leavekout.data.coco import prompts, read_annotations
 from leavekout.errors import InputError
 from leavekout.noise import Domain, words
-from leavekout.queries import choose_queries
+from leavekout.queries.queries import choose_queries
 
 
 def prompts_of_models(

@@ -7,15 +7,15 @@ import torch
 from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
+from leavekout.config.methods import Customization
 from leavekout.customized.tokens import add_tokens, token_of
-from leavekout.data import EncodedData
-from leavekout.encoders import TextEncoder
+from leavekout.data.encoded import EncodedData
+from leavekout.encoders.pretrained import TextEncoder
 from leavekout.errors import InputError
-from leavekout.job import progress
-from leavekout.loss import ddpm_loss
+from leavekout.models.loss import ddpm_loss
+from leavekout.models.unet import select_weights
 from leavekout.noise import Domain, normal, scale_to, words
-from leavekout.schema_methods import Customization
-from leavekout.unet import select_weights
+from leavekout.runtime.job import progress
 
 # Third words of counters, so that the draws of exemplars and of the pool are not the same.
 _EXEMPLARS, _POOL = 0, 1

@@ -13,10 +13,10 @@ from PIL import Image
 from scipy import ndimage
 from sklearn.datasets import load_digits
 
-from leavekout.artifacts import atomic
 from leavekout.customized.tokens import PLACEHOLDER
-from leavekout.digits import WORDS, chosen_templates, fill, templates, write_annotations
+from leavekout.data.digits import WORDS, chosen_templates, fill, templates, write_annotations
 from leavekout.errors import InputError
+from leavekout.runtime.artifacts import atomic
 
 EXEMPLARS = 5  # of each model, as in Custom Diffusion's own examples
 _SCALE = 4  # styles are drawn at four times the size, so that a slant is a slant

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from leavekout.coco import training_table
 from leavekout.customized.tokens import require_token
+from leavekout.data.coco import training_table
 from leavekout.errors import InputError
 
 LARGEST_ID = 2**32 - 1  # that keys noise

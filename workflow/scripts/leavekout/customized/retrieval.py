@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
+from leavekout.attribution.scores import read_scores
 from leavekout.customized.exemplars import candidates, exemplar_rows, model_of
-from leavekout.scores import read_scores
 
 TOP = 10  # K of Recall@K
 MEASURES = {"recall": f"Recall@{TOP}", "average_precision": "mAP"}

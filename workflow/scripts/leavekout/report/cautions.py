@@ -4,8 +4,8 @@ import math
 
 import pandas as pd
 
-from leavekout.headline import methods_ks
-from leavekout.measurements import CONTROL, NO_REMOVAL
+from leavekout.report.headline import methods_ks
+from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 from leavekout.statistics.significance import LEVEL
 
 FEW_MODELS = 5

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from leavekout.formats import LABEL, NAME, SCALE, interval, p_value, queries
-from leavekout.headline import methods_ks
-from leavekout.measurements import SIGN
+from leavekout.report.formats import LABEL, NAME, SCALE, interval, p_value, queries
+from leavekout.report.headline import methods_ks
+from leavekout.report.tables import records
+from leavekout.statistics.measurements import SIGN
 from leavekout.statistics.significance import LEVEL
-from leavekout.tables import records
 
 
 def claims(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from leavekout.artifacts import load_image, load_json
+from leavekout.attribution.scores import read_scores, top_k
 from leavekout.customized.exemplars import candidates
-from leavekout.evaluation import split_pictures
-from leavekout.scores import read_scores, top_k
+from leavekout.measures.evaluation import split_pictures
+from leavekout.runtime.artifacts import load_image, load_json
 
 
 def ranked_by_query(

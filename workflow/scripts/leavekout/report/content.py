@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leavekout.formats import LABEL, NAME, SCALE, equivalent, interval, rounded
-from leavekout.headline import methods_ks, ranked
-from leavekout.measurements import MEASURES
+from leavekout.report.formats import LABEL, NAME, SCALE, equivalent, interval, rounded
+from leavekout.report.headline import methods_ks, ranked
 from leavekout.report.page import number_cells
-from leavekout.tables import keyed, records
+from leavekout.report.tables import keyed, records
+from leavekout.statistics.measurements import MEASURES
 
 SECTIONS = {
     "result": "Result",

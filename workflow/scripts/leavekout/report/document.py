@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from leavekout.formats import NAME
-from leavekout.headline import NOTE, controls, headline, methods_ks
 from leavekout.report import content
 from leavekout.report.cautions import cautions
 from leavekout.report.claims import claims, pairs_table
+from leavekout.report.formats import NAME
 from leavekout.report.gallery import QueryPictures
+from leavekout.report.headline import NOTE, controls, headline, methods_ks
 from leavekout.report.settings import published_table, settings_table
 
 TABLES = (

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from leavekout.formats import LABEL, SCALE, estimate
-from leavekout.measurements import MEASURES
-from leavekout.tables import keyed, records
+from leavekout.report.formats import LABEL, SCALE, estimate
+from leavekout.report.tables import keyed, records
+from leavekout.statistics.measurements import MEASURES
 
 
 def settings_table(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from leavekout.errors import InputError
-from leavekout.measurements import CONTROL, NO_REMOVAL
+from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 
 
 @dataclass(frozen=True)

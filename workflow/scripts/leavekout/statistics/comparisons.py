@@ -6,9 +6,9 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
-from leavekout.measurements import MEASURES, SIGN
 from leavekout.statistics.arms import Arms, arms_of
-from leavekout.statistics.planning import queries_needed
+from leavekout.statistics.measurements import MEASURES, SIGN
+from leavekout.statistics.power import queries_needed
 from leavekout.statistics.resampling import Resamples, mean
 from leavekout.statistics.significance import LEVEL, holm, sign_flip_p_values
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
-from leavekout.measurements import MEASURES, NO_EFFECT, SIGN
 from leavekout.statistics.arms import Arms, arms_of
+from leavekout.statistics.measurements import MEASURES, NO_EFFECT, SIGN
 from leavekout.statistics.resampling import Resamples, mean
 
 GRID = 400  # points between K = 0 and the sweep's end at which a method is compared with the curve

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from leavekout.measurements import CONTROL, MEASURES, NO_REMOVAL, SIGN
 from leavekout.statistics.arms import Arms, arms_of
+from leavekout.statistics.measurements import CONTROL, MEASURES, NO_REMOVAL, SIGN
 from leavekout.statistics.resampling import Estimate, Resamples, mean, shared_mean
 from leavekout.statistics.significance import holm, sign_flip_p_values
 

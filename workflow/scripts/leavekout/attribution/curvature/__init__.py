@@ -1,0 +1,1 @@
+"""Curvature of the loss: per-sample gradients, Fisher, EK-FAC, random projections."""

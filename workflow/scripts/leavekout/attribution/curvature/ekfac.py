@@ -1,0 +1,137 @@
+"""EK-FAC: the Fisher of linear layers in its Kronecker-factored eigenbasis.
+
+George et al., *Fast Approximate Natural Gradient Descent in a Kronecker-factored Eigenbasis*
+(NeurIPS 2018). AbU+ (FDA) puts it in the place of the diagonal Fisher.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from diffusers import DDPMScheduler
+from torch import Tensor, nn
+
+from leavekout.attribution.curvature.fisher import fisher_samples
+from leavekout.attribution.curvature.per_sample import watch_layers
+from leavekout.config.fields import Precision
+from leavekout.data.encoded import EncodedData
+from leavekout.errors import InputError
+from leavekout.runtime.precision import arithmetic
+
+# The parts of one weight's factors, as suffixes of its name.
+_INPUT, _OUTPUT, _EIGENVALUES = "input_basis", "output_basis", "eigenvalues"
+
+
+def ekfac(
+    unet: nn.Module,
+    scheduler: DDPMScheduler,
+    data: EncodedData,
+    weights: Mapping[str, nn.Parameter],
+    *,
+    samples: int,
+    seed: int,
+    precision: Precision = "float32",
+    batch: int,
+) -> dict[str, Tensor]:
+    """The EK-FAC factors of linear weights W [out, in], from the samples of the diagonal Fisher.
+
+    With a the layer's inputs and g the gradients of its outputs at each token,
+    A = E[a aᵀ] = U_A Λ_A U_Aᵀ and S = E[g gᵀ] = U_S Λ_S U_Sᵀ. In that basis the Fisher is taken to
+    be diagonal, and its diagonal is measured: Λ = E[(U_Sᵀ G U_A)²] over per-sample gradients G.
+
+    Returns:
+        For each name in `weights`: `<name>.input_basis` U_A [in, in], `<name>.output_basis` U_S
+        [out, out] and `<name>.eigenvalues` Λ [out, in], in float32.
+
+    Raises:
+        InputError: a weight is not that of a linear layer.
+    """
+    layers = {}
+    for name in weights:
+        layer, _, kind = name.rpartition(".")
+        if kind != "weight" or not isinstance(unet.get_submodule(layer), nn.Linear):
+            raise InputError(
+                f"curvature 'ekfac' is for weights of linear layers, but the subset holds '{name}'."
+            )
+        layers[layer] = name
+    options = {"samples": samples, "seed": seed, "batch": batch}
+    seen: dict[int, tuple[str, Tensor]] = {}
+
+    def leader_of(layer: str, a: Tensor) -> str:
+        """The first layer with the same input; keys and values all have the text, in common."""
+        return seen.setdefault(a.data_ptr(), (layer, a))[0]  # holds a, lest its place be reused
+
+    covariances: dict[str, Tensor] = {}
+    leaders: dict[str, str] = {}
+
+    def add_covariances(layer: str, module: nn.Module, a: Tensor, g: Tensor) -> None:
+        leaders[layer] = leader_of(layer, a)
+        for part, x in ((_INPUT, a), (_OUTPUT, g)):
+            if part == _OUTPUT or leaders[layer] == layer:
+                x = _in_full(x).flatten(0, -2)  # [B·tokens, width]
+                key = f"{layers[layer]}.{part}"
+                with torch.autocast(x.device.type, enabled=False):
+                    covariances[key] = covariances.get(key, 0) + (x.T @ x).double()
+
+    for sample in fisher_samples(scheduler, data, what="EK-FAC, covariances", **options):
+        seen.clear()
+        with arithmetic(precision, data.device), watch_layers(unet, layers, add_covariances):
+            sample.loss(unet, scheduler).sum().backward()
+    bases = {key: torch.linalg.eigh(c).eigenvectors for key, c in covariances.items()}
+    for layer, leader in leaders.items():
+        bases[f"{layers[layer]}.{_INPUT}"] = bases[f"{layers[leader]}.{_INPUT}"]
+    eigenvalues = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in weights.items()}
+    rotated: dict[str, Tensor] = {}
+
+    def add_eigenvalues(layer: str, module: nn.Module, a: Tensor, g: Tensor) -> None:
+        # U_Sᵀ (gᵀ a) U_A = (g U_S)ᵀ (a U_A): a U_A once for all layers of one input, and no product
+        # with a gradient's own [out, in].
+        name, leader = layers[layer], leaders[layer]
+        a, g = _in_full(a), _in_full(g)
+        u_s, u_a = (bases[f"{name}.{part}"].to(g) for part in (_OUTPUT, _INPUT))
+        with torch.autocast(g.device.type, enabled=False):
+            if leader not in rotated:
+                rotated[leader] = (a @ u_a).reshape(len(a), -1, a.shape[-1])
+            turned = (g @ u_s).reshape(len(g), -1, g.shape[-1])
+            product = torch.bmm(turned.transpose(1, 2), rotated[leader])  # [B, out, in]
+        eigenvalues[name] += product.square().sum(0)
+
+    for sample in fisher_samples(scheduler, data, what="EK-FAC, eigenvalues", **options):
+        rotated.clear()
+        with arithmetic(precision, data.device), watch_layers(unet, layers, add_eigenvalues):
+            sample.loss(unet, scheduler).sum().backward()
+    measured = {f"{n}.{_EIGENVALUES}": total / samples for n, total in eigenvalues.items()}
+    return {name: tensor.float() for name, tensor in (bases | measured).items()}
+
+
+def _in_full(x: Tensor) -> Tensor:
+    """In single precision at least: the model's may be half, but bases are not rounded to it."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def solve(
+    factors: Mapping[str, Tensor], gradients: Mapping[str, Tensor], damping: float
+) -> dict[str, Tensor]:
+    """(F + λ̄)⁻¹ G for each weight: U_S [(U_Sᵀ G U_A) / (Λ + λ̄)] U_Aᵀ, with λ̄ = λ · mean(Λ).
+
+    The mean is over the layer's own eigenvalues (Grosse et al., *Studying Large Language Model
+    Generalization with Influence Functions*, 2023).
+
+    Raises:
+        InputError: the factors are of other weights, or λ = 0 and some eigenvalue is zero.
+    """
+    result = {}
+    for name, gradient in gradients.items():
+        parts = [factors.get(f"{name}.{part}") for part in (_OUTPUT, _INPUT, _EIGENVALUES)]
+        if any(part is None for part in parts):
+            raise InputError(f"fisher: no EK-FAC factors of the weight '{name}'.")
+        u_s, u_a, values = (part.to(gradient) for part in parts if part is not None)
+        divisor = values + damping * values.mean()
+        zeros = int((divisor <= 0).sum())
+        if zeros:
+            raise InputError(
+                f"{zeros:,} of {divisor.numel():,} EK-FAC eigenvalues of '{name}' are zero; use "
+                "damping > 0."
+            )
+        rotated = (u_s.T @ gradient @ u_a) / divisor
+        result[name] = u_s @ rotated @ u_a.T
+    return result

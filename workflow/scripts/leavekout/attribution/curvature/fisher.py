@@ -1,0 +1,105 @@
+"""The diagonal Fisher information of a weight subset at θ0 (Appendix A.1 of the paper)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from diffusers import DDPMScheduler
+from torch import Tensor, nn
+
+from leavekout.attribution.curvature.per_sample import per_sample_gradients
+from leavekout.config.fields import Precision
+from leavekout.data.encoded import EncodedData
+from leavekout.errors import InputError
+from leavekout.models.loss import ddpm_loss
+from leavekout.noise import Domain, normal
+from leavekout.runtime.job import progress
+from leavekout.runtime.precision import arithmetic
+from leavekout.training.stream import Stream
+
+
+@dataclass(frozen=True)
+class FisherSample:
+    """A batch of training samples at which the curvature is estimated."""
+
+    x0: Tensor  # [B, 4, h, w]
+    text: Tensor  # [B, T, E]
+    timesteps: Tensor  # int64 [B]
+    noise: Tensor  # [B, 4, h, w]
+
+    def loss(self, unet: nn.Module, scheduler: DDPMScheduler) -> Tensor:
+        """L of each sample: [B]."""
+        return ddpm_loss(unet, scheduler, self.x0, self.timesteps, self.noise, self.text)
+
+
+def fisher_samples(
+    scheduler: DDPMScheduler, data: EncodedData, *, samples: int, seed: int, batch: int, what: str
+) -> Iterator[FisherSample]:
+    """Training samples in batches: one uniform timestep and fresh noise for each.
+
+    A sample is an image, flip and caption; images come in shuffled epochs. Sample j is keyed by
+    (seed, j), so nothing depends on `batch` but rounding. Exemplars are no training samples.
+    """
+    stream = Stream(
+        images=data.images,
+        flips=data.flips,
+        captions=data.captions,
+        timesteps=scheduler.config.num_train_timesteps,
+        caption_dropout=0.0,
+        removed=data.exemplars,
+        seed=seed,
+        domain=Domain.FISHER,
+    )
+    starts = range(0, samples, batch)
+    for start in progress(starts, what, total=len(starts)):
+        drawn = stream.samples(start, min(start + batch, samples))
+        x0, text = data.batch(drawn)
+        positions, t = drawn.positions.to(data.device), drawn.timesteps.to(data.device)
+        noise = normal(seed, Domain.FISHER, positions, shape=data.latent_shape).to(x0)
+        yield FisherSample(x0, text, t, noise)
+
+
+def diagonal_fisher(
+    unet: nn.Module,
+    scheduler: DDPMScheduler,
+    data: EncodedData,
+    weights: Mapping[str, nn.Parameter],
+    *,
+    samples: int,
+    seed: int,
+    precision: Precision = "float32",
+    batch: int,
+) -> dict[str, Tensor]:
+    """F = mean over samples of (∇L(z, θ))², the square taken for each sample alone.
+
+    Returns:
+        For each name in `weights`, a float32 tensor of the weight's shape.
+    """
+    sums = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in weights.items()}
+    for sample in fisher_samples(
+        scheduler, data, samples=samples, seed=seed, batch=batch, what="Fisher"
+    ):
+        with arithmetic(precision, data.device), per_sample_gradients(unet, weights) as gradients:
+            sample.loss(unet, scheduler).sum().backward()
+        for name, gradient in gradients.items():
+            sums[name] += gradient.square().sum(0)
+    return {name: (total / samples).float() for name, total in sums.items()}
+
+
+def damped(fisher: Mapping[str, Tensor], damping: float) -> dict[str, Tensor]:
+    """F + λ · mean(F): what the Newton step divides by.
+
+    The mean is over all entries of the subset. Entries near zero belong to weights that the
+    training data hardly uses; without damping they would take unbounded steps of (5). With it, no
+    entry is divided by less than λ times the mean, and λ = 0 is the published code's division.
+
+    Raises:
+        InputError: λ = 0 and some entry is zero.
+    """
+    entries = sum(f.numel() for f in fisher.values())
+    mean = sum(float(f.double().sum()) for f in fisher.values()) / entries
+    result = {name: f + damping * mean for name, f in fisher.items()}
+    zeros = sum(int((f <= 0).sum()) for f in result.values())
+    if zeros:
+        raise InputError(f"{zeros:,} of {entries:,} Fisher entries are zero; use damping > 0.")
+    return result

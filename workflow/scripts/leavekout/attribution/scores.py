@@ -1,0 +1,100 @@
+"""The method contract: what a score file must be, and the removal sets made from it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from leavekout.errors import InputError
+from leavekout.noise import Domain, words
+from leavekout.runtime.artifacts import load_npy, load_table, save_npy
+
+
+def check_scores(scores: np.ndarray, *, images: int, method: str, source: str) -> np.ndarray:
+    """Returns valid scores as float32 [N]; higher = more influential.
+
+    Raises:
+        InputError: naming file, method and reason, where scores are of another length, not
+            numbers, not finite or constant.
+    """
+    reason = None
+    if scores.shape != (images,):
+        reason = f"has shape {scores.shape} where ({images},) is expected, one for each image"
+    elif not np.issubdtype(scores.dtype, np.floating):
+        reason = f"holds {scores.dtype} where float32 is expected"
+    elif not np.isfinite(scores).all():
+        bad = int((~np.isfinite(scores)).sum())
+        first = int(np.flatnonzero(~np.isfinite(scores))[0])
+        reason = f"has {bad:,} scores that are NaN or infinite, the first at row {first:,}"
+    elif images > 1 and (scores == scores[0]).all():
+        reason = f"gives every image the same score ({scores[0]})"
+    if reason:
+        raise InputError(f"{source}: method '{method}' {reason}.")
+    return scores.astype(np.float32)
+
+
+def read_scores(path: Path, *, images: int, method: str) -> np.ndarray:
+    """The scores of one method for one query, checked: float32 [N]."""
+    return check_scores(load_npy(path), images=images, method=method, source=str(path))
+
+
+def save_scores(paths: Sequence[str], scores: np.ndarray, method: str) -> None:
+    """Checks and writes the scores [Q, N] of a method, a file for each query."""
+    for path, row in zip(paths, scores.astype(np.float32), strict=True):
+        checked = check_scores(row, images=scores.shape[1], method=method, source=path)
+        save_npy(Path(path), checked)
+
+
+def read_external_scores(path: Path, *, image_ids: np.ndarray, method: str) -> np.ndarray:
+    """Scores that were computed elsewhere, in the order of `image_ids`: float32 [N].
+
+    An npy file is in that order already; a parquet table has the columns `image_id` and `score`,
+    in any order.
+
+    Raises:
+        InputError: naming file, method and reason, where the table does not have each image once,
+            or the scores break the contract.
+    """
+    if path.suffix == ".npy":
+        return read_scores(path, images=len(image_ids), method=method)
+    table = load_table(path)
+    missing = {"image_id", "score"} - set(table)
+    if missing:
+        raise InputError(f"{path}: method '{method}' has no column '{missing.pop()}'.")
+    repeated = table["image_id"][table["image_id"].duplicated()]
+    if len(repeated):
+        raise InputError(f"{path}: method '{method}' scores image {repeated.iloc[0]} twice.")
+    by_id = table.set_index("image_id")["score"]
+    unknown, absent = np.setdiff1d(by_id.index, image_ids), np.setdiff1d(image_ids, by_id.index)
+    if len(unknown) or len(absent):
+        reason = (
+            f"gives no score to {len(absent):,} of the {len(image_ids):,} images, the first of "
+            f"them {absent[0]}"
+            if len(absent)
+            else f"scores {len(unknown):,} images that are not in the training set, the first of "
+            f"them {unknown[0]}"
+        )
+        raise InputError(f"{path}: method '{method}' {reason}.")
+    scores = by_id.loc[image_ids].to_numpy()
+    return check_scores(scores, images=len(image_ids), method=method, source=str(path))
+
+
+def top_k(scores: np.ndarray, k: int) -> np.ndarray:
+    """D_ẑ^K: rows of the K highest scores, best first; int64 [K]. Ties go to the lower row."""
+    return np.argsort(-scores, kind="stable")[:k].astype(np.int64)
+
+
+def tied_at(scores: np.ndarray, k: int) -> int:
+    """How many images were left in, though they have the same score as one of the top K."""
+    last = scores[top_k(scores, k)[-1]]
+    return int((scores == last).sum() - (scores[top_k(scores, k)] == last).sum())
+
+
+def random_set(images: int, k: int, *, number: int, seed: int) -> np.ndarray:
+    """K rows drawn uniformly: int64 [K].
+
+    Sets of one number are nested in K, so a curve over K follows growing sets.
+    """
+    order = words(seed, Domain.REMOVAL, torch.arange(images), number)
+    return torch.argsort((order[0] << 31) | (order[1] >> 1), stable=True)[:k].numpy()

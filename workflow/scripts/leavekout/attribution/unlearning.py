@@ -1,0 +1,216 @@
+"""Attribution by unlearning: the method of the paper (Section 4)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DDPMScheduler
+from torch import Tensor, nn
+
+from leavekout.attribution.curvature import ekfac
+from leavekout.attribution.curvature.fisher import damped
+from leavekout.config.experiment import Model
+from leavekout.config.fields import Box, Objective
+from leavekout.config.methods import Unlearning
+from leavekout.errors import InputError
+from leavekout.models.loss import ddpm_loss
+from leavekout.models.shared_text import shared_text
+from leavekout.models.unet import build_scheduler, load_unet, select_weights
+from leavekout.noise import Domain, normal, scale_to, words
+from leavekout.queries.queries import Queries
+from leavekout.runtime.tensors import load_tensors
+
+
+def query_gradient(
+    unet: nn.Module,
+    scheduler: DDPMScheduler,
+    weights: Mapping[str, nn.Parameter],
+    latent: Tensor,
+    text: Tensor,
+    *,
+    query_id: int,
+    step: int,
+    samples: int,
+    seed: int,
+    batch: int,
+    objective: Objective = "loss",
+    mask: Tensor | None = None,
+) -> dict[str, Tensor]:
+    """∇L(ẑ, θ) with respect to the chosen weights, averaged over draws of (t, ε).
+
+    Args:
+        latent: [4, h, w], the sampler's final latent; text: [T, E].
+        query_id, step: key the draws together with `seed`.
+        samples: number of draws.
+        objective, mask: as in `ddpm_loss`.
+    """
+    flags = {p: p.requires_grad for p in unet.parameters()}
+    unet.requires_grad_(False)
+    for parameter in weights.values():
+        parameter.requires_grad_(True)
+    totals = {name: torch.zeros_like(p) for name, p in weights.items()}
+    with shared_text(unet) as keys_and_values:
+        for draws in torch.arange(samples, device=latent.device).split(batch):
+            first = words(seed, Domain.UNLEARNING, query_id, step, draws)[0]
+            t = scale_to(first, scheduler.config.num_train_timesteps)
+            noise = normal(seed, Domain.UNLEARNING, query_id, step, draws, shape=latent.shape)
+            x0 = latent.expand(len(draws), *latent.shape)
+            losses = ddpm_loss(
+                unet,
+                scheduler,
+                x0,
+                t,
+                noise.to(x0),
+                # Made once; the attention's backward pass needs samples to spread over a GPU.
+                keys_and_values(text[None]).expand(len(draws), -1, -1),
+                objective=objective,
+                mask=mask,
+            )
+            gradients = torch.autograd.grad(losses.sum() / samples, list(weights.values()))
+            for total, gradient in zip(totals.values(), gradients, strict=True):
+                total += gradient
+    for parameter, flag in flags.items():
+        parameter.requires_grad_(flag)
+    return totals
+
+
+def unlearn(
+    unet: nn.Module,
+    scheduler: DDPMScheduler,
+    weights: Mapping[str, nn.Parameter],
+    curvature: Mapping[str, Tensor] | None,
+    latent: Tensor,
+    text: Tensor,
+    config: Unlearning,
+    *,
+    query_id: int,
+    images: int,
+    batch: int,
+    box: Box | None = None,
+) -> None:
+    """Moves the chosen weights of `unet`, in place, from θ0 to θ_−ẑ.
+
+    newton:          θ ← θ + (α/N) F⁻¹ ∇L(ẑ, θ)   (eq. 5), F the damped diagonal Fisher or EK-FAC
+    gradient_ascent: θ ← θ + α ∇L(ẑ, θ)
+
+    Args:
+        curvature: the diagonal Fisher or the EK-FAC factors of the same weights, as
+            `config.curvature` says; None for gradient ascent.
+        images: N.
+        box: part of the picture that is unlearned, in place of the whole (spatially localized
+            attribution).
+    """
+    scale, precondition = _preconditioner(config, curvature, weights, images)
+    mask = None if box is None else latent_mask(box, latent.shape[-2:]).to(latent.device)
+    for step in range(config.steps):
+        gradients = query_gradient(
+            unet,
+            scheduler,
+            weights,
+            latent,
+            text,
+            query_id=query_id,
+            step=step,
+            samples=config.gradient_samples,
+            seed=config.seed,
+            batch=batch,
+            objective=config.objective,
+            mask=mask,
+        )
+        with torch.no_grad():
+            for name, direction in precondition(gradients).items():
+                weights[name].add_(scale * direction)
+
+
+def _preconditioner(
+    config: Unlearning,
+    curvature: Mapping[str, Tensor] | None,
+    weights: Mapping[str, nn.Parameter],
+    images: int,
+) -> tuple[float, Callable[[dict[str, Tensor]], dict[str, Tensor]]]:
+    """The factor before the step, and what turns a gradient into its direction."""
+    if config.step == "gradient_ascent":
+        return config.step_size, lambda gradients: gradients
+    if config.curvature == "ekfac":
+        return config.step_size / images, partial(
+            ekfac.solve, curvature or {}, damping=config.damping
+        )
+    if curvature is None or curvature.keys() != weights.keys():
+        raise InputError(f"fisher: not the Fisher of the weight subset '{config.weights}'.")
+    divisor = damped(curvature, config.damping)
+    return config.step_size / images, lambda gradients: {
+        name: gradient / divisor[name].to(gradient) for name, gradient in gradients.items()
+    }
+
+
+def latent_mask(box: Box, size: Sequence[int]) -> Tensor:
+    """The latents whose centres lie inside a box: bool [h, w].
+
+    Raises:
+        InputError: the box holds none.
+    """
+    left, top, right, bottom = box
+    height, width = size
+    y, x = (torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width
+    mask = ((y >= top) & (y <= bottom))[:, None] & ((x >= left) & (x <= right))[None]
+    if not mask.any():
+        raise InputError(
+            f"boxes: {list(box)} holds the centre of none of {height} x {width} latents."
+        )
+    return mask
+
+
+def unlearned_unet(
+    files: Mapping[str, Any],
+    model: Model,
+    config: Unlearning,
+    *,
+    query: str,
+    box: Box | None,
+    images: int,
+    batch: int,
+    device: torch.device,
+) -> Any:
+    """The U-Net at θ_−ẑ, from the source model's weights and a query's name.
+
+    Args:
+        files: paths of `weights` (or several, as in `load_unet`), `queries`, `query_latents`,
+            `query_text`, and of `fisher` where `config` needs a curvature.
+    """
+    paths = {
+        "queries": files["queries"],
+        "latents": files["query_latents"],
+        "text": files["query_text"],
+    }
+    one = Queries.load(paths, [query], device)
+    unet = load_unet(model.unet, files["weights"], device=device)
+    curvature = files.get("fisher")
+    unlearn(
+        unet,
+        build_scheduler(model.noise_schedule),
+        select_weights(unet, config.weights),
+        load_tensors(Path(curvature))[0] if curvature else None,
+        one.latents[0],
+        one.text[0],
+        config,
+        query_id=one.noise_seeds[0],
+        images=images,
+        batch=batch,
+        box=box,
+    )
+    return unet
+
+
+def unlearning_scores(unlearned: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """τ(ẑ, z) = L(z, θ_−ẑ) − L(z, θ0) (eq. 6), the maximum over an image and its flip.
+
+    Args:
+        unlearned, source: float64 [N, F] from the same sweep (same noise for both models).
+
+    Returns:
+        float32 [N].
+    """
+    return (unlearned - source).max(axis=1).astype(np.float32)

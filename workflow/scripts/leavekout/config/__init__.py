@@ -1,0 +1,1 @@
+"""The configuration: YAML files to typed values, and every refusal of values that do not fit."""

@@ -1,0 +1,178 @@
+"""Reads an experiment's configuration and says in one sentence what is wrong with it.
+
+Run as a program (`python -m leavekout.experiment`), prints the JSON schema that stands in
+`config/schema.json`.
+"""
+
+import difflib
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from leavekout.config.checks import check
+from leavekout.config.experiment import Experiment
+from leavekout.errors import InputError
+
+Tree = dict[str, Any]
+_DIGEST = "LEAVEKOUT_CONFIGURATION"
+
+
+def read_yaml(path: Path) -> Tree:
+    """The mapping in a YAML file; raises InputError if there is none."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such configuration file.")
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        problem = getattr(error, "problem", None) or "cannot be parsed"
+        raise InputError(f"{path}{line}: not valid YAML ({problem}).") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a mapping of keys to values.")
+    return content
+
+
+def offer_package() -> None:
+    """Lets the scripts of `extra_rules`, which lie elsewhere, import this package."""
+    folders = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(folder for folder in folders if folder)
+
+
+def require_unchanged(experiment: Experiment) -> None:
+    """Refuses a configuration that changed after the run began.
+
+    On a cluster every job reads the configuration files again, and would compute by other values
+    than the jobs before it. The first Snakemake notes the digest in the environment, which its
+    jobs inherit. `hardware` may change, since no result depends on it.
+    """
+    text = experiment.model_dump_json(exclude={"hardware"})
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if os.environ.setdefault(_DIGEST, digest) != digest:
+        raise InputError(
+            f"the configuration of experiment '{experiment.experiment}' changed after this run had "
+            "begun; stop the run, and start it again with the one or the other."
+        )
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:
+    """`base` with `changes` laid over it; mappings merge key by key, all else is replaced.
+
+    `encoders` of another `source` than the base's are another kind of section, with other keys,
+    so they replace the base's whole.
+    """
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            source = value.get("source", old.get("source"))
+            other_kind = key == "encoders" and source != old.get("source")
+            merged[key] = dict(value) if other_kind else merge(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def resolve(config: Mapping[str, Any], files: Sequence[Path]) -> Experiment:
+    """The validated experiment behind Snakemake's merged `config`.
+
+    Args:
+        config: all configuration files and `--config` values, merged by Snakemake.
+        files: the files it was merged from, in order; used to follow `extends:` and to name
+            the file in which an error stands.
+
+    Raises:
+        InputError: one sentence for each problem, with file, key and the nearest known key.
+    """
+    sources = [(path, read_yaml(path)) for path in files]
+    tree = dict(config)
+    seen: set[Path] = set()
+    while "extends" in tree:
+        name = str(tree.pop("extends"))
+        folder = next((p.parent for p, t in sources if t.get("extends") == name), Path("config"))
+        base = folder / name
+        if base.resolve() in seen:
+            raise InputError(f"{base}: 'extends' leads back to a file that it came from.")
+        seen.add(base.resolve())
+        sources.insert(0, (base, read_yaml(base)))
+        tree = merge(sources[0][1], tree)
+    try:
+        experiment = Experiment.model_validate(tree)
+    except ValidationError as error:
+        raise InputError("\n".join(_sentence(e, sources) for e in error.errors())) from None
+    check(experiment, lambda *key: _file_of(key, sources))
+    return experiment
+
+
+def _schema_node(location: Sequence[str | int]) -> tuple[Tree, list[str]]:
+    """The JSON schema of the section at `location`, and the location without union tags."""
+    root = Experiment.model_json_schema()
+    node, path = root, []
+    for step in location:
+        node = _follow(root, node)
+        if "discriminator" in node and step in node["discriminator"]["mapping"]:
+            node = {"$ref": node["discriminator"]["mapping"][step]}
+            continue
+        path.append(str(step))
+        by_pattern = node.get("patternProperties", {}).values()  # of mappings from free names
+        named = node.get("properties", {}).get(step)
+        node = named or next(iter(by_pattern), None) or node.get("items") or {}
+    return _follow(root, node), path
+
+
+def _follow(root: Tree, node: Tree) -> Tree:
+    """Resolves a reference, and of `X | None` takes X."""
+    while "$ref" in node or "anyOf" in node:
+        node = node["anyOf"][0] if "anyOf" in node else root["$defs"][node["$ref"].split("/")[-1]]
+    return node
+
+
+def _sentence(error: Any, sources: Sequence[tuple[Path, Tree]]) -> str:
+    """One sentence for one of pydantic's errors."""
+    location = error["loc"]
+    parent, parent_path = _schema_node(location[:-1])
+    last = str(location[-1]) if location else ""
+    if last == "[key]" and parent_path:
+        last = parent_path.pop()
+    path = [*parent_path, last]
+    file, key = _file_of(path, sources), ".".join(path)
+    match error["type"]:
+        case "extra_forbidden":
+            near = difflib.get_close_matches(last, parent.get("properties", {}), n=1, cutoff=0)
+            hint = f"; the nearest known key is '{near[0]}'" if near else ""
+            return f"{file}: unknown key '{key}'{hint}."
+        case "missing":
+            return f"{file}: the key '{key}' is missing."
+        case _:
+            message = error["msg"][0].lower() + error["msg"][1:]
+            return f"{file}: '{key}' is {error['input']!r}, but {message}."
+
+
+def _file_of(path: Sequence[str], sources: Sequence[tuple[Path, Tree]]) -> str:
+    """The last file that has the key, or the last that has its nearest section."""
+    for depth in range(len(path), 0, -1):
+        for file, tree in reversed(sources):
+            if _has(tree, path[:depth]):
+                return str(file)
+    return str(sources[-1][0]) if sources else "--config"
+
+
+def _has(tree: Any, path: Sequence[str]) -> bool:
+    for step in path:
+        if isinstance(tree, Mapping) and step in tree:
+            tree = tree[step]
+        elif isinstance(tree, list) and step.isdigit() and int(step) < len(tree):
+            tree = tree[int(step)]
+        else:
+            return False
+    return True
+
+
+if __name__ == "__main__":
+    print(json.dumps(Experiment.model_json_schema(), indent=2))

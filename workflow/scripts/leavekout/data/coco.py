@@ -1,0 +1,114 @@
+"""Reads image-caption pairs in COCO's folder and annotation format."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, UnidentifiedImageError
+
+from leavekout.errors import InputError
+from leavekout.runtime.artifacts import load_table
+from leavekout.runtime.job import progress
+
+
+def read_annotations(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables `images` (id, file_name) and `annotations` (id, image_id, caption) of a file.
+
+    Captions are stripped, in the order of their ids; empty ones are left out.
+    """
+    try:
+        content = json.loads(path.read_text())
+        images = pd.DataFrame(content["images"], columns=["id", "file_name"])
+        captions = pd.DataFrame(content["annotations"], columns=["id", "image_id", "caption"])
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such annotation file.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not whole JSON ({error}).") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not COCO captions; the keys 'images' and 'annotations' are needed ({error})."
+        ) from error
+    captions = captions.dropna(subset=["caption"])
+    captions["caption"] = captions["caption"].astype(str).str.strip()
+    return images, captions[captions["caption"] != ""].sort_values("id")
+
+
+def training_table(annotations: Path, *, images: int | None, captions: int) -> pd.DataFrame:
+    """One row for each training image: image_id, file_name, captions (a list of strings).
+
+    Rows are ordered by image id: this is the order of all arrays over images. Of each image the
+    first `captions` captions by annotation id are kept.
+
+    Raises:
+        InputError: another number of images than `images` (None: any), a duplicate image id, or an
+            image with too few captions.
+    """
+    table, texts = read_annotations(annotations)
+    if images is not None and len(table) != images:
+        raise InputError(
+            f"{annotations}: holds {len(table):,} images, but 'dataset.images' is {images:,}."
+        )
+    if table["id"].duplicated().any():
+        twice = table["id"][table["id"].duplicated()].iloc[0]
+        raise InputError(f"{annotations}: image id {twice} stands twice.")
+    whole = pd.api.types.is_integer_dtype(table["id"])
+    if not whole or not table["id"].between(0, 2**32 - 1).all():
+        raise InputError(f"{annotations}: image ids must be whole numbers from 0 to 2^32 - 1.")
+    if table["file_name"].isna().any():
+        image = table["id"][table["file_name"].isna()].iloc[0]
+        raise InputError(f"{annotations}: image {image} has no 'file_name'.")
+    grouped = texts.groupby("image_id")["caption"].apply(list)
+    table = table.rename(columns={"id": "image_id"}).sort_values("image_id", ignore_index=True)
+    lists = table["image_id"].map(grouped)
+    few = lists.isna() | (lists.str.len() < captions)
+    if few.any():
+        image = table["image_id"][few].iloc[0]
+        has = 0 if lists.isna()[few].iloc[0] else len(lists[few].iloc[0])
+        raise InputError(
+            f"{annotations}: {int(few.sum()):,} images have fewer than 'dataset.captions' = "
+            f"{captions} captions; image {image} has {has}."
+        )
+    table["captions"] = lists.str[:captions]
+    return table
+
+
+def prompts(annotations: Path) -> list[str]:
+    """The distinct captions of an annotation file, in the order of their annotation ids."""
+    _, texts = read_annotations(annotations)
+    return list(dict.fromkeys(texts["caption"]))
+
+
+def held_out_prompts(annotations: Path, images: Path) -> list[str]:
+    """The captions of an annotation file that are no caption of a training image.
+
+    Args:
+        images: the table of the training images, `data/images.parquet`.
+    """
+    known = {caption for texts in load_table(images)["captions"] for caption in texts}
+    return [prompt for prompt in prompts(annotations) if prompt not in known]
+
+
+def read_image(path: Path, size: int) -> np.ndarray:
+    """One image, centre-cropped to a square and resized: uint8 [size, size, 3]."""
+    try:
+        with Image.open(path) as file:
+            image = file.convert("RGB")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such image.") from None
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise InputError(f"{path}: not a readable image ({error}).") from error
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def read_images(folder: Path, file_names: list[str], size: int) -> Iterator[np.ndarray]:
+    """The images of the training table, in its order."""
+    for name in progress(file_names, "reading images", total=len(file_names)):
+        path = folder / name
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise InputError(f"{path}: the file name leaves the image folder.")
+        yield read_image(path, size)

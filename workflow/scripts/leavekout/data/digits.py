@@ -1,0 +1,86 @@
+"""Writes scikit-learn's handwritten digits in COCO's folder and annotation format.
+
+The 1,797 images are the test set of *Optical Recognition of Handwritten Digits* (E. Alpaydin and
+C. Kaynak, UCI Machine Learning Repository, 1998, CC BY 4.0) and ship inside scikit-learn.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from leavekout.runtime.artifacts import atomic
+
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_OPENINGS = ("", "a picture of ", "a scan of ", "a drawing of ")
+_SUBJECTS = (
+    "a handwritten {}",
+    "the digit {}",
+    "the number {}",
+    "a {} written by hand",
+    "the numeral {} in pencil",
+)
+CAPTIONS = 5  # of each image, as in COCO
+
+
+def templates() -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
+    """(template, whether the digit is spelled out) of training captions, and held-out ones.
+
+    Of the 40 combinations of opening, subject and spelling eight are held out; every opening,
+    subject and spelling also stands in the captions of the training images, so the held-out
+    captions are new sentences of known words.
+    """
+    train: list[tuple[str, bool]] = []
+    held_out: list[tuple[str, bool]] = []
+    for i, opening in enumerate(_OPENINGS):
+        for j, subject in enumerate(_SUBJECTS):
+            for spelled in (True, False):
+                kept = (i + 2 * j + 3 * spelled) % 5 != 0
+                (train if kept else held_out).append((opening + subject, spelled))
+    return train, held_out
+
+
+def write_digits(images: Path, train: Path, prompts: Path) -> None:
+    """Writes the image folder and the two annotation files."""
+    digits = load_digits()
+    _, prompt_templates = templates()
+    entries, captions = [], []
+    images.mkdir(parents=True, exist_ok=True)
+    for number, (pixels, label) in enumerate(zip(digits.images, digits.target, strict=True)):
+        name = f"{number:06d}.png"
+        scaled = np.round(pixels * (255 / 16)).astype(np.uint8)  # 17 grey levels, 8 x 8
+        with atomic(images / name) as temporary:
+            Image.fromarray(scaled).save(temporary, format="png")
+        entries.append({"id": number, "file_name": name, "height": 8, "width": 8})
+        captions += [(number, fill(template, label)) for template in chosen_templates(number)]
+    held_out = [(0, fill(t, label)) for label in range(10) for t in prompt_templates]
+    write_annotations(train, entries, captions)
+    # No image is held out, so these captions belong to none.
+    write_annotations(prompts, [], held_out)
+
+
+def chosen_templates(number: int) -> list[tuple[str, bool]]:
+    """The templates of an image's captions, by its number among the 1,797."""
+    train, _ = templates()
+    return [train[i] for i in np.random.default_rng(number).permutation(len(train))[:CAPTIONS]]
+
+
+def fill(template: tuple[str, bool], label: int) -> str:
+    """The caption of a digit."""
+    text, spelled = template
+    return text.format(WORDS[label] if spelled else label)
+
+
+def write_annotations(
+    path: Path, images: list[dict[str, Any]], captions: list[tuple[int, str]]
+) -> None:
+    """Writes captions, each with its image's id, in COCO's format."""
+    annotations = [
+        {"id": number, "image_id": image, "caption": text}
+        for number, (image, text) in enumerate(captions)
+    ]
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps({"images": images, "annotations": annotations}))

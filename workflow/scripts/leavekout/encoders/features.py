@@ -1,0 +1,147 @@
+"""Features of images and captions by published encoders, each with its own preprocessing."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import timm
+import torch
+from PIL import Image
+from timm.data import create_transform, resolve_model_data_config
+from transformers import AutoImageProcessor, AutoModel
+from transformers.utils.logging import set_verbosity_error
+
+from leavekout.encoders.pretrained import ClipImageEncoder
+from leavekout.errors import InputError
+from leavekout.runtime.artifacts import atomic
+from leavekout.runtime.job import progress
+from leavekout.runtime.rows import write_rows
+from leavekout.runtime.tensors import load_foreign_tensors
+
+ImageFeatures = Callable[[np.ndarray], np.ndarray]
+TextFeatures = Callable[[Sequence[str]], np.ndarray]
+
+
+def load_image_encoder(folder: Path, device: torch.device) -> ImageFeatures:
+    """The image encoder in a folder of open_clip, timm or transformers, told by its files.
+
+    Returns:
+        A function: uint8 [B, H, W, 3] → float32 [B, D]. Of a vision transformer that is the final
+        state of its class token.
+
+    Raises:
+        InputError: the folder holds no model in one of these formats.
+    """
+    if (folder / "open_clip_config.json").is_file():
+        clip = ClipImageEncoder.load(folder, device)
+        return lambda pixels: clip(pixels).numpy()
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        load = _load_timm if "architecture" in config else _load_transformers
+        return load(folder, device)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{folder}: not a model folder of open_clip, timm or transformers ({reason})."
+        ) from error
+
+
+def _load_timm(folder: Path, device: torch.device) -> ImageFeatures:
+    model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
+    model = model.to(device).eval().requires_grad_(False)
+    preprocess = create_transform(**resolve_model_data_config(model), is_training=False)
+
+    def features(pixels: np.ndarray) -> np.ndarray:
+        images = torch.stack([preprocess(Image.fromarray(p)) for p in pixels])
+        with torch.no_grad():
+            return model(images.to(device)).float().cpu().numpy()
+
+    return features
+
+
+def _load_transformers(folder: Path, device: torch.device) -> ImageFeatures:
+    set_verbosity_error()  # of a pooling layer that is in no file, and is not used here
+    model = AutoModel.from_pretrained(folder, local_files_only=True)
+    model = model.to(device).eval().requires_grad_(False)
+    processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+
+    def features(pixels: np.ndarray) -> np.ndarray:
+        inputs = processor(images=[Image.fromarray(p) for p in pixels], return_tensors="pt")
+        with torch.no_grad():
+            states = model(inputs["pixel_values"].to(device)).last_hidden_state
+        return states[:, 0].float().cpu().numpy()
+
+    return features
+
+
+def load_text_encoder(folder: Path, device: torch.device) -> TextFeatures:
+    """The text tower of an open_clip folder: B captions → float32 [B, D], of unit length."""
+    model: Any = ClipImageEncoder.load(folder, device).model
+    tokenize = open_clip.get_tokenizer(f"local-dir:{folder}")
+
+    def features(captions: Sequence[str]) -> np.ndarray:
+        with torch.no_grad():
+            tokens = tokenize(list(captions)).to(device)
+            return model.encode_text(tokens, normalize=True).float().cpu().numpy()
+
+    return features
+
+
+def write_image_features(
+    path: Path,
+    encoder: ImageFeatures,
+    pixels: np.ndarray,
+    *,
+    flips: int,
+    batch: int,
+    identity: str,
+    save_seconds: float,
+) -> None:
+    """Writes features of every image and its horizontal flip: float32 [N, F, D].
+
+    Args:
+        identity, save_seconds: as in `Rows`.
+    """
+
+    def parts(first: int) -> Iterator[np.ndarray]:
+        starts = range(first, len(pixels), batch)
+        for start in progress(starts, "features of images", total=len(starts)):
+            part = np.asarray(pixels[start : start + batch])
+            yield np.stack([encoder(p) for p in (part, part[:, :, ::-1])[:flips]], 1)
+
+    shape = (len(pixels), flips, encoder(pixels[:1]).shape[1])
+    write_rows(path, np.float32, shape, parts, identity=identity, save_seconds=save_seconds)
+
+
+def write_text_features(
+    path: Path, encoder: TextFeatures, captions: Sequence[Sequence[str]], *, batch: int
+) -> None:
+    """Writes features of C captions of every image: float32 [N, C, D]."""
+    distinct, inverse = np.unique([c for texts in captions for c in texts], return_inverse=True)
+    starts = range(0, len(distinct), batch)
+    parts = [
+        encoder(distinct[start : start + batch].tolist())
+        for start in progress(starts, "features of captions", total=len(starts))
+    ]
+    with atomic(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, np.concatenate(parts)[inverse].reshape(len(captions), len(captions[0]), -1))
+
+
+def read_mapper(path: Path) -> dict[str, torch.Tensor]:
+    """A linear mapper h(f) = W f + b from a file of its weights: {"weight": W, "bias": b}.
+
+    Reads safetensors, or a PyTorch file that holds nothing but tensors: one matrix [D', D], and
+    optionally one vector [D'], under any names.
+    """
+    flat = list(load_foreign_tensors(path).values())
+    matrices, vectors = ([t for t in flat if t.dim() == n] for n in (2, 1))
+    if len(matrices) != 1 or len(vectors) > 1 or any(len(v) != len(matrices[0]) for v in vectors):
+        shapes = [tuple(t.shape) for t in flat]
+        raise InputError(f"{path}: not one linear layer; its tensors have shapes {shapes}.")
+    mapper = {"weight": matrices[0].float()}
+    if vectors:
+        mapper["bias"] = vectors[0].float()
+    return mapper

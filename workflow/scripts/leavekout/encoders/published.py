@@ -1,0 +1,122 @@
+"""The paper's own artifacts in place of ours: checked against our encoders, brought to form."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from leavekout.errors import InputError
+from leavekout.models.unet import require_weights
+from leavekout.runtime.artifacts import load_npy
+from leavekout.runtime.rows import write_rows
+from leavekout.runtime.tensors import load_foreign_tensors
+
+_ROWS_AT_ONCE = 256
+_CHECKED_ROWS = 8  # spread over the array
+# Ours and theirs differ by the interpolation of pictures and the precision of encoders; another
+# image's latent, or another caption's states, differ by far more.
+_SIMILAR = 0.9
+_SCALES = (0.8, 1.25)
+
+
+def read_weights(path: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
+    """A U-Net's weights from safetensors or from a PyTorch file of tensors alone.
+
+    Raises:
+        InputError: it is neither, or its weights are not those of `model.unet`.
+    """
+    tensors = load_foreign_tensors(path)
+    require_weights(tensors, config, path)
+    return {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def import_latents(
+    path: Path,
+    output: Path,
+    encode: Callable[[np.ndarray], np.ndarray],
+    pixels: np.ndarray,
+    *,
+    flips: int,
+    identity: str,
+    save_seconds: float,
+) -> None:
+    """Writes `latents.npy`, float16 [N, F, 4, h, w], from an array [F·N, 4, h, w].
+
+    There all images come first, and then all flips, as in the paper's published array.
+
+    Args:
+        encode: uint8 [B, H, W, 3] → our own latents of the images [B, 4, h, w].
+        identity, save_seconds: as in `Rows`.
+
+    Raises:
+        InputError: the shape is another, or rows are not what `encode` makes of their images.
+    """
+    theirs, images = load_npy(path, mmap=True), len(pixels)
+    ours = encode(pixels[:1]).shape[1:]
+    if theirs.shape != (flips * images, *ours):
+        raise InputError(
+            f"{path}: latents of shape {theirs.shape}, but {(flips * images, *ours)} are needed."
+        )
+    rows = np.linspace(0, images - 1, min(_CHECKED_ROWS, images)).astype(int)
+    for flip in range(flips):
+        part = pixels[rows][:, :, ::-1] if flip else pixels[rows]
+        _require_like(theirs[rows + flip * images], encode(part), rows, path)
+
+    def parts(first: int) -> Iterator[np.ndarray]:
+        for start in range(first, images, _ROWS_AT_ONCE):
+            stop = min(start + _ROWS_AT_ONCE, images)
+            both = [theirs[start + f * images : stop + f * images] for f in range(flips)]
+            yield np.stack(both, 1).astype(np.float16)
+
+    shape = (images, flips, *ours)
+    write_rows(output, np.float16, shape, parts, identity=identity, save_seconds=save_seconds)
+
+
+def import_text(
+    path: Path,
+    output: Path,
+    encode: Callable[[Sequence[str]], np.ndarray],
+    captions: Sequence[Sequence[str]],
+    *,
+    identity: str,
+    save_seconds: float,
+) -> None:
+    """Writes `text.npy`, float16 [N, C, T, E], from an array of that shape.
+
+    Args:
+        encode: B captions → our own states [B, T, E].
+        identity, save_seconds: as in `Rows`.
+
+    Raises:
+        InputError: the shape is another, or rows are not what `encode` makes of their captions.
+    """
+    theirs, images, count = load_npy(path, mmap=True), len(captions), len(captions[0])
+    shape = (images, count, *encode([""]).shape[1:])
+    if theirs.shape != shape:
+        raise InputError(f"{path}: text states of shape {theirs.shape}, but {shape} are needed.")
+    rows = np.linspace(0, images - 1, min(_CHECKED_ROWS, images)).astype(int)
+    ours = encode([text for row in rows for text in captions[row]])
+    _require_like(theirs[rows].reshape(ours.shape), ours, np.repeat(rows, count), path)
+
+    def parts(first: int) -> Iterator[np.ndarray]:
+        for start in range(first, images, _ROWS_AT_ONCE):
+            yield np.asarray(theirs[start : start + _ROWS_AT_ONCE]).astype(np.float16)
+
+    write_rows(output, np.float16, shape, parts, identity=identity, save_seconds=save_seconds)
+
+
+def _require_like(theirs: Any, ours: np.ndarray, rows: Iterable[int], path: Path) -> None:
+    """Compares items one by one, as vectors about their common mean."""
+    centre = ours.mean(0) if len(ours) > 1 else 0
+    for row, a, b in zip(rows, np.asarray(theirs, np.float32), ours, strict=True):
+        a, b = (a - centre).ravel(), (b - centre).ravel()
+        norms = np.linalg.norm(a), np.linalg.norm(b)
+        similarity = float(a @ b / (norms[0] * norms[1]))
+        if not similarity > _SIMILAR or not _SCALES[0] < norms[0] / norms[1] < _SCALES[1]:
+            raise InputError(
+                f"{path}: row {row} is not what the encoders make of that row of "
+                f"data/images.parquet (cosine {similarity:.2f}, {norms[0] / norms[1]:.2f} times as "
+                "long); the order, the scale or the encoder is another."
+            )

@@ -1,0 +1,159 @@
+"""Trains a small CLIP from scratch with open_clip, for experiments that may download nothing.
+
+Its text tower becomes the frozen text encoder of the diffusion model (as the text tower of an
+open_clip model is for Stable Diffusion 2), in the format of transformers; its image tower is the
+CLIP of the CLIP measure.
+"""
+
+import gzip
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from open_clip.model import CLIP
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from leavekout.config.encoders import ClipTraining
+from leavekout.encoders.pretrained import to_unit_range
+from leavekout.runtime.job import progress
+
+logger = logging.getLogger("leavekout")
+_VOCABULARY = 49408
+_START, _END = "<|startoftext|>", "<|endoftext|>"
+
+
+def clip_config(config: ClipTraining, image_size: int) -> dict[str, Any]:
+    """The model configuration in open_clip's own format."""
+    return {
+        "embed_dim": config.width,
+        "vision_cfg": {
+            "image_size": image_size,
+            "patch_size": config.patch_size,
+            "width": config.width,
+            "layers": config.layers,
+            "head_width": config.width // config.heads,
+        },
+        "text_cfg": {
+            "context_length": config.context_length,
+            "vocab_size": _VOCABULARY,
+            "width": config.width,
+            "heads": config.heads,
+            "layers": config.layers,
+        },
+    }
+
+
+def train_clip(
+    pixels: np.ndarray,
+    captions: Sequence[Sequence[str]],
+    config: ClipTraining,
+    device: torch.device,
+) -> CLIP:
+    """An open_clip `CLIP` for uint8 images [N, H, W, 3] and C captions of each.
+
+    One caption of an image is drawn uniformly each time it is shown.
+    """
+    tokenize = open_clip.SimpleTokenizer(context_length=config.context_length)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = CLIP(**clip_config(config, pixels.shape[1])).to(device)
+        images = to_unit_range(pixels).to(device)
+        tokens = torch.stack([tokenize(list(texts)) for texts in captions]).to(device)
+        per_epoch = len(images) // config.batch_size
+        steps = max(1, config.epochs * per_epoch)
+        optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=0.1)
+        annealed = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        contrastive = open_clip.ClipLoss()
+        for step in progress(range(steps), "training CLIP", total=steps):
+            if step % max(1, per_epoch) == 0:
+                order = torch.randperm(len(images))
+            start = step % max(1, per_epoch) * config.batch_size
+            rows = order[start : start + config.batch_size]
+            drawn = torch.randint(tokens.shape[1], (len(rows),))
+            loss = contrastive(*model(images[rows], tokens[rows, drawn]))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            annealed.step()
+            with torch.no_grad():
+                model.logit_scale.clamp_(0, np.log(100))  # as in CLIP's own training
+    logger.info("CLIP: contrastive loss %.3f", loss.item())
+    return model.eval()
+
+
+def save_clip(model: CLIP, config: ClipTraining, image_size: int, folder: Path) -> None:
+    """Writes the folder that `open_clip.create_model_and_transforms('local-dir:…')` reads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    half = [0.5, 0.5, 0.5]  # the images were shown in [-1, 1]
+    content = {
+        "model_cfg": clip_config(config, image_size),
+        "preprocess_cfg": {"mean": half, "std": half, "interpolation": "bicubic"},
+    }
+    (folder / "open_clip_config.json").write_text(json.dumps(content, indent=2))
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    save_file(state, folder / "open_clip_model.safetensors")
+
+
+def to_transformers(model: CLIP, config: ClipTraining) -> CLIPTextModel:
+    """The text tower as a transformers model that gives the same hidden states."""
+    tower = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=_VOCABULARY,
+            hidden_size=config.width,
+            intermediate_size=4 * config.width,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            max_position_embeddings=config.context_length,
+            hidden_act="gelu",
+            pad_token_id=0,
+            bos_token_id=_VOCABULARY - 2,
+            eos_token_id=_VOCABULARY - 1,
+        )
+    )
+    source = model.state_dict()
+    state: dict[str, Tensor] = {
+        "embeddings.token_embedding.weight": source["token_embedding.weight"],
+        "embeddings.position_embedding.weight": source["positional_embedding"],
+    }
+    for kind in ("weight", "bias"):
+        state[f"final_layer_norm.{kind}"] = source[f"ln_final.{kind}"]
+        for layer in range(config.layers):
+            here = f"transformer.resblocks.{layer}"
+            there = f"encoder.layers.{layer}"
+            joined = source[f"{here}.attn.in_proj_{kind}"].chunk(3)
+            for part, tensor in zip("qkv", joined, strict=True):
+                state[f"{there}.self_attn.{part}_proj.{kind}"] = tensor
+            state |= {
+                f"{there}.self_attn.out_proj.{kind}": source[f"{here}.attn.out_proj.{kind}"],
+                f"{there}.layer_norm1.{kind}": source[f"{here}.ln_1.{kind}"],
+                f"{there}.layer_norm2.{kind}": source[f"{here}.ln_2.{kind}"],
+                f"{there}.mlp.fc1.{kind}": source[f"{here}.mlp.c_fc.{kind}"],
+                f"{there}.mlp.fc2.{kind}": source[f"{here}.mlp.c_proj.{kind}"],
+            }
+    prefix = "text_model." if hasattr(tower, "text_model") else ""
+    tower.load_state_dict({prefix + name: tensor for name, tensor in state.items()})
+    return tower.eval()
+
+
+def build_tokenizer(context_length: int) -> CLIPTokenizer:
+    """CLIP's tokenizer for transformers, from the vocabulary that ships inside open_clip."""
+    path = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    merges = [(a, b) for a, b in (m.split() for m in lines[1 : _VOCABULARY - 2 - 512 + 1])]
+    characters = list(open_clip.tokenizer.bytes_to_unicode().values())
+    tokens = [*characters, *(c + "</w>" for c in characters), *("".join(m) for m in merges)]
+    vocabulary = {token: number for number, token in enumerate([*tokens, _START, _END])}
+    return CLIPTokenizer(
+        vocab=vocabulary,
+        merges=merges,
+        pad_token="!",  # token 0, which open_clip pads with; Stable Diffusion 2 does the same
+        model_max_length=context_length,
+    )

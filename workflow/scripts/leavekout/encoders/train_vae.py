@@ -1,0 +1,60 @@
+"""Trains a small autoencoder from scratch, for experiments that may download nothing."""
+
+import logging
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch.nn import functional
+
+from leavekout.config.encoders import VaeTraining
+from leavekout.encoders.pretrained import to_unit_range
+from leavekout.runtime.job import progress
+
+logger = logging.getLogger("leavekout")
+
+
+def train_vae(pixels: np.ndarray, config: VaeTraining, device: torch.device) -> Any:
+    """A `diffusers.AutoencoderKL` for uint8 images [N, H, W, 3].
+
+    Minimizes squared error + kl_weight · KL. Its `scaling_factor` is one over the standard
+    deviation of the latents, as in latent diffusion, so that they have unit variance.
+    """
+    levels = len(config.channels)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        vae = AutoencoderKL(
+            block_out_channels=tuple(config.channels),
+            down_block_types=("DownEncoderBlock2D",) * levels,
+            up_block_types=("UpDecoderBlock2D",) * levels,
+            latent_channels=config.latent_channels,
+            layers_per_block=1,
+            norm_num_groups=config.norm_groups,
+            sample_size=pixels.shape[1],
+        ).to(device)
+        images = to_unit_range(pixels).to(device)
+        per_epoch = len(images) // config.batch_size
+        steps = max(1, config.epochs * per_epoch)
+        optimizer = torch.optim.AdamW(vae.parameters(), config.learning_rate)
+        annealed = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        for step in progress(range(steps), "training the VAE", total=steps):
+            if step % max(1, per_epoch) == 0:
+                order = torch.randperm(len(images))
+            start = step % max(1, per_epoch) * config.batch_size
+            x = images[order[start : start + config.batch_size]]
+            posterior = vae.encode(x).latent_dist
+            # The noise is drawn on the CPU, so that every device sees the same.
+            z = posterior.mean + posterior.std * torch.randn(posterior.mean.shape).to(device)
+            error = functional.mse_loss(vae.decode(z).sample, x)
+            loss = error + config.kl_weight * posterior.kl().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            annealed.step()
+    with torch.no_grad():
+        batches = images.split(config.batch_size)
+        latents = torch.cat([vae.encode(part).latent_dist.mean for part in batches])
+    vae.register_to_config(scaling_factor=1 / latents.std().item())
+    logger.info("VAE: squared error %.5f on [-1, 1], latent std %.3f", error.item(), latents.std())
+    return vae.eval()

@@ -1,0 +1,1 @@
+"""Measures: what a model without some images makes of a query, in numbers."""

@@ -1,0 +1,1 @@
+"""The denoiser, its loss and its sampler: the only room that knows a U-Net."""

@@ -1,0 +1,84 @@
+"""The DDPM loss L(z, θ), and its values at queries."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from diffusers import DDPMScheduler
+from torch import Tensor, nn
+
+from leavekout.config.fields import Objective
+from leavekout.models.shared_text import shared_text
+from leavekout.noise import Domain, normal
+
+
+def ddpm_loss(
+    unet: nn.Module,
+    scheduler: DDPMScheduler,
+    x0: Tensor,
+    timesteps: Tensor,
+    noise: Tensor,
+    text: Tensor,
+    *,
+    objective: Objective = "loss",
+    mask: Tensor | None = None,
+) -> Tensor:
+    """Mean squared error between ε and ε_θ(x_t, c, t), for each sample.
+
+    Args:
+        x0, noise: [B, 4, h, w]; timesteps: int64 [B]; text: [B, T, E].
+        objective: `squared_output` takes ‖ε_θ(x_t, c, t)‖² in place of the error, as D-TRAK does.
+        mask: bool [h, w]; the mean is then over the elements where it is true.
+
+    Returns:
+        [B], the mean over latent elements.
+    """
+    x_t = scheduler.add_noise(x0, noise, timesteps)
+    predicted = unet(x_t, timesteps, text, return_dict=False)[0]
+    error = predicted - noise if objective == "loss" else predicted.to(noise.dtype)
+    elements = error if mask is None else error[:, :, mask]
+    return elements.square().flatten(1).mean(1)
+
+
+def batches_of_passes(texts: int, members: int, batch: int) -> Iterator[tuple[slice, slice]]:
+    """Cuts `members` passes of each text into batches: of whole texts, or of parts of one."""
+    for text in range(0, texts, at_once := max(1, batch // members)):
+        for member in range(0, members, batch):
+            yield slice(text, text + at_once), slice(member, member + batch)
+
+
+@torch.no_grad()
+def query_losses(
+    unet: nn.Module,
+    scheduler: DDPMScheduler,
+    latents: Tensor,
+    text: Tensor,
+    query_ids: Tensor,
+    *,
+    timesteps: Tensor,
+    seed: int,
+    batch: int,
+) -> np.ndarray:
+    """L(ẑ, θ) of Q queries at each timestep: float64 [Q, len(timesteps)].
+
+    Args:
+        latents: [Q, 4, h, w], the sampler's final latents; text: [Q, T, E].
+        query_ids: int64 [Q], which key the noise together with the timestep.
+    """
+    timesteps, ids = timesteps.to(latents.device), query_ids.to(latents.device)
+    result = torch.empty(len(latents), len(timesteps), dtype=torch.float64, device=latents.device)
+    with shared_text(unet) as keys_and_values:
+        for queries, steps in batches_of_passes(len(latents), len(timesteps), batch):
+            x0, t = latents[queries], timesteps[steps]
+            identity = (ids[queries].repeat_interleave(len(t)), t.repeat(len(x0)))
+            noise = normal(seed, Domain.EVALUATION, *identity, shape=latents.shape[1:])
+            losses = ddpm_loss(
+                unet,
+                scheduler,
+                x0.repeat_interleave(len(t), 0),
+                identity[1],
+                noise.to(latents),
+                keys_and_values(text[queries]),
+            )
+            result[queries, steps] = losses.double().view(len(x0), len(t))
+    return result.cpu().numpy()

@@ -1,0 +1,1 @@
+"""What jobs are expected to cost, and the bill of a study."""

@@ -1,0 +1,255 @@
+"""What each stage is expected to cost, from the experiment's sizes and the rates that it states.
+
+By these figures jobs ask a cluster for memory and time, the jobs of small studies are batched, and
+the plan is priced where no job of a kind has run yet. They set no result.
+
+Megabytes are 10⁶ bytes, as in Snakemake's resources.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+from leavekout.config.experiment import Experiment
+from leavekout.errors import InputError
+
+_START_SECONDS = 30  # of a job: two Snakemakes on a node, and the libraries' imports
+_STEP_SECONDS = 0.05  # of a sampler, whose steps follow each other, however few the pictures
+_SHORT_SECONDS = 600  # shorter jobs are worth no place in a queue of their own
+_FLOAT, _HALF = 4e-6, 2e-6  # megabytes
+_TOKENS = 77  # of CLIP's text encoders, where they are fetched
+_FEATURES = 1024  # no encoder that we know has wider features
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one job is expected to take.
+
+    Args:
+        seconds: of computing, at the rates of `hardware.estimates`.
+        memory_mb: of host memory.
+        disk_mb: of what it writes.
+        resumes: whether a retry goes on where the attempt before it stopped.
+    """
+
+    seconds: float
+    memory_mb: float
+    disk_mb: float = 0.0
+    resumes: bool = False
+
+    @property
+    def short(self) -> bool:
+        """Whether a study of such trainings is small, so that its jobs share cluster jobs."""
+        return self.seconds < _SHORT_SECONDS
+
+    def minutes(self, attempt: int) -> int:
+        """Time to ask for: twice the expectation and a margin.
+
+        As much again at each retry, unless that goes on where the last attempt stopped.
+        """
+        return math.ceil((1 if self.resumes else attempt) * (3 + 2 * self.seconds / 60))
+
+
+class Costs:
+    """The costs of an experiment's jobs, one method for each kind of work."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.e = experiment
+        self.rates = experiment.hardware.estimates
+        data = experiment.dataset
+        self.images, self.captions = data.images, data.captions
+        self.flips = 2 if data.flips else 1
+        width, side = (self._of_unet(key) for key in ("cross_attention_dim", "sample_size"))
+        clip = getattr(experiment.encoders, "clip", None)
+        tokens = getattr(clip, "context_length", _TOKENS)
+        self.pixels_mb = 1e-6 * data.images * data.image_size**2 * 3
+        self.latents_mb = _HALF * data.images * self.flips * 4 * side**2
+        self.text_mb = _HALF * data.images * data.captions * tokens * width
+        self.weights_mb = _FLOAT * self.rates.parameters
+        on_gpu = experiment.hardware.gpus > 0
+        self.base_mb = 8000.0 if on_gpu else 2500.0
+        encoded = self.latents_mb + self.text_mb
+        # What a GPU keeps is not in host memory; what is streamed is, lest each batch be read anew.
+        kept = encoded < 1000 * experiment.hardware.device_data_gb
+        self.data_mb = 0.0 if on_gpu and kept else encoded
+
+    def _cost(
+        self,
+        *,
+        training: float = 0,
+        forward: float = 0,
+        gradients: float = 0,
+        encoding: float = 0,
+        memory_mb: float = 0,
+        disk_mb: float = 0,
+        resumes: bool = False,
+    ) -> Cost:
+        """A job's cost from its samples of each kind."""
+        seconds = (
+            _START_SECONDS
+            + training / self.rates.training_per_second
+            + forward / self.rates.forward_per_second
+            + gradients / self.rates.gradients_per_second
+            + encoding / self.rates.encoding_per_second
+        )
+        return Cost(seconds, self.base_mb + memory_mb, disk_mb, resumes)
+
+    def small(self) -> bool:
+        """Whether the study's typical job is short: a training, or a sweep where none is needed."""
+        return self.training().short if self.e.training else self.sweep().short
+
+    def customization(self) -> Cost:
+        """Of fine-tuning a customized model: exemplars and as many images of the pool."""
+        config = self.e.customized and self.e.customized.training
+        samples = 2 * config.steps * config.batch_size if config else 0
+        return self._cost(training=samples, memory_mb=self.data_mb + 3 * self.weights_mb)
+
+    def training(self, removed: int = 0) -> Cost:
+        """Of the source model or a leave-K-out model."""
+        config = self.e.training
+        if config is None:  # the base model is published, and none is trained
+            return self._cost()
+        samples = config.steps(self.images, removed) * config.batch_size
+        return self._cost(
+            training=samples,
+            memory_mb=self.data_mb + 8 * self.weights_mb,
+            disk_mb=self.weights_mb,
+            resumes=True,
+        )
+
+    def encoder_training(self, epochs: int) -> Cost:
+        """Of a small encoder on the training images."""
+        return self._cost(training=epochs * self.images, memory_mb=2 * self.pixels_mb, disk_mb=10)
+
+    def raw_data(self) -> Cost:
+        """Of the archives and what is unpacked from them; an image of COCO takes 0.165 MB."""
+        return Cost(0, 1000, 2 * 0.165 * self.images)
+
+    def fetched_encoder(self) -> Cost:
+        """Of a published encoder; none of those that we know is larger."""
+        return Cost(0, 1000, 3500)
+
+    def preparation(self) -> Cost:
+        """Of reading and cropping the images, or of another pass over their pixels."""
+        return self._cost(encoding=self.images, memory_mb=2000, disk_mb=self.pixels_mb)
+
+    def latents(self) -> Cost:
+        """Of encoding images and flips."""
+        return self._cost(encoding=self.images * self.flips, disk_mb=self.latents_mb, resumes=True)
+
+    def text(self) -> Cost:
+        """Of encoding captions."""
+        return self._cost(encoding=self.images * self.captions, disk_mb=self.text_mb, resumes=True)
+
+    def features(self) -> Cost:
+        """Of an encoder's features of images and flips, or of captions."""
+        each = max(self.flips, self.captions)
+        disk = _FLOAT * self.images * each * _FEATURES
+        return self._cost(encoding=self.images * each, disk_mb=disk, resumes=True)
+
+    def similarity(self, queries: int) -> Cost:
+        """Of scoring all images for `queries` by features that are there."""
+        pixels_mb = 16e-6 * queries * self.e.dataset.image_size**2 * 3  # twice, in double precision
+        return self._cost(
+            encoding=self.images, memory_mb=4000 + pixels_mb, disk_mb=queries * self._scores_mb()
+        )
+
+    def sampling(self, pictures: int) -> Cost:
+        """Of generating pictures with guidance, two forward passes a step."""
+        steps = self.e.sampling.steps
+        cost = self._cost(forward=2 * pictures * steps, encoding=pictures, memory_mb=2000)
+        return replace(cost, seconds=max(cost.seconds, _START_SECONDS + _STEP_SECONDS * steps))
+
+    def query_losses(self, queries: int) -> Cost:
+        """Of the losses of queries at every timestep of the evaluation."""
+        stride = self.e.evaluation.timestep_stride if self.e.evaluation else 1
+        return self._cost(forward=queries * self._timesteps(stride))
+
+    def evaluation(self, queries: int) -> Cost:
+        """Of measuring one leave-K-out model on `queries`."""
+        loss, picture = self.query_losses(queries), self.sampling(queries)
+        seconds = loss.seconds + picture.seconds - _START_SECONDS
+        return Cost(seconds, picture.memory_mb + self.weights_mb, 0.1 * queries)
+
+    def fisher(self) -> Cost:
+        """Of the Fisher information's diagonal."""
+        return self._cost(
+            gradients=self.e.fisher.samples,
+            memory_mb=self.data_mb + 4 * self.weights_mb,
+            disk_mb=self.weights_mb,
+        )
+
+    def ekfac(self) -> Cost:
+        """Of EK-FAC's factors, which take a second pass."""
+        return replace(self.fisher(), seconds=2 * self.fisher().seconds)
+
+    def sweep(self) -> Cost:
+        """Of the losses of all images (eq. 6)."""
+        losses = self.e.losses
+        forward = self.images * self.flips * losses.captions
+        return self._cost(
+            forward=forward * self._timesteps(losses.timestep_stride),
+            memory_mb=self.data_mb + self.weights_mb,
+            disk_mb=self.flips * self._scores_mb(),
+            resumes=True,
+        )
+
+    def unlearning(self, method: str, *, sweep: bool = True) -> Cost:
+        """Of a variant of unlearning for one query: its step, and the sweep after it."""
+        config = self.e.unlearning[method]
+        step = self._cost(
+            training=config.steps * config.gradient_samples,
+            memory_mb=self.data_mb + 6 * self.weights_mb,
+            disk_mb=self._scores_mb() if sweep else self.weights_mb,
+        )
+        after = self.sweep().seconds - _START_SECONDS if sweep else 0
+        return Cost(step.seconds + after, step.memory_mb, step.disk_mb, resumes=sweep)
+
+    def projection(self, name: str) -> Cost:
+        """Of an entry of `gradients` for one source model."""
+        return self._cost(
+            gradients=self.images * self.flips * self.e.gradients[name].draws,
+            memory_mb=self.data_mb + 2 * self.weights_mb,
+            disk_mb=self._gradients_mb(name),
+            resumes=True,
+        )
+
+    def influence(self, method: str) -> Cost:
+        """Of an entry of `influence`: gradients of the queries, a kernel, and products with it."""
+        config = self.e.influence[method]
+        gradients = self.e.gradients[config.gradients]
+        queries = self.e.queries.test + self.e.queries.tuning  # of one customized model
+        models = len(config.source_seeds)
+        on_cpu = self.e.hardware.gpus == 0
+        kernel_mb = 2 * _FLOAT * gradients.dimension**2  # in double precision
+        operations = 2.0 * self.images * self.flips * gradients.dimension**2
+        cost = self._cost(
+            gradients=models * queries * config.query_draws,
+            memory_mb=3 * on_cpu * kernel_mb  # a GPU has it in its own memory
+            + 4 * _FLOAT * queries * self.images * self.flips  # two arrays of scores
+            + 2 * self.weights_mb,
+            disk_mb=queries * self._scores_mb(),
+        )
+        # Double-precision operations a second, of one core or of a GPU.
+        products = models * operations / (1e10 if on_cpu else 1e12)
+        return replace(cost, seconds=cost.seconds + products)
+
+    def state_mb(self) -> float:
+        """A training's saved state: weights and AdamW's two moments."""
+        return 3 * self.weights_mb
+
+    def _of_unet(self, key: str) -> int:
+        value = self.e.model.unet.get(key)
+        if not isinstance(value, int):
+            raise InputError(f"'model.unet.{key}' is {value!r}, but should be a whole number.")
+        return value
+
+    def _timesteps(self, stride: int) -> int:
+        return math.ceil(self.e.model.noise_schedule.timesteps / stride)
+
+    def _scores_mb(self) -> float:
+        return _FLOAT * self.images
+
+    def _gradients_mb(self, name: str) -> float:
+        config = self.e.gradients[name]
+        layers = 32 if config.layout == "by_layer" else 1
+        return _FLOAT * self.images * self.flips * layers * config.dimension

@@ -1,0 +1,1 @@
+"""Queries: their prompts, their pictures, and what any model makes of them (outcomes)."""

@@ -1,0 +1,71 @@
+"""Each method's excess over random removal, and which methods cannot be told apart."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from leavekout.report.figures.style import GREY, PANELS, bare, beside, forest
+from leavekout.report.headline import methods_ks, ranked
+from leavekout.report.tables import records
+from leavekout.statistics.comparisons import indistinguishable
+
+
+def plot_ranking(
+    estimates: pd.DataFrame, comparisons: pd.DataFrame, methods: Sequence[str]
+) -> Figure:
+    """A forest plot for each measure, best by ΔL at the largest K on top.
+
+    The bars beside it join methods of which no two differ significantly at the largest K; a dot
+    marks who belongs to a bar.
+
+    Args:
+        estimates, comparisons: the tables of `estimates.py` and `comparisons.py`.
+    """
+    ks = methods_ks(estimates)
+    order = ranked(estimates, ks[-1])[::-1]  # from the bottom
+    height = 1.4 + 0.32 * len(order) + 0.12 * len(ks)
+    figure, axes = plt.subplots(1, 3, figsize=(11, height), sharey=True, layout="constrained")
+    for ax, (measure, label) in zip(axes, PANELS.items(), strict=True):
+        rows = estimates[(estimates["measure"] == measure) & estimates["excess"].notna()]
+        forest(
+            ax,
+            [
+                {
+                    "y": order.index(row["method"]) + beside(ks, row["k"]),
+                    "value": row["excess"], "low": row["excess_low"], "high": row["excess_high"],
+                    "method": row["method"], "filled": row["k"] == ks[-1],
+                }
+                for row in records(rows)
+            ],
+            methods,
+        )  # fmt: skip
+        same = comparisons[(comparisons["measure"] == measure) & (comparisons["k"] == ks[-1])]
+        _draw_groups(ax, indistinguishable(same, order), order)
+        ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
+        ax.set_yticks(range(len(order)), order)
+        ax.set_ylim(-0.6, len(order) - 0.4)
+        ax.set_xlabel("excess over random removal")
+        ax.set_title(label, fontsize=10)
+        bare(ax)
+    sizes = ", ".join(f"K = {k:,} {'filled' if k == ks[-1] else 'open'}" for k in ks)
+    figure.suptitle(
+        f"{sizes}; 95 % intervals. Grey bars join methods that cannot be told apart"
+        + (f" at K = {ks[-1]:,}" if len(ks) > 1 else ""),
+        fontsize=9,
+    )
+    return figure
+
+
+def _draw_groups(ax: Axes, groups: Sequence[Sequence[str]], order: Sequence[str]) -> None:
+    """Bars right of the panel, each along the methods of one group."""
+    groups = [group for group in groups if len(group) > 1]
+    for number, group in enumerate(groups):
+        x = 1.03 + 0.035 * number
+        y = [order.index(name) for name in group]
+        ax.plot(
+            [x] * len(y), y, color="#999999", linewidth=2, marker="o", markersize=3.5,
+            transform=ax.get_yaxis_transform(), clip_on=False,
+        )  # fmt: skip

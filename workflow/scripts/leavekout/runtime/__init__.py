@@ -1,0 +1,1 @@
+"""Jobs: artifacts on disk, logs, errors in words, interruption and resuming, downloads."""

@@ -1,0 +1,119 @@
+"""What every script does around its science: logging, threads, determinism, errors in words."""
+
+import errno
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from leavekout.errors import InputError, Interrupted
+from leavekout.runtime.artifacts import provenance, set_params
+from leavekout.runtime.interruption import remove_leftovers, wait_for_twin
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger("leavekout")
+T = TypeVar("T")
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[None]:
+    """Runs a script's body, logging to the job's log file and to the terminal.
+
+    An InputError ends the process with its one sentence and status 1, and so does a full disk; any
+    other exception is a fault of ours, and its traceback goes to the log and the terminal. Training
+    that was interrupted ends with the signal's status, so that a retry goes on.
+
+    Args:
+        snakemake: the script's object of that name, of which log, output and params are used.
+    """
+    formatter = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
+    terminal, file = logging.StreamHandler(), logging.FileHandler(snakemake.log[0], "a")
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, stops nothing
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.handlers = [file]
+    file.setFormatter(formatter)
+    terminal.setFormatter(formatter)
+    params = dict(snakemake.params.items())
+    set_params(params)
+    logger.info("%s", json.dumps({**provenance(), "params": params}))  # to the file alone
+    logger.handlers = [file, terminal]
+    try:
+        wait_for_twin(snakemake.log[0])
+        remove_leftovers(Path(path) for path in snakemake.output)
+        yield
+    except InputError as error:
+        logger.error("error: %s", error)
+        sys.exit(1)
+    except Interrupted as interruption:
+        logger.error("%s", interruption)
+        sys.exit(128 + interruption.signal_number)
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":
+            logger.error("error: the GPU's memory is full; lower the batch sizes in 'hardware'.")
+        elif isinstance(error, OSError) and error.errno in _DISK_FULL:
+            logger.error("error: %s: the disk is full (%s).", error.filename, error.strerror)
+        else:
+            logger.exception("This is a fault of leave-K-out, not of your input:")
+        sys.exit(1)
+    finally:
+        file.close()
+
+
+@contextmanager
+def compute_job(snakemake: Any) -> Iterator["torch.device"]:
+    """A job that computes with torch, deterministically; yields the device to use."""
+    import torch  # here, because jobs that only tabulate or plot start faster without it
+
+    # Rounding depends on the number of threads, so the rule fixes it, not the machine.
+    torch.set_num_threads(snakemake.threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    # Filling fresh memory with NaN costs time and finds bugs only.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    from leavekout.runtime.precision import arithmetic
+
+    device = device_of(snakemake.resources)
+    with job(snakemake), arithmetic("float32", device):
+        yield device
+
+
+def device_of(resources: Any) -> "torch.device":
+    """A GPU where a rule's resources ask for one and the machine has it, else the CPU.
+
+    They ask by `gpu`, or by `on_gpu` where the cluster has another name for it.
+    """
+    import torch
+
+    asks = resources.get("gpu", 0) or resources.get("on_gpu", 0)
+    return torch.device("cuda" if asks and torch.cuda.is_available() else "cpu")
+
+
+def progress(
+    items: Iterable[T], what: str, total: int, *, start: int = 0, every_seconds: float = 15
+) -> Iterator[T]:
+    """Yields `items`, and now and then logs how far the work is and how long it will take.
+
+    Whole lines rather than a moving bar, because several jobs share one terminal.
+    """
+    began = last = time.monotonic()
+    for done, item in enumerate(items, start=start):
+        now = time.monotonic()
+        if now - last > every_seconds and done > start:
+            left = (now - began) / (done - start) * (total - done)
+            logger.info("%s: %.0f %%, about %.0f s left", what, 100 * done / total, left)
+            last = now
+        yield item
+
+
+def label(path: str | Path) -> str:
+    """A short name for a job in the terminal: the artifact's path below results/."""
+    return str(Path(path).with_suffix("")).removeprefix("results/")

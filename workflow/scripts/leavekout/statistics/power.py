@@ -1,0 +1,162 @@
+"""Where the variance comes from, and the smallest difference that a study of some size can show."""
+
+from dataclasses import dataclass
+from itertools import combinations, product
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from leavekout.statistics.arms import Arms, arms_of
+from leavekout.statistics.measurements import CONTROL, MEASURES
+from leavekout.statistics.significance import LEVEL
+
+POWER = 0.8
+QUERIES = (6, 12, 25, 50, 110, 220)
+RETRAININGS = (1, 2, 4)
+
+
+def variance_table(measurements: pd.DataFrame) -> pd.DataFrame:
+    """One row for each measure, K and method: the variance of one cell's excess, and its parts.
+
+    `total` = `query` + `retraining` + `evaluation`. `retraining`: what models scatter on one query
+    that lack different random sets of the same size. Of it, `shared` is the part that is common to
+    all queries, which more queries do not average out. `evaluation`: of the loss, from finitely
+    many timesteps and noises. `query`: the rest, a method's effect that differs between queries.
+    """
+    rows = []
+    for measure in MEASURES:
+        arms = arms_of(measurements, measure)
+        for method, k in arms.cells:
+            if k in arms.random and arms.random[k].shape[1] > 1 and arms.queries > 1:
+                rows.append(
+                    {"measure": measure, "k": k, "method": method, **_parts(arms, method, k)}
+                )
+    columns = ["measure", "k", "method", "total", "query", "retraining", "shared", "evaluation"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _parts(arms: Arms, method: str, k: int) -> dict[str, float]:
+    random = arms.random[k]
+    evaluation = arms.evaluation[method, k]
+    within, shared = retraining_variance(random)
+    retraining = max(0.0, within - arms.evaluation[CONTROL, k])
+    # The control's mean over S sets brings 1/S of its own scatter into the difference.
+    excess = arms.cells[method, k] - random.mean(axis=1)
+    total = max(0.0, excess.var(ddof=1) - (within - shared) / random.shape[1])
+    query = max(0.0, total - retraining - evaluation)
+    return {
+        "total": query + retraining + evaluation, "query": query, "retraining": retraining,
+        "shared": min(shared, retraining), "evaluation": evaluation,
+    }  # fmt: skip
+
+
+def retraining_variance(random: np.ndarray) -> tuple[float, float]:
+    """Variance among models on one query, and of it the part common to all queries: [Q, S].
+
+    A two-way analysis of variance with queries and models as random effects: the variance of a
+    model's mean over queries is `shared` + own / Q.
+    """
+    queries, _ = random.shape
+    centred = random - random.mean(axis=1, keepdims=True)
+    of_means = centred.mean(axis=0).var(ddof=1)  # shared + own / Q
+    within = centred.var(axis=1, ddof=1).mean()  # shared + own
+    own = max(0.0, (within - of_means) * queries / (queries - 1))
+    return float(within), float(max(0.0, within - own))
+
+
+def power_table(measurements: pd.DataFrame) -> pd.DataFrame:
+    """The smallest difference that a two-sided test at 5 % shows in four of five studies.
+
+    One row for each measure, K, kind of comparison, number of queries and of retrainings (of each
+    cell, with other seeds, averaged): `difference`, and `difference_holm`, if it is one of all
+    pairs of methods here. The variances are medians over this study's methods, or pairs of them.
+    What retrainings gain is a lower bound: their noise is that of random sets of the same K.
+    """
+    rows = []
+    for measure in MEASURES:
+        arms = arms_of(measurements, measure)
+        for k in arms.ks():
+            if k not in arms.random or arms.random[k].shape[1] < 2 or arms.queries < 3:
+                continue
+            for kind, spread in _spreads(arms, k).items():
+                for queries, retrainings in product(sorted({*QUERIES, arms.queries}), RETRAININGS):
+                    plain, corrected = (
+                        spread.smallest(queries, retrainings, level=level)
+                        for level in (LEVEL, LEVEL / spread.tests)
+                    )
+                    row = {"measure": measure, "k": k, "comparison": kind, "queries": queries}
+                    row |= {"retrainings": retrainings, "difference": plain}
+                    rows.append(row | {"difference_holm": corrected})
+    columns = ["measure", "k", "comparison", "queries", "retrainings", "difference",
+               "difference_holm"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """What the error of a difference of two means is made of, and how many such tests there are."""
+
+    fixed: float  # variance between queries that retraining a cell again leaves as it is
+    noise: float  # variance between queries that it averages
+    shared: float  # variance of the mean, however many queries
+    models: int  # shared models that it comes from
+    tests: int
+
+    def smallest(self, queries: int, retrainings: int, *, level: float) -> float:
+        """The smallest difference that is shown; the degrees of freedom are Satterthwaite's."""
+        own = (self.fixed + self.noise / retrainings) / queries
+        if own + self.shared == 0:
+            return 0.0  # nothing varies
+        parts = own**2 / (queries - 1) + self.shared**2 / max(1, self.models - 1)
+        freedom = (own + self.shared) ** 2 / parts
+        error = np.sqrt(own + self.shared)
+        return float(error * smallest_effect(queries, freedom, level=level))
+
+
+def _spreads(arms: Arms, k: int) -> dict[str, _Spread]:
+    random = arms.random[k]
+    methods = arms.methods(k)
+    within, shared = retraining_variance(random)
+    retraining = max(0.0, within - arms.evaluation[CONTROL, k])
+    of_excess = np.median([
+        (arms.cells[method, k] - random.mean(axis=1)).var(ddof=1) for method in methods
+    ])  # fmt: skip
+    noise = min(retraining, of_excess)
+    kinds = {
+        "method and random": _Spread(
+            of_excess - noise, noise, shared / random.shape[1], random.shape[1], len(methods)
+        )
+    }
+    pairs = list(combinations(methods, 2))
+    if pairs:
+        of_pairs = np.median([(arms.cells[a, k] - arms.cells[b, k]).var(ddof=1) for a, b in pairs])
+        noise = min(2 * retraining, of_pairs)
+        kinds["two methods"] = _Spread(of_pairs - noise, noise, 0.0, 1, len(pairs))
+    return kinds
+
+
+def smallest_effect(queries: int, freedom: float, *, level: float) -> float:
+    """The difference, in its standard errors, that a t-test shows with 80 % power.
+
+    Infinite where the sign-flip test, whose p-value is at least 2^(1 − Q), can show none at all.
+    """
+    if 2.0 ** (1 - queries) > level:
+        return np.inf
+    return float(stats.t.isf(level / 2, freedom) + stats.t.ppf(POWER, freedom))
+
+
+def queries_needed(differences: np.ndarray, *, level: float) -> float:
+    """Queries with which a difference like that of [Q] queries would be shown with 80 % power.
+
+    For the t-test, n ≈ ((z_α/2 + z_β) / d)² + z_α/2² / 2 (Guenther, 1981), with the observed
+    difference d in standard deviations. The sign-flip test has nearly its power, but needs
+    2^(1 − n) ≤ `level`. Not a number if nothing varies.
+    """
+    deviation = differences.std(ddof=1) if len(differences) > 1 else 0.0
+    if deviation == 0:
+        return np.nan
+    z_level, z_power = stats.norm.isf(level / 2), stats.norm.ppf(POWER)
+    effect = abs(differences.mean()) / deviation
+    powerful = np.square((z_level + z_power) / effect) + z_level**2 / 2 if effect else np.inf
+    return float(np.ceil(max(powerful, 1 - np.log2(level))))
