@@ -1,5 +1,5 @@
-# make demo · make plan · make benchmark · make test · make test-slurm · make lint · make setup: each
-# sets up all that it needs.
+# make demo · make plan · make benchmark · make test · make test-slurm · make lint · make docs · make
+# setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
 BIN := .venv/bin
@@ -7,14 +7,15 @@ READY := .venv/.ready
 # On machines with few cores, numerical libraries that start threads of their own slow jobs down.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo plan benchmark test test-slurm lint format lock clean
+.PHONY: setup demo plan benchmark test test-slurm lint format docs lock clean
 
 # The environment alone.
 setup: $(READY)
 
 demo: $(READY)
 	$(BIN)/snakemake --cores all --configfile config/$(EXPERIMENT).yaml --quiet rules reason host
-	@$(BIN)/python workflow/scripts/show_tables.py results/$(EXPERIMENT)
+	@cat results/$(EXPERIMENT)/tables/headline.txt
+	@echo "Tables and figures: results/$(EXPERIMENT)/. Report: results/$(EXPERIMENT)/report.html"
 
 # Every heavy step at COCO's architecture on this machine, beside plain loops; some minutes.
 benchmark: $(READY)
@@ -25,12 +26,12 @@ plan: $(READY)
 	@$(BIN)/python workflow/scripts/plan_study.py --configfile config/$(EXPERIMENT).yaml
 
 test: lint
-	$(BIN)/pytest --ignore=tests/test_slurm.py
+	$(BIN)/pytest tests/unit tests/workflow
 
 # On a real SLURM of one node, which is installed (root on Debian), started and ended here.
 test-slurm: $(READY)
-	$(BIN)/python tests/slurm_cluster.py --install
-	$(BIN)/pytest tests/test_slurm.py
+	$(BIN)/python tests/support/slurm_cluster.py --install
+	$(BIN)/pytest tests/cluster
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -38,11 +39,17 @@ lint: $(READY)
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 	$(BIN)/mypy
+	PYTHONPATH=workflow/scripts $(BIN)/lint-imports --no-cache --no-logo
 
 format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/snakefmt Snakefile workflow/rules
+
+# Writes config/README.md from the docstrings of the typed configuration.
+docs: $(READY)
+	$(BIN)/python workflow/scripts/document_config.py > config/README.new
+	mv config/README.new config/README.md
 
 # Pins the newest versions that requirements.in allows, for every platform, without addresses.
 lock: $(READY)

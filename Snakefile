@@ -12,18 +12,10 @@ if "experiment" not in config and "extends" not in config:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/encoders.smk"
-include: "workflow/rules/source.smk"
-include: "workflow/rules/pictures.smk"
-
-
-if not MODELS:
-
-    include: "workflow/rules/counterfactual.smk"
-    include: "workflow/rules/oracle.smk"
-    include: "workflow/rules/statistics.smk"
-    include: "workflow/rules/report.smk"
+# What is special about this kind of experiment; all other rules are shared.
+include: f"workflow/rules/{EXPERIMENT.kind}/kind.smk"
+include: "workflow/rules/shared/encoders.smk"
+include: "workflow/rules/shared/source.smk"
 
 
 for rule_file in sorted(Path(workflow.basedir).glob("workflow/rules/attribution/*.smk")):
@@ -36,13 +28,7 @@ for rule_file in config["extra_rules"]:
     include: str(Path(rule_file).resolve())
 
 
-if MODELS:
-
-    include: "workflow/rules/customized.smk"
-
-else:
-
-    include: "workflow/rules/forgetting.smk"
+include: f"workflow/rules/{EXPERIMENT.kind}/rules.smk"
 
 
 require_known_methods()

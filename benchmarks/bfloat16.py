@@ -27,36 +27,33 @@ import pandas as pd
 import torch
 from scipy.stats import sem
 
-from leavekout.config.experiment import Experiment
-from leavekout.config.reading import read_yaml, resolve
+from leavekout.config.leave_k_out import LeaveKOut
+from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData
-from leavekout.measures.evaluation import loss_change
+from leavekout.kinds import read_experiment
 from leavekout.models.unet import build_scheduler, build_unet
-from leavekout.queries.queries import Queries, losses_on_queries
+from leavekout.queries.evaluation import losses_on_queries
+from leavekout.queries.loading import Queries
+from leavekout.queries.outcome import Outcome
+from leavekout.removal import Study, models_of
 from leavekout.training.training import train
 
 CPU = torch.device("cpu")
 
 
 def train_and_measure(
-    e: Experiment, results: Path, precision: str, removal: Path | None
+    e: LeaveKOut, results: Path, precision: str, removal: Path | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Losses at each training step, and of each query at each timestep [Q, T']."""
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    files = {
-        name: str(results / "data" / f"{name}.npy") for name in ("latents", "text", "null_text")
-    }
-    files |= {
-        f"{name}_checksum": str(results / "data" / f"{name}.json") for name in ("latents", "text")
-    }
-    data = EncodedData.load(
-        files | {"images": str(results / "data" / "images.parquet")}, device=device, room_gb=4
-    )
-    assert e.training
-    assert e.evaluation
+    encoded = results / "data"
+    files = {name: encoded / f"{name}.npy" for name in ("latents", "text", "null_text")}
+    files |= {f"{name}_checksum": encoded / f"{name}.json" for name in ("latents", "text")}
+    files["images"] = encoded / "images.parquet"
+    data = EncodedData.load(files, device=device, room_gb=4)
     unet = build_unet(e.model.unet, seed=e.training.seed, device=device)
-    removed = np.empty(0, np.int64) if removal is None else np.load(removal)
+    removed = np.empty(0, np.int64) if removal is None else Outcome.load(removal).removed
     curve: list[torch.Tensor] = []
     with tempfile.TemporaryDirectory() as folder:
         train(
@@ -71,14 +68,13 @@ def train_and_measure(
             what=f"{precision} {removal or 'source'}",
             on_step=lambda step, loss: curve.append(loss),
         )
-    folder_of_queries = results / "queries"
-    table = pd.read_parquet(folder_of_queries / "queries.parquet")
-    paths = {name: str(folder_of_queries / f"{name}.npy") for name in ("latents", "text")}
-    queries = Queries.load(
-        paths | {"queries": str(folder_of_queries / "queries.parquet")},
-        table["query"].tolist(),
-        device,
-    )
+    files = {
+        "query_table": results / "queries" / "queries.parquet",
+        "query_latents": results / "queries" / "latents.npy",
+        "query_text": results / "queries" / "text.npy",
+    }
+    names = pd.read_parquet(files["query_table"])["query"].tolist()
+    queries = Queries.load(files, names, device)
     losses = losses_on_queries(unet, e.model, e.evaluation, queries, batch=e.hardware.forward_batch)
     return torch.stack(curve).cpu().numpy(), losses
 
@@ -93,7 +89,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--output", type=Path, default=Path("."))
     arguments = parser.parse_args()
-    e = resolve(read_yaml(arguments.configfile), [arguments.configfile])
+    e = read_experiment(read_yaml(arguments.configfile), [arguments.configfile])
     results = arguments.results or Path("results") / e.experiment
     measurements = pd.read_parquet(results / "tables" / "measurements.parquet")
     before = measurements.query("measure == 'delta_loss' and method != 'no_removal'").rename(
@@ -101,17 +97,15 @@ def main() -> None:
     )
     names = [str(n) for n in pd.read_parquet(results / "queries" / "queries.parquet")["query"]]
     tested = [name for name in names if name.startswith("q")]
-    assert e.counterfactual
     ks = e.counterfactual.k
+    models = models_of(Study(e, tested, []))
     removals = {
-        (method, (query,), k): results / "removal" / method / query / f"k{k}.npy"
-        for method in e.methods
-        for query in tested
-        for k in ks
-    } | {
-        ("random", tuple(tested), k): results / "removal" / "random" / f"s{number}" / f"k{k}.npy"
-        for number in range(e.counterfactual.random.sets)
-        for k in ks
+        (one.method, one.targets or tuple(tested), one.k): results
+        / "retrained"
+        / one.path
+        / "outcome.safetensors"
+        for one in models
+        if one.policy in ("top", "random") and one.k in ks
     }
     with ProcessPoolExecutor(arguments.jobs) as pool:
         sources = {p: pool.submit(train_and_measure, e, results, p, None)
@@ -127,7 +121,7 @@ def main() -> None:
             losses = future.result()[1]
             for query in queries:
                 at = names.index(query)
-                change = loss_change(losses[at], source[at])
+                change = losses[at].mean() - source[at].mean()
                 rows.append({"method": method, "query": query, "k": k, "bfloat16": change})
     after = pd.DataFrame(rows).groupby(["method", "query", "k"], as_index=False).mean()
     keys = ["method", "query", "k"]

@@ -26,7 +26,7 @@ from scipy import stats
 
 from leavekout.statistics.arms import Arms
 from leavekout.statistics.comparisons import compare
-from leavekout.statistics.equivalents import Curves, monotone, sweep_of
+from leavekout.statistics.equivalents import Curves, monotone, random_curve
 from leavekout.statistics.estimates import excess, mean_of_shared, p_of_excess
 from leavekout.statistics.lds import lds, rank_correlations
 from leavekout.statistics.resampling import Estimate
@@ -173,7 +173,7 @@ def one_study(seed: int, design: Design, count: int, true_lds: float) -> dict[Ke
         (pairs["difference"] - true).abs() <= (pairs["high"] - pairs["low"]) / 2
         * 1.96 / stats.t.ppf(0.975, design.queries - 1)
     )  # fmt: skip
-    curves = Curves(sweep_of(study, "delta_loss"), design.queries, count, seed=seed)
+    curves = Curves(random_curve(study, "delta_loss"), design.queries, count, seed=seed)
     ks = np.array(design.ks, float)
     knots = monotone(ks, np.array([study.random[k].mean() for k in design.ks]), np.ones(len(ks)))
     for target, cell in zip(targets, cells, strict=True):

@@ -1,9 +1,9 @@
 """What SLURM and its plugin add to one job, measured with jobs that do nothing.
 
-    python tests/slurm_cluster.py -- python benchmarks/cluster.py [--jobs 1 8]
+    python tests/support/slurm_cluster.py -- python benchmarks/cluster.py [--jobs 1 8]
 
 For each number of jobs, in turns: through `--profile slurm` as it stands, and on the local executor
-beside it. On a real cluster, run it there without `tests/slurm_cluster.py`.
+beside it. On a real cluster, run it there without `tests/support/slurm_cluster.py`.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from project import ENV, SNAKEMAKE, copy_project  # noqa: E402
 

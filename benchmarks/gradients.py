@@ -28,7 +28,8 @@ from trak.utils import vectorize
 
 from leavekout.attribution.curvature.per_sample import per_sample_gradients
 from leavekout.attribution.curvature.projection import Projection
-from leavekout.config.reading import read_yaml, resolve
+from leavekout.config.reading import read_yaml
+from leavekout.kinds import read_experiment
 from leavekout.models.loss import ddpm_loss
 from leavekout.models.unet import build_scheduler, build_unet, select_weights
 
@@ -74,7 +75,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     file = CONFIG / f"{arguments.experiment}.yaml"
-    model = resolve(read_yaml(file), [file]).model
+    model = read_experiment(read_yaml(file), [file]).model
     unet = build_unet(model.unet, seed=0, device=device)
     scheduler = build_scheduler(model.noise_schedule)
     weights = select_weights(unet, arguments.weights)

@@ -33,10 +33,11 @@ from leavekout.attribution.scores import top_k
 from leavekout.attribution.sweep import training_losses
 from leavekout.attribution.unlearning import unlearned_unet, unlearning_scores
 from leavekout.config.experiment import Experiment
-from leavekout.config.reading import read_yaml, resolve
+from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData
+from leavekout.kinds import read_experiment
 from leavekout.models.unet import build_scheduler, load_unet, select_weights
-from leavekout.queries.queries import Queries
+from leavekout.queries.loading import Queries
 from leavekout.runtime.tensors import save_tensors
 
 _PRODUCTS = {functional.linear, functional.conv2d, torch.matmul, torch.Tensor.matmul,
@@ -104,7 +105,7 @@ def main() -> None:
     parser.add_argument("--configfile", type=Path, required=True)
     parser.add_argument("--results", type=Path, help="default: results/<experiment>")
     arguments = parser.parse_args()
-    e = resolve(read_yaml(arguments.configfile), [arguments.configfile])
+    e = read_experiment(read_yaml(arguments.configfile), [arguments.configfile])
     results = arguments.results or Path("results") / e.experiment
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     arrays = {

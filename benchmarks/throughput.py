@@ -42,10 +42,11 @@ from leavekout.attribution.curvature.fisher import diagonal_fisher
 from leavekout.attribution.gradients import GradientProjector, training_gradients
 from leavekout.attribution.sweep import training_losses
 from leavekout.config.fields import Precision
-from leavekout.config.reading import read_yaml, resolve
+from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData
 from leavekout.encoders.pretrained import TextEncoder, encode_images
 from leavekout.encoders.train_clip import build_tokenizer
+from leavekout.kinds import read_experiment
 from leavekout.models.unet import build_scheduler, build_unet, select_weights, strided_timesteps
 from leavekout.runtime.precision import arithmetic
 from leavekout.training.training import train
@@ -59,7 +60,7 @@ class Bench:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.on_gpu = self.device.type == "cuda"
-        self.e = resolve(read_yaml(CONFIG), [CONFIG])
+        self.e = read_experiment(read_yaml(CONFIG), [CONFIG])
         self.compiled = self.on_gpu and self.e.hardware.compile
         self.batch = arguments.batch or (2048 if self.on_gpu else 40)
         self.per_sample = 256 if self.on_gpu else 8

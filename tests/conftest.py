@@ -1,60 +1,15 @@
-"""What tests share: a tiny world of layers and data, and a project in which the workflow ran."""
+"""Fixtures of all tests: the tiny world, and a project in which the workflow ran."""
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from leavekout.config.experiment import NoiseSchedule, Training
 from leavekout.data.encoded import EncodedData
 from leavekout.models.unet import build_scheduler, build_unet
-from project import ROOT as ROOT
 from project import TINY, copy_project, said, snakemake
-
-CPU = torch.device("cpu")
-SAVING: dict[str, Any] = {"identity": "a test's", "save_seconds": 1e9}
-UNET = {
-    "sample_size": 4,
-    "in_channels": 4,
-    "out_channels": 4,
-    "block_out_channels": [8, 8],
-    "layers_per_block": 1,
-    "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
-    "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
-    "cross_attention_dim": 6,
-    "attention_head_dim": 2,
-    "norm_num_groups": 4,
-}
-SCHEDULE = NoiseSchedule(timesteps=20, beta_schedule="linear", beta_start=1e-3, beta_end=0.2)
-TRAINING = Training(
-    seed=0,
-    epochs=6,
-    batch_size=8,
-    learning_rate=1e-3,
-    learning_rate_schedule="cosine",
-    warmup_steps=2,
-    weight_decay=0.01,
-    gradient_clip=1.0,
-    caption_dropout=0.2,
-    precision="float32",
-    when_removing="keep_steps",
-)
-
-
-def make_data(
-    *, images: int = 12, flips: int = 2, dtype: torch.dtype = torch.float32
-) -> EncodedData:
-    generator = np.random.default_rng(0)
-    return EncodedData(
-        generator.standard_normal((images, flips, 4, 4, 4)).astype(np.float16),
-        generator.standard_normal((images, 3, 5, 6)).astype(np.float16),
-        generator.standard_normal((5, 6)).astype(np.float16),
-        np.arange(images) * 7 + 3,  # ids are not row numbers
-        device=CPU,
-        dtype=dtype,
-    )
+from world import CPU, SCHEDULE, UNET, make_data
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Scores every training image by the cosine similarity of its edges to the query's."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,11 +20,11 @@ def edges(images: np.ndarray) -> np.ndarray:
     return np.concatenate([d.reshape(len(images), -1) for d in (across, down)], axis=1)
 
 
-with job(snakemake):
+with job(snakemake) as run:
     scores = similarity_scores(
-        np.stack([load_image(Path(path)) for path in snakemake.input.queries]),
-        load_npy(Path(snakemake.input.pixels), mmap=True),
+        np.stack([load_image(path) for path in run.input.queries]),
+        load_npy(run.input.pixels, mmap=True),
         edges,
-        flips=snakemake.params.flips,
+        flips=run.params.flips,
     )
-    save_scores(snakemake.output.scores, scores, "edges")
+    save_scores(run.output.scores, scores, "edges")

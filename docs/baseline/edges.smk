@@ -15,6 +15,5 @@ rule attribute_by_edges:
         CONDA
     params:
         flips=DATASET["flips"],
-        version=1,
     script:
         "../../scripts/attribute_by_edges.py"

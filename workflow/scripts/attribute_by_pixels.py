@@ -1,6 +1,5 @@
 """Scores every training image by its pixels' cosine similarity to the query."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,11 +12,11 @@ from leavekout.runtime.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake):
+with job(snakemake) as run:
     scores = similarity_scores(
-        np.stack([load_image(Path(path)) for path in snakemake.input.queries]),
-        load_npy(Path(snakemake.input.pixels), mmap=True),
+        np.stack([load_image(path) for path in run.input.queries]),
+        load_npy(run.input.pixels, mmap=True),
         flattened,
-        flips=snakemake.params.flips,
+        flips=run.params.flips,
     )
-    save_scores(snakemake.output.scores, scores, "pixel")
+    save_scores(run.output.scores, scores, "pixel")

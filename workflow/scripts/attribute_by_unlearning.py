@@ -1,6 +1,5 @@
 """Unlearns one query and scores every training image by its loss change."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.attribution.scores import save_scores
@@ -16,34 +15,32 @@ from leavekout.runtime.job import compute_job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake) as device:
-    model = Model(**snakemake.params.model)
-    config = Unlearning(**snakemake.params.unlearning)
-    method, query = snakemake.wildcards.method, snakemake.wildcards.query
-    data = EncodedData.load(
-        snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
-    )
+with compute_job(snakemake) as run:
+    model = Model(**run.params.model)
+    config = Unlearning(**run.params.unlearning)
+    method, query = run.wildcards.method, run.wildcards.query
+    data = EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb)
     unet = unlearned_unet(
-        snakemake.input,
+        run.input,
         model,
         config,
         query=query,
-        box=snakemake.params.box,
-        images=snakemake.params.get("trained_on") or data.images,
-        batch=snakemake.resources.gradient_batch,
-        device=device,
+        box=run.params.box,
+        images=run.params.get("trained_on") or data.images,
+        batch=run.resources.gradient_batch,
+        device=run.device,
     )
     rows = sweep_rows(
-        Path(snakemake.output.scores),
+        run.output.scores,
         unet,
         build_scheduler(model.noise_schedule),
         data,
-        LossSweep(**snakemake.params.losses),
-        batch=snakemake.resources.batch,
+        LossSweep(**run.params.losses),
+        batch=run.resources.batch,
         objective=config.objective,
-        settings=dict(snakemake.params),
-        save_seconds=snakemake.resources.checkpoint_seconds,
+        settings=dict(run.params),
+        save_seconds=run.resources.checkpoint_seconds,
     )
-    scores = unlearning_scores(rows.array, load_npy(Path(snakemake.input.source_losses)))
-    save_scores([snakemake.output.scores], scores[None], method)
+    scores = unlearning_scores(rows.array, load_npy(run.input.source_losses))
+    save_scores([run.output.scores], scores[None], method)
     rows.discard()

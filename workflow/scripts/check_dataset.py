@@ -9,6 +9,6 @@ from leavekout.runtime.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake):
-    files = snakemake.params.get("files") or snakemake.input
-    save_checksum(Path(snakemake.output.checksum), *map(Path, files))
+with job(snakemake) as run:
+    files = run.params.get("files") or run.input
+    save_checksum(run.output.checksum, *map(Path, files))

@@ -1,9 +1,8 @@
 """Encodes the captions, and the empty caption."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.customized.tokens import captions_with_tokens
+from leavekout.data.table import texts_for
 from leavekout.encoders.pretrained import TextEncoder, write_text
 from leavekout.runtime.artifacts import load_table, save_checksum, save_npy
 from leavekout.runtime.job import compute_job
@@ -12,17 +11,17 @@ from leavekout.runtime.rows import identity_of
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake) as device:
-    folders = Path(snakemake.input.tokenizer), Path(snakemake.input.text_encoder)
-    encoder = TextEncoder.load(*folders, device)
-    captions = captions_with_tokens(load_table(Path(snakemake.input.images)))
+with compute_job(snakemake) as run:
+    folders = run.input.tokenizer, run.input.text_encoder
+    encoder = TextEncoder.load(*folders, run.device)
+    captions = [list(t) for t in texts_for(load_table(run.input.images), "captions", "denoiser")]
     write_text(
-        Path(snakemake.output.text),
+        run.output.text,
         encoder,
         captions,
-        batch=snakemake.resources.batch,
-        identity=identity_of(dict(snakemake.params), captions, *folders),
-        save_seconds=snakemake.resources.checkpoint_seconds,
+        batch=run.resources.batch,
+        identity=identity_of(dict(run.params), captions, *folders),
+        save_seconds=run.resources.checkpoint_seconds,
     )
-    save_npy(Path(snakemake.output.null_text), encoder([""])[0].half().cpu().numpy())
-    save_checksum(Path(snakemake.output.checksum), Path(snakemake.output.text))
+    save_npy(run.output.null_text, encoder([""])[0].half().cpu().numpy())
+    save_checksum(run.output.checksum, run.output.text)

@@ -1,6 +1,5 @@
 """Estimates each method's means, and its excess over random removal, with intervals."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.runtime.artifacts import load_table, save_csv
@@ -10,7 +9,7 @@ from leavekout.statistics.estimates import estimates_table
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake):
-    measurements = load_table(Path(snakemake.input.measurements))
-    table = estimates_table(measurements, resamples=snakemake.params.resamples)
-    save_csv(Path(snakemake.output[0]), table)
+with job(snakemake) as run:
+    measurements = load_table(run.input.measurements)
+    table = estimates_table(measurements, resamples=run.params.resamples)
+    save_csv(run.output[0], table)

@@ -1,6 +1,5 @@
 """Estimates the Fisher of a weight subset at θ0: its diagonal, or its EK-FAC factors."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.attribution.curvature.ekfac import ekfac
@@ -14,18 +13,16 @@ from leavekout.runtime.tensors import save_tensors
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake) as device:
-    model = Model(**snakemake.params.model)
-    unet = load_unet(model.unet, snakemake.input.weights, device=device)
-    estimate = {"diagonal": diagonal_fisher, "ekfac": ekfac}[snakemake.params.curvature]
+with compute_job(snakemake) as run:
+    model = Model(**run.params.model)
+    unet = load_unet(model.unet, run.input.weights, device=run.device)
+    estimate = {"diagonal": diagonal_fisher, "ekfac": ekfac}[run.params.curvature]
     fisher = estimate(
         unet,
         build_scheduler(model.noise_schedule),
-        EncodedData.load(
-            snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
-        ),
-        select_weights(unet, snakemake.wildcards.weights),
-        **snakemake.params.fisher,
-        batch=snakemake.resources.batch,
+        EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb),
+        select_weights(unet, run.wildcards.weights),
+        **run.params.fisher,
+        batch=run.resources.batch,
     )
-    save_tensors(Path(snakemake.output.fisher), fisher, {"fisher": snakemake.params.fisher})
+    save_tensors(run.output.fisher, fisher, {"fisher": run.params.fisher})

@@ -11,12 +11,12 @@ from leavekout.runtime.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake):
-    root = Path(snakemake.params.root)
-    addresses = json.loads(snakemake.resources.addresses)
-    for md5, urls in zip(snakemake.params.archives, addresses, strict=True):
+with job(snakemake) as run:
+    root = Path(run.params.root)
+    addresses = json.loads(run.resources.addresses)
+    for md5, urls in zip(run.params.archives, addresses, strict=True):
         zipped = fetch_archive(urls, md5, root)
-        unpack(zipped, root, snakemake.params.members)
-    require_unpacked(root, snakemake.params.members)
-    annotations = Path(snakemake.output.train), Path(snakemake.output.prompts)
-    save_checksum(Path(snakemake.output.checksum), *annotations)
+        unpack(zipped, root, run.params.members)
+    require_unpacked(root, run.params.members)
+    annotations = run.output.train, run.output.prompts
+    save_checksum(run.output.checksum, *annotations)

@@ -1,6 +1,5 @@
 """Fetches one published encoder."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.runtime.hub import fetch_model
@@ -9,9 +8,9 @@ from leavekout.runtime.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake):
+with job(snakemake) as run:
     fetch_model(
-        **snakemake.params.model,
-        target=Path(snakemake.output.folder),
-        endpoint=snakemake.resources.endpoint or None,
+        **run.params.model,
+        target=run.output.folder,
+        endpoint=run.resources.endpoint or None,
     )

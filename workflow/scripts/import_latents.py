@@ -12,21 +12,21 @@ from leavekout.runtime.rows import identity_of
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake) as device:
-    file = Path(snakemake.params.file)
+with compute_job(snakemake) as run:
+    file = Path(run.params.file)
     load_npy(file, mmap=True)  # or it is said that there is none
-    vae = load_vae(Path(snakemake.input.vae), device)
+    vae = load_vae(run.input.vae, run.device)
     import_latents(
         file,
-        Path(snakemake.output.latents),
-        lambda pixels: encode_images(vae, pixels, device).cpu().numpy(),
-        load_npy(Path(snakemake.input.pixels), mmap=True),
-        flips=snakemake.params.flips,
+        run.output.latents,
+        lambda pixels: encode_images(vae, pixels, run.device).cpu().numpy(),
+        load_npy(run.input.pixels, mmap=True),
+        flips=run.params.flips,
         identity=identity_of(
-            dict(snakemake.params),
+            dict(run.params),
             file.stat().st_mtime_ns,
-            load_json(Path(snakemake.input.pixels_checksum)),
+            load_json(run.input.pixels_checksum),
         ),
-        save_seconds=snakemake.resources.checkpoint_seconds,
+        save_seconds=run.resources.checkpoint_seconds,
     )
-    save_checksum(Path(snakemake.output.checksum), Path(snakemake.output.latents))
+    save_checksum(run.output.checksum, run.output.latents)

@@ -10,5 +10,5 @@ from leavekout.runtime.tensors import save_tensors
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake):
-    save_tensors(Path(snakemake.output.mapper), read_mapper(Path(snakemake.params.file)))
+with job(snakemake) as run:
+    save_tensors(run.output.mapper, read_mapper(Path(run.params.file)))

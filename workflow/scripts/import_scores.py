@@ -1,6 +1,5 @@
 """Takes over scores that were computed elsewhere, aligned with the training images."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.attribution.scores import read_external_scores, save_scores
@@ -10,8 +9,8 @@ from leavekout.runtime.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake):
-    ids = load_table(Path(snakemake.input.images))["image_id"].to_numpy()
-    method = snakemake.wildcards.method
-    scores = read_external_scores(Path(snakemake.input.scores), image_ids=ids, method=method)
-    save_scores([snakemake.output.scores], scores[None], method)
+with job(snakemake) as run:
+    ids = load_table(run.input.images)["image_id"].to_numpy()
+    method = run.wildcards.method
+    scores = read_external_scores(run.input.scores, image_ids=ids, method=method)
+    save_scores([run.output.scores], scores[None], method)

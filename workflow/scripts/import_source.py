@@ -12,9 +12,9 @@ from leavekout.runtime.tensors import save_tensors
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake):
+with job(snakemake) as run:
     # A file that is there, or a fetched folder of diffusers' format.
-    fetched = snakemake.input.get("fetched")
-    path = Path(fetched, WEIGHTS_NAME) if fetched else Path(snakemake.params.file)
-    weights = read_weights(path, snakemake.params.model["unet"])
-    save_tensors(Path(snakemake.output.weights), weights, {"published": snakemake.params.file})
+    fetched = run.input.get("fetched")
+    path = Path(fetched, WEIGHTS_NAME) if fetched else Path(run.params.file)
+    weights = read_weights(path, run.params.model["unet"])
+    save_tensors(run.output.weights, weights, {"published": run.params.file})

@@ -12,19 +12,19 @@ from leavekout.runtime.rows import identity_of
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake) as device:
-    file = Path(snakemake.params.file)
+with compute_job(snakemake) as run:
+    file = Path(run.params.file)
     load_npy(file, mmap=True)  # or it is said that there is none
-    folders = Path(snakemake.input.tokenizer), Path(snakemake.input.text_encoder)
-    encoder = TextEncoder.load(*folders, device)
-    captions = load_table(Path(snakemake.input.images))["captions"].tolist()
+    folders = run.input.tokenizer, run.input.text_encoder
+    encoder = TextEncoder.load(*folders, run.device)
+    captions = load_table(run.input.images)["captions"].tolist()
     import_text(
         file,
-        Path(snakemake.output.text),
+        run.output.text,
         lambda texts: encoder(texts).cpu().numpy(),
         captions,
-        identity=identity_of(dict(snakemake.params), file.stat().st_mtime_ns, captions),
-        save_seconds=snakemake.resources.checkpoint_seconds,
+        identity=identity_of(dict(run.params), file.stat().st_mtime_ns, captions),
+        save_seconds=run.resources.checkpoint_seconds,
     )
-    save_npy(Path(snakemake.output.null_text), encoder([""])[0].half().cpu().numpy())
-    save_checksum(Path(snakemake.output.checksum), Path(snakemake.output.text))
+    save_npy(run.output.null_text, encoder([""])[0].half().cpu().numpy())
+    save_checksum(run.output.checksum, run.output.text)

@@ -22,10 +22,9 @@ from snakemake.io import is_flagged
 from snakemake.settings.enums import Quietness, RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
-from leavekout.config.reading import resolve
 from leavekout.errors import InputError
+from leavekout.kinds import costs_of, read_experiment
 from leavekout.planning.bill import PlannedJob, account
-from leavekout.planning.costs import Costs
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIGGERS = frozenset({RerunTrigger.MTIME, RerunTrigger.INPUT, RerunTrigger.PARAMS})
@@ -91,7 +90,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         jobs, config = jobs_of_study(arguments.configfile, arguments.config, arguments.targets)
-        costs = Costs(resolve(config, []))
+        costs = costs_of(read_experiment(config, []))
     except (InputError, WorkflowError) as error:
         sys.exit(str(error))
     print(account(jobs, costs))

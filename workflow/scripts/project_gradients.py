@@ -1,6 +1,5 @@
 """Computes the projected per-sample gradients of the training set for one source model."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.attribution.gradients import GradientProjector, write_gradients
@@ -14,25 +13,21 @@ from leavekout.runtime.rows import identity_of
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake) as device:
-    model = Model(**snakemake.params.model)
-    unet = load_unet(model.unet, snakemake.input.weights, device=device)
-    # A source model is named for its seed; customized models have the base model's projection.
-    number = snakemake.wildcards.model.removeprefix("seed")
-    seed = int(number) if number.isdigit() else 0
+with compute_job(snakemake) as run:
+    model = Model(**run.params.model)
+    unet = load_unet(model.unet, run.input.weights, device=run.device)
+    seed = run.params.model_seed  # a further source model has a projection of its own
     projector = GradientProjector(
-        unet, Gradients(**snakemake.params.gradients), model_seed=seed, device=device
+        unet, Gradients(**run.params.gradients), model_seed=seed, device=run.device
     )
-    data = EncodedData.load(
-        snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
-    )
+    data = EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb)
     write_gradients(
-        Path(snakemake.output.gradients),
+        run.output.gradients,
         unet,
         build_scheduler(model.noise_schedule),
         data,
         projector,
-        batch=snakemake.resources.batch,
-        identity=identity_of(dict(snakemake.params), seed, data.fingerprint, unet),
-        save_seconds=snakemake.resources.checkpoint_seconds,
+        batch=run.resources.batch,
+        identity=identity_of(dict(run.params), seed, data.fingerprint, unet),
+        save_seconds=run.resources.checkpoint_seconds,
     )

@@ -1,45 +1,51 @@
-"""Trains a leave-K-out model: without a query's top K, a random set, a group, or nothing."""
+"""Trains a model without the rows that a policy names, and writes its outcome on queries."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from leavekout.attribution.scores import random_set, read_scores, top_k
-from leavekout.config.experiment import Model, Training
+from leavekout.config.experiment import Model, Sampling, Training
+from leavekout.config.leave_k_out import Evaluation
 from leavekout.data.encoded import EncodedData
-from leavekout.runtime.artifacts import load_npy, save_npy
-from leavekout.runtime.job import compute_job
-from leavekout.training.training import train_from_scratch
+from leavekout.encoders.pretrained import load_vae
+from leavekout.queries.evaluation import evaluate
+from leavekout.queries.loading import load_sets
+from leavekout.removal import Removal, rows_to_remove
+from leavekout.runtime.artifacts import load_npy
+from leavekout.runtime.job import compute_job, label
+from leavekout.runtime.tensors import save_tensors
+from leavekout.training.training import state_beside, train_from_scratch
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake) as device:
-    data = EncodedData.load(
-        snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
-    )
-    k = int(snakemake.wildcards.k)
-    match snakemake.params.removal:
-        case "top":
-            path = Path(snakemake.input.scores)
-            method = snakemake.wildcards.method
-            removed = top_k(read_scores(path, images=data.images, method=method), k)
-        case "random":
-            number, seed = int(snakemake.wildcards.number), snakemake.params.set_seed
-            removed = random_set(data.images, k, number=number, seed=seed)
-        case "group":
-            groups = load_npy(Path(snakemake.input.groups))
-            removed = np.flatnonzero(groups == int(snakemake.wildcards.number))
-        case "none":
-            removed = np.empty(0, np.int64)
-    save_npy(Path(snakemake.output.removed), removed)
-    train_from_scratch(
+with compute_job(snakemake) as run:
+    params, output = run.params, run.output.outcome
+    removal, model = Removal.from_dict(params.removal), Model(**params.model)
+    data = EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb)
+    files = {name: run.input[name] for name in ("scores", "groups") if run.input.get(name)}
+    removed = rows_to_remove(removal, files, images=data.images)
+    unet, notes = train_from_scratch(
         data,
-        Model(**snakemake.params.model),
-        Training(**snakemake.params.training),
+        model,
+        Training(**params.training),
         removed=removed,
-        output=Path(snakemake.output.weights),
-        save_state_seconds=snakemake.resources.checkpoint_seconds,
-        compiled=bool(snakemake.resources.compile),
+        state=state_beside(output),
+        save_state_seconds=run.resources.checkpoint_seconds,
+        compiled=bool(run.resources.compile),
+        what=label(output.parent),
     )
+    outcome = evaluate(
+        unet,
+        load_vae(run.input.vae, run.device),
+        load_sets(run.input, removal.targets, removal.others, removal.related, run.device),
+        load_npy(run.input.null_text),
+        model,
+        Evaluation(**params.evaluation),
+        Sampling(**params.sampling),
+        about=removal.as_dict(),
+        removed=removed,
+        batch=run.resources.batch,
+    )
+    if run.output.get("weights"):
+        save_tensors(run.output.weights, unet.state_dict(), notes)
+    outcome.save(output)
+    state_beside(output).unlink(missing_ok=True)

@@ -1,26 +1,33 @@
 """Generates the queries."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.config.experiment import Model, Sampling
 from leavekout.data.coco import held_out_prompts
-from leavekout.queries.queries import choose_queries, write_queries
+from leavekout.encoders.pretrained import TextEncoder, load_vae
+from leavekout.models.unet import load_unet
+from leavekout.queries.generation import encode_prompts, generate, write_queries
+from leavekout.queries.prompts import choose_queries
+from leavekout.runtime.artifacts import load_npy
 from leavekout.runtime.job import compute_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake) as device:
-    prompts = held_out_prompts(Path(snakemake.input.prompts), Path(snakemake.input.images))
-    write_queries(
-        choose_queries(
-            snakemake.params.test, snakemake.params.tuning, prompts, snakemake.params.seed
-        ),
-        snakemake.input,
-        snakemake.output,
-        Model(**snakemake.params.model),
-        Sampling(**snakemake.params.sampling),
-        device,
-        batch=snakemake.resources.batch,
+with compute_job(snakemake) as run:
+    files, params, model = run.input, run.params, Model(**run.params.model)
+    prompts = held_out_prompts(files.prompts, files.images)
+    table = choose_queries(params.test, params.tuning, prompts, params.seed)
+    encoder = TextEncoder.load(files.tokenizer, files.text_encoder, run.device)
+    text = encode_prompts(encoder, table["prompt"].tolist())
+    latents, pictures = generate(
+        load_unet(model.unet, files.weights, device=run.device),
+        load_vae(files.vae, run.device),
+        text,
+        load_npy(files.null_text),
+        table["noise_seed"].tolist(),
+        Sampling(**params.sampling),
+        model.noise_schedule,
+        batch=run.resources.batch,
     )
+    write_queries(table, latents, text, pictures, run.output)

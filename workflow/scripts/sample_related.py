@@ -1,34 +1,40 @@
 """Generates pictures of prompts that are related to the queries', for the forgetting check."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.config.experiment import Model, Sampling
 from leavekout.data.coco import held_out_prompts
 from leavekout.encoders.features import load_text_encoder
-from leavekout.queries.queries import choose_related, write_queries
-from leavekout.runtime.artifacts import load_table
+from leavekout.encoders.pretrained import TextEncoder, load_vae
+from leavekout.models.unet import load_unet
+from leavekout.queries.generation import encode_prompts, generate, write_queries
+from leavekout.queries.prompts import choose_related
+from leavekout.runtime.artifacts import load_npy, load_table
 from leavekout.runtime.job import compute_job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake) as device:
-    table = load_table(Path(snakemake.input.queries)).set_index("query")
-    prompts = held_out_prompts(Path(snakemake.input.prompts), Path(snakemake.input.train_images))
-    encode = load_text_encoder(Path(snakemake.input.clip), device)
-    write_queries(
-        choose_related(
-            table.loc[snakemake.params.queries],
-            prompts,
-            encode,
-            related=snakemake.params.related,
-            seed=snakemake.params.seed,
-        ),
-        {**snakemake.input, "images": snakemake.input.train_images},
-        snakemake.output,
-        Model(**snakemake.params.model),
-        Sampling(**snakemake.params.sampling),
-        device,
-        batch=snakemake.resources.batch,
+with compute_job(snakemake) as run:
+    files, params, model = run.input, run.params, Model(**run.params.model)
+    queries = load_table(files.queries).set_index("query")
+    table = choose_related(
+        queries.loc[list(params.names)],
+        held_out_prompts(files.prompts, files.train_images),
+        load_text_encoder(files.clip, run.device),
+        names=params.names,
+        seed=params.seed,
     )
+    encoder = TextEncoder.load(files.tokenizer, files.text_encoder, run.device)
+    text = encode_prompts(encoder, table["prompt"].tolist())
+    latents, pictures = generate(
+        load_unet(model.unet, files.weights, device=run.device),
+        load_vae(files.vae, run.device),
+        text,
+        load_npy(files.null_text),
+        table["noise_seed"].tolist(),
+        Sampling(**params.sampling),
+        model.noise_schedule,
+        batch=run.resources.batch,
+    )
+    write_queries(table, latents, text, pictures, run.output)

@@ -1,6 +1,5 @@
 """Computes L(z, θ0) of every training image and flip, once for all queries."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.attribution.sweep import sweep_rows
@@ -12,21 +11,19 @@ from leavekout.runtime.job import compute_job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake) as device:
-    model = Model(**snakemake.params.model)
-    unet = load_unet(model.unet, snakemake.input.weights, device=device)
-    data = EncodedData.load(
-        snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
-    )
+with compute_job(snakemake) as run:
+    model = Model(**run.params.model)
+    unet = load_unet(model.unet, run.input.weights, device=run.device)
+    data = EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb)
     rows = sweep_rows(
-        Path(snakemake.output.losses),
+        run.output.losses,
         unet,
         build_scheduler(model.noise_schedule),
         data,
-        LossSweep(**snakemake.params.losses),
-        batch=snakemake.resources.batch,
-        objective=snakemake.wildcards.objective,
-        settings=dict(snakemake.params),
-        save_seconds=snakemake.resources.checkpoint_seconds,
+        LossSweep(**run.params.losses),
+        batch=run.resources.batch,
+        objective=run.wildcards.objective,
+        settings=dict(run.params),
+        save_seconds=run.resources.checkpoint_seconds,
     )
     rows.finish()

@@ -1,26 +1,29 @@
-"""Trains the source model θ0 on all images (but exemplars, which are no training images)."""
+"""Trains the source model θ0 on all training images."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from leavekout.config.experiment import Model, Training
 from leavekout.data.encoded import EncodedData
-from leavekout.runtime.job import compute_job
-from leavekout.training.training import train_from_scratch
+from leavekout.runtime.job import compute_job, label
+from leavekout.runtime.tensors import save_tensors
+from leavekout.training.training import state_beside, train_from_scratch
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with compute_job(snakemake) as device:
-    data = EncodedData.load(
-        snakemake.input, device=device, room_gb=snakemake.resources.device_data_gb
+with compute_job(snakemake) as run:
+    output = run.output.weights
+    unet, notes = train_from_scratch(
+        EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb),
+        Model(**run.params.model),
+        Training(**run.params.training),
+        removed=np.empty(0, np.int64),
+        state=state_beside(output),
+        save_state_seconds=run.resources.checkpoint_seconds,
+        compiled=bool(run.resources.compile),
+        what=label(output.parent),
     )
-    train_from_scratch(
-        data,
-        Model(**snakemake.params.model),
-        Training(**snakemake.params.training),
-        removed=data.exemplars.numpy(),
-        output=Path(snakemake.output.weights),
-        save_state_seconds=snakemake.resources.checkpoint_seconds,
-        compiled=bool(snakemake.resources.compile),
-    )
+    save_tensors(output, unet.state_dict(), notes)
+    state_beside(output).unlink(missing_ok=True)

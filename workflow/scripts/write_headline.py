@@ -1,21 +1,25 @@
-"""Writes the headline table for a paper."""
+"""Writes the headline tables, for the terminal and for a paper."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from leavekout.report.headline import as_latex, headline
+from leavekout.report.headline import as_latex, as_text, controls, headline, note
 from leavekout.runtime.artifacts import atomic
 from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake):
-    tables = snakemake.input
-    table = headline(*(
-        pd.read_csv(path) for path in (tables.estimates, tables.comparisons, tables.equivalents)
-    ))  # fmt: skip
-    with atomic(Path(snakemake.output[0])) as temporary:
-        temporary.write_text(as_latex(table))
+with job(snakemake) as run:
+    names = ("estimates", "comparisons", "equivalents")
+    tables = {name: pd.read_csv(run.input[name]) for name in names}
+    table, about = headline(**tables), note(tables["estimates"])
+    shown = [
+        (f"Leave-K-out on {run.params.experiment}", table, about),
+        ("Controls, mean over queries and models", controls(tables["estimates"]), ""),
+    ]
+    with atomic(run.output.text) as temporary:
+        temporary.write_text(as_text(shown))
+    with atomic(run.output.latex) as temporary:
+        temporary.write_text(as_latex(table, about))

@@ -16,42 +16,39 @@ from leavekout.runtime.job import job
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake):
-    paths, config = snakemake.input, snakemake.params.config
-    pixels = load_npy(Path(paths.pixels), mmap=True)
-    table = load_table(Path(paths.images))
-    captions = [str(texts[0]) for texts in table["captions"]]
-    prompts = load_table(Path(paths.queries)).set_index("query")["prompt"]
-    scores = map(Path, paths.scores)
-    ranked = ranked_by_query(scores, top=snakemake.params.top, table=table)
-    models = regenerated_by_query(
-        map(Path, [*paths.evaluations, *paths.controls]), snakemake.params.gallery
-    )
-    published = None
-    if config["report"]["published_numbers"]:
-        published = pd.read_csv(paths.published)
+with job(snakemake) as run:
+    paths, params = run.input, run.params
+    pixels = load_npy(paths.pixels, mmap=True)
+    captions = [str(texts[0]) for texts in load_table(paths.images)["captions"]]
+    prompts = load_table(paths.queries).set_index("query")["prompt"]
+    ranked = ranked_by_query(paths.scores, images=len(pixels), top=params.top)
+    models = regenerated_by_query(paths.outcomes, params.gallery)
+    tables = {name: pd.read_csv(paths[name]) for name in TABLES}
+    if paths.get("unions"):
+        tables["unions"] = pd.read_csv(paths.unions)
+    published = params.config["report"]["published_numbers"]
     page = render(
-        Path(paths.template),
+        paths.template,
         document(
-            {name: pd.read_csv(paths[name]) for name in TABLES},
-            config,
-            figures={Path(p).stem: gallery.figure_address(Path(p)) for p in paths.figures},
+            tables,
+            params.config,
+            figures={path.stem: gallery.figure_address(path) for path in paths.figures},
             gallery=[
                 gallery.QueryPictures(
                     query,
                     str(prompts[query]),
-                    gallery.picture(load_image(Path(picture))),
+                    gallery.picture(load_image(picture)),
                     gallery.attributed_rows(ranked[query], pixels, captions),
                     gallery.regenerated_rows(models[query]),
                 )
-                for query, picture in zip(snakemake.params.gallery, paths.pictures, strict=True)
+                for query, picture in zip(params.gallery, paths.pictures, strict=True)
             ],
             large=pixels.shape[1] > gallery.SMALL,
-            versions=provenance.versions_of(Path(snakemake.params.logs)),
-            costs=provenance.costs_of(Path(snakemake.params.benchmarks)),
-            published=published,
-            paper=yaml.safe_load(Path(paths.paper).read_text()),
+            versions=provenance.versions_of(Path(params.logs)),
+            costs=provenance.costs_of(Path(params.benchmarks)),
+            published=pd.read_csv(paths.published) if published else None,
+            paper=yaml.safe_load(paths.paper.read_text()),
         ),
     )
-    with atomic(Path(snakemake.output[0])) as temporary:
+    with atomic(run.output[0]) as temporary:
         temporary.write_text(page)

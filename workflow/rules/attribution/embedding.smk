@@ -21,12 +21,11 @@ rule encode_features:
     conda:
         CONDA
     resources:
-        **ask(COSTS.features()),
+        **resources_for(EXPECTED.features()),
         batch=HARDWARE["encode_batch"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
         flips=2 if DATASET["flips"] else 1,
-        version=1,
     script:
         "../../scripts/encode_features.py"
 
@@ -45,7 +44,6 @@ rule import_mapper:
         CONDA
     params:
         file=lambda wildcards: MAPPERS[wildcards.method],
-        version=1,
     script:
         "../../scripts/import_mapper.py"
 
@@ -76,9 +74,8 @@ rule attribute_by_embedding:
     conda:
         CONDA
     resources:
-        **ask(COSTS.similarity(len(QUERIES))),
+        **resources_for(EXPECTED.similarity(len(QUERIES))),
     params:
         features=lambda wildcards: EMBEDDINGS[wildcards.method]["features"],
-        version=1,
     script:
         "../../scripts/attribute_by_embedding.py"

@@ -21,7 +21,5 @@ rule import_scores:
     localrule: True
     conda:
         CONDA
-    params:
-        version=1,
     script:
         "../../scripts/import_scores.py"

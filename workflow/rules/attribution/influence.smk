@@ -22,12 +22,13 @@ rule project_gradients:
     conda:
         CONDA
     resources:
-        **ask(lambda wildcards: COSTS.projection(wildcards.gradients)),
+        **resources_for(lambda wildcards: EXPECTED.projection(wildcards.gradients)),
         batch=HARDWARE["per_sample_batch"],
         device_data_gb=HARDWARE["device_data_gb"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
         model=config["model"],
+        model_seed=lambda wildcards: projection_seed(wildcards.model),
         gradients=lambda wildcards: GRADIENTS[wildcards.gradients],
         version=2,
     script:
@@ -36,9 +37,7 @@ rule project_gradients:
 
 rule attribute_by_influence:
     input:
-        queries="<results>/queries/queries.parquet",
-        query_latents="<results>/queries/latents.npy",
-        query_text="<results>/queries/text.npy",
+        **QUERY_FILES,
         weights=lambda wildcards: [
             weights_of(f"seed{seed}") for seed in INFLUENCE[wildcards.method]["source_seeds"]
         ],
@@ -54,13 +53,13 @@ rule attribute_by_influence:
     benchmark:
         "<benchmarks>/attribution/{method}.tsv"
     wildcard_constraints:
-        method=one_of([] if MODELS else INFLUENCE),  # of customized models see below
+        method=one_of(INFLUENCE),
     group:
         batched("scores")
     conda:
         CONDA
     resources:
-        **ask(lambda wildcards: COSTS.influence(wildcards.method)),
+        **resources_for(lambda wildcards: EXPECTED.influence(wildcards.method)),
         batch=HARDWARE["gradient_batch"],
     params:
         names=QUERIES,
@@ -70,38 +69,3 @@ rule attribute_by_influence:
         version=2,
     script:
         "../../scripts/attribute_by_influence.py"
-
-
-if MODELS:  # each has gradients of its own, and scores its own queries
-
-    use rule attribute_by_influence as attribute_customized_by_influence with:
-        input:
-            images=ancient("<results>/data/images.parquet"),
-            queries="<results>/queries/queries.parquet",
-            query_latents="<results>/queries/latents.npy",
-            query_text="<results>/queries/text.npy",
-            weights=lambda wildcards: weights_of(wildcards.model),
-            gradients=lambda wildcards: [
-                "<results>/gradients/{gradients}/{model}.npy".format(
-                    model=wildcards.model, **INFLUENCE[wildcards.method]
-                )
-            ],
-        output:
-            scores=collect(
-                "<results>/attribution/{{method}}/{{model}}-{number}.npy",
-                number=TEST_NUMBERS + TUNING_NUMBERS,
-            ),
-        log:
-            "<logs>/attribution/{method}/{model}.log",
-        benchmark:
-            "<benchmarks>/attribution/{method}/{model}.tsv"
-        wildcard_constraints:
-            method=one_of(INFLUENCE),
-        params:
-            names=lambda wildcards: [
-                f"{wildcards.model}-{number}" for number in TEST_NUMBERS + TUNING_NUMBERS
-            ],
-            model=config["model"],
-            influence=lambda wildcards: INFLUENCE[wildcards.method],
-            gradients=lambda wildcards: GRADIENTS[INFLUENCE[wildcards.method]["gradients"]],
-            version=2,

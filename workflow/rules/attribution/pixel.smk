@@ -11,13 +11,12 @@ rule attribute_by_pixels:
         "<logs>/attribution/pixel.log",
     benchmark:
         "<benchmarks>/attribution/pixel.tsv"
-    localrule: SMALL
+    localrule: STUDY_IS_SMALL
     conda:
         CONDA
     resources:
-        **ask(COSTS.similarity(len(QUERIES)), gpu=False),
+        **resources_for(EXPECTED.similarity(len(QUERIES)), gpu=False),
     params:
         flips=DATASET["flips"],
-        version=1,
     script:
         "../../scripts/attribute_by_pixels.py"

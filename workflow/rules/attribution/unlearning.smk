@@ -11,16 +11,13 @@ CURVATURE_OF = {
     }.get((variant["step"], variant["curvature"]), [])
     for name, variant in UNLEARNING.items()
 }
-# N of eq. 5, where the base model was trained on more than the pool.
-TRAINED_ON = {"trained_on": CUSTOMIZED["trained_on"] or DATASET["images"]} if MODELS else {}
 
 
 rule attribute_by_unlearning:
     input:
         **SCORED,
+        **{name: path for name, path in QUERY_FILES.items() if name != "query_text"},
         weights=lambda wildcards: weights_of(model_of(wildcards.query)),
-        queries="<results>/queries/queries.parquet",
-        query_latents="<results>/queries/latents.npy",
         query_text=lambda wildcards: query_text_of(wildcards.method),
         source_losses=lambda wildcards: (
             "<results>/losses/{model}/{objective}.npy".format(
@@ -41,17 +38,16 @@ rule attribute_by_unlearning:
     conda:
         CONDA
     resources:
-        **ask(lambda wildcards: COSTS.unlearning(wildcards.method)),
+        **resources_for(lambda wildcards: EXPECTED.unlearning(wildcards.method)),
         batch=HARDWARE["forward_batch"],
         gradient_batch=HARDWARE["gradient_batch"],
         device_data_gb=HARDWARE["device_data_gb"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
-        **TRAINED_ON,
+        trained_on=TRAINED_ON,
         model=config["model"],
         losses=config["losses"],
         unlearning=lambda wildcards: unlearning_settings(wildcards.method),
         box=lambda wildcards: UNLEARNING[wildcards.method]["boxes"].get(wildcards.query),
-        version=1,
     script:
         "../../scripts/attribute_by_unlearning.py"

@@ -19,7 +19,7 @@ from leavekout.data.encoded import EncodedData
 from leavekout.models.loss import ddpm_loss
 from leavekout.models.unet import select_weights
 from leavekout.noise import Domain, normal, scale_to, words
-from leavekout.queries.queries import Queries
+from leavekout.queries.loading import Queries
 from leavekout.runtime.job import progress
 from leavekout.runtime.precision import arithmetic
 from leavekout.runtime.rows import write_rows

@@ -1,13 +1,11 @@
-"""The method contract: what a score file must be, and the removal sets made from it."""
+"""The method contract: what a score file must be, and its K best."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from leavekout.errors import InputError
-from leavekout.noise import Domain, words
 from leavekout.runtime.artifacts import load_npy, load_table, save_npy
 
 
@@ -89,12 +87,3 @@ def tied_at(scores: np.ndarray, k: int) -> int:
     """How many images were left in, though they have the same score as one of the top K."""
     last = scores[top_k(scores, k)[-1]]
     return int((scores == last).sum() - (scores[top_k(scores, k)] == last).sum())
-
-
-def random_set(images: int, k: int, *, number: int, seed: int) -> np.ndarray:
-    """K rows drawn uniformly: int64 [K].
-
-    Sets of one number are nested in K, so a curve over K follows growing sets.
-    """
-    order = words(seed, Domain.REMOVAL, torch.arange(images), number)
-    return torch.argsort((order[0] << 31) | (order[1] >> 1), stable=True)[:k].numpy()

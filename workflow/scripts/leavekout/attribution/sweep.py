@@ -36,7 +36,8 @@ def training_loss_parts(
     """Yields L(z, θ) of b rows at a time, float64 [b, F], from row `first` to the last.
 
     The mean over strided timesteps and the first `captions` captions. The noise is keyed to
-    (image id, flip, timestep), so it is the same for every θ, and for every caption of an image.
+    (image id, flip, caption, timestep), so it is the same for every θ, and nothing else: five
+    captions bring five draws of noise.
 
     Args:
         batch: forward passes at a time.
@@ -51,10 +52,8 @@ def training_loss_parts(
     def chunks() -> Iterator[tuple[Tensor, ...]]:
         for start in range(first, data.images, chunk):
             rows = torch.arange(start, min(start + chunk, data.images))
-            ids = data.image_ids[rows].to(device).repeat_interleave(len(t))
-            identity = (ids, flip.repeat(len(rows)), t.repeat(len(rows)))
-            noise = normal(config.seed, Domain.SWEEP, *identity, shape=data.latent_shape)
-            noise = noise.unflatten(0, (len(rows), len(t)))  # [b, M, 4, h, w]
+            ids = data.image_ids[rows].to(device)
+            noise = sweep_noise(config.seed, ids, flip, t, captions, data.latent_shape)
             yield rows, data.latents[(rows,)], data.text[rows[:, None], caption[None]], noise
 
     with shared_text(unet) as keys_and_values:
@@ -73,12 +72,30 @@ def training_loss_parts(
                         scheduler,
                         x0.flatten(0, 1),
                         t[passes].repeat(len(x0)),
-                        noise[image[texts], passes].flatten(0, 1).to(x0),
+                        noise[texts, passes].flatten(0, 1).to(x0),
                         shared[texts],
                         objective=objective,
                     )
                     sums.index_put_(at, losses.double().view_as(at[0]), accumulate=True)
             yield sums / (len(timesteps) * captions)
+
+
+def sweep_noise(
+    seed: int, ids: Tensor, flip: Tensor, t: Tensor, captions: int, shape: tuple[int, ...]
+) -> Tensor:
+    """The noise of a sweep: [b·C, M, *shape], a draw for each image, caption, flip and timestep.
+
+    Args:
+        ids: int64 [b], of images; flip, t: int64 [M], of the passes of one caption.
+    """
+    passes, each = len(t), captions * len(t)
+    caption = torch.arange(captions, device=t.device).repeat_interleave(passes)  # [C·M]
+    # Flip and caption share a word of the key; the first caption's noise is keyed by the flip.
+    variant = flip.repeat(captions) | (caption << 1)
+    images = len(ids)
+    keys = (ids.repeat_interleave(each), variant.repeat(images), t.repeat(captions * images))
+    noise = normal(seed, Domain.SWEEP, *keys, shape=shape)
+    return noise.unflatten(0, (images * captions, passes))
 
 
 def training_losses(*arguments: Any, **options: Any) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from leavekout.models.loss import ddpm_loss
 from leavekout.models.shared_text import shared_text
 from leavekout.models.unet import build_scheduler, load_unet, select_weights
 from leavekout.noise import Domain, normal, scale_to, words
-from leavekout.queries.queries import Queries
+from leavekout.queries.loading import Queries
 from leavekout.runtime.tensors import load_tensors
 
 
@@ -164,7 +163,7 @@ def latent_mask(box: Box, size: Sequence[int]) -> Tensor:
 
 
 def unlearned_unet(
-    files: Mapping[str, Any],
+    files: Any,
     model: Model,
     config: Unlearning,
     *,
@@ -177,22 +176,17 @@ def unlearned_unet(
     """The U-Net at θ_−ẑ, from the source model's weights and a query's name.
 
     Args:
-        files: paths of `weights` (or several, as in `load_unet`), `queries`, `query_latents`,
+        files: paths of `weights` (or several, as in `load_unet`), `query_table`, `query_latents`,
             `query_text`, and of `fisher` where `config` needs a curvature.
     """
-    paths = {
-        "queries": files["queries"],
-        "latents": files["query_latents"],
-        "text": files["query_text"],
-    }
-    one = Queries.load(paths, [query], device)
+    one = Queries.load(files, [query], device)
     unet = load_unet(model.unet, files["weights"], device=device)
     curvature = files.get("fisher")
     unlearn(
         unet,
         build_scheduler(model.noise_schedule),
         select_weights(unet, config.weights),
-        load_tensors(Path(curvature))[0] if curvature else None,
+        load_tensors(curvature)[0] if curvature else None,
         one.latents[0],
         one.text[0],
         config,

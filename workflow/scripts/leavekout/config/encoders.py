@@ -8,79 +8,154 @@ from leavekout.config.fields import Fraction, Name, Positive, PositiveFloat, Sec
 
 
 class VaeTraining(Section):
-    """A small `diffusers.AutoencoderKL` trained on the training images."""
+    """A small `diffusers.AutoencoderKL`, trained on the training images with AdamW."""
 
     channels: list[Positive]
+    """Channels of each level. With n levels, a side of a latent is 2^(n-1) times smaller than a
+    side of its image."""
     latent_channels: Positive
+    """Channels of a latent."""
     norm_groups: Positive
+    """Groups of the group norms."""
     epochs: Positive
+    """Epochs of the training."""
     batch_size: Positive
+    """Images of a batch."""
     learning_rate: PositiveFloat
+    """Learning rate at the start. It falls to zero along a cosine."""
     kl_weight: Annotated[float, Field(ge=0)]
+    """Weight of the KL term against the squared error."""
     seed: Seed
+    """Seed of the training."""
 
 
 class ClipTraining(Section):
-    """A small open_clip model trained on the image-caption pairs."""
+    """A small open_clip model, trained on pairs of image and caption with AdamW."""
 
     width: Positive
+    """Width of both towers. It is also the width of the text states, so
+    `model.unet.cross_attention_dim` has to be equal to it."""
     layers: Positive
+    """Layers of each tower."""
     heads: Positive
+    """Attention heads of each tower."""
     patch_size: Positive
+    """Pixels of a patch's side."""
     context_length: Positive
+    """Tokens of a caption."""
     epochs: Positive
+    """Epochs of the training."""
     batch_size: Positive
+    """Image-caption pairs of a batch."""
     learning_rate: PositiveFloat
+    """Learning rate at the start. It falls to zero along a cosine."""
     seed: Seed
+    """Seed of the training."""
 
 
 class DinoTraining(Section):
-    """A small vision transformer trained on the training images by self-distillation."""
+    """A small vision transformer, trained on the images by self-distillation with AdamW."""
 
     width: Positive
+    """Width of the vision transformer."""
     layers: Positive
+    """Layers of the vision transformer."""
     heads: Positive
+    """Attention heads of the vision transformer."""
     patch_size: Positive
+    """Pixels of a patch's side."""
     prototypes: Positive
+    """Outputs of DINO's projection head."""
     epochs: Positive
+    """Epochs of the training."""
     batch_size: Positive
+    """Images of a batch."""
     learning_rate: PositiveFloat
+    """Highest learning rate of PyTorch's one-cycle schedule, in which a tenth of the steps warm
+    up."""
     teacher_momentum: Fraction
+    """Share of itself that the teacher keeps in a step, at the start. It rises to 1 along a
+    cosine."""
     seed: Seed
+    """Seed of the training."""
 
 
 class TrainedEncoders(Section):
-    """Encoders trained here, from scratch, on the experiment's own images."""
+    """Encoders that are trained here, from scratch, on the training images."""
 
     source: Literal["train"]
+    """Selects this kind of section."""
     vae: VaeTraining
+    """The VAE."""
     clip: ClipTraining
+    """CLIP, whose text tower is the text encoder."""
     dino: DinoTraining
+    """DINO."""
+
+    def names(self) -> set[str]:
+        """The image encoders that embeddings and measures may name."""
+        return {"clip", "dino"}
 
 
 class HubFolder(Section):
-    """A folder of a model repository, at one revision."""
+    """The section names a folder of a model repository, at one revision."""
 
     repo: str
+    """Name of the repository, or a local folder of the same layout."""
     revision: str
+    """Revision of the repository. It has no meaning for a local folder."""
     folder: str = ""
+    """Folder within the repository, if the model is not the whole repository."""
 
 
 class FetchedEncoders(Section):
-    """Published encoders, fetched once."""
+    """Published encoders, downloaded once.
+
+    Only safetensors weights are taken. They are checked against the hub's checksums.
+    """
 
     source: Literal["fetch"]
+    """Selects this kind of section."""
     endpoint: str | None = None
+    """Address of a hub other than the public one."""
     vae: HubFolder
+    """The VAE, in the format of diffusers."""
     text_encoder: HubFolder
+    """The text encoder, in the format of transformers."""
     tokenizer: HubFolder
+    """The tokenizer, in the format of transformers."""
     clip: HubFolder
+    """The CLIP model, in the format of open_clip."""
     more: dict[Name, HubFolder] = {}
+    """Further encoders by name, for `embeddings`."""
+
+    def names(self) -> set[str]:
+        """The image encoders that embeddings and measures may name."""
+        return {"clip", *self.more}
 
 
 class Published(Section):
-    """Artifacts that others published, in place of what would be trained or encoded here."""
+    """Artifacts that others published, in place of what would be trained or encoded here.
+
+    The paper's files are a data set of the Hugging Face Hub. This command downloads it:
+
+    `hf download sywang/AttributeByUnlearning --repo-type dataset --include 'mscoco/*'`
+
+    Unpacked with `7z x`, it gives the three files.
+
+    A source model that was not trained here shares neither initial weights nor random stream with
+    the retrainings. What retrainings without removal (K = 0) lose is then the whole noise floor,
+    and `random` is the control to compare with.
+    """
 
     source_model: str | HubFolder | None = None
+    """Weights of the U-Net, used in place of a source model that is trained here. It is a file
+    (safetensors, or a PyTorch file of tensors alone) or a section for a model in the format of
+    diffusers."""
     latents: str | None = None
+    """File with an array [F·N, 4, h, w], all images and then all flips, used in place of encoding.
+    Rows spread over it are compared with what the `encoders` compute, so another order or scale is
+    refused."""
     text: str | None = None
+    """File with an array [N, C, T, E] of text states, used in place of encoding. It is checked as
+    `latents` are."""

@@ -1,12 +1,12 @@
 """The typed configuration of an experiment: one class for each section of `config/*.yaml`.
 
-Encoders stand in `schema_encoders.py`, attribution methods in `schema_methods.py`.
-
-`config/schema.json` is generated from these classes (`python -m leavekout.experiment`),
-and `config/README.md` explains every key. Unknown keys are refused.
+Sections on encoders are in `encoders.py`, those on attribution methods in `methods.py`. A docstring
+below each field explains its key, and `document.py` makes `config/README.md` of all of them.
+Unknown keys are refused.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,70 +21,93 @@ from leavekout.config.fields import (
     Section,
     Seed,
 )
+from leavekout.config.hardware import Hardware
 from leavekout.config.methods import (
-    Customized,
     Embedding,
-    Forgetting,
     Gradients,
     Influence,
-    Oracle,
     Unlearning,
 )
-
-
-class Archive(Section):
-    """A zip archive to fetch and unpack below `dataset.root`."""
-
-    url: str
-    mirrors: list[str] = []
-    md5: str
 
 
 class Dataset(Section):
     """Images and captions in COCO's folder and annotation format."""
 
-    source: Literal["digits", "digits_custom", "archives", "folder"]
     root: str
-    archives: list[Archive] = []
+    """Folder of the raw data. Several experiments may share it."""
     train_images: str
+    """Folder of the training images, relative to `root`."""
     train_annotations: str
+    """Captions of the training images (COCO's `captions_*.json`), relative to `root`."""
     prompt_annotations: str | None = None
+    """Captions that queries are sampled from, relative to `root`. A caption that is also a training
+    caption is left out. `null` where queries have prompts of their own."""
     images: Positive
+    """N, the number of training images. With it, a K that is too large is found before images are
+    read. It is checked when they are read."""
     image_size: Positive
+    """Pixels of an image's side after a centre crop."""
     captions: Positive
+    """Captions used of each image, the first by annotation id."""
     flips: bool
+    """Whether training mirrors half of the images. If so, every method scores an image and its
+    mirror image and keeps the maximum."""
 
 
 class NoiseSchedule(Section):
     """The forward process of DDPM."""
 
     timesteps: Positive
+    """Number of timesteps."""
     beta_schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2"]
+    """How β changes over the timesteps, by its name in diffusers."""
     beta_start: PositiveFloat
+    """β of the first timestep."""
     beta_end: PositiveFloat
+    """β of the last timestep."""
 
 
 class Model(Section):
-    """The diffusion model: `unet` goes to `diffusers.UNet2DConditionModel` as it stands."""
+    """A U-Net of diffusers and its noise schedule."""
 
     unet: dict[str, object]
+    """Arguments of `diffusers.UNet2DConditionModel`, passed unchanged."""
     noise_schedule: NoiseSchedule
+    """How noise is added to latents."""
 
 
 class Training(Section):
-    """How the source model and every leave-K-out model are trained."""
+    """All models are trained with AdamW, without EMA.
+
+    An experiment that retrains nothing and has a `published.source_model` needs no such section.
+    """
 
     seed: Seed
+    """Seed of the initial weights and of the stream of images, timesteps and noise. All retrainings
+    share it except those of `retrain_seeds`."""
     epochs: Positive
+    """Epochs of a training without removal."""
     batch_size: Positive
+    """Images of a batch."""
     learning_rate: PositiveFloat
+    """Learning rate after the warm-up."""
     learning_rate_schedule: Literal["constant", "cosine"]
+    """Learning rate after the warm-up: `constant`, or falling to zero along a `cosine`."""
     warmup_steps: Annotated[int, Field(ge=0)]
+    """Steps in which the learning rate rises linearly."""
     weight_decay: Annotated[float, Field(ge=0)]
+    """Weight decay of AdamW."""
     gradient_clip: PositiveFloat | None
+    """Largest norm of the gradient, or `null` for no limit."""
     caption_dropout: Fraction
+    """Share of samples that are shown without caption, for classifier-free guidance."""
     precision: Precision
+    """`tf32` computes as `float32` does, but matrix products in TF32, on GPUs that have it.
+    `bfloat16` is autocast: weights and optimizer stay in float32."""
     when_removing: Literal["keep_steps", "keep_epochs"]
+    """`keep_steps`: leave-K-out models train for as many steps as the source model. `keep_epochs`
+    (the paper's): every kept image is seen `epochs` times on average, so there are fewer steps as K
+    grows. This matters at the far end of the random curve."""
 
     def steps(self, images: int, removed: int) -> int:
         """Optimizer steps of one training without `removed` of `images`.
@@ -98,147 +121,162 @@ class Training(Section):
 
 
 class Sampling(Section):
-    """How pictures are generated."""
+    """The sampler that all models use."""
 
     sampler: Literal["ddpm", "ddim"]
+    """Sampler. `ddim` adds no noise."""
     steps: Positive
+    """Steps of the sampler."""
     guidance: Annotated[float, Field(ge=0)]
+    """Scale of classifier-free guidance; 1 for none."""
     clip_x0: PositiveFloat | None
+    """Predicted clean latents are clamped to ± this value; `null` for no clamp."""
 
 
-class Queries(Section):
-    """The generated pictures that are attributed."""
+class QuerySection(Section):
+    """Numbers of queries."""
 
     test: Positive
+    """Number of queries that the results are about: `q000`, `q001`, …"""
     tuning: Annotated[int, Field(ge=0)]
+    """Number of further queries, `t000`, …, that only choose hyperparameters."""
     seed: Seed
+    """Seed that draws prompts (without replacement) and noise seeds."""
 
 
 class Fisher(Section):
-    """The diagonal Fisher estimate."""
+    """The estimate of the diagonal Fisher information: an average over per-sample gradients."""
 
     samples: Positive
+    """Number of per-sample gradients that are averaged. Images come in shuffled epochs, each with
+    one timestep and one noise."""
     seed: Seed
+    """Seed of these draws."""
     precision: Precision = "float32"
+    """Precision, as under `training`. It is also the precision of EK-FAC."""
 
 
 class LossSweep(Section):
-    """The losses over all training images behind eq. 6."""
+    """The losses over all training images, before and after unlearning (eq. 6).
+
+    A score is the difference of the two.
+    """
 
     timestep_stride: Positive
+    """The losses are computed at timesteps 0, stride, 2·stride, …"""
     captions: Positive
+    """Captions of each image that are averaged over, at most `dataset.captions`."""
     seed: Seed
+    """Seed of the noise, which is keyed to image, flip, caption and timestep."""
     precision: Precision = "float32"
-
-
-class KRange(Section):
-    """Values of K from `start` up to and including at most `stop`."""
-
-    start: Positive
-    stop: Positive
-    step: Positive
-
-
-class RandomSets(Section):
-    """The random control: nested uniform sets, shared by all queries."""
-
-    sets: Positive
-    seed: Seed
-    k: Annotated[list[Positive], Distinct]
-    k_range: KRange | None = None
-    half_size_sets: Annotated[int, Field(ge=0)] = 0
-
-    def sizes(self) -> list[int]:
-        """All values of K named here, ascending, each once."""
-        sweep = self.k_range
-        more = range(sweep.start, sweep.stop + 1, sweep.step) if sweep else ()
-        return sorted({*self.k, *more})
-
-
-class Counterfactual(Section):
-    """Which leave-K-out models are trained."""
-
-    k: Annotated[list[Positive], Field(min_length=1), Distinct]
-    random: RandomSets
-    retrain_seeds: Annotated[list[Seed], Distinct]
-    keep_models: bool
+    """Precision, as under `training`, of the sweeps before and after unlearning alike, because a
+    score is their difference ([effect of each precision on the
+    ranking](../docs/performance.md#which-precision-a-sweep-may-have))."""
 
 
 class Tuning(Section):
-    """Variants compared on the tuning queries, which no reported number uses."""
+    """Methods are compared on the tuning queries, which no reported number uses.
+
+    `snakemake tuning` compares them and writes `tables/tuning.csv`.
+    """
 
     methods: Annotated[list[Name], Field(min_length=1), Distinct]
+    """Methods that are compared."""
     k: Annotated[list[Positive], Distinct]
-
-
-class Evaluation(Section):
-    """The measures ΔL, MSE and CLIP."""
-
-    timestep_stride: Positive
-    seed: Seed
+    """Numbers of images that are removed; `[]` where nothing is."""
 
 
 class Report(Section):
-    """What the figures and the report show."""
+    """Settings of the figures and of the report."""
 
     top_images: Positive
+    """Attributed images shown for each query and method."""
     bootstrap_resamples: Positive
+    """Resamples of queries and models behind every interval. A test draws as many sign flips where
+    it cannot try all."""
     gallery_queries: Positive = 12
+    """Queries whose pictures are in `report.html`. All queries have files of their own."""
     published_numbers: bool = False
-
-
-class Estimates(Section):
-    """What a job is expected to take, until jobs have run."""
-
-    parameters: Positive
-    training_per_second: PositiveFloat
-    forward_per_second: PositiveFloat
-    gradients_per_second: PositiveFloat
-    encoding_per_second: PositiveFloat
-
-
-class Hardware(Section):
-    """Speed only: none of these values is seen by Snakemake's triggers."""
-
-    gpus: Annotated[int, Field(ge=0, le=1)]
-    training_threads: Positive
-    compile: bool = False
-    forward_batch: Positive
-    encode_batch: Positive
-    gradient_batch: Positive
-    per_sample_batch: Positive
-    device_data_gb: Annotated[int, Field(ge=0)]
-    checkpoint_seconds: Positive
-    longest_minutes: Positive | None = None
-    estimates: Estimates
+    """Whether the report shows the papers' numbers beside ours. They are for COCO."""
 
 
 class Experiment(Section):
-    """A whole experiment."""
+    """What all kinds of experiment have.
+
+    The first paragraph below each key is the key's heading in the README.
+    """
+
+    kind: ClassVar[str]  # the folder of the kind's rules
 
     experiment: Name
+    """Name of the experiment.
+
+    Results go to `results/<experiment>/`.
+    """
     dataset: Dataset
+    """Training images and their captions."""
     encoders: Annotated[TrainedEncoders | FetchedEncoders, Field(discriminator="source")]
+    """The frozen VAE, text encoder and CLIP.
+
+    `source` selects one of two kinds of section.
+    """
     published: Published = Published()
+    """Artifacts of others in place of ours."""
     model: Model
+    """The diffusion model."""
     training: Training | None = None
+    """Training of the source model and of every leave-K-out model."""
     sampling: Sampling
-    queries: Queries
+    """How pictures are generated."""
+    queries: QuerySection
+    """The generated pictures that are attributed."""
     fisher: Fisher
+    """The diagonal Fisher information at the source model."""
     losses: LossSweep
-    unlearning: dict[Name, Unlearning] = {}
+    """The sweep over all training images behind attribution by unlearning."""
+    unlearning: Mapping[Name, Unlearning] = {}
+    """Variants of attribution by unlearning."""
     embeddings: dict[Name, Embedding] = {}
+    """Attribution by similarity of features."""
     gradients: dict[Name, Gradients] = {}
+    """Projected per-sample gradients, shared by `influence` methods."""
     influence: dict[Name, Influence] = {}
+    """Scores from projected gradients."""
     external: dict[Name, str] = {}
+    """Scores that were computed elsewhere.
+
+    Each entry is a method: its key is the method's name, and its value is a folder. The folder has
+    a file for each query. `q000.npy` has one float for each image in the order of
+    `data/images.parquet`. `q000.parquet` has the columns `image_id` and `score`, in any order.
+    The target `queries` makes the queries to compute them for.
+    """
     extra_rules: list[str] = []
+    """Rule files outside the repository that are included, too.
+
+    See [how to add a baseline](../docs/adding-a-baseline.md).
+    """
     extra: dict[str, Any] = {}
+    """Settings of your own for added baselines.
+
+    Rules and scripts read them as `config["extra"]`
+    ([how to add a baseline](../docs/adding-a-baseline.md)).
+    """
     methods: Annotated[list[Name], Field(min_length=1), Distinct]
-    counterfactual: Counterfactual | None = None
-    customized: Customized | None = None
+    """Names of the methods under test.
+
+    They are entries of `unlearning`, `embeddings`, `influence` and `external`, `oracle`, and every
+    method that has a rule file in `workflow/rules/attribution/` or among `extra_rules`. The random
+    control is always included.
+    """
     tuning: Tuning | None = None
-    forgetting: Forgetting | None = None
-    oracle: Oracle | None = None
-    evaluation: Evaluation | None = None
+    """Hyperparameters compared on queries of their own."""
     report: Report
+    """What the figures and the report show."""
     hardware: Hardware
+    """Speed alone."""
+
+    def query_names(self) -> list[str]:
+        """The names of all queries, test queries first; another kind may have other names."""
+        return [f"q{i:03d}" for i in range(self.queries.test)] + [
+            f"t{i:03d}" for i in range(self.queries.tuning)
+        ]

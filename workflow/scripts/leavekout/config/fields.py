@@ -29,6 +29,9 @@ Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 class Section(BaseModel):
-    """A section of the configuration; a key it does not know is an error."""
+    """A section of the configuration; a key that it does not know is an error.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    `config/README.md` is made of the docstrings of sections and of their fields.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

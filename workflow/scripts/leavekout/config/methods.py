@@ -20,94 +20,103 @@ from leavekout.config.fields import (
 
 
 class Unlearning(Section):
-    """One variant of attribution by unlearning."""
+    """A variant of attribution by unlearning. It is a method, named by its key.
+
+    **Fisher entries near zero** belong to weights that the training data hardly uses. Without
+    damping, eq. 5 moves these weights without bound, because the query's gradient falls only with
+    the square root of its own square. With `damping`, no entry is divided by less than λ times the
+    mean entry. The damping is relative, so a λ means the same for models of any size. `damping: 0`
+    is the published code's division. It is refused if an entry is exactly zero.
+    """
 
     weights: WeightSubset
+    """The weights that are unlearned."""
     objective: Objective = "loss"
+    """What the step's gradient and the scores are of. `squared_output` puts ‖ε_θ‖² in the place of
+    the loss. F remains that of the loss."""
     step: Literal["newton", "gradient_ascent"]
+    """`newton`: θ ← θ + (α/N) F⁻¹ ∇L(ẑ, θ), eq. 5 of the paper. `gradient_ascent`: θ ← θ + α
+    ∇L(ẑ, θ)."""
     curvature: Literal["diagonal", "ekfac"] = "diagonal"
+    """F of Newton steps. `diagonal`: the diagonal Fisher information. `ekfac`: EK-FAC (AbU+), which
+    needs `cross_attention_kv`, as it is for linear layers without bias."""
     step_size: PositiveFloat
+    """α."""
     steps: Positive
+    """Number of steps."""
     damping: Annotated[float, Field(ge=0)] = 0.0
+    """λ of Newton steps. The step divides by F + λ · mean(F). The mean is over all entries of the
+    subset, with `ekfac` over a layer's eigenvalues."""
     gradient_samples: Positive
+    """Draws of (timestep, noise) over which a query's gradient is averaged."""
     seed: Seed
+    """Seed of these draws."""
     boxes: dict[QueryName, Box] = {}
-    without_token: bool = False
+    """Spatially localized attribution: for some queries, the part of the picture to unlearn,
+    `[left, top, right, bottom]` as fractions of its size, for example `boxes: { q003: [0, 0, 0.5,
+    1] }`."""
 
 
 class Embedding(Section):
-    """Attribution by similarity of an encoder's features."""
+    """Attribution by similarity of an encoder's features. It is a method, named by its key.
+
+    A score is the cosine similarity between the features of the query and of a training image.
+    """
 
     encoder: Name
+    """`clip`, or another of the `encoders`: a model folder of open_clip, timm or transformers, with
+    the preprocessing that the folder defines. The feature of a vision transformer is the final
+    class token."""
     features: Literal["image", "text"]
+    """`image`: the better score of an image and its flip. `text` (of `clip` only): the prompt is
+    compared with captions, and the score is the average over an image's captions."""
     mapper: str | None = None
+    """File with a linear layer, which is safetensors or a PyTorch file of tensors alone. The layer
+    is applied to features of unit length (CLIP and DINO of *Attribution by Customization*)."""
 
 
 class Gradients(Section):
-    """Projected per-sample gradients of the training set, shared by influence methods."""
+    """Projected per-sample gradients of the training images.
+
+    They are computed once. Entries of `influence` refer to them by their key.
+    """
 
     objective: Objective
+    """What the gradients are of, as under `unlearning`."""
     weights: WeightSubset
+    """The weights that gradients are taken of, as under `unlearning`."""
     timesteps: Literal["random", "uniform"]
+    """How the timesteps of the draws are chosen. `uniform` spaces them evenly (D-TRAK)."""
     draws: Positive
+    """Draws of (timestep, noise, caption) over which an image's gradient is averaged before it is
+    projected."""
     layout: Literal["joint", "by_layer"]
+    """`joint`: one projection of all weights. `by_layer`: one projection for each weight tensor
+    (DataInf)."""
     dimension: Positive
+    """p, the dimension of each projection: p rows of a Hadamard matrix with random signs, drawn
+    without replacement. Entries are ±1."""
     seed: Seed
+    """Seed of draws and projections. Further source models have projections of their own."""
     precision: Precision = "float32"
+    """Precision of the gradients, as under `training`. Projections are in float32."""
 
 
 class Influence(Section):
-    """One method that scores images by their projected gradients."""
+    """Scores of images by their projected gradients. Each entry is a method, named by its key."""
 
     gradients: Name
+    """An entry of `gradients`."""
     solver: Literal["ridge", "datainf"]
+    """`ridge`: φ(z)ᵀ (ΦᵀΦ + λI)⁻¹ φ(ẑ) (TRAK, D-TRAK). `datainf`: DataInf's closed form, layer by
+    layer."""
     damping: Annotated[float, Field(ge=0)]
+    """For `ridge`: λ, in the units of ΦᵀΦ. For `datainf`: λ divided by the mean squared gradient
+    entry of a layer; it has to be above 0."""
     query_draws: Positive
+    """Draws of (timestep, noise) over which the query's gradient is averaged."""
     query_timestep: Annotated[int, Field(ge=0)] | None = None
+    """One timestep for all of these draws (JourneyTRAK: 400)."""
     source_seeds: Annotated[list[Seed], Field(min_length=1), Distinct]
-
-
-class Oracle(Section):
-    """The positive control: groups of images, each left out of a model of its own."""
-
-    groups: Annotated[int, Field(ge=2)]
-
-    def sizes(self, images: int) -> list[int]:
-        """Sizes of the groups of N images, as equal as can be, the larger ones first."""
-        return [images // self.groups + (i < images % self.groups) for i in range(self.groups)]
-
-
-class Customization(Section):
-    """How models are customized here, as Custom Diffusion does."""
-
-    steps: Positive
-    batch_size: Positive
-    learning_rate: PositiveFloat
-    weight_decay: Annotated[float, Field(ge=0)]
-    prior_weight: Annotated[float, Field(ge=0)]
-    initial_word: str
-    seed: Seed
-
-
-class Customized(Section):
-    """The Customized Model benchmark: exemplars have to be found again in a pool of images."""
-
-    root: str
-    objects: Annotated[list[Name], Distinct]
-    styles: Annotated[list[Name], Distinct]
-    queries: Literal["generated", "given"]
-    trained_on: Positive | None = None
-    training: Customization | None = None
-
-    def kinds(self) -> dict[str, str]:
-        """The kind of each model, `object` or `style`, in the configuration's order."""
-        return {**dict.fromkeys(self.objects, "object"), **dict.fromkeys(self.styles, "style")}
-
-
-class Forgetting(Section):
-    """The forgetting check: what else a model forgets with a query."""
-
-    methods: Annotated[list[Name], Field(min_length=1), Distinct]
-    k: Annotated[list[Positive], Distinct]
-    related: Positive
-    seed: Seed
+    """Training seeds of the source models whose scores are averaged. The seed of `training` is θ0.
+    Other seeds are trained as further source models, which `retrain_seeds` share."""

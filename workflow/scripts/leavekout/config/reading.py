@@ -1,16 +1,12 @@
-"""Reads an experiment's configuration and says in one sentence what is wrong with it.
-
-Run as a program (`python -m leavekout.experiment`), prints the JSON schema that stands in
-`config/schema.json`.
-"""
+"""Reads an experiment's configuration and says in one sentence what is wrong with it."""
 
 import difflib
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
@@ -20,6 +16,7 @@ from leavekout.config.experiment import Experiment
 from leavekout.errors import InputError
 
 Tree = dict[str, Any]
+AnyExperiment = TypeVar("AnyExperiment", bound=Experiment)
 _DIGEST = "LEAVEKOUT_CONFIGURATION"
 
 
@@ -79,16 +76,29 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:
     return merged
 
 
-def resolve(config: Mapping[str, Any], files: Sequence[Path]) -> Experiment:
-    """The validated experiment behind Snakemake's merged `config`.
+@dataclass(frozen=True)
+class Merged:
+    """All that was said of an experiment, and where: the files, each over the one before."""
+
+    tree: Tree
+    sources: Sequence[tuple[Path, Tree]]
+
+    def file_of(self, *key: str) -> str:
+        """The last file that has the key, or the last that has its nearest section."""
+        for depth in range(len(key), 0, -1):
+            for file, tree in reversed(self.sources):
+                if _has(tree, key[:depth]):
+                    return str(file)
+        return str(self.sources[-1][0]) if self.sources else "--config"
+
+
+def merged(config: Mapping[str, Any], files: Sequence[Path]) -> Merged:
+    """Snakemake's merged `config`, laid over the files that it `extends`.
 
     Args:
         config: all configuration files and `--config` values, merged by Snakemake.
         files: the files it was merged from, in order; used to follow `extends:` and to name
-            the file in which an error stands.
-
-    Raises:
-        InputError: one sentence for each problem, with file, key and the nearest known key.
+            the file in which an error is.
     """
     sources = [(path, read_yaml(path)) for path in files]
     tree = dict(config)
@@ -102,17 +112,27 @@ def resolve(config: Mapping[str, Any], files: Sequence[Path]) -> Experiment:
         seen.add(base.resolve())
         sources.insert(0, (base, read_yaml(base)))
         tree = merge(sources[0][1], tree)
+    return Merged(tree, sources)
+
+
+def validated(said: Merged, kind: type[AnyExperiment]) -> AnyExperiment:
+    """The typed experiment of a kind.
+
+    Raises:
+        InputError: one sentence for each problem, with file, key and the nearest known key.
+    """
     try:
-        experiment = Experiment.model_validate(tree)
+        experiment = kind.model_validate(said.tree)
     except ValidationError as error:
-        raise InputError("\n".join(_sentence(e, sources) for e in error.errors())) from None
-    check(experiment, lambda *key: _file_of(key, sources))
+        schema = kind.model_json_schema()
+        sentences = [_sentence(e, said, schema) for e in error.errors()]
+        raise InputError("\n".join(sentences)) from None
+    check(experiment, said.file_of)
     return experiment
 
 
-def _schema_node(location: Sequence[str | int]) -> tuple[Tree, list[str]]:
+def _schema_node(root: Tree, location: Sequence[str | int]) -> tuple[Tree, list[str]]:
     """The JSON schema of the section at `location`, and the location without union tags."""
-    root = Experiment.model_json_schema()
     node, path = root, []
     for step in location:
         node = _follow(root, node)
@@ -133,15 +153,15 @@ def _follow(root: Tree, node: Tree) -> Tree:
     return node
 
 
-def _sentence(error: Any, sources: Sequence[tuple[Path, Tree]]) -> str:
+def _sentence(error: Any, said: Merged, schema: Tree) -> str:
     """One sentence for one of pydantic's errors."""
     location = error["loc"]
-    parent, parent_path = _schema_node(location[:-1])
+    parent, parent_path = _schema_node(schema, location[:-1])
     last = str(location[-1]) if location else ""
     if last == "[key]" and parent_path:
         last = parent_path.pop()
     path = [*parent_path, last]
-    file, key = _file_of(path, sources), ".".join(path)
+    file, key = said.file_of(*path), ".".join(path)
     match error["type"]:
         case "extra_forbidden":
             near = difflib.get_close_matches(last, parent.get("properties", {}), n=1, cutoff=0)
@@ -154,15 +174,6 @@ def _sentence(error: Any, sources: Sequence[tuple[Path, Tree]]) -> str:
             return f"{file}: '{key}' is {error['input']!r}, but {message}."
 
 
-def _file_of(path: Sequence[str], sources: Sequence[tuple[Path, Tree]]) -> str:
-    """The last file that has the key, or the last that has its nearest section."""
-    for depth in range(len(path), 0, -1):
-        for file, tree in reversed(sources):
-            if _has(tree, path[:depth]):
-                return str(file)
-    return str(sources[-1][0]) if sources else "--config"
-
-
 def _has(tree: Any, path: Sequence[str]) -> bool:
     for step in path:
         if isinstance(tree, Mapping) and step in tree:
@@ -172,7 +183,3 @@ def _has(tree: Any, path: Sequence[str]) -> bool:
         else:
             return False
     return True
-
-
-if __name__ == "__main__":
-    print(json.dumps(Experiment.model_json_schema(), indent=2))

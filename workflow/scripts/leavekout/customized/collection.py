@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from leavekout.customized.tokens import require_token
+from leavekout.customized.tokens import require_token, with_token, without_token
 from leavekout.data.coco import prompts, read_annotations
 from leavekout.errors import InputError
 from leavekout.noise import Domain, words
-from leavekout.queries.queries import choose_queries
+from leavekout.queries.prompts import choose_queries
 
 
 def prompts_of_models(
@@ -36,6 +36,15 @@ def prompts_of_models(
         own = int(words(seed, Domain.PROMPTS, number, 2)[0])
         tables.append(choose_queries(test, tuning, found, own).assign(model=model))
     return _in_order(pd.concat(tables), queries)
+
+
+def with_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of queries with their prompts as the denoiser and as other encoders take them."""
+    prompts = list(zip(table["prompt"], table["model"], strict=True))
+    return table.assign(
+        prompt_for_denoiser=[with_token(prompt, model) for prompt, model in prompts],
+        prompt_for_encoders=[without_token(prompt) for prompt, _ in prompts],
+    )
 
 
 def given_queries(

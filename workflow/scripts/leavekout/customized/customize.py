@@ -7,7 +7,7 @@ import torch
 from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
-from leavekout.config.methods import Customization
+from leavekout.customized.config import Customization
 from leavekout.customized.tokens import add_tokens, token_of
 from leavekout.data.encoded import EncodedData
 from leavekout.encoders.pretrained import TextEncoder
@@ -60,7 +60,7 @@ def customize(
     )
     rows = torch.tensor(sorted(captions))
     pool = torch.ones(data.images, dtype=torch.bool)
-    pool[data.exemplars] = False
+    pool[data.held_out] = False
     others = pool.nonzero()[:, 0]
 
     def place(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Pool and exemplars: one table of images, in which an attribution method has to tell them apart.
 
 The pool comes first; after it the exemplars of each customized model. The column `model` names
-whose exemplar an image is, and is empty for the pool; other experiments lack it.
+whose exemplar an image is, and is empty for the pool.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from leavekout.customized.tokens import require_token
+from leavekout.customized.tokens import (
+    captions_with_tokens,
+    captions_without_tokens,
+    require_token,
+)
 from leavekout.data.coco import training_table
 from leavekout.errors import InputError
 
@@ -19,8 +23,6 @@ LARGEST_ID = 2**32 - 1  # that keys noise
 
 def pool_rows(table: pd.DataFrame) -> np.ndarray:
     """Which images are training images of the base model: bool [N]."""
-    if "model" not in table:
-        return np.ones(len(table), bool)
     return (table["model"] == "").to_numpy()
 
 
@@ -35,22 +37,19 @@ def model_of(query: str) -> str:
 
 
 def candidates(table: pd.DataFrame, query: str) -> np.ndarray:
-    """The rows that are ranked for a query: all; of a customized model the pool and its exemplars.
+    """The rows that are ranked for a query: the pool and its model's exemplars.
 
     Other models' exemplars are left out, as if the model's benchmark were the only one.
     """
-    own = exemplar_rows(table, model_of(query)) if "model" in table else False
-    return np.flatnonzero(pool_rows(table) | own)
+    return np.flatnonzero(pool_rows(table) | exemplar_rows(table, model_of(query)))
 
 
 def exemplars_by_query(table: pd.DataFrame, queries: pd.DataFrame) -> dict[str, set[int]]:
-    """The rows that are to be found for each query; none where no model is customized.
+    """The rows that are to be found for each query.
 
     Args:
         table: of the images; queries: by name.
     """
-    if "model" not in queries:
-        return {}
     return {
         str(query): set(np.flatnonzero(exemplar_rows(table, model)).tolist())
         for query, model in queries["model"].items()
@@ -71,7 +70,10 @@ def read_exemplars(folder: Path, *, captions: int) -> pd.DataFrame:
 
 
 def combined_table(pool: pd.DataFrame, exemplars: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One table of pool and exemplars, with the column `model`.
+    """One table of pool and exemplars, with the column `model`, and all that other rooms read.
+
+    That is which images the base model is trained on, and the captions as its text encoder and as
+    other encoders take them (see `data.table`).
 
     Exemplars get ids of their own after the pool's, since an id keys an image's noise. Their file
     names are relative to the folder that holds the models.
@@ -84,7 +86,11 @@ def combined_table(pool: pd.DataFrame, exemplars: Mapping[str, pd.DataFrame]) ->
         first += len(table)
     if first - 1 > LARGEST_ID:
         raise InputError("The pool's image ids leave no room for the exemplars' below 2^32.")
-    return pd.concat(parts, ignore_index=True)
+    whole = pd.concat(parts, ignore_index=True)
+    whole["trained"] = pool_rows(whole)
+    whole["captions_for_denoiser"] = pd.Series(captions_with_tokens(whole))
+    whole["captions_for_encoders"] = pd.Series(captions_without_tokens(whole))
+    return whole
 
 
 def refuse_shared(pixels: np.ndarray, table: pd.DataFrame) -> None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from leavekout.customized.retrieval import MEASURES
 from leavekout.report.figures.style import bare, style
-from leavekout.report.tables import keyed
+from leavekout.report.text import keyed
 
 _KINDS = {"object": "object models", "style": "style models"}
 

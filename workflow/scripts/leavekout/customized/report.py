@@ -1,6 +1,7 @@
 """The content of the report on customized models, from tables and pictures."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,8 @@ from leavekout.customized.retrieval import MEASURES
 from leavekout.report.cautions import of_versions
 from leavekout.report.claims import told_apart
 from leavekout.report.content import cost_text
-from leavekout.report.formats import interval, p_value
-from leavekout.report.gallery import CustomizedPictures
-from leavekout.report.tables import keyed, records
+from leavekout.report.gallery import Picture, Row
+from leavekout.report.text import interval, keyed, p_value, records
 
 TABLES = ("retrievals", "summary", "comparisons", "dictionary")
 SECTIONS = {
@@ -34,6 +34,17 @@ MODELS_NOTE = (
     "mAP, the mean over each model's queries. Exemplars: how many there are to find in the pool."
 )
 _FEW_MODELS = 5
+
+
+@dataclass(frozen=True)
+class CustomizedPictures:
+    """One query of a customized model: its exemplars, and what methods name."""
+
+    name: str
+    prompt: str
+    generated: Picture
+    exemplars: Sequence[Row]
+    attributed: Sequence[Row]
 
 
 def headlines(summary: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -34,17 +34,14 @@ def without_token(text: str) -> str:
 
 def captions_with_tokens(table: pd.DataFrame) -> list[list[str]]:
     """The captions of a table of images [N][C], as the U-Net's text encoder takes them."""
-    models = table["model"] if "model" in table else [""] * len(table)
     return [
         [with_token(text, model) for text in texts]
-        for texts, model in zip(table["captions"], models, strict=True)
+        for texts, model in zip(table["captions"], table["model"], strict=True)
     ]
 
 
 def captions_without_tokens(table: pd.DataFrame) -> list[list[str]]:
     """The captions of a table of images [N][C], as any other text encoder takes them."""
-    if "model" not in table:
-        return table["captions"].tolist()
     return [
         [without_token(text) for text in texts] if model else list(texts)
         for texts, model in zip(table["captions"], table["model"], strict=True)

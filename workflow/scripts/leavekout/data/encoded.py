@@ -1,21 +1,32 @@
 """The encoded training set: latents and text states, read where they lie."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from leavekout.customized.exemplars import pool_rows
+from leavekout.data.table import trained_rows
 from leavekout.errors import InputError
 from leavekout.runtime.artifacts import load_json, load_npy, load_table
-from leavekout.training.stream import Samples
 
 _COPY_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class Samples:
+    """B training samples: what to show, at which noise level."""
+
+    positions: Tensor  # [B] int64, place in the stream; keys the noise
+    rows: Tensor  # [B] int64, row of the image in data/images.parquet
+    flips: Tensor  # [B] int64, 0 or 1
+    captions: Tensor  # [B] int64
+    timesteps: Tensor  # [B] int64
+    drop_caption: Tensor  # [B] bool
 
 
 class DeviceArray:
@@ -59,7 +70,7 @@ class EncodedData:
         device: where batches go.
         room_gb: what fits on the device; an array beyond it is streamed.
         fingerprint: of the arrays' contents; a training's saved state must agree with it.
-        exemplars: int64, rows of customized models' exemplars: scored, but no training images.
+        held_out: int64, rows that are scored, but are no training images.
     """
 
     def __init__(
@@ -73,7 +84,7 @@ class EncodedData:
         room_gb: float = 1.0,
         dtype: torch.dtype = torch.float32,
         fingerprint: str = "",
-        exemplars: np.ndarray | None = None,
+        held_out: np.ndarray | None = None,
     ) -> None:
         n = len(image_ids)
         if latents.ndim != 5 or len(latents) != n:
@@ -87,22 +98,22 @@ class EncodedData:
         self.image_ids = torch.tensor(image_ids, dtype=torch.int64)
         self.device = device
         self.fingerprint = fingerprint
-        self.exemplars = torch.tensor([] if exemplars is None else exemplars, dtype=torch.int64)
+        self.held_out = torch.tensor([] if held_out is None else held_out, dtype=torch.int64)
         self.images, self.flips = latents.shape[:2]
         self.captions = text.shape[1]
         self.latent_shape: tuple[int, ...] = latents.shape[2:]
 
     @classmethod
-    def load(cls, files: Mapping[str, str], **options: Any) -> "EncodedData":
-        """Opens the files `images`, `latents`, `text`, `null_text` and the arrays' checksums."""
-        sums = [load_json(Path(files[f"{name}_checksum"])) for name in ("latents", "text")]
-        table = load_table(Path(files["images"]))
+    def load(cls, files: Any, **options: Any) -> "EncodedData":
+        """Opens the paths `images`, `latents`, `text`, `null_text` and the arrays' checksums."""
+        sums = [load_json(files[f"{name}_checksum"]) for name in ("latents", "text")]
+        table = load_table(files["images"])
         return cls(
-            load_npy(Path(files["latents"]), mmap=True),
-            load_npy(Path(files["text"]), mmap=True),
-            load_npy(Path(files["null_text"])),
+            load_npy(files["latents"], mmap=True),
+            load_npy(files["text"], mmap=True),
+            load_npy(files["null_text"]),
             table["image_id"].to_numpy(),
-            exemplars=np.flatnonzero(~pool_rows(table)),
+            held_out=np.flatnonzero(~trained_rows(table)),
             fingerprint=json.dumps(sums, sort_keys=True),
             **options,
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from leavekout.config.experiment import Experiment
 from leavekout.errors import InputError
 
-_START_SECONDS = 30  # of a job: two Snakemakes on a node, and the libraries' imports
+START_SECONDS = 30  # of a job: two Snakemakes on a node, and the libraries' imports
 _STEP_SECONDS = 0.05  # of a sampler, whose steps follow each other, however few the pictures
 _SHORT_SECONDS = 600  # shorter jobs are worth no place in a queue of their own
 _FLOAT, _HALF = 4e-6, 2e-6  # megabytes
@@ -72,7 +72,7 @@ class Costs:
         kept = encoded < 1000 * experiment.hardware.device_data_gb
         self.data_mb = 0.0 if on_gpu and kept else encoded
 
-    def _cost(
+    def cost(
         self,
         *,
         training: float = 0,
@@ -85,7 +85,7 @@ class Costs:
     ) -> Cost:
         """A job's cost from its samples of each kind."""
         seconds = (
-            _START_SECONDS
+            START_SECONDS
             + training / self.rates.training_per_second
             + forward / self.rates.forward_per_second
             + gradients / self.rates.gradients_per_second
@@ -97,19 +97,13 @@ class Costs:
         """Whether the study's typical job is short: a training, or a sweep where none is needed."""
         return self.training().short if self.e.training else self.sweep().short
 
-    def customization(self) -> Cost:
-        """Of fine-tuning a customized model: exemplars and as many images of the pool."""
-        config = self.e.customized and self.e.customized.training
-        samples = 2 * config.steps * config.batch_size if config else 0
-        return self._cost(training=samples, memory_mb=self.data_mb + 3 * self.weights_mb)
-
     def training(self, removed: int = 0) -> Cost:
         """Of the source model or a leave-K-out model."""
         config = self.e.training
         if config is None:  # the base model is published, and none is trained
-            return self._cost()
+            return self.cost()
         samples = config.steps(self.images, removed) * config.batch_size
-        return self._cost(
+        return self.cost(
             training=samples,
             memory_mb=self.data_mb + 8 * self.weights_mb,
             disk_mb=self.weights_mb,
@@ -118,7 +112,7 @@ class Costs:
 
     def encoder_training(self, epochs: int) -> Cost:
         """Of a small encoder on the training images."""
-        return self._cost(training=epochs * self.images, memory_mb=2 * self.pixels_mb, disk_mb=10)
+        return self.cost(training=epochs * self.images, memory_mb=2 * self.pixels_mb, disk_mb=10)
 
     def raw_data(self) -> Cost:
         """Of the archives and what is unpacked from them; an image of COCO takes 0.165 MB."""
@@ -130,49 +124,38 @@ class Costs:
 
     def preparation(self) -> Cost:
         """Of reading and cropping the images, or of another pass over their pixels."""
-        return self._cost(encoding=self.images, memory_mb=2000, disk_mb=self.pixels_mb)
+        return self.cost(encoding=self.images, memory_mb=2000, disk_mb=self.pixels_mb)
 
     def latents(self) -> Cost:
         """Of encoding images and flips."""
-        return self._cost(encoding=self.images * self.flips, disk_mb=self.latents_mb, resumes=True)
+        return self.cost(encoding=self.images * self.flips, disk_mb=self.latents_mb, resumes=True)
 
     def text(self) -> Cost:
         """Of encoding captions."""
-        return self._cost(encoding=self.images * self.captions, disk_mb=self.text_mb, resumes=True)
+        return self.cost(encoding=self.images * self.captions, disk_mb=self.text_mb, resumes=True)
 
     def features(self) -> Cost:
         """Of an encoder's features of images and flips, or of captions."""
         each = max(self.flips, self.captions)
         disk = _FLOAT * self.images * each * _FEATURES
-        return self._cost(encoding=self.images * each, disk_mb=disk, resumes=True)
+        return self.cost(encoding=self.images * each, disk_mb=disk, resumes=True)
 
     def similarity(self, queries: int) -> Cost:
         """Of scoring all images for `queries` by features that are there."""
         pixels_mb = 16e-6 * queries * self.e.dataset.image_size**2 * 3  # twice, in double precision
-        return self._cost(
+        return self.cost(
             encoding=self.images, memory_mb=4000 + pixels_mb, disk_mb=queries * self._scores_mb()
         )
 
     def sampling(self, pictures: int) -> Cost:
         """Of generating pictures with guidance, two forward passes a step."""
         steps = self.e.sampling.steps
-        cost = self._cost(forward=2 * pictures * steps, encoding=pictures, memory_mb=2000)
-        return replace(cost, seconds=max(cost.seconds, _START_SECONDS + _STEP_SECONDS * steps))
-
-    def query_losses(self, queries: int) -> Cost:
-        """Of the losses of queries at every timestep of the evaluation."""
-        stride = self.e.evaluation.timestep_stride if self.e.evaluation else 1
-        return self._cost(forward=queries * self._timesteps(stride))
-
-    def evaluation(self, queries: int) -> Cost:
-        """Of measuring one leave-K-out model on `queries`."""
-        loss, picture = self.query_losses(queries), self.sampling(queries)
-        seconds = loss.seconds + picture.seconds - _START_SECONDS
-        return Cost(seconds, picture.memory_mb + self.weights_mb, 0.1 * queries)
+        cost = self.cost(forward=2 * pictures * steps, encoding=pictures, memory_mb=2000)
+        return replace(cost, seconds=max(cost.seconds, START_SECONDS + _STEP_SECONDS * steps))
 
     def fisher(self) -> Cost:
         """Of the Fisher information's diagonal."""
-        return self._cost(
+        return self.cost(
             gradients=self.e.fisher.samples,
             memory_mb=self.data_mb + 4 * self.weights_mb,
             disk_mb=self.weights_mb,
@@ -186,8 +169,8 @@ class Costs:
         """Of the losses of all images (eq. 6)."""
         losses = self.e.losses
         forward = self.images * self.flips * losses.captions
-        return self._cost(
-            forward=forward * self._timesteps(losses.timestep_stride),
+        return self.cost(
+            forward=forward * self.timesteps(losses.timestep_stride),
             memory_mb=self.data_mb + self.weights_mb,
             disk_mb=self.flips * self._scores_mb(),
             resumes=True,
@@ -196,17 +179,17 @@ class Costs:
     def unlearning(self, method: str, *, sweep: bool = True) -> Cost:
         """Of a variant of unlearning for one query: its step, and the sweep after it."""
         config = self.e.unlearning[method]
-        step = self._cost(
+        step = self.cost(
             training=config.steps * config.gradient_samples,
             memory_mb=self.data_mb + 6 * self.weights_mb,
             disk_mb=self._scores_mb() if sweep else self.weights_mb,
         )
-        after = self.sweep().seconds - _START_SECONDS if sweep else 0
+        after = self.sweep().seconds - START_SECONDS if sweep else 0
         return Cost(step.seconds + after, step.memory_mb, step.disk_mb, resumes=sweep)
 
     def projection(self, name: str) -> Cost:
         """Of an entry of `gradients` for one source model."""
-        return self._cost(
+        return self.cost(
             gradients=self.images * self.flips * self.e.gradients[name].draws,
             memory_mb=self.data_mb + 2 * self.weights_mb,
             disk_mb=self._gradients_mb(name),
@@ -217,12 +200,12 @@ class Costs:
         """Of an entry of `influence`: gradients of the queries, a kernel, and products with it."""
         config = self.e.influence[method]
         gradients = self.e.gradients[config.gradients]
-        queries = self.e.queries.test + self.e.queries.tuning  # of one customized model
+        queries = self.e.queries.test + self.e.queries.tuning
         models = len(config.source_seeds)
         on_cpu = self.e.hardware.gpus == 0
         kernel_mb = 2 * _FLOAT * gradients.dimension**2  # in double precision
         operations = 2.0 * self.images * self.flips * gradients.dimension**2
-        cost = self._cost(
+        cost = self.cost(
             gradients=models * queries * config.query_draws,
             memory_mb=3 * on_cpu * kernel_mb  # a GPU has it in its own memory
             + 4 * _FLOAT * queries * self.images * self.flips  # two arrays of scores
@@ -243,7 +226,8 @@ class Costs:
             raise InputError(f"'model.unet.{key}' is {value!r}, but should be a whole number.")
         return value
 
-    def _timesteps(self, stride: int) -> int:
+    def timesteps(self, stride: int) -> int:
+        """How many timesteps a stride leaves."""
         return math.ceil(self.e.model.noise_schedule.timesteps / stride)
 
     def _scores_mb(self) -> float:

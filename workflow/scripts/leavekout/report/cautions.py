@@ -30,7 +30,7 @@ def cautions(
         *_of_queries(estimates, comparisons),
         *_of_models(estimates),
         *_of_ties(ties),
-        *_of_sweep(equivalents),
+        *_of_random_curve(equivalents),
     ]
 
 
@@ -109,12 +109,12 @@ def _of_ties(ties: pd.DataFrame) -> list[str]:
     return said
 
 
-def _of_sweep(equivalents: pd.DataFrame) -> list[str]:
+def _of_random_curve(equivalents: pd.DataFrame) -> list[str]:
     beyond = equivalents["equivalent_censored"].astype(bool)
     if not beyond.any():
         return []
     end = equivalents.loc[beyond, "equivalent"].max()
     return [
-        f"The random sweep ends at {end:,.0f} images, and {beyond.sum()} of {len(equivalents)} "
+        f"The random curve ends at {end:,.0f} images, and {beyond.sum()} of {len(equivalents)} "
         "random equivalents lie beyond it (counterfactual.random.k)."
     ]

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from leavekout.report.formats import LABEL, NAME, SCALE, interval, p_value, queries
+from leavekout.measures.measure import Measure
+from leavekout.measures.registry import measures_in
 from leavekout.report.headline import methods_ks
-from leavekout.report.tables import records
-from leavekout.statistics.measurements import SIGN
+from leavekout.report.text import interval, p_value, queries, records
 from leavekout.statistics.significance import LEVEL
 
 
@@ -15,17 +15,18 @@ def claims(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
     """Sentences on methods against random, and on pairs, at each K and measure."""
     sentences = []
     for k in reversed(methods_ks(estimates)):
-        for measure, name in NAME.items():
-            rows = estimates[(estimates["k"] == k) & (estimates["measure"] == measure)]
+        for measure in measures_in(estimates["measure"]):
+            name = measure.label
+            rows = estimates[(estimates["k"] == k) & (estimates["measure"] == measure.name)]
             rows = rows[rows["p_holm"].notna()]
             if len(rows):
-                shown = (rows["p_holm"] <= LEVEL) & (SIGN[measure] * rows["excess"] > 0)
+                shown = (rows["p_holm"] <= LEVEL) & (measure.direction * rows["excess"] > 0)
                 rest = rows[~shown]["method"]
                 sentences.append(
                     f"K = {k:,}, {name}: {shown.sum()} of {len(rows)} methods are ahead of random "
                     f"removal{_listed('; not shown for ', rest)}."
                 )
-            pairs = comparisons[(comparisons["k"] == k) & (comparisons["measure"] == measure)]
+            pairs = comparisons[(comparisons["k"] == k) & (comparisons["measure"] == measure.name)]
             if len(pairs):
                 sentences.append(f"K = {k:,}, {name}: {told_apart(pairs)}")
     return sentences
@@ -53,10 +54,10 @@ def _listed(lead: str, names: Iterable[str]) -> str:
     return lead + text if text else ""
 
 
-def pairs_table(comparisons: pd.DataFrame, k: int, measure: str) -> pd.DataFrame:
+def pairs_table(comparisons: pd.DataFrame, k: int, measure: Measure) -> pd.DataFrame:
     """The pairs of methods at one K and measure as text, those told apart first."""
-    rows = comparisons[(comparisons["k"] == k) & (comparisons["measure"] == measure)]
-    scale = SCALE[measure]
+    rows = comparisons[(comparisons["k"] == k) & (comparisons["measure"] == measure.name)]
+    scale = measure.scale
     table = []
     for row in records(rows.sort_values(["p_holm", "p"], kind="stable")):
         ahead = round(row["share_ahead"] * row["n_queries"])
@@ -65,7 +66,7 @@ def pairs_table(comparisons: pd.DataFrame, k: int, measure: str) -> pd.DataFrame
             {
                 "ahead": row["ahead"],
                 "behind": row["behind"],
-                f"difference, {LABEL[measure]}": interval(
+                f"difference, {measure.heading}": interval(
                     row["difference"] * scale, (high - low) / 4, low, high
                 ),
                 "queries ahead": f"{ahead} of {row['n_queries']}",

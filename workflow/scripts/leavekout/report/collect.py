@@ -1,47 +1,47 @@
 """Gathers for each query what figures and report show of it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from leavekout.attribution.scores import read_scores, top_k
-from leavekout.customized.exemplars import candidates
-from leavekout.measures.evaluation import split_pictures
-from leavekout.runtime.artifacts import load_image, load_json
+from leavekout.queries.outcome import Outcome
+from leavekout.removal import Removal
 
 
 def ranked_by_query(
-    scores: Iterable[Path], *, top: int, table: pd.DataFrame
+    scores: Iterable[Path],
+    *,
+    images: int,
+    top: int,
+    candidates: Callable[[str], np.ndarray] | None = None,
 ) -> dict[str, dict[str, np.ndarray]]:
     """query → method → rows of the best images, from files `<method>/<query>.npy`.
 
     Args:
-        table: of the images; other customized models' exemplars in it are left out.
+        candidates: query → rows that are ranked for it; all unless given.
     """
     ranked: dict[str, dict[str, np.ndarray]] = {}
     for path in scores:
         method, query = path.parent.name, path.stem
-        values = read_scores(path, images=len(table), method=method)
-        rows = candidates(table, query)
+        values = read_scores(path, images=images, method=method)
+        rows = np.arange(images) if candidates is None else candidates(query)
         ranked.setdefault(query, {})[method] = rows[top_k(values[rows], top)]
     return ranked
 
 
 def regenerated_by_query(
-    evaluations: Iterable[Path], queries: Collection[str]
+    outcomes: Iterable[Path], queries: Collection[str]
 ) -> dict[str, dict[str, dict[str, np.ndarray]]]:
-    """query → method → label of the model → its picture uint8 [H, W, 3], beside the evaluations."""
+    """query → method → label of the model → its picture uint8 [H, W, 3]."""
     models: dict[str, dict[str, dict[str, np.ndarray]]] = {query: {} for query in queries}
-    for path in evaluations:
-        about = load_json(path)
-        names = [row["query"] for row in about["queries"]]
-        if models.keys().isdisjoint(names):
-            continue
-        label = f"K = {about['k']:,}" if about["k"] else f"seed {about['seed']}"
-        strip = split_pictures(load_image(path.with_suffix(".png")), len(names))
-        for query, picture in zip(names, strip, strict=True):
-            if query in models:
-                models[query].setdefault(about["method"], {})[label] = picture
+    for path in outcomes:
+        outcome = Outcome.load(path)
+        removal = Removal.from_dict(outcome.about)
+        label = f"K = {removal.k:,}" if removal.k else f"seed {removal.training_seed}"
+        shown = removal.targets or outcome.queries  # not those looked at for the forgetting check
+        for query, picture in zip(outcome.queries, outcome.pictures, strict=True):
+            if query in models and query in shown:
+                models[query].setdefault(removal.method, {})[label] = picture
     return models

@@ -6,16 +6,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leavekout.report.formats import LABEL, NAME, SCALE, equivalent, interval, rounded
+from leavekout.measures.measure import Measure
+from leavekout.measures.registry import measure as measure_of
+from leavekout.measures.registry import measures_in
 from leavekout.report.headline import methods_ks, ranked
 from leavekout.report.page import number_cells
-from leavekout.report.tables import keyed, records
-from leavekout.statistics.measurements import MEASURES
+from leavekout.report.text import equivalent, interval, keyed, records, rounded
 
 SECTIONS = {
     "result": "Result",
     "claims": "Claims",
     "figures": "Figures",
+    "unions": "Unions",
     "lds": "LDS",
     "published": "Published numbers",
     "pictures": "Queries",
@@ -64,10 +66,30 @@ def equivalents_text(equivalents: pd.DataFrame, estimates: pd.DataFrame) -> pd.D
     for k in reversed(methods_ks(estimates)):
         for method in ranked(estimates, k):
             row = {"removed by": method, "K": f"{k:,}"}
-            for measure in MEASURES:
-                if (measure, k, method) in found:
-                    row[f"by {NAME[measure]}"] = equivalent(found[measure, k, method])
+            for measure in measures_in(estimates["measure"]):
+                if (measure.name, k, method) in found:
+                    row[f"by {measure.label}"] = equivalent(found[measure.name, k, method])
             rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def unions_text(unions: pd.DataFrame) -> pd.DataFrame:
+    """Each union's mean of every measure on its targets, and on other queries."""
+    rows = []
+    for (method, k), group in unions.groupby(["method", "k"], sort=False):
+        first = group.iloc[0]
+        row = {
+            "removed by": str(method), "K of each query": f"{k:,}",
+            "images removed": f"{first['removed']:,.0f}", "models": f"{first['models']}",
+        }  # fmt: skip
+        for one in records(group):
+            measure = measure_of(one["measure"])
+            for name, what in (("targets", "its queries"), ("others", "other queries")):
+                if one[f"n_{name}"]:
+                    values = (one[f"{name}{end}"] for end in ("", "_error", "_low", "_high"))
+                    shown = interval(*(value * measure.scale for value in values))
+                    row[f"{measure.heading}, {what}"] = shown
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -88,30 +110,32 @@ def variance_text(variance: pd.DataFrame) -> pd.DataFrame:
     """The parts of the variance as shares."""
     rows = []
     for row in records(variance):
-        total = row["total"] or float("nan")
+        total, measure = row["total"] or float("nan"), measure_of(row["measure"])
         shares = {
             "queries": row["query"], "retraining": row["retraining"],
             "of it shared by all queries": row["shared"], "evaluation": row["evaluation"],
         }  # fmt: skip
         rows.append({
-            "measure": NAME[row["measure"]], "K": f"{row['k']:,}",
+            "measure": measure.label, "K": f"{row['k']:,}",
             "removed by": row["method"],
-            "standard deviation": f"{row['total']**0.5 * SCALE[row['measure']]:.3g}",
+            "standard deviation": f"{row['total']**0.5 * measure.scale:.3g}",
             **{name: f"{100 * value / total:.0f} %" for name, value in shares.items()},
         })  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def power_text(power: pd.DataFrame) -> pd.DataFrame:
-    """Smallest differences in ΔL at the largest K: a row for each study, a column for each kind."""
-    rows = power[(power["measure"] == "delta_loss")]
+def power_text(power: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+    """Smallest differences at the largest K: a row for each study, a column for each kind."""
+    rows = power[power["measure"] == measure.name]
     rows = rows[rows["k"] == rows["k"].max()]
     table = []
     for (queries, retrainings), group in rows.groupby(["queries", "retrainings"]):
         row = {"queries": f"{queries:,}", "retrainings": f"{retrainings}"}
         for one in records(group):
-            plain, corrected = 1000 * one["difference"], 1000 * one["difference_holm"]
-            name = f"{one['comparison']}, {LABEL['delta_loss']}, K = {one['k']:,}"
+            plain, corrected = (
+                measure.scale * one[name] for name in ("difference", "difference_holm")
+            )
+            name = f"{one['comparison']}, {measure.heading}, K = {one['k']:,}"
             row[name] = " ".join((_difference(plain, plain), f"({_difference(corrected, plain)})"))
         table.append(row)
     return pd.DataFrame(table)

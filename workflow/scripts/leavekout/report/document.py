@@ -6,12 +6,12 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from leavekout.measures.registry import measures_in
 from leavekout.report import content
 from leavekout.report.cautions import cautions
 from leavekout.report.claims import claims, pairs_table
-from leavekout.report.formats import NAME
 from leavekout.report.gallery import QueryPictures
-from leavekout.report.headline import NOTE, controls, headline, methods_ks
+from leavekout.report.headline import controls, headline, methods_ks, note, primary
 from leavekout.report.settings import published_table, settings_table
 
 TABLES = (
@@ -41,7 +41,7 @@ def document(
     """All that the template names.
 
     Args:
-        tables: those of `TABLES`, by name.
+        tables: those of `TABLES`, by name, and `unions` where the study has any.
         config: the experiment, without `hardware`.
         figures: addresses of the figures' data, by name.
         large: whether the gallery's pictures were shrunk, and should be drawn smoothly.
@@ -54,6 +54,9 @@ def document(
     sections = dict(content.SECTIONS)
     if published is None:
         del sections["published"]
+    unions = tables.get("unions")
+    if unions is None:
+        del sections["unions"]
     k = methods_ks(estimates)[-1]
     total = config["queries"]["test"]
     shown = "All" if len(gallery) == total else f"The first {len(gallery)} of {total}"
@@ -69,22 +72,23 @@ def document(
             versions=versions,
         ),
         "headline": headline(estimates, comparisons, equivalents),
-        "headline_note": NOTE,
+        "headline_note": note(estimates),
         "controls": controls(estimates),
         "claims": claims(estimates, comparisons),
         "pairs": {
-            f"K = {k:,}, {name}": pairs_table(comparisons, k, measure)
-            for measure, name in NAME.items()
+            f"K = {k:,}, {measure.label}": pairs_table(comparisons, k, measure)
+            for measure in measures_in(estimates["measure"])
         },
         "figures": figures,
         "equivalents": content.equivalents_text(equivalents, estimates),
+        "unions": None if unions is None else content.unions_text(unions),
         "lds": content.lds_text(tables["lds"]),
         "published": None if published is None else published_table(estimates, published),
         "gallery": gallery,
         "gallery_note": f"{shown} queries; also in figures/attributed and figures/regenerated.",
         "large": large,
         "variance": content.variance_text(tables["variance"]),
-        "power": content.power_text(tables["power"]),
+        "power": content.power_text(tables["power"], primary(estimates)),
         "power_note": content.POWER_NOTE,
         "settings": settings_table(config, paper),
         "cost": content.cost_text(costs),

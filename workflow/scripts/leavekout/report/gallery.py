@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from leavekout.statistics.measurements import NO_REMOVAL
+from leavekout.removal import NO_REMOVAL
 
 SMALL = 40  # up to so many pixels a side a picture stands as it is, enlarged by the browser
 SIDE = 96  # above, it is shrunk to this
@@ -44,17 +44,6 @@ class QueryPictures:
     regenerated: Sequence[Row]
 
 
-@dataclass(frozen=True)
-class CustomizedPictures:
-    """One query of a customized model: its exemplars, and what methods name."""
-
-    name: str
-    prompt: str
-    generated: Picture
-    exemplars: Sequence[Row]
-    attributed: Sequence[Row]
-
-
 def picture(
     pixels: np.ndarray, label: str = "", caption: str = "", *, framed: bool = False
 ) -> Picture:
@@ -86,16 +75,16 @@ def attributed_rows(
     ranked: Mapping[str, np.ndarray],
     pixels: np.ndarray,
     captions: Sequence[str],
-    exemplars: Collection[int] = (),
+    framed: Collection[int] = (),
 ) -> list[Row]:
     """For each method the best images, best first.
 
     Args:
         ranked: method → rows of the best images; pixels: uint8 [N, H, W, 3]; captions: [N];
-        exemplars: rows that are to be found, and are framed.
+        framed: rows that stand out by a frame.
     """
     return [
-        Row(method, [picture(pixels[row], str(place + 1), captions[row], framed=row in exemplars)
+        Row(method, [picture(pixels[row], str(place + 1), captions[row], framed=row in framed)
                      for place, row in enumerate(rows)])
         for method, rows in ranked.items()
     ]  # fmt: skip

@@ -1,32 +1,42 @@
 """The headline table: what a reader looks for first, rounded to its uncertainty."""
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from leavekout.report.formats import LABEL, SCALE, equivalent, estimate, rounded
-from leavekout.report.tables import keyed
+from leavekout.measures.measure import Measure
+from leavekout.measures.registry import measures_in
+from leavekout.report.text import equivalent, estimate, keyed, rounded
 from leavekout.statistics.comparisons import indistinguishable
-from leavekout.statistics.measurements import CONTROL, MEASURES, NO_REMOVAL
+from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 from leavekout.statistics.significance import LEVEL
 
-EXCESS = {
-    "delta_loss": "excess ΔL × 10³", "mse": "excess MSE × 10³", "clip": "excess CLIP similarity",
-}  # fmt: skip
-NOTE = (
-    "Excess: difference to random removal of as many images, mean over queries and its 95 % "
-    "interval; * not by chance (p ≤ 0.05 after Holm's correction over methods, so that an interval "
-    "without 0 may lack it). Random equivalent: so "
-    "many random images have to be removed for the same ΔL. Group: methods of one K that share a "
-    "letter cannot be told apart by ΔL (sign-flip tests, Holm's correction over pairs)."
-)
+
+def note(estimates: pd.DataFrame) -> str:
+    """What the columns of the headline table mean."""
+    first = primary(estimates).label
+    return (
+        "Excess: difference to random removal of as many images, mean over queries and its 95 % "
+        "interval; * not by chance (p ≤ 0.05 after Holm's correction over methods, so that an "
+        "interval without 0 may lack it). Random equivalent: so many random images have to be "
+        f"removed for the same {first}. Group: methods of one K that share a letter cannot be told "
+        f"apart by {first} (sign-flip tests, Holm's correction over pairs)."
+    )
+
+
+def primary(estimates: pd.DataFrame) -> Measure:
+    """The measure by which methods are ranked: the first of the configuration."""
+    return measures_in(estimates["measure"])[0]
 
 
 def ranked(estimates: pd.DataFrame, k: int) -> list[str]:
-    """The methods of one K, the largest mean ΔL first."""
-    rows = estimates[(estimates["measure"] == "delta_loss") & (estimates["k"] == k)]
+    """The methods of one K, the best mean of the primary measure first."""
+    measure = primary(estimates)
+    rows = estimates[(estimates["measure"] == measure.name) & (estimates["k"] == k)]
     rows = rows[~rows["method"].isin([CONTROL, NO_REMOVAL])]
-    return rows.sort_values("mean", ascending=False)["method"].tolist()
+    ascending = measure.direction < 0
+    return rows.sort_values("mean", ascending=ascending)["method"].tolist()
 
 
 def methods_ks(estimates: pd.DataFrame) -> list[int]:
@@ -41,20 +51,20 @@ def headline(
     """One row of text for each K and method, best ΔL first, the largest K on top."""
     at = keyed(estimates, "measure", "k", "method")
     like = keyed(equivalents, "measure", "k", "method")
+    first = primary(estimates)
     rows = []
     for k in reversed(methods_ks(estimates)):
         order = ranked(estimates, k)
-        letters = group_letters(comparisons, "delta_loss", k, order)
+        letters = group_letters(comparisons, first.name, k, order)
         for method in order:
-            loss = at["delta_loss", k, method]
-            scale = SCALE["delta_loss"]
+            mean, scale = at[first.name, k, method], first.scale
             row = {"removed by": method, "K": f"{k:,}"}
-            row[LABEL["delta_loss"]] = rounded(loss["mean"] * scale, loss["mean_error"] * scale)
-            for measure in MEASURES:
-                one = at[measure, k, method]
+            row[first.heading] = rounded(mean["mean"] * scale, mean["mean_error"] * scale)
+            for measure in measures_in(estimates["measure"]):
+                one = at[measure.name, k, method]
                 star = " *" if one["p_holm"] <= LEVEL else ""
-                row[EXCESS[measure]] = estimate(one, "excess") + star
-            found = like.get(("delta_loss", k, method))
+                row[f"excess {measure.heading}"] = estimate(one, "excess") + star
+            found = like.get((first.name, k, method))
             row["random equivalent"] = "–" if found is None else equivalent(found)
             row["group"] = letters[method]
             rows.append(row)
@@ -64,12 +74,13 @@ def headline(
 def controls(estimates: pd.DataFrame) -> pd.DataFrame:
     """One row of text for random removal at each K of the methods, and for other seeds."""
     at = keyed(estimates, "measure", "k", "method")
+    first, measures = primary(estimates), measures_in(estimates["measure"])
     rows = []
     for k, method in [*((k, CONTROL) for k in methods_ks(estimates)), (0, NO_REMOVAL)]:
-        if ("delta_loss", k, method) in at:
+        if (first.name, k, method) in at:
             name = "nothing, other seeds" if method == NO_REMOVAL else "random"
-            models = at["delta_loss", k, method]["n_models"]
-            means = {LABEL[m]: estimate(at[m, k, method], "mean") for m in MEASURES}
+            models = at[first.name, k, method]["n_models"]
+            means = {m.heading: estimate(at[m.name, k, method], "mean") for m in measures}
             rows.append({"removed": name, "K": f"{k:,}", "models": f"{models}", **means})
     return pd.DataFrame(rows)
 
@@ -90,15 +101,19 @@ def _letter(number: int) -> str:
     return chr(ord("a") + number) if number < 26 else f"({number + 1})"
 
 
-def as_text(table: pd.DataFrame) -> str:
-    """A table of text for the terminal."""
-    return table.to_string(index=False)
+def as_text(tables: Iterable[tuple[str, pd.DataFrame, str]]) -> str:
+    """Tables of text for the terminal: of each its title, the table, and a note or nothing."""
+    parts = []
+    for title, table, note in tables:
+        parts += [f"{title}:", table.to_string(index=False)]
+        parts += [textwrap.fill(note, 100)] if note else []
+    return "\n\n".join(parts) + "\n"
 
 
-def as_latex(table: pd.DataFrame) -> str:
+def as_latex(table: pd.DataFrame, note: str) -> str:
     """A table of text for a paper, for use with the package booktabs."""
-    signs = {"×": r"$\times$", "³": "$^3$", "Δ": r"$\Delta$", "−": "$-$", "> ": "$>$", "_": r"\_",
-             "–": "--"}  # fmt: skip
+    signs = {"×": r"$\times$", "³": "$^3$", "²": "$^2$", "Δ": r"$\Delta$", "−": "$-$",
+             "> ": "$>$", "_": r"\_", "–": "--"}  # fmt: skip
 
     def escaped(text: str) -> str:
         for sign, latex in signs.items():
@@ -107,5 +122,5 @@ def as_latex(table: pd.DataFrame) -> str:
 
     shown = table.map(escaped)
     shown.columns = [escaped(name) for name in table.columns]
-    comment = "".join(f"% {line}\n" for line in NOTE.split(". "))
+    comment = "".join(f"% {line}\n" for line in note.split(". "))
     return comment + shown.to_latex(index=False, escape=False)

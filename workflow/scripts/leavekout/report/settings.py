@@ -5,9 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from leavekout.report.formats import LABEL, SCALE, estimate
-from leavekout.report.tables import keyed, records
-from leavekout.statistics.measurements import MEASURES
+from leavekout.measures.registry import measures_in
+from leavekout.report.text import estimate, keyed, records
 
 
 def settings_table(
@@ -55,12 +54,13 @@ def published_table(estimates: pd.DataFrame, published: pd.DataFrame) -> pd.Data
     for line in records(published.fillna({"method": ""})):
         k = line["k"]
         row = {"method": line["method"] or line["published_as"], "K": f"{k:,}"}
-        for measure in MEASURES:
-            scale = SCALE[measure]
-            value, error = (line[name] * scale for name in (measure, f"{measure}_error"))
-            row[f"published {LABEL[measure]}"] = _published(value, error)
-            found = ours.get((measure, line["method"], k))
-            row[f"ours {LABEL[measure]}"] = "–" if found is None else estimate(found, "mean")
+        for measure in measures_in(estimates["measure"]):
+            columns = (measure.name, f"{measure.name}_error")
+            if measure.name in line:  # what the papers measured, too
+                value, error = (line[name] * measure.scale for name in columns)
+                row[f"published {measure.heading}"] = _published(value, error)
+            found = ours.get((measure.name, line["method"], k))
+            row[f"ours {measure.heading}"] = "–" if found is None else estimate(found, "mean")
         rows.append(row | {"source": line["source"]})
     return pd.DataFrame(rows)
 

@@ -182,7 +182,7 @@ def save_checksum(path: Path, *files: Path) -> None:
     """Writes the SHA-256 of each file, which stands for a big file among Snakemake's inputs."""
     sums: dict[str, str] = {}
     for file in files:
-        # Of customized models many files have one name.
+        # Files of several folders may share a name.
         name = f"{file.parent.name}/{file.name}" if file.name in sums else file.name
         try:
             with open(file, "rb") as content:

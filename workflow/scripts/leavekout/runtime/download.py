@@ -41,8 +41,12 @@ def fetch_archive(urls: Sequence[str], md5: str, folder: Path) -> Path:
         return part.rename(target)
     reasons = []
     for url in urls:
+        resumed = part.exists()
         try:
             _download(url, part)
+            if resumed and md5_of(part) != md5:  # what was there is of another archive
+                part.unlink()
+                _download(url, part)
         except (requests.RequestException, ConnectionError) as error:
             reasons.append(f"{url}: cannot be fetched ({_reason(error)})")
             continue

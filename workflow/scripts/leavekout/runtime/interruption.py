@@ -1,9 +1,6 @@
-"""Work that survives: told to stop, it stops where it can go on; and no job runs twice at once."""
+"""Work that survives: a signal stops it where it can resume, and leftovers of the dead go."""
 
-import fcntl
 import glob
-import hashlib
-import logging
 import os
 import platform
 import shutil
@@ -14,13 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-logger = logging.getLogger("leavekout")
 # A cluster's cancellation or preemption, its warning before the time limit, and Ctrl-C.
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 _STATES = ("state.safetensors", "partial.npy", "partial.json")
-_POLL_SECONDS = 1.0
 _DAY_SECONDS = 86_400
-_LOCKS = Path(".snakemake/running")  # not log files, which Snakemake deletes before each attempt
 
 
 class StopRequest:
@@ -46,44 +40,6 @@ def stop_request() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def wait_for_twin(job: str) -> None:
-    """Waits while another process runs the same job, and keeps others waiting until this one ends.
-
-    That happens when Snakemake is killed and started again while its cluster jobs run on. The lock
-    ends with the process that holds it, however that ends. Where the file system has no locks, or
-    none across machines, both run, which costs time alone: artifacts are written under unique names
-    and renamed.
-
-    Args:
-        job: what tells jobs apart: the path of the log file, relative to the working folder.
-    """
-    path = _LOCKS / f"{hashlib.sha256(job.encode()).hexdigest()[:16]}.lock"
-    told = False
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)  # closed with the process
-        while not _locked(lock):
-            if not told:
-                logger.info(
-                    "another process runs this very job (%s); waiting for it to end",
-                    path.read_text(),
-                )
-                told = True
-            time.sleep(_POLL_SECONDS)
-        os.truncate(lock, 0)
-        os.pwrite(lock, f"{platform.node()}, process {os.getpid()}".encode(), 0)
-    except OSError as error:
-        logger.warning("%s: no lock (%s); going on without", path, error.strerror)
-
-
-def _locked(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def remove_leftovers(outputs: Iterable[Path]) -> None:

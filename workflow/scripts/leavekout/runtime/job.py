@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from leavekout.errors import InputError, Interrupted
 from leavekout.runtime.artifacts import provenance, set_params
-from leavekout.runtime.interruption import remove_leftovers, wait_for_twin
+from leavekout.runtime.interruption import remove_leftovers
 
 if TYPE_CHECKING:
     import torch
@@ -23,8 +25,54 @@ T = TypeVar("T")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+class Paths:
+    """A job's input or output files as paths.
+
+    `paths.name` and `paths["name"]` are a Path, or a list of them where the rule names several
+    files (or none). `list(paths)` has all files in the rule's order.
+    """
+
+    def __init__(self, files: Any) -> None:
+        self._files = files
+
+    def __getitem__(self, key: str | int) -> Any:
+        return _as_path(getattr(self._files, key) if isinstance(key, str) else self._files[key])
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+    def __iter__(self) -> Iterator[Path]:
+        return map(Path, self._files)
+
+    def get(self, name: str) -> Any:
+        """The files of a name, or None where the rule has no such name, or no file of it."""
+        return _as_path(self._files.get(name)) or None
+
+
+def _as_path(value: Any) -> Any:
+    if value is None:
+        return None
+    return Path(value) if isinstance(value, str) else [Path(part) for part in value]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a script works with: Snakemake's object of the job, with files as paths."""
+
+    input: Paths
+    output: Paths
+    params: Any
+    wildcards: Any
+    resources: Any
+
+    @cached_property
+    def device(self) -> "torch.device":
+        """Where the job computes."""
+        return device_of(self.resources)
+
+
 @contextmanager
-def job(snakemake: Any) -> Iterator[None]:
+def job(snakemake: Any) -> Iterator[Run]:
     """Runs a script's body, logging to the job's log file and to the terminal.
 
     An InputError ends the process with its one sentence and status 1, and so does a full disk; any
@@ -47,9 +95,12 @@ def job(snakemake: Any) -> Iterator[None]:
     logger.info("%s", json.dumps({**provenance(), "params": params}))  # to the file alone
     logger.handlers = [file, terminal]
     try:
-        wait_for_twin(snakemake.log[0])
-        remove_leftovers(Path(path) for path in snakemake.output)
-        yield
+        output = Paths(snakemake.output)
+        remove_leftovers(output)
+        yield Run(
+            Paths(snakemake.input), output, snakemake.params, snakemake.wildcards,
+            snakemake.resources,
+        )  # fmt: skip
     except InputError as error:
         logger.error("error: %s", error)
         sys.exit(1)
@@ -69,8 +120,8 @@ def job(snakemake: Any) -> Iterator[None]:
 
 
 @contextmanager
-def compute_job(snakemake: Any) -> Iterator["torch.device"]:
-    """A job that computes with torch, deterministically; yields the device to use."""
+def compute_job(snakemake: Any) -> Iterator[Run]:
+    """A job that computes with torch, deterministically, on `run.device`."""
     import torch  # here, because jobs that only tabulate or plot start faster without it
 
     # Rounding depends on the number of threads, so the rule fixes it, not the machine.
@@ -81,9 +132,8 @@ def compute_job(snakemake: Any) -> Iterator["torch.device"]:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     from leavekout.runtime.precision import arithmetic
 
-    device = device_of(snakemake.resources)
-    with job(snakemake), arithmetic("float32", device):
-        yield device
+    with job(snakemake) as run, arithmetic("float32", run.device):
+        yield run
 
 
 def device_of(resources: Any) -> "torch.device":

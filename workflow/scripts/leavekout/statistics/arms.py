@@ -1,4 +1,4 @@
-"""The measurements of one measure as arrays: methods' cells, the random sweep, the noise floor."""
+"""The measurements of one measure as arrays: methods' cells, the random curve, the noise floor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

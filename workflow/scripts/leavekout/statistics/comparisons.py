@@ -6,8 +6,9 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
+from leavekout.measures.registry import measure as measure_of
+from leavekout.measures.registry import measures_in
 from leavekout.statistics.arms import Arms, arms_of
-from leavekout.statistics.measurements import MEASURES, SIGN
 from leavekout.statistics.power import queries_needed
 from leavekout.statistics.resampling import Resamples, mean
 from leavekout.statistics.significance import LEVEL, holm, sign_flip_p_values
@@ -25,16 +26,16 @@ def comparisons_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataF
     columns = ["measure", "k", "ahead", "behind", "n_queries", "difference", "low", "high",
                "share_ahead", "p", "p_holm", "distinguishable", "queries_needed"]  # fmt: skip
     tables = [
-        compare(arms_of(measurements, measure), k, measure, resamples=resamples)
-        for measure in MEASURES
-        for k in arms_of(measurements, measure).ks()
+        compare(arms_of(measurements, measure.name), k, measure.name, resamples=resamples)
+        for measure in measures_in(measurements["measure"])
+        for k in arms_of(measurements, measure.name).ks()
     ]
     return pd.concat([pd.DataFrame(columns=columns), *tables])[columns].reset_index(drop=True)
 
 
 def compare(arms: Arms, k: int, measure: str, *, resamples: int) -> pd.DataFrame:
     """The rows of `comparisons_table` for one measure and K."""
-    sign = SIGN[measure]
+    sign = measure_of(measure).direction
     pairs = [
         pair if sign * (arms.cells[pair[0], k].mean() - arms.cells[pair[1], k].mean()) >= 0
         else pair[::-1]

@@ -7,16 +7,17 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
+from leavekout.measures.registry import measure as measure_of
+from leavekout.measures.registry import measures_in
 from leavekout.statistics.arms import Arms, arms_of
-from leavekout.statistics.measurements import MEASURES, NO_EFFECT, SIGN
 from leavekout.statistics.resampling import Resamples, mean
 
-GRID = 400  # points between K = 0 and the sweep's end at which a method is compared with the curve
+GRID = 400  # points along the random curve, from K = 0 on, at which methods are compared with it
 _CERTAIN = 1e12  # the weight of what is known without a measurement
 
 
 @dataclass(frozen=True)
-class Sweep:
+class RandomCurve:
     """Random removal of one measure as arrays: `values[:, j]` is model j, `columns[K]` those of K.
 
     Args:
@@ -34,10 +35,10 @@ class Sweep:
 
     @property
     def ks(self) -> np.ndarray:
-        """The K of the sweep, ascending."""
+        """The K of the curve, ascending."""
         return np.array(sorted(self.columns))
 
-    def curve(self, queries: np.ndarray, sets: np.ndarray) -> np.ndarray:
+    def means(self, queries: np.ndarray, sets: np.ndarray) -> np.ndarray:
         """Weighted means [B, n_K] for weights of queries [B, Q] and of sets [B, S]."""
         by_model = mean(self.values, queries)  # [B, M]
         weights = sets[:, self.number]
@@ -48,8 +49,8 @@ class Sweep:
         ], axis=1)  # fmt: skip
 
 
-def sweep_of(arms: Arms, measure: str) -> Sweep:
-    """The random sweep of a study.
+def random_curve(arms: Arms, measure: str) -> RandomCurve:
+    """The random curve of a study.
 
     Sets of one number are nested in K and so are their errors: a set is resampled with all its
     models. Sets that go through the same K make one group, so that no K is ever without models.
@@ -63,7 +64,7 @@ def sweep_of(arms: Arms, measure: str) -> Sweep:
     groups = [list(through.values()).count(kind) for kind in sorted(set(through.values()))]
     values = np.concatenate([arms.random[k] for k in ks], axis=1)
     starts = np.cumsum([0, *(arms.random[k].shape[1] for k in ks)])
-    return Sweep(
+    return RandomCurve(
         values=oriented(values, measure),
         columns={k: np.arange(starts[i], starts[i + 1]) for i, k in enumerate(ks)},
         number=np.array([order.index(number) for k in ks for number in arms.sets[k].tolist()]),
@@ -73,7 +74,8 @@ def sweep_of(arms: Arms, measure: str) -> Sweep:
 
 def oriented(values: np.ndarray, measure: str) -> np.ndarray:
     """A measure as an effect: 0 where nothing changes, and the more the higher."""
-    return SIGN[measure] * (values - NO_EFFECT[measure])
+    one = measure_of(measure)
+    return one.direction * (values - one.unchanged)
 
 
 def monotone(
@@ -105,38 +107,38 @@ def equivalents_table(
     """One row for each measure, K and method; `origin` as in `monotone`.
 
     Columns: `equivalent`, the number of random images whose removal has the method's mean effect,
-    with `low` and `high` (95 %, over the method's queries and models and the sweep's);
-    `..._censored`: the number is the sweep's end, and the true one may lie beyond. `sweep_start`:
-    the smallest K of the sweep; numbers below it are known to be below it, and no better.
+    with `low` and `high` (95 %, over the method's queries and models and the random curve's);
+    `..._censored`: the number is the curve's end, and the true one may lie beyond. `smallest_k`:
+    the curve's smallest K; numbers below it are known to be below it, and no better.
     """
     rows = []
-    for measure in MEASURES:
+    for measure in [one.name for one in measures_in(measurements["measure"])]:
         arms = arms_of(measurements, measure)
         if not arms.random:
             continue
-        curves = Curves(sweep_of(arms, measure), arms.queries, resamples, origin=origin)
+        curves = Curves(random_curve(arms, measure), arms.queries, resamples, origin=origin)
         for (method, k), cell in sorted(arms.cells.items(), key=lambda item: item[0][::-1]):
             rows.append({
                 "measure": measure, "k": k, "method": method,
                 **curves.equivalent(oriented(cell, measure)),
             })  # fmt: skip
     columns = ["measure", "k", "method", "equivalent", "low", "high", "equivalent_censored",
-               "low_censored", "high_censored", "sweep_start", "covers"]  # fmt: skip
+               "low_censored", "high_censored", "smallest_k", "covers"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 
 class Curves:
-    """The monotone curve of a sweep, and of each of its resamples, on a grid of K."""
+    """The monotone curve of a random curve, and of each of its resamples, on a grid of K."""
 
     def __init__(
-        self, sweep: Sweep, queries: int, count: int, *, origin: bool = True, seed: int = 0
+        self, random: RandomCurve, queries: int, count: int, *, origin: bool = True, seed: int = 0
     ) -> None:
         self._origin = origin
-        self._models = np.array([len(sweep.columns[k]) for k in sweep.ks], float)
-        self._sweep = sweep
-        end = float(sweep.ks[-1])
-        self.grid = np.unique(np.concatenate([np.linspace(0, end, GRID), sweep.ks]))
-        self._draws = Resamples(queries, sweep.groups, count=count, seed=seed)
+        self._models = np.array([len(random.columns[k]) for k in random.ks], float)
+        self._random = random
+        end = float(random.ks[-1])
+        self.grid = np.unique(np.concatenate([np.linspace(0, end, GRID), random.ks]))
+        self._draws = Resamples(queries, random.groups, count=count, seed=seed)
         self._cache: dict[tuple[int, int], np.ndarray] = {}
         self.sets = int(self._models.min())
 
@@ -147,12 +149,12 @@ class Curves:
         """
         key = (id(queries), id(sets))
         if key not in self._cache:
-            values = self._sweep.curve(queries, sets)
+            values = self._random.means(queries, sets)
             self._cache[key] = np.stack([self._fit(row) for row in values])
         return self._cache[key]
 
     def _fit(self, values: np.ndarray) -> np.ndarray:
-        ks = self._sweep.ks
+        ks = self._random.ks
         return np.interp(self.grid, *monotone(ks, values, self._models, origin=self._origin))
 
     def equivalent(self, cell: np.ndarray) -> dict[str, Any]:
@@ -172,12 +174,12 @@ class Curves:
             "equivalent": point, "equivalent_censored": beyond,
             "low": np.nan if unknown else low, "low_censored": low_beyond and not unknown,
             "high": np.nan if unknown else high, "high_censored": high_beyond and not unknown,
-            "sweep_start": int(self._sweep.ks[0]),
+            "smallest_k": int(self._random.ks[0]),
             "covers": "queries and models" if self.sets > 1 else "queries",
         }  # fmt: skip
 
     def _crossing(self, difference: np.ndarray, *, last: bool = False) -> tuple[float, bool]:
-        """The first or last K at which [G] falls to 0, or the sweep's end, and whether that."""
+        """The first or last K at which [G] falls to 0, or the curve's end, and whether that."""
         above = np.flatnonzero(difference > 0)
         if len(above) == 0:
             return 0.0, False

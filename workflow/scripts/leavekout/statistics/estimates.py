@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from leavekout.measures.measure import Measure
+from leavekout.measures.registry import measures_in
 from leavekout.statistics.arms import Arms, arms_of
-from leavekout.statistics.measurements import CONTROL, MEASURES, NO_REMOVAL, SIGN
+from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 from leavekout.statistics.resampling import Estimate, Resamples, mean, shared_mean
 from leavekout.statistics.significance import holm, sign_flip_p_values
 
@@ -20,8 +22,8 @@ def estimates_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataFra
     """
     rows = [
         row
-        for measure in MEASURES
-        for row in _rows(arms_of(measurements, measure), measure, resamples)
+        for measure in measures_in(measurements["measure"])
+        for row in _rows(arms_of(measurements, measure.name), measure, resamples)
     ]
     table = pd.DataFrame(rows)
     table["p_holm"] = np.nan
@@ -30,19 +32,20 @@ def estimates_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataFra
     return table
 
 
-def _rows(arms: Arms, measure: str, count: int) -> list[dict]:
+def _rows(arms: Arms, measure: Measure, count: int) -> list[dict]:
     rows = []
     shared = [(NO_REMOVAL, 0, arms.floor)] if arms.floor.size else []
     shared += [(CONTROL, k, values) for k, values in sorted(arms.random.items())]
     for method, k, values in shared:
-        rows.append(_row(measure, k, method, values.shape[1], arms, mean_of_shared(values, count)))
+        shared_mean_of = mean_of_shared(values, count)
+        rows.append(_row(measure.name, k, method, values.shape[1], arms, shared_mean_of))
     for k in arms.ks():
         for method in arms.methods(k):
             cell = arms.cells[method, k]
-            row = _row(measure, k, method, arms.queries, arms, mean_of_cells(cell, count))
+            row = _row(measure.name, k, method, arms.queries, arms, mean_of_cells(cell, count))
             if k in arms.random:
                 tests = len(arms.methods(k))
-                row |= _excess(cell, arms.random[k], SIGN[measure], count, tests)
+                row |= _excess(cell, arms.random[k], measure.direction, count, tests)
             rows.append(row)
     return rows
 

@@ -1,44 +1,36 @@
 """The forgetting check: what a model that forgot one query does to others (CR Tables 3 and 4)."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import pandas as pd
 
-from leavekout.statistics.measurements import MEASURES
+from leavekout.measures.registry import measures_in
 
 
-def forgetting_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def forgetting_table(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """How far models that forgot a query deviate, on it and elsewhere.
 
     Args:
-        rows: dicts of `method`, `query` (the forgotten one), `model` (`unlearned`, `k50`, …) and
-            `measured`, an evaluation on queries or on related prompts.
+        tables: of `measuring.measure_outcomes`: models that were unlearned, or retrained without
+            one query's images.
 
     Returns:
-        One row for each method, model and kind of prompt: `target`, the forgotten query itself;
-        `related`, its related prompts; `other`, the other queries. Mean and standard error of each
-        measure over the forgotten queries, after a mean over the prompts of one kind.
+        One row for each method, model (`unlearned`, `k1000`, …) and role of the prompt: `target`,
+        the forgotten query itself; `related`, its related prompts; `other`, the other queries.
+        Mean and standard error of each measure over the forgotten queries, after a mean over the
+        prompts of one role.
     """
-    table = pd.DataFrame([
-        {
-            "method": row["method"], "model": row["model"], "forgotten": row["query"],
-            "prompts": _kind(measured["query"], row["query"]), **measured,
-        }
-        for row in rows
-        for measured in row["measured"]["queries"]
-    ])  # fmt: skip
+    table = pd.concat(tables, ignore_index=True)
+    names = [measure.name for measure in measures_in(table["measure"])]
+    table["model"] = ("k" + table["k"].astype(str)).where(table["policy"] == "top", "unlearned")
+    table = table.rename(columns={"role": "prompts", "targets": "forgotten"})
     keys = ["method", "model", "prompts"]
-    by_query = table.groupby([*keys, "forgotten"])[list(MEASURES)].mean()
-    groups = by_query.groupby(keys)
+    by_query = table.pivot_table(
+        index=[*keys, "forgotten"], columns="measure", values="value", aggfunc="mean"
+    )
+    groups = by_query[names].groupby(keys)
     summary = groups.size().to_frame("n_queries")
-    for measure in MEASURES:
-        summary[measure] = groups[measure].mean()
-        summary[f"{measure}_se"] = groups[measure].sem()
+    for name in names:
+        summary[name] = groups[name].mean()
+        summary[f"{name}_se"] = groups[name].sem()
     return summary.reset_index()
-
-
-def _kind(name: str, forgotten: str) -> str:
-    if name == forgotten:
-        return "target"
-    return "related" if name.startswith(f"{forgotten}-") else "other"

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from leavekout.measures.registry import measures_in
 from leavekout.statistics.arms import Arms, arms_of
-from leavekout.statistics.measurements import CONTROL, MEASURES
+from leavekout.statistics.measurements import CONTROL
 from leavekout.statistics.significance import LEVEL
 
 POWER = 0.8
@@ -25,7 +26,7 @@ def variance_table(measurements: pd.DataFrame) -> pd.DataFrame:
     many timesteps and noises. `query`: the rest, a method's effect that differs between queries.
     """
     rows = []
-    for measure in MEASURES:
+    for measure in [one.name for one in measures_in(measurements["measure"])]:
         arms = arms_of(measurements, measure)
         for method, k in arms.cells:
             if k in arms.random and arms.random[k].shape[1] > 1 and arms.queries > 1:
@@ -74,7 +75,7 @@ def power_table(measurements: pd.DataFrame) -> pd.DataFrame:
     What retrainings gain is a lower bound: their noise is that of random sets of the same K.
     """
     rows = []
-    for measure in MEASURES:
+    for measure in [one.name for one in measures_in(measurements["measure"])]:
         arms = arms_of(measurements, measure)
         for k in arms.ks():
             if k not in arms.random or arms.random[k].shape[1] < 2 or arms.queries < 3:

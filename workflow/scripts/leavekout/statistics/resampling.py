@@ -59,7 +59,7 @@ class Resamples:
 
     Args:
         queries: Q.
-        models: size of each group of models; a group is resampled in itself. For random sweeps:
+        models: size of each group of models; a group is resampled in itself. For random curves:
             the sets that go through all K, and those that only one K has.
         count: B, the number of resamples.
     """

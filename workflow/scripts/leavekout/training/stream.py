@@ -6,27 +6,15 @@ removed image stood: its place goes to a kept image, chosen by (seed, position) 
 removal sets that differ in a few images give streams that differ in few places.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from leavekout.data.encoded import Samples
 from leavekout.noise import Domain, scale_to, to_unit, words
 
 _REPLACEMENT = 1 << 31  # second counter word of replacements; epochs stay far below
-
-
-@dataclass(frozen=True)
-class Samples:
-    """B training samples: what to show, at which noise level."""
-
-    positions: Tensor  # [B] int64, place in the stream; keys the noise
-    rows: Tensor  # [B] int64, row of the image in data/images.parquet
-    flips: Tensor  # [B] int64, 0 or 1
-    captions: Tensor  # [B] int64
-    timesteps: Tensor  # [B] int64
-    drop_caption: Tensor  # [B] bool
 
 
 @lru_cache(maxsize=2)

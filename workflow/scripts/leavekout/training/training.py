@@ -20,9 +20,8 @@ from leavekout.models.loss import ddpm_loss
 from leavekout.models.unet import build_scheduler, build_unet, latent_shape
 from leavekout.noise import Domain, normal
 from leavekout.runtime.interruption import stop_request
-from leavekout.runtime.job import label, progress
+from leavekout.runtime.job import progress
 from leavekout.runtime.precision import arithmetic, products
-from leavekout.runtime.tensors import load_tensors, save_tensors
 from leavekout.training.state import resume, save_state, training_identity
 from leavekout.training.stream import Stream
 
@@ -46,23 +45,25 @@ def train_from_scratch(
     config: Training,
     *,
     removed: np.ndarray,
-    output: Path,
+    state: Path,
     save_state_seconds: float,
     compiled: bool = False,
-) -> None:
-    """Trains a model on all images but the `removed` rows and writes its weights.
+    what: str = "training",
+) -> tuple[Any, dict[str, Any]]:
+    """Trains a model on all training images but the `removed` rows: A(D \\ D^K) of eq. 1.
 
-    The training's state lies beside the output until that is written. If the output of this very
-    training is there already, because the same job ran twice at once, it stays as it is.
+    Args:
+        removed: int64 [K]; rows that are no training images at all are left out besides.
+        state: where the training's state is saved; the caller deletes it once what the model is
+            for has been written.
+
+    Returns:
+        The U-Net, and notes on its training for the file that is made of it.
     """
     unet = build_unet(model.unet, seed=config.seed, device=data.device)
-    scheduler, rows = build_scheduler(model.noise_schedule), torch.from_numpy(removed)
+    scheduler = build_scheduler(model.noise_schedule)
+    rows = torch.from_numpy(np.union1d(removed, data.held_out.numpy()))
     _require_fit(unet, data)
-    state = output.with_name(f"{output.stem}.state.safetensors")
-    identity = training_identity(unet, scheduler, data, config, rows)
-    if output.exists() and load_tensors(output)[1].get("identity") == identity:
-        logger.info("%s: was trained meanwhile", label(output.parent))
-        return
     result = train(
         unet,
         scheduler,
@@ -72,12 +73,15 @@ def train_from_scratch(
         state=state,
         save_state_seconds=save_state_seconds,
         compiled=compiled,
-        what=label(output.parent),
+        what=what,
     )
-    notes = {"training": config.model_dump(), "removed": len(removed), "identity": identity}
-    save_tensors(output, unet.state_dict(), {**notes, **result})
-    state.unlink(missing_ok=True)
-    logger.info("%s: trained, %s", label(output.parent), result)
+    logger.info("%s: trained, %s", what, result)
+    return unet, {"training": config.model_dump(), "removed": len(rows), **result}
+
+
+def state_beside(output: Path) -> Path:
+    """Where a training's state is saved while `output` is in the making."""
+    return output.with_name(f"{output.stem}.state.safetensors")
 
 
 def train(

@@ -38,7 +38,8 @@ def fisher_samples(
     """Training samples in batches: one uniform timestep and fresh noise for each.
 
     A sample is an image, flip and caption; images come in shuffled epochs. Sample j is keyed by
-    (seed, j), so nothing depends on `batch` but rounding. Exemplars are no training samples.
+    (seed, j), so nothing depends on `batch` but rounding. Only training
+    images are drawn.
     """
     stream = Stream(
         images=data.images,
@@ -46,7 +47,7 @@ def fisher_samples(
         captions=data.captions,
         timesteps=scheduler.config.num_train_timesteps,
         caption_dropout=0.0,
-        removed=data.exemplars,
+        removed=data.held_out,
         seed=seed,
         domain=Domain.FISHER,
     )

@@ -7,17 +7,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from leavekout.report.figures.style import GREY, bare, style
-from leavekout.report.headline import methods_ks
-from leavekout.report.tables import records
+from leavekout.report.headline import methods_ks, primary
+from leavekout.report.text import records
 from leavekout.statistics.lds import agreement
 
 
 def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence[str]) -> Figure:
-    """For each size of random sets a panel: linear datamodeling score against the ΔL excess."""
+    """For each size of random sets a panel: linear datamodeling score against the excess."""
     ks = sorted(lds["k"].unique())
     k = methods_ks(estimates)[-1]
-    rows = estimates[(estimates["measure"] == "delta_loss") & (estimates["k"] == k)]
+    measure = primary(estimates)
+    rows = estimates[(estimates["measure"] == measure.name) & (estimates["k"] == k)]
     excess = {row["method"]: row for row in records(rows[rows["excess"].notna()])}
+    scale = measure.scale
     figure, axes = plt.subplots(
         1, max(1, len(ks)), figsize=(1.6 + 3.9 * max(1, len(ks)), 3.8), squeeze=False, sharey=True,
         layout="constrained",
@@ -33,15 +35,15 @@ def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence
             x, y = scores[method], excess[method]
             color, marker = style(number)
             ax.errorbar(
-                x["lds"], 1000 * y["excess"], color=color, marker=marker, label=method,
+                x["lds"], scale * y["excess"], color=color, marker=marker, label=method,
                 xerr=[[x["lds"] - x["low"]], [x["high"] - x["lds"]]],
-                yerr=[[1000 * (y["excess"] - y["excess_low"])],
-                      [1000 * (y["excess_high"] - y["excess"])]],
+                yerr=[[scale * (y["excess"] - y["excess_low"])],
+                      [scale * (y["excess_high"] - y["excess"])]],
                 capsize=2, linewidth=0.8,
             )  # fmt: skip
         rho, p = agreement(
             {method: row["lds"] for method, row in scores.items()},
-            {method: row["excess"] for method, row in excess.items()},
+            {method: measure.direction * row["excess"] for method, row in excess.items()},
         )
         said = "" if pd.isna(rho) else f"\nrank correlation of methods {rho:.2f}, p = {p:.2g}"
         models = next(iter(scores.values()))["n_models"]
@@ -49,7 +51,7 @@ def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence
         ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
         ax.set_xlabel("linear datamodeling score")
         bare(ax)
-    axes[0, 0].set_ylabel(f"ΔL × 10³, excess over random, K = {k:,}")
+    axes[0, 0].set_ylabel(f"{measure.heading}, excess over random, K = {k:,}")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     if labels:
         figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=9)

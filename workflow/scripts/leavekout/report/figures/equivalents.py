@@ -2,30 +2,27 @@
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from leavekout.report.figures.style import GREY, PANELS, bare, beside, forest
+from leavekout.report.figures.style import GREY, bare, beside, forest, panels
 from leavekout.report.headline import methods_ks, ranked
-from leavekout.report.tables import records
+from leavekout.report.text import records
 
 
 def plot_equivalents(
     equivalents: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence[str]
 ) -> Figure:
-    """A forest plot for each measure; arrows lead beyond the end of the random sweep."""
+    """A forest plot for each measure; arrows lead beyond the end of the random curve."""
     ks = methods_ks(estimates)
     order = ranked(estimates, ks[-1])[::-1]
     controls = estimates[(estimates["method"] == "random")]
     end = int(controls["k"].max()) if len(controls) else 1
-    figure, axes = plt.subplots(
-        1, 3, figsize=(11, 1.4 + 0.32 * len(order) + 0.12 * len(ks)), sharey=True,
-        layout="constrained",
-    )  # fmt: skip
-    for ax, (measure, label) in zip(axes, PANELS.items(), strict=True):
+    height = 1.4 + 0.32 * len(order) + 0.12 * len(ks)
+    figure, shown = panels(estimates["measure"], height=height, sharey=True)
+    for ax, measure in shown:
         lines = []
-        for row in records(equivalents[equivalents["measure"] == measure]):
+        for row in records(equivalents[equivalents["measure"] == measure.name]):
             y = order.index(row["method"]) + beside(ks, row["k"])
             known = pd.notna(row["low"])
             lines.append({
@@ -47,12 +44,11 @@ def plot_equivalents(
         ax.set_yticks(range(len(order)), order)
         ax.set_ylim(-0.6, len(order) - 0.4)
         ax.set_xlabel("random images with the same effect")
-        ax.set_title(label, fontsize=10)
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         bare(ax)
     sizes = ", ".join(f"K = {k:,} {'filled' if k == ks[-1] else 'open'}" for k in ks)
     figure.suptitle(
-        f"{sizes} (dashed); the random sweep ends at {end:,}, arrows lead beyond; 95 % intervals",
+        f"{sizes} (dashed); the random curve ends at {end:,}, arrows lead beyond; 95 % intervals",
         fontsize=9,
     )
     return figure

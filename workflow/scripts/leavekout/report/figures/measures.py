@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from leavekout.report.figures.style import GREY, PANELS, bare, style
+from leavekout.report.figures.style import GREY, bare, panels, style
 from leavekout.report.headline import methods_ks
 from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 
@@ -19,12 +18,12 @@ def plot_measures(estimates: pd.DataFrame, methods: Sequence[str]) -> Figure:
     Args:
         estimates: the table of `estimates.estimates_table`.
     """
-    figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
+    figure, shown = panels(estimates["measure"], height=3.6)
     ks = sorted(estimates.loc[estimates["method"] != NO_REMOVAL, "k"].unique())
     # Methods of the same K stand a little apart, so that their intervals are seen.
     spread = 1.02 if len(methods_ks(estimates)) > 1 else 1.07
-    for ax, (measure, label) in zip(axes, PANELS.items(), strict=True):
-        rows = estimates[estimates["measure"] == measure]
+    for ax, measure in shown:
+        rows = estimates[estimates["measure"] == measure.name]
         _draw_floor(ax, rows)
         for number, name in enumerate(methods):
             color, marker = style(number)
@@ -40,10 +39,9 @@ def plot_measures(estimates: pd.DataFrame, methods: Sequence[str]) -> Figure:
             ax.set_xlim(ks[0] * 0.5, ks[0] * 1.5)
         ax.ticklabel_format(axis="y", useOffset=False)
         ax.set_xlabel("K, training images removed")
-        ax.set_title(label, fontsize=10)
         bare(ax)
-    handles, labels = axes[0].get_legend_handles_labels()
-    columns = min(len(labels), 7)
+    handles, labels = shown[0][0].get_legend_handles_labels()
+    columns = min(len(labels), 7 if len(shown) > 1 else 3)
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
     return figure
 

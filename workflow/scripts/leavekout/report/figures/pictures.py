@@ -13,13 +13,14 @@ def draw_attributed(
     prompt: str,
     ranked: Mapping[str, np.ndarray],
     pixels: np.ndarray,
-    exemplars: Collection[int] | None = None,
+    framed: Collection[int] = (),
+    note: str = "",
 ) -> Figure:
     """A generated picture, and the top images of each method in a row.
 
     Args:
         query: uint8 [H, W, 3]; ranked: rows of the best images, best first, for each method;
-        pixels: uint8 [N, H, W, 3]; exemplars: rows that are to be found, and are framed.
+        pixels: uint8 [N, H, W, 3]; framed: rows that stand out by a frame, which `note` explains.
     """
     top = max(len(rows) for rows in ranked.values())
     figure, axes = _grid(len(ranked), top + 1)
@@ -30,11 +31,11 @@ def draw_attributed(
             image = pixels[rows[column]] if found else None
             ax = axes[line, column + 1]
             _show(ax, image, f"{column + 1}" if line == 0 else "")
-            if found and exemplars and rows[column] in exemplars:
+            if found and rows[column] in framed:
                 _frame(ax)
         axes[line, 1].set_ylabel(method, fontsize=9)
-    note = "\nframed: exemplars of the customized model" if exemplars else ""
-    figure.suptitle(f"“{prompt}”{note}", fontsize=10, parse_math=False)
+    title = f"“{prompt}”\n{note}" if note else f"“{prompt}”"
+    figure.suptitle(title, fontsize=10, parse_math=False)
     return figure
 
 

@@ -2,21 +2,20 @@
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from leavekout.report.figures.style import GREY, PANELS, bare, beside, forest
+from leavekout.report.figures.style import GREY, bare, beside, forest, panels
 from leavekout.report.headline import methods_ks, ranked
-from leavekout.report.tables import records
+from leavekout.report.text import records
 from leavekout.statistics.comparisons import indistinguishable
 
 
 def plot_ranking(
     estimates: pd.DataFrame, comparisons: pd.DataFrame, methods: Sequence[str]
 ) -> Figure:
-    """A forest plot for each measure, best by ΔL at the largest K on top.
+    """A forest plot for each measure, best by the first measure at the largest K on top.
 
     The bars beside it join methods of which no two differ significantly at the largest K; a dot
     marks who belongs to a bar.
@@ -27,9 +26,9 @@ def plot_ranking(
     ks = methods_ks(estimates)
     order = ranked(estimates, ks[-1])[::-1]  # from the bottom
     height = 1.4 + 0.32 * len(order) + 0.12 * len(ks)
-    figure, axes = plt.subplots(1, 3, figsize=(11, height), sharey=True, layout="constrained")
-    for ax, (measure, label) in zip(axes, PANELS.items(), strict=True):
-        rows = estimates[(estimates["measure"] == measure) & estimates["excess"].notna()]
+    figure, shown = panels(estimates["measure"], height=height, sharey=True)
+    for ax, measure in shown:
+        rows = estimates[(estimates["measure"] == measure.name) & estimates["excess"].notna()]
         forest(
             ax,
             [
@@ -42,13 +41,12 @@ def plot_ranking(
             ],
             methods,
         )  # fmt: skip
-        same = comparisons[(comparisons["measure"] == measure) & (comparisons["k"] == ks[-1])]
+        same = comparisons[(comparisons["measure"] == measure.name) & (comparisons["k"] == ks[-1])]
         _draw_groups(ax, indistinguishable(same, order), order)
         ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
         ax.set_yticks(range(len(order)), order)
         ax.set_ylim(-0.6, len(order) - 0.4)
         ax.set_xlabel("excess over random removal")
-        ax.set_title(label, fontsize=10)
         bare(ax)
     sizes = ", ".join(f"K = {k:,} {'filled' if k == ks[-1] else 'open'}" for k in ks)
     figure.suptitle(

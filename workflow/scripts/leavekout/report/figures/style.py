@@ -1,6 +1,6 @@
-"""What all figures share: the palette, the measures' names, and how a figure is written."""
+"""What all figures share: the palette, a panel for each measure, and how a figure is written."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -11,6 +11,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from leavekout.measures.measure import Measure
+from leavekout.measures.registry import measures_in
 from leavekout.runtime.artifacts import atomic
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
@@ -20,12 +22,32 @@ _PALETTE = (
 )
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#666666"
-PANELS = {
-    "delta_loss": "ΔL  (higher: more forgotten)",
-    "mse": "MSE  (higher: more changed)",
-    "clip": "CLIP similarity  (lower: more changed)",
-}
+_COLUMNS = 3  # of panels; more measures take further lines
 plt.rcParams["svg.hashsalt"] = "leave-K-out"  # the same data give the same bytes
+
+
+def panels(
+    names: Iterable[str], *, height: float, sharey: bool = False
+) -> tuple[Figure, list[tuple[Axes, Measure]]]:
+    """A panel for each measure of a table's column `measure`, titled with what is better.
+
+    Args:
+        height: inches of a line of panels.
+    """
+    measures = measures_in(names)
+    columns = min(_COLUMNS, len(measures))
+    lines = -(-len(measures) // columns)
+    width = 11 * columns / _COLUMNS if columns > 1 else 5.5
+    figure, axes = plt.subplots(
+        lines, columns, figsize=(width, height * lines), sharey=sharey, squeeze=False,
+        layout="constrained",
+    )  # fmt: skip
+    for ax in axes.flat[len(measures) :]:
+        ax.set_visible(False)
+    shown = list(zip(axes.flat, measures, strict=False))
+    for ax, measure in shown:
+        ax.set_title(measure.axis, fontsize=10)
+    return figure, shown
 
 
 def save(figure: Figure, paths: Sequence[Path]) -> None:

@@ -1,0 +1,228 @@
+"""The tiny experiment on a real SLURM of one node, undisturbed and disturbed in every way we know.
+
+Skipped, with the reason, where no such cluster can run; `make test-slurm` installs it on Debian.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from project import ENV, SNAKEMAKE, copy_project, tables
+from slurm_cluster import Cluster, cluster, why_not
+
+REASON = why_not()
+pytestmark = pytest.mark.skipif(REASON is not None, reason=f"no SLURM here: {REASON}")
+
+# Small, but for trainings that last long enough to be disturbed; with a GPU for each job, as the
+# node pretends to have two.
+CONFIG = """
+extends: tiny.yaml
+experiment: tiny
+methods: [pixel]
+queries: { test: 1, tuning: 0 }
+tuning: null
+oracle: null
+forgetting: null
+measures: [delta_loss, mse]
+counterfactual: { retrain_seeds: [], union: null }
+training: { epochs: 8 }
+hardware: { gpus: 1, checkpoint_seconds: 1 }
+"""
+STUDY = [
+    "--profile", "slurm", "--configfile", "config/disturbed.yaml",
+    # Polled more often than would be kind to a shared cluster.
+    "--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5",
+    "--slurm-keep-successful-logs",
+]  # fmt: skip
+# Trainings that are thought to be long have a cluster job each.
+ALONE = ["--config", "hardware={estimates: {training_per_second: 1}}"]
+CELL = "pixel/q000/k20"
+
+
+class Run:
+    """Snakemake on the cluster, in its own session as from a login node."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.folder = folder
+        self.command = [SNAKEMAKE, *STUDY, *arguments]
+        self.start()
+
+    def start(self) -> None:
+        with open(self.folder / "run.log", "ab") as log:
+            self.process = subprocess.Popen(
+                self.command, cwd=self.folder, env=ENV, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def finish(self) -> None:
+        code = self.process.wait(timeout=600)
+        assert code == 0, (self.folder / "run.log").read_text()[-5000:]
+
+
+def slurm_logs(folder: Path) -> str:
+    """What jobs outside of batches printed, of every attempt."""
+    return "".join(path.read_text() for path in folder.glob("logs/slurm/rule_*/**/*.log"))
+
+
+def signal_trainings(name: str, folder: Path) -> None:
+    script = f"{folder}/.snakemake/scripts/.*retrain.py"
+    subprocess.run(["pkill", f"-{name}", "-f", script], check=True)
+
+
+def wait_until(condition: Callable[[], bool], run: Run) -> None:
+    end = time.monotonic() + 300
+    while not condition():
+        said = (run.folder / "run.log").read_text()[-5000:]
+        assert time.monotonic() < end, said
+        assert run.process.poll() is None, said
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[Cluster]:
+    with cluster() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def study(slurm: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the study has run undisturbed, its short jobs batched."""
+    folder = copy_project(tmp_path_factory.mktemp("slurm") / "undisturbed")
+    (folder / "config" / "disturbed.yaml").write_text(CONFIG)
+    Run(folder).finish()
+    return folder
+
+
+def jobs(slurm: Cluster, folder: Path) -> list[dict[str, str]]:
+    """The cluster's jobs that were submitted from a folder, the latest last."""
+    fields = ("JobID", "State", "ReqTRES", "Comment", "WorkDir")
+    lines = slurm.said("sacct", "-X", "-n", "-P", "-o", ",".join(fields)).splitlines()
+    found = [dict(zip(fields, line.split("|"), strict=True)) for line in lines]
+    return [job for job in found if job["WorkDir"] == str(folder)]
+
+
+def test_every_computing_job_asks_for_a_gpu(slurm: Cluster, study: Path) -> None:
+    submitted = jobs(slurm, study)
+    assert {job["State"] for job in submitted} == {"COMPLETED"}
+    assert all("gres/gpu=1" in job["ReqTRES"] for job in submitted)
+    # Batched: a cluster job for each stage that computes; the rest ran where Snakemake runs.
+    stages = {job["Comment"].split("_")[1] for job in submitted}
+    assert stages == {"data", "source", "controls", "cells"}
+    assert len(submitted) == 4
+    assert "localrule attribute_by_pixels" in (study / "run.log").read_text()
+
+
+# What can happen to a training on a cluster. Each is called when the training of one cell has saved
+# its state, with the run and the id of its job.
+
+
+def cancelled(slurm: Cluster, run: Run, job: str) -> None:
+    slurm.said("scancel", job)
+
+
+def killed(slurm: Cluster, run: Run, job: str) -> None:
+    """The training, and the Snakemakes around it on the node."""
+    subprocess.run(["pkill", "-KILL", "-f", f"{run.folder}/"], check=True)
+
+
+def out_of_time(slurm: Cluster, run: Run, job: str) -> None:
+    """The training hangs until the time limit, which comes soon."""
+    signal_trainings("STOP", run.folder)
+    slurm.said("scontrol", "update", f"JobId={job}", "TimeLimit=1")
+
+
+def requeued(slurm: Cluster, run: Run, job: str) -> None:
+    slurm.said("scontrol", "requeue", job)
+
+
+def node_restarted(slurm: Cluster, run: Run, job: str) -> None:
+    slurm.stop_node()
+    time.sleep(3)
+    slurm.start_node()
+
+
+def snakemake_killed(slurm: Cluster, run: Run, job: str) -> None:
+    """Its job runs on while the restarted Snakemake submits the same job again: both compute."""
+    os.killpg(run.process.pid, signal.SIGKILL)
+    run.process.wait()
+    subprocess.run([*run.command, "--unlock"], cwd=run.folder, env=ENV, check=True)
+    run.start()
+
+
+def configuration_changed(slurm: Cluster, run: Run, job: str) -> None:
+    """The jobs after the change refuse it; with the old configuration the run goes on."""
+    path = run.folder / "config" / "disturbed.yaml"
+    path.write_text(CONFIG.replace("epochs: 8", "epochs: 9"))
+    assert run.process.wait(timeout=600) == 1
+    assert "'tiny' changed after this run had begun; stop the run" in slurm_logs(run.folder)
+    path.write_text(CONFIG)
+    run.start()
+
+
+DISTURBANCES = [cancelled, killed, out_of_time, requeued, node_restarted, snakemake_killed,
+                configuration_changed]  # fmt: skip
+
+
+def disturbed(
+    slurm: Cluster, study: Path, disturb: Callable[[Cluster, Run, str], None]
+) -> tuple[Path, list[dict[str, str]]]:
+    """One cell of the study made again, and disturbed while it trains."""
+    folder = study.parent / disturb.__name__
+    shutil.copytree(study, folder, symlinks=True)
+    shutil.rmtree(folder / "results" / "tiny" / "tables")
+    for made in (f"retrained/{CELL}", f"logs/retrain/{CELL}.log"):
+        path = folder / "results" / "tiny" / made
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    # A job that refuses its configuration would refuse it at every retry.
+    retries = ["--retries", "0"] if disturb is configuration_changed else []
+    run = Run(folder, *retries, *ALONE)
+    state = folder / "results" / "tiny" / "retrained" / CELL / "outcome.state.safetensors"
+    wait_until(state.exists, run)
+    running = slurm.said("squeue", "-h", "-t", "R", "-o", "%i|%k|%Z").splitlines()
+    ids = [line.split("|")[0] for line in running if line.endswith(f"|{folder}")]
+    assert len(ids) == 1
+    disturb(slurm, run, ids[0])
+    run.finish()
+    return folder, jobs(slurm, folder)
+
+
+@pytest.fixture(scope="module")
+def outcomes(slurm: Cluster, study: Path) -> Iterator[dict[str, Future]]:
+    """All disturbed runs, several at a time, because each of them mostly waits."""
+    with ThreadPoolExecutor(3) as executor:
+        yield {d.__name__: executor.submit(disturbed, slurm, study, d) for d in DISTURBANCES}
+
+
+@pytest.mark.parametrize("disturb", DISTURBANCES)
+def test_a_disturbed_training_ends_in_the_same_tables(
+    disturb: Callable, study: Path, outcomes: dict[str, Future]
+) -> None:
+    folder, submitted = outcomes[disturb.__name__].result()
+    assert tables(folder) == tables(study)
+    assert len(tables(folder)) == 8
+    outcome = f"results/tiny/retrained/{CELL}/outcome.safetensors"
+    assert (folder / outcome).read_bytes() == (study / outcome).read_bytes()
+    log = slurm_logs(folder)
+    trainings = [job for job in submitted if job["Comment"].startswith("rule_retrain_")]
+    # The first job was left alone, or a second attempt resumed where the first had stopped.
+    if disturb is snakemake_killed:
+        assert len(trainings) == 2
+    else:
+        undisturbed = disturb in (node_restarted, configuration_changed)
+        assert log.count("continues at step") == (0 if undisturbed else 1)
+        assert log.count("trained, ") == 1
+    if disturb is cancelled:
+        assert "stopped by SIGTERM after step" in log
+        assert trainings[0]["State"].startswith("CANCELLED")
+    if disturb is out_of_time:
+        assert "stopped by SIG" in log
+    leftovers = [path for path in folder.glob("results/**/.*~*")]
+    assert leftovers == []
+    assert not list(folder.rglob("*.state.safetensors"))

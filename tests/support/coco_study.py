@@ -1,0 +1,21 @@
+"""The study of config/coco.yaml, and its U-Net."""
+
+from functools import cache
+from typing import Any
+
+from leavekout.config.leave_k_out import LeaveKOut
+from leavekout.config.reading import read_yaml
+from leavekout.kinds import read_experiment
+from leavekout.models.unet import build_unet
+from project import ROOT
+from world import CPU
+
+
+@cache
+def coco() -> LeaveKOut:
+    path = ROOT / "config" / "coco.yaml"
+    return read_experiment(read_yaml(path), [path])
+
+
+def coco_unet() -> Any:
+    return build_unet(coco().model.unet, seed=0, device=CPU)

@@ -1,0 +1,43 @@
+"""Made-up measurements of a study, with known effects."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from leavekout.measures.registry import measure
+from leavekout.statistics.measurements import DICTIONARY
+
+
+def study(
+    *,
+    queries: int = 8,
+    sets: int = 4,
+    ks: tuple[int, ...] = (10, 20),
+    seed: int = 0,
+    measures: tuple[str, ...] = ("delta_loss", "mse", "clip"),
+) -> pd.DataFrame:
+    """Measurements of methods `good` and `bad`, of a random curve and of two other seeds."""
+    rng = np.random.default_rng(seed)
+    rows = []
+
+    def add(
+        method: str, k: int, query: int, training: int, number: int | None, level: float
+    ) -> None:
+        for one in map(measure, measures):
+            value = one.unchanged + one.direction * (level + 0.1 * rng.standard_normal())
+            rows.append([method, f"q{query:03d}", k, training, number, one.name, value, 0.01])
+
+    for query in range(queries):
+        add("good", 10, query, 0, None, 3.0)
+        add("bad", 10, query, 0, None, 1.0)
+        for k, number in product(ks, range(sets)):
+            add("random", k, query, 0, number, 0.05 * k)
+        for training in (1, 2):
+            add("no_removal", 0, query, training, None, 0.5)
+    order = ["method", "query", "k", "training_seed", "removal_set", "measure", "value",
+             "evaluation_error"]  # fmt: skip
+    table = pd.DataFrame(rows, columns=order)[list(DICTIONARY)]
+    place = {name: i for i, name in enumerate(measures)}
+    table = table.sort_values("measure", key=lambda m: m.map(place), kind="stable")
+    return table.astype({"removal_set": "Int64"})

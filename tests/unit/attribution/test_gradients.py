@@ -1,0 +1,343 @@
+"""Projected gradients and influence scores against explicit matrices, autograd and traker."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import hadamard
+from trak import TRAKer
+from trak.modelout_functions import AbstractModelOutput
+from trak.projectors import AbstractProjector, ProjectionType
+from trak.utils import vectorize
+
+from leavekout.attribution.curvature.projection import Projection, hadamard_transform
+from leavekout.attribution.gradients import (
+    GradientProjector,
+    draw_timesteps,
+    query_gradients,
+    training_gradients,
+    write_gradients,
+)
+from leavekout.attribution.influence import datainf_scores, ensemble_scores, ridge_scores
+from leavekout.config.methods import Gradients
+from leavekout.errors import InputError
+from leavekout.models.unet import select_weights
+from leavekout.noise import Domain, normal, scale_to, words
+from leavekout.queries.loading import Queries
+from world import CPU, SAVING, make_data
+
+JOINT = Gradients(
+    objective="loss", weights="cross_attention_kv", timesteps="random", draws=3,
+    layout="joint", dimension=16, seed=4,
+)  # fmt: skip
+
+
+def explicit_matrix(projection: Projection) -> torch.Tensor:
+    """P [p, d], entry by entry from its definition."""
+    j = torch.arange(projection.entries)
+    shifts = torch.tensor(projection.shifts)[j // projection.size]
+    places = (j + shifts) % projection.size
+    ones = torch.zeros(projection.dimension, projection.entries, dtype=torch.int64)
+    for bit in range(projection.size.bit_length()):
+        ones += (projection.rows[:, None] & places) >> bit & 1
+    return (1.0 - 2 * (ones % 2)).double() * projection.signs
+
+
+def draws_of(config: Gradients, data: Any, row: int, flip: int) -> list[Any]:
+    """(x0, t, ε, text) of each draw of one image and flip."""
+    result = []
+    for j in range(config.draws):
+        identity = [torch.tensor([v]) for v in (int(data.image_ids[row]), flip, j)]
+        word = words(config.seed, Domain.GRADIENT, *identity)
+        uniform = j * 20 // config.draws
+        t = scale_to(word[0], 20) if config.timesteps == "random" else torch.tensor([uniform])
+        noise = normal(config.seed, Domain.GRADIENT, *identity, shape=data.latent_shape).double()
+        x0 = data.latents[torch.tensor([row]), torch.tensor([flip])]
+        text = data.text[torch.tensor([row]), scale_to(word[1], data.captions)]
+        result.append((x0, t, noise, text))
+    return result
+
+
+def plain_gradient(unet: Any, scheduler: Any, config: Gradients, draws: list[Any]) -> Any:
+    """∇ of the mean of the objective over draws, one autograd pass, by name."""
+    weights = select_weights(unet, config.weights)
+    total = torch.zeros((), dtype=torch.float64)
+    for x0, t, noise, text in draws:
+        alpha = scheduler.alphas_cumprod[t].double().reshape(1, 1, 1, 1)
+        predicted = unet(alpha.sqrt() * x0 + (1 - alpha).sqrt() * noise, t, text).sample
+        target = noise if config.objective == "loss" else 0.0
+        total = total + (predicted - target).square().mean() / len(draws)
+    gradients = torch.autograd.grad(total, list(weights.values()))
+    return dict(zip(weights, gradients, strict=True))
+
+
+@pytest.mark.parametrize("size", [1, 2, 64, 128, 4096])
+def test_the_fast_transform_is_the_hadamard_matrix(size: int) -> None:
+    x = torch.randn(3, size, dtype=torch.float64)
+    expected = x @ torch.from_numpy(hadamard(size)).double().T
+    torch.testing.assert_close(hadamard_transform(x), expected, rtol=1e-12, atol=1e-10)
+
+
+@pytest.mark.parametrize(("entries", "dimension"), [(100, 48), (1000, 4), (2048, 16), (515, 16)])
+def test_projection_is_its_matrix_of_signs(entries: int, dimension: int) -> None:
+    projection = Projection(entries, dimension, seed=1, number=0, device=CPU)
+    p = explicit_matrix(projection)
+    assert set(p.unique().tolist()) == {-1.0, 1.0}
+    g = torch.randn(5, entries, dtype=torch.float64)
+    torch.testing.assert_close(projection(g), g @ p.T, rtol=1e-12, atol=1e-10)
+    whole = torch.from_numpy(hadamard(projection.size)).double()[projection.rows]
+    torch.testing.assert_close(whole @ whole.T, projection.size * torch.eye(dimension).double())
+    assert len(set(projection.rows.tolist())) == dimension
+
+
+def test_projection_depends_on_its_key_alone() -> None:
+    def matrix(**key: int) -> torch.Tensor:
+        return explicit_matrix(Projection(64, 8, device=CPU, **key))
+
+    assert torch.equal(matrix(seed=1, number=0), matrix(seed=1, number=0))
+    assert not torch.equal(matrix(seed=1, number=0), matrix(seed=2, number=0))
+    assert not torch.equal(matrix(seed=1, number=0), matrix(seed=1, number=1))
+
+
+@pytest.mark.parametrize("entries", [300, 3000])  # the latter is folded, from 3000 to 512
+def test_projected_inner_products_are_unbiased(entries: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, entries, generator=generator, dtype=torch.float64)
+    b = b + a  # so that the product is not near zero
+    found = []
+    for seed in range(400):
+        pa, pb = Projection(entries, 16, seed=seed, number=0, device=CPU)(torch.stack([a, b]))
+        found.append(float(pa @ pb) / 16)
+    error = np.std(found) / np.sqrt(len(found))
+    assert abs(np.mean(found) - float(a @ b)) < 4 * error
+    # About the variance of a Gaussian projection.
+    gaussian = np.sqrt(float((a @ a) * (b @ b) + (a @ b) ** 2) / 16)
+    assert np.std(found) < 1.15 * gaussian
+
+
+def test_a_projection_that_does_not_reduce_is_refused() -> None:
+    with pytest.raises(InputError, match="no reduction of gradients with 10 entries"):
+        Projection(10, 17, seed=0, number=0, device=CPU)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"weights": "all", "dimension": 32},
+        {"objective": "squared_output", "timesteps": "uniform"},
+        {"layout": "by_layer", "dimension": 8},
+    ],
+)
+def test_features_are_projected_autograd_gradients(
+    changes: dict[str, Any], unet64: Any, scheduler: Any, data64: Any
+) -> None:
+    config = JOINT.model_copy(update=changes)
+    projector = GradientProjector(unet64, config, model_seed=2, device=CPU)
+    parts = training_gradients(unet64, scheduler, data64, projector, batch=12)
+    features = torch.cat(list(parts))
+    for row, flip in ((0, 0), (3, 1), (11, 0)):
+        gradient = plain_gradient(unet64, scheduler, config, draws_of(config, data64, row, flip))
+        blocks = [g.flatten() for g in gradient.values()]
+        blocks = [torch.cat(blocks)] if config.layout == "joint" else blocks
+        pairs = zip(projector.projections, blocks, strict=True)
+        expected = torch.stack([explicit_matrix(p) @ g for p, g in pairs])
+        assert expected.abs().max() > 0
+        # alphas_cumprod is float32 in diffusers, which bounds the agreement.
+        torch.testing.assert_close(features[row, flip], expected, rtol=1e-5, atol=1e-8)
+
+
+def test_features_do_not_depend_on_the_batch_size(
+    unet64: Any, scheduler: Any, data64: Any, tmp_path: Path
+) -> None:
+    projector = GradientProjector(unet64, JOINT, model_seed=0, device=CPU)
+    files = []
+    for batch in (1, 7, 1000):
+        files.append(tmp_path / f"{batch}.npy")
+        write_gradients(files[-1], unet64, scheduler, data64, projector, batch=batch, **SAVING)
+    first, *others = [np.load(file) for file in files]
+    assert first.shape == (12, 2, 1, 16)
+    for other in others:
+        np.testing.assert_allclose(other, first, rtol=1e-6, atol=1e-9)
+
+
+def make_queries() -> Queries:
+    generator = torch.Generator().manual_seed(5)
+    return Queries(
+        names=["q000", "q001"],
+        noise_seeds=[77, 78],
+        latents=torch.randn(2, 4, 4, 4, generator=generator, dtype=torch.float64),
+        text=torch.randn(2, 5, 6, generator=generator, dtype=torch.float64),
+        rows=[0, 1],
+    )
+
+
+@pytest.mark.parametrize("timestep", [None, 13])
+def test_query_features_are_projected_autograd_gradients(
+    timestep: int | None, unet64: Any, scheduler: Any
+) -> None:
+    queries = make_queries()
+    projector = GradientProjector(unet64, JOINT, model_seed=0, device=CPU)
+    found = query_gradients(
+        unet64, scheduler, queries, projector, draws=5, timestep=timestep, batch=2
+    )
+    for i, query_id in enumerate(queries.noise_seeds):
+        draws = []
+        for j in range(5):
+            one = torch.tensor([j])
+            drawn = scale_to(words(JOINT.seed, Domain.GRADIENT, query_id, 2, one)[0], 20)
+            t = drawn if timestep is None else torch.tensor([timestep])
+            noise = normal(JOINT.seed, Domain.GRADIENT, query_id, 2, one, shape=(4, 4, 4))
+            draws.append((queries.latents[i][None], t, noise.double(), queries.text[i][None]))
+        gradient = plain_gradient(unet64, scheduler, JOINT, draws)
+        g = torch.cat([g.flatten() for g in gradient.values()])
+        expected = explicit_matrix(projector.projections[0]) @ g
+        torch.testing.assert_close(found[i, 0], expected, rtol=1e-5, atol=1e-8)
+
+
+def test_uniform_timesteps_cover_the_range_in_strides() -> None:
+    config = JOINT.model_copy(update={"timesteps": "uniform", "draws": 4})
+    t = draw_timesteps(config, torch.zeros(2, 4, dtype=torch.int64), 4, 1000)
+    assert t.tolist() == [[0, 250, 500, 750]] * 2
+
+
+@pytest.mark.parametrize("damping", [0.0, 3.0])
+def test_ridge_scores_are_the_explicit_formula(damping: float) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((30, 2, 1, 6)).astype(np.float32)
+    queries = rng.standard_normal((3, 1, 6))
+    found = ridge_scores(features, torch.from_numpy(queries), damping=damping, device=CPU)
+    x = features[:, :, 0].astype(np.float64)
+    kernel = sum(np.outer(v, v) for image in x for v in image) / 2 + damping * np.eye(6)
+    inverse = np.linalg.inv(kernel)
+    for q in range(3):
+        np.testing.assert_allclose(found[q], x @ inverse @ queries[q, 0], rtol=1e-9, atol=1e-12)
+
+
+def test_models_are_averaged_before_the_better_flip_is_taken() -> None:
+    of_models = [np.array([[[1.0, 0.0]]]), np.array([[[0.0, 0.5]]])]  # one query, image; two flips
+    assert ensemble_scores(of_models).tolist() == [[0.5]]
+
+
+def test_a_singular_kernel_is_said() -> None:
+    features = np.ones((4, 1, 1, 8), np.float32)
+    with pytest.raises(InputError, match=r"4 images' gradients in 8 dimensions has no inverse"):
+        ridge_scores(features, torch.ones(1, 1, 8), damping=0.0, device=CPU)
+
+
+def test_datainf_scores_are_the_closed_form() -> None:
+    """The mean of explicit inverses (g gᵀ + λ I)⁻¹, layer by layer, without projection."""
+    rng = np.random.default_rng(1)
+    features = rng.standard_normal((9, 2, 2, 4)).astype(np.float32)
+    queries = rng.standard_normal((2, 2, 4))
+    entries = [40, 10]
+    found = datainf_scores(features, torch.from_numpy(queries), entries, damping=0.1, device=CPU)
+    g, v = features.astype(np.float64) / 2, queries / 2  # inner products are over p = 4
+    flat = g.reshape(18, 2, 4)
+    expected = np.zeros((2, 9, 2))
+    for layer, d in enumerate(entries):
+        ridge = 0.1 * np.mean([x @ x for x in flat[:, layer]]) / d
+        inverse = np.mean(
+            [np.linalg.inv(np.outer(x, x) + ridge * np.eye(4)) for x in flat[:, layer]], axis=0
+        )
+        expected += np.einsum("ifp,pr,qr->qif", g[:, :, layer], inverse, v[:, layer])
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["ridge", "datainf"])
+def test_images_that_a_model_was_not_trained_on_change_no_others_score(solver: str) -> None:
+    rng = np.random.default_rng(2)
+    features = rng.standard_normal((9, 2, 2, 4)).astype(np.float32)
+    queries = torch.from_numpy(rng.standard_normal((2, 2, 4)))
+    trained = np.arange(9) < 7
+
+    def scores(of: np.ndarray, trained: np.ndarray | None) -> np.ndarray:
+        options: Any = {"damping": 0.5, "device": CPU, "trained": trained}
+        if solver == "ridge":
+            return ridge_scores(of, queries, **options)
+        return datainf_scores(of, queries, [40, 10], **options)
+
+    found = scores(features, trained)
+    assert found.shape == (2, 9, 2)
+    np.testing.assert_allclose(found[:, :7], scores(features[:7], None), rtol=1e-9)
+    assert not np.allclose(found, scores(features, None))
+
+
+class _Output(AbstractModelOutput):
+    """The objective of one image, the mean over its draws, as traker asks for it."""
+
+    def __init__(self, scheduler: Any, objective: str) -> None:
+        self.alphas, self.objective = scheduler.alphas_cumprod.double(), objective
+
+    def get_output(self, model: Any, weights: Any, buffers: Any, *batch: Any) -> torch.Tensor:
+        x0, t, noise, text = batch
+        alpha = self.alphas[t].reshape(-1, 1, 1, 1)
+        x_t = alpha.sqrt() * x0 + (1 - alpha).sqrt() * noise
+        predicted = torch.func.functional_call(model, (weights, buffers), (x_t, t, text)).sample
+        error = predicted - noise if self.objective == "loss" else predicted
+        return error.square().mean()
+
+    def get_out_to_loss_grad(self, model: Any, weights: Any, buffers: Any, batch: Any) -> Any:
+        return torch.ones(len(batch[0]), 1)
+
+
+class _OurProjection(AbstractProjector):
+    """Our projection as an explicit matrix, in traker's interface."""
+
+    def __init__(self, matrix: torch.Tensor, names: list[str]) -> None:
+        super().__init__(matrix.shape[1], matrix.shape[0], 0, ProjectionType.rademacher, "cpu")
+        self.matrix, self.names = matrix, names
+
+    def project(self, grads: Any, model_id: int) -> torch.Tensor:
+        return (
+            vectorize({name: grads[name] for name in self.names}, device="cpu").float()
+            @ self.matrix.T
+        )
+
+
+@pytest.mark.parametrize(("objective", "damping"), [("loss", 0.0), ("squared_output", 2.0)])
+def test_trak_and_d_trak_scores_are_those_of_the_traker_package(
+    objective: Any, damping: float, unet64: Any, scheduler: Any, tmp_path: Path
+) -> None:
+    """From the model to the scores, with nothing shared but draws and projection matrix."""
+    data = make_data(images=40, flips=1, dtype=torch.float64)
+    config = JOINT.model_copy(update={"objective": objective, "dimension": 8})
+    queries = make_queries()
+    projector = GradientProjector(unet64, config, model_seed=0, device=CPU)
+    write_gradients(tmp_path / "g.npy", unet64, scheduler, data, projector, batch=30, **SAVING)
+    of_queries = query_gradients(
+        unet64, scheduler, queries, projector, draws=4, timestep=None, batch=4
+    )
+    features = np.load(tmp_path / "g.npy")
+    found = ridge_scores(features, of_queries, damping=damping, device=CPU)[:, :, 0]
+
+    names = list(projector.weights)
+    unet64.requires_grad_(True)
+    # traker divides gradients by the square root of their length, and then λ does not fit.
+    length = sum(weight.numel() for weight in projector.weights.values())
+    traker = TRAKer(
+        unet64, _Output(scheduler, objective), train_set_size=40, device="cpu", proj_dim=8,
+        projector=_OurProjection(explicit_matrix(projector.projections[0]).float(), names),
+        save_dir=str(tmp_path / "trak"), use_half_precision=False, grad_wrt=names,
+        lambda_reg=damping / length, logging_level=logging.ERROR,
+    )  # fmt: skip
+    traker.load_checkpoint(unet64.state_dict(), model_id=0)
+    for row in range(40):
+        draws = draws_of(config, data, row, 0)
+        batch = [torch.cat(parts)[None] for parts in zip(*draws, strict=True)]
+        traker.featurize(batch, inds=np.array([row]))
+    traker.finalize_features()
+    traker.start_scoring_checkpoint("test", unet64.state_dict(), model_id=0, num_targets=2)
+    for i, query_id in enumerate(queries.noise_seeds):
+        index = torch.arange(4)
+        t = scale_to(words(config.seed, Domain.GRADIENT, query_id, 2, index)[0], 20)
+        noise = normal(config.seed, Domain.GRADIENT, query_id, 2, index, shape=(4, 4, 4)).double()
+        x0, text = (x[i].expand(4, *x[i].shape) for x in (queries.latents, queries.text))
+        traker.score([b[None] for b in (x0, t, noise, text)], num_samples=1)
+    scores = np.asarray(traker.finalize_scores("test")).T.astype(np.float64)  # [2, 40]
+    # traker's scores have a scale of their own; it computes in float32.
+    scores *= np.linalg.norm(found) / np.linalg.norm(scores)
+    np.testing.assert_allclose(scores, found, rtol=2e-3, atol=2e-3 * np.abs(found).max())

@@ -1,0 +1,191 @@
+"""Configurations: valid as they ship, and refused in one sentence when wrong."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from document_config import OTHERS
+from leavekout.config.document import document
+from leavekout.config.fields import Section
+from leavekout.config.leave_k_out import LeaveKOut
+from leavekout.config.reading import merge, read_yaml
+from leavekout.customized.config import CustomizedExperiment
+from leavekout.errors import InputError
+from leavekout.kinds import read_experiment
+from project import ROOT
+
+CONFIG = ROOT / "config"
+
+
+def resolved(path: Path, **changes: Any) -> Any:
+    return read_experiment(merge(read_yaml(path), changes), [path])
+
+
+@pytest.mark.parametrize("path", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_configuration_is_valid_and_named_after_its_file(path: Path) -> None:
+    shared = {"coco-ablations": "coco"}  # in the results folder of another
+    assert resolved(path).experiment == shared.get(path.stem, path.stem)
+
+
+def test_the_readme_is_made_of_the_docstrings() -> None:
+    assert (CONFIG / "README.md").read_text() == document(LeaveKOut, OTHERS), "run: make docs"
+
+
+def subclasses(kind: Any) -> list[Any]:
+    return [sub for one in kind.__subclasses__() for sub in (one, *subclasses(one))]
+
+
+def test_every_key_is_explained() -> None:
+    sections = subclasses(Section)
+    assert {LeaveKOut, CustomizedExperiment} <= set(sections)
+    unexplained = [
+        f"{section.__name__}.{key}"
+        for section in sections
+        for key, field in section.model_fields.items()
+        if not field.description
+    ]
+    assert unexplained == []
+    assert [section.__name__ for section in sections if not section.__doc__] == []
+
+
+def test_coco_has_the_papers_values() -> None:
+    coco = resolved(CONFIG / "coco.yaml")
+    assert coco.dataset.images == 118_287
+    assert coco.training.epochs == 200
+    assert (coco.training.batch_size, coco.training.learning_rate) == (128, 1e-4)
+    assert coco.fisher.samples == 5 * coco.dataset.images
+    assert (coco.losses.timestep_stride, coco.losses.captions) == (50, 5)
+    assert coco.unlearning["unlearning"].step_size == 0.01
+    assert coco.counterfactual.k == [500, 1000, 4000]
+    ks = coco.counterfactual.random.sizes()
+    assert ks[:7] == [500, 1000, 2000, 3000, 4000, 5000, 7000]
+    assert ks[-1] == 117_000
+    assert (coco.sampling.steps, coco.sampling.guidance) == (1000, 7.5)
+    assert coco.queries.test == 110
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"traning": {}},
+         "digits.yaml: unknown key 'traning'; the nearest known key is 'training'."),
+        ({"training": {"learning_rat": 1}},
+         "unknown key 'training.learning_rat'; the nearest known key is 'learning_rate'."),
+        ({"encoders": {"vae": {"chanels": [1]}}},
+         "unknown key 'encoders.vae.chanels'; the nearest known key is 'channels'."),
+        ({"unlearning": {"mine": {"stepsize": 1}}},
+         "unknown key 'unlearning.mine.stepsize'; the nearest known key is 'step_size'."),
+        ({"unlearning": {"mine": {}}}, "the key 'unlearning.mine.weights' is missing."),
+        ({"training": {"epochs": 0}},
+         "'training.epochs' is 0, but input should be greater than 0."),
+        ({"training": {"epochs": "many"}}, "'training.epochs' is 'many', but input should be"),
+        ({"sampling": {"sampler": "ddmp"}}, "'sampling.sampler' is 'ddmp', but input should be"),
+        ({"counterfactual": {"k": [100, -5]}}, "'counterfactual.k.1' is -5, but"),
+        ({"counterfactual": {"k": [5000]}},
+         "K = 5,000 leaves nothing of the 1,797 training images of experiment 'digits' "
+         "(counterfactual.k)."),
+        ({"counterfactual": {"random": {"k": [1797]}}}, "(counterfactual.random.k)."),
+        ({"losses": {"captions": 9}}, "'losses.captions' is 9, but 'dataset.captions' keeps 5"),
+        ({"evaluation": {"timestep_stride": 2000}}, "more than the 1000 timesteps"),
+        ({"counterfactual": {"retrain_seeds": [0]}}, "the source model's own seed"),
+        ({"counterfactual": {"k": []}}, "'counterfactual.k' is [], but"),
+        ({"counterfactual": {"random": {"sets": 5, "half_size_sets": 4}}},
+         "leaves one model alone"),
+        ({"tuning": {"methods": ["unlearning"], "k": [100]}}, "'queries.tuning' is 0"),
+        ({"counterfactual": {"k": [50, 50]}}, "'counterfactual.k' is [50, 50], but value error"),
+        ({"methods": []}, "'methods' is [], but"),
+        ({"training": {"seed": 2**32}}, "'training.seed' is 4294967296, but"),
+        ({"unlearning": {"random": {"weights": "all", "step": "newton", "step_size": 1, "steps": 1,
+                                    "gradient_samples": 1, "seed": 0}}},
+         "'unlearning.random' has a name that is taken"),
+        ({"unlearning": {"clip": {"weights": "all", "step": "newton", "step_size": 1, "steps": 1,
+                                  "gradient_samples": 1, "seed": 0}}},
+         "'embeddings.clip' has a name that stands under 'unlearning', too"),
+        ({"unlearning": {"unlearning": {"boxes": {"q1": [0, 0, 1, 1]}}}}, "boxes.q1"),
+        ({"embeddings": {"dino": {"encoder": "dion"}}},
+         "'embeddings.dino.encoder' is none of the encoders (clip, dino)"),
+        ({"embeddings": {"dino": {"features": "text"}}}, "can be 'text' for the encoder clip only"),
+        ({"influence": {"trak": {"gradients": "los"}}},
+         "'influence.trak.gradients' is no entry of 'gradients'"),
+        ({"influence": {"trak": {"solver": "datainf"}}}, "needs gradients with the layout"),
+        ({"influence": {"trak": {"query_timestep": 1000}}}, "is beyond the last one, 999"),
+        ({"influence": {"trak": {"source_seeds": []}}}, "'influence.trak.source_seeds' is []"),
+        ({"gradients": {"loss": {"layout": "by_layer"}},
+          "influence": {"trak": {"solver": "datainf", "damping": 0}}}, "has to be above 0"),
+        ({"unlearning": {"unlearning": {"curvature": "ekfac", "weights": "all"}}},
+         "'unlearning.unlearning.weights' has to be 'cross_attention_kv' for 'ekfac'"),
+        ({"unlearning": {"unlearning": {"boxes": {"q999": [0, 0, 1, 1]}}}},
+         "'unlearning.unlearning.boxes.q999' is no query"),
+        ({"unlearning": {"unlearning": {"boxes": {"q000": [0.5, 0, 0.5, 1]}}}}, "has no inside"),
+        ({"forgetting": {"methods": ["clip"], "k": [], "related": 1, "seed": 0}},
+         "'forgetting.methods' names 'clip', no entry of 'unlearning'"),
+        ({"forgetting": {"methods": ["unlearning"], "k": [1797], "related": 1, "seed": 0}},
+         "(forgetting.k)."),
+        ({"counterfactual": {"union": {"methods": ["clip"], "k": 9, "queries": 2, "others": 2}}},
+         "'counterfactual.union' takes 2 queries and 2 others of the 3 test queries"),
+        ({"counterfactual": {"union": {"methods": ["clip"], "k": 9, "queries": 2, "others": 1,
+                                       "sets": 2}}}, "has 2 unions of 2 queries, more than the 3"),
+        ({"counterfactual": {"union": {"methods": ["clip"], "k": 900, "queries": 2, "others": 1}}},
+         "K = 1,800 leaves nothing of the 1,797 training images"),
+        ({"measures": []}, "'measures' is [], but"),
+        ({"customized": {"root": "x", "objects": ["a"], "styles": [], "queries": "generated"}},
+         "'counterfactual' is not for this kind of experiment, which has 'customized'"),
+        ({"oracle": {"groups": 1}}, "'oracle.groups' is 1, but"),
+        ({"dataset": {"source": "archives"}}, "'dataset.archives' names no archive to fetch"),
+        ({"methods": ["../x"]}, "'methods.0' is '../x', but string should match pattern"),
+        ({"unlearning": {"Bad Name": {}}}, "'unlearning.Bad Name' is 'Bad Name', but"),
+        ({"experiment": "a/b"}, "'experiment' is 'a/b', but"),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_said_in_one_sentence(tmp_path: Path, changes: dict, sentence: str) -> None:
+    path = tmp_path / "digits.yaml"
+    path.write_text(yaml.safe_dump(merge(read_yaml(CONFIG / "digits.yaml"), changes)))
+    with pytest.raises(InputError) as error:
+        read_experiment(read_yaml(path), [path])
+    lines = [line for line in str(error.value).splitlines() if sentence in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(str(path))
+
+
+def test_a_key_of_the_base_is_blamed_on_the_base(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("experiment: base\ncolour: red\n")
+    (tmp_path / "mine.yaml").write_text("extends: base.yaml\nexperiment: mine\n")
+    with pytest.raises(InputError, match=r"base.yaml: unknown key 'colour'"):
+        read_experiment(read_yaml(tmp_path / "mine.yaml"), [tmp_path / "mine.yaml"])
+
+
+def test_configurations_that_extend_each_other_are_refused(tmp_path: Path) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.yaml").write_text(f"extends: {other}.yaml\n")
+    with pytest.raises(InputError, match="leads back"):
+        read_experiment(read_yaml(tmp_path / "a.yaml"), [tmp_path / "a.yaml"])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("a: [1\n", "line 2: not valid YAML"), ("- a\n", "expected a mapping"), ("", "expected a")],
+)
+def test_a_file_that_is_no_configuration_is_said(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=sentence):
+        read_yaml(path)
+    with pytest.raises(InputError, match="there is no such configuration file"):
+        read_yaml(tmp_path / "nothing.yaml")
+
+
+def test_a_section_of_another_source_replaces_the_base_whole() -> None:
+    base = {"encoders": {"source": "train", "vae": {"epochs": 1}}, "x": {"a": 1, "b": 2}}
+    changes = {"encoders": {"source": "fetch", "clip": 1}, "x": {"b": 3}}
+    expected = {"encoders": {"source": "fetch", "clip": 1}, "x": {"a": 1, "b": 3}}
+    assert merge(base, changes) == expected
+
+
+def test_conda_users_get_the_locked_packages() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    listed = environment["dependencies"][-1]["pip"]
+    lock = (ROOT / "requirements.lock").read_text()
+    assert listed == re.findall(r"^(\S+==.*?) *\\$", lock, re.M), "run: make lock"

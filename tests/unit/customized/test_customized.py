@@ -1,0 +1,305 @@
+"""Customized models: files as diffusers writes them, tokens, exemplars, and the training."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from diffusers.models.attention_processor import CustomDiffusionAttnProcessor
+from safetensors.torch import load_file
+from torch import Tensor
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from leavekout.attribution.sweep import training_losses
+from leavekout.attribution.unlearning import unlearn
+from leavekout.config.experiment import LossSweep
+from leavekout.config.methods import Unlearning
+from leavekout.customized import exemplars as ex
+from leavekout.customized.collection import given_queries
+from leavekout.customized.config import Customization
+from leavekout.customized.custom_diffusion import read_token, read_weights, write_customization
+from leavekout.customized.customize import customize
+from leavekout.customized.tokens import (
+    add_tokens,
+    captions_with_tokens,
+    captions_without_tokens,
+    token_of,
+)
+from leavekout.encoders.pretrained import TextEncoder, encode_images, write_latents
+from leavekout.encoders.train_clip import build_tokenizer
+from leavekout.errors import InputError
+from leavekout.models.unet import build_scheduler, build_unet, load_unet, select_weights
+from leavekout.runtime.tensors import save_tensors
+from world import CPU, SCHEDULE, UNET, make_data
+
+WIDTH, LENGTH = 6, 12
+LOSSES = LossSweep(timestep_stride=5, captions=1, seed=0)
+TRAINING = Customization(
+    steps=4, batch_size=3, learning_rate=1e-2, weight_decay=0.0, prior_weight=1.0,
+    initial_word="digit", seed=0,
+)  # fmt: skip
+
+
+def scheduler() -> Any:
+    return build_scheduler(SCHEDULE)
+
+
+@pytest.fixture
+def unet() -> Any:
+    return build_unet(UNET, seed=0, device=CPU)
+
+
+@pytest.fixture
+def encoder() -> TextEncoder:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = CLIPTextConfig(
+            hidden_size=WIDTH, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2,
+            max_position_embeddings=LENGTH,
+        )  # fmt: skip
+        return TextEncoder(build_tokenizer(LENGTH), CLIPTextModel(config).eval())
+
+
+def as_diffusers(unet: Any, *, query_and_out: bool) -> Any:
+    """A copy whose cross-attention is customized by diffusers' own processors, at random."""
+    custom = copy.deepcopy(unet)
+    torch.manual_seed(1)
+    processors: dict[str, Any] = {}
+    for name in custom.attn_processors:
+        cross = "attn2" in name
+        attention = custom.get_submodule(name.removesuffix(".processor"))
+        processors[name] = CustomDiffusionAttnProcessor(
+            train_kv=cross,
+            train_q_out=cross and query_and_out,
+            hidden_size=attention.to_q.weight.shape[0] if cross else None,
+            cross_attention_dim=WIDTH if cross else None,
+        )
+    custom.set_attn_processor(processors)
+    return custom
+
+
+def outputs(unet: Any) -> Tensor:
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(2, 4, 4, 4, generator=generator)
+    text = torch.randn(2, 5, WIDTH, generator=generator)
+    with torch.no_grad():
+        return unet(x, torch.tensor([3, 8]), text).sample
+
+
+@pytest.mark.parametrize("safe", [True, False])
+@pytest.mark.parametrize("query_and_out", [True, False])
+def test_weights_that_diffusers_saved_make_the_same_model(
+    unet: Any, tmp_path: Path, safe: bool, query_and_out: bool
+) -> None:
+    theirs = as_diffusers(unet, query_and_out=query_and_out)
+    theirs.save_attn_procs(tmp_path / "model", safe_serialization=safe)
+    save_tensors(tmp_path / "base.safetensors", unet.state_dict())
+    weights = read_weights(tmp_path / "model", unet)
+    save_tensors(tmp_path / "changes.safetensors", weights)
+    files = [tmp_path / "base.safetensors", tmp_path / "changes.safetensors"]
+    ours = load_unet(UNET, files, device=CPU)
+    assert (outputs(unet) - outputs(theirs)).abs().max() > 1e-2
+    torch.testing.assert_close(outputs(ours), outputs(theirs), atol=1e-6, rtol=1e-5)
+
+
+def test_diffusers_reads_what_we_write(unet: Any, tmp_path: Path) -> None:
+    weights = {
+        n: torch.randn_like(p) for n, p in select_weights(unet, "cross_attention_kv").items()
+    }
+    write_customization(tmp_path / "model", weights, torch.arange(WIDTH))
+    ours = copy.deepcopy(unet)
+    ours.load_state_dict(weights, strict=False)
+    theirs = as_diffusers(unet, query_and_out=False)
+    # What `load_attn_procs` does; it sets processors only where a pipeline calls it.
+    read = load_file(tmp_path / "model" / "pytorch_custom_diffusion_weights.safetensors")
+    theirs.set_attn_processor({**theirs.attn_processors, **theirs._process_custom_diffusion(read)})
+    torch.testing.assert_close(outputs(ours), outputs(theirs), atol=1e-6, rtol=1e-5)
+    assert read_token(tmp_path / "model").tolist() == list(range(WIDTH))
+
+
+def test_a_token_that_diffusers_saved_is_read(tmp_path: Path) -> None:
+    torch.save({"<new1>": torch.arange(WIDTH)}, tmp_path / "<new1>.bin")
+    assert read_token(tmp_path).tolist() == list(range(WIDTH))
+
+
+def test_weights_of_another_base_are_refused(unet: Any, tmp_path: Path) -> None:
+    other = build_unet({**UNET, "cross_attention_dim": 8}, seed=0, device=CPU)
+    write_customization(
+        tmp_path / "model", select_weights(other, "cross_attention_kv"), torch.zeros(WIDTH)
+    )
+    with pytest.raises(InputError, match=r"does not fit the base model .*to_k.*\(8, 8\) in the f"):
+        read_weights(tmp_path / "model", unet)
+    write_customization(tmp_path / "odd", {"x.to_k.weight": torch.zeros(1)}, torch.zeros(WIDTH))
+    with pytest.raises(InputError, match=r"'x.to_k.weight': \(1,\) in the file, absent in the mo"):
+        read_weights(tmp_path / "odd", unet)
+
+
+def test_missing_files_are_said(unet: Any, tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"customized model's weights is missing; expected 'pytorc"
+    ):
+        read_weights(tmp_path, unet)
+    with pytest.raises(InputError, match=r"token's embedding is missing; expected '<new1>.safeten"):
+        read_token(tmp_path)
+    for name in ("<new1>", "<new2>"):
+        torch.save({name: torch.zeros(3)}, tmp_path / f"{name}.bin")
+    with pytest.raises(InputError, match="stands in several files"):
+        read_token(tmp_path)
+    (tmp_path / "<new2>.bin").unlink()
+    torch.save({"<new1>": torch.zeros(3, 2)}, tmp_path / "<new1>.bin")
+    with pytest.raises(InputError, match="not the embedding of one token"):
+        read_token(tmp_path)
+
+
+def test_each_models_token_has_its_own_state_and_other_texts_keep_theirs(
+    encoder: TextEncoder,
+) -> None:
+    before = encoder(["a handwritten three", ""])
+    add_tokens(encoder.tokenizer, encoder.model, {"cat": torch.randn(WIDTH), "ink": torch.randn(6)})
+    torch.testing.assert_close(encoder(["a handwritten three", ""]), before, atol=0, rtol=0)
+    cat, ink = encoder([f"a {token_of('cat')} three", f"a {token_of('ink')} three"])
+    assert (cat - ink).abs().max() > 1e-3
+    ids = encoder.tokenizer([f"a {token_of('cat')} three"]).input_ids[0]
+    assert len(ids) == 5  # start, a, <cat>, three, end
+    with pytest.raises(InputError, match=r"has shape \(4,\), but the base model's text encoder"):
+        add_tokens(encoder.tokenizer, encoder.model, {"dog": torch.ones(4)})
+
+
+def table() -> pd.DataFrame:
+    pool = pd.DataFrame({
+        "image_id": [4, 9], "file_name": ["a.png", "b.png"], "captions": [["V* x"], ["y"]],
+    })  # fmt: skip
+    of_cat = pd.DataFrame({"image_id": [1], "file_name": ["c.png"], "captions": [["a V* cat"]]})
+    return ex.combined_table(pool, {"cat": of_cat, "ink": of_cat})
+
+
+def test_exemplars_come_after_the_pool_with_ids_of_their_own() -> None:
+    assert table()["image_id"].tolist() == [4, 9, 10, 11]
+    assert table()["file_name"].tolist()[2:] == ["cat/exemplars/c.png", "ink/exemplars/c.png"]
+    assert ex.pool_rows(table()).tolist() == [True, True, False, False]
+    assert ex.candidates(table(), "ink-q000").tolist() == [0, 1, 3]
+    assert table()["trained"].tolist() == [True, True, False, False]
+    assert table()["captions_for_encoders"].tolist() == captions_without_tokens(table())
+
+
+def test_the_placeholder_is_a_token_for_one_encoder_and_nothing_for_another() -> None:
+    assert captions_with_tokens(table()) == [["V* x"], ["y"], ["a <cat> cat"], ["a <ink> cat"]]
+    assert captions_without_tokens(table()) == [["V* x"], ["y"], ["a cat"], ["a cat"]]
+
+
+def test_an_exemplar_of_the_pool_is_refused() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 2, 2, 3), dtype=np.uint8)
+    pixels[3] = pixels[2]  # two models may share an exemplar
+    ex.refuse_shared(pixels, table())
+    pixels[1] = pixels[2]
+    with pytest.raises(InputError, match=r"exemplars/c.png: this exemplar .* pool, as 'b.png'"):
+        ex.refuse_shared(pixels, table())
+
+
+def test_customizing_moves_keys_values_and_token_alone(unet: Any, encoder: TextEncoder) -> None:
+    data = make_data()
+    data.held_out = torch.tensor([10, 11])
+    captions = {10: [f"a {token_of('cat')}"], 11: [f"the {token_of('cat')}"]}
+    start = copy.deepcopy(unet.state_dict())
+    words = encoder.model.get_input_embeddings().weight.detach().clone()
+    weights, token = customize(unet, scheduler(), encoder, data, captions, "cat", TRAINING)
+    moved = {name for name, p in unet.state_dict().items() if not torch.equal(p, start[name])}
+    assert moved == set(weights) == set(select_weights(unet, "cross_attention_kv"))
+    initial = words[encoder.tokenizer("digit", add_special_tokens=False).input_ids[0]]
+    assert token.shape == (WIDTH,)
+    assert not torch.equal(token, initial)
+    after = encoder.model.get_input_embeddings().weight.detach()[: len(words)]
+    assert torch.equal(after, words)
+
+
+def test_the_pool_counts_by_its_weight_alone(unet: Any, encoder: TextEncoder) -> None:
+    def token(prior_weight: float, shift: float) -> Tensor:
+        data = make_data()
+        data.held_out = torch.tensor([10, 11])
+        assert data.latents.tensor is not None
+        data.latents.tensor[:10] += shift
+        config = TRAINING.model_copy(update={"prior_weight": prior_weight})
+        captions = {10: [f"a {token_of('cat')}"]}
+        own = copy.deepcopy(unet), scheduler(), copy.deepcopy(encoder)
+        return customize(*own, data, captions, "cat", config)[1]
+
+    assert torch.equal(token(0.0, shift=0.0), token(0.0, shift=1.0))
+    assert not torch.equal(token(1.0, shift=0.0), token(1.0, shift=1.0))
+
+
+def test_an_initial_word_of_several_tokens_is_refused(unet: Any, encoder: TextEncoder) -> None:
+    config = TRAINING.model_copy(update={"initial_word": "two words"})
+    with pytest.raises(InputError, match=r"'two words' is 2 tokens"):
+        customize(unet, scheduler(), encoder, make_data(), {1: ["x"]}, "cat", config)
+
+
+class NoisyVae(torch.nn.Module):
+    """A VAE whose posterior scatters, as Stable Diffusion's does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = type("Config", (), {"scaling_factor": 0.25})
+
+    def encode(self, images: Tensor) -> Any:
+        mean = torch.nn.functional.avg_pool2d(images, 2)[:, [0, 1, 2, 0]]
+        posterior = torch.distributions.Normal(mean, 1.0)
+        return type("Encoded", (), {"latent_dist": posterior})
+
+
+def test_an_exemplars_latent_is_encoded_once_and_its_loss_differs_by_unlearning_alone(
+    unet: Any, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
+    arrays = []
+    for number in range(2):  # whoever encodes again gets the same, though the posterior scatters
+        path = tmp_path / f"{number}.npy"
+        write_latents(path, NoisyVae(), pixels, flips=2, batch=5, device=CPU, identity="a test's",
+                      save_seconds=1e9)  # fmt: skip
+        arrays.append(np.load(path))
+    assert np.array_equal(*arrays)
+    data = make_data()
+    data.latents.tensor = torch.from_numpy(arrays[0])
+    before = training_losses(unet, scheduler(), data, LOSSES, batch=16)
+    standing = Unlearning(weights="all", step="gradient_ascent", step_size=1e-30, steps=1,
+                          gradient_samples=2, seed=0)  # fmt: skip
+    query = data.latents.tensor[0, 0].float(), data.text.tensor[0, 0].float()  # type: ignore[index]
+    options: Any = {"query_id": 1, "images": 12, "batch": 2}
+    unlearn(unet, scheduler(), select_weights(unet, "all"), None, *query, standing, **options)
+    assert np.array_equal(training_losses(unet, scheduler(), data, LOSSES, batch=16), before)
+    moving = standing.model_copy(update={"step_size": 1.0})
+    unlearn(unet, scheduler(), select_weights(unet, "all"), None, *query, moving, **options)
+    assert not np.array_equal(training_losses(unet, scheduler(), data, LOSSES, batch=16), before)
+
+
+def test_given_queries_stand_in_the_order_of_all_arrays(tmp_path: Path) -> None:
+    for model in ("cat", "ink"):
+        (tmp_path / model).mkdir()
+        images = [{"id": 9 - i, "file_name": f"{i}.png"} for i in range(4)]
+        texts = [{"id": i, "image_id": 9 - i, "caption": f"V* {model} {i}"} for i in range(4)]
+        content = {"images": images, "annotations": texts}
+        (tmp_path / model / "queries.json").write_text(json.dumps(content))
+    names = {m: [[f"{m}-q000", f"{m}-q001"], [f"{m}-t000"]] for m in ("cat", "ink")}
+    queries, pictures = given_queries(tmp_path, names)
+    assert queries["query"].tolist() == [
+        "cat-q000", "cat-q001", "ink-q000", "ink-q001", "cat-t000", "ink-t000"
+    ]  # fmt: skip
+    # By id, the first are test queries and the last tuning queries.
+    assert [path.name for path in pictures] == ["3.png", "2.png"] * 2 + ["0.png"] * 2
+    assert queries["prompt"].tolist()[4:] == ["V* cat 0", "V* ink 0"]
+    assert queries["model"].tolist() == ["cat", "cat", "ink", "ink", "cat", "ink"]
+    assert queries["noise_seed"].is_unique
+    with pytest.raises(
+        InputError, match="holds 4 pictures with a prompt, but 'queries' asks for 5"
+    ):
+        given_queries(tmp_path, {"cat": [[f"cat-q00{i}" for i in range(4)], ["cat-t000"]]})
+
+
+def test_latents_are_scaled(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    unscaled = NoisyVae().encode(torch.tensor(pixels).permute(0, 3, 1, 2) / 127.5 - 1)
+    expected = 0.25 * unscaled.latent_dist.mean
+    torch.testing.assert_close(encode_images(NoisyVae(), pixels, CPU), expected)

@@ -1,0 +1,120 @@
+"""Recall and average precision against scikit-learn and plain loops, ties included."""
+
+from itertools import permutations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import average_precision_score, recall_score
+
+from leavekout.customized.retrieval import recall_at, retrieval_table
+from leavekout.customized.statistics import comparisons_table, summary_table
+from leavekout.report.text import keyed
+
+DRAWN = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("exemplars", [1, 5, 15])
+def test_recall_without_ties_is_scikit_learns(exemplars: int) -> None:
+    for _ in range(20):
+        scores = DRAWN.standard_normal(60)
+        relevant = np.isin(np.arange(60), DRAWN.choice(60, exemplars, replace=False))
+        chosen = np.isin(np.arange(60), np.argsort(-scores)[:10])
+        assert recall_at(scores, relevant) == pytest.approx(recall_score(relevant, chosen))
+
+
+def test_recall_with_ties_is_the_mean_of_scikit_learns_over_all_orders() -> None:
+    for _ in range(20):
+        scores = DRAWN.integers(0, 3, 6).astype(float)
+        relevant = np.isin(np.arange(6), DRAWN.choice(6, 2, replace=False))
+        orders = [
+            order for order in map(list, permutations(range(6)))
+            if (np.diff(scores[order]) <= 0).all()
+        ]  # fmt: skip
+        expected = np.mean([
+            recall_score(relevant, np.isin(np.arange(6), order[:3])) for order in orders
+        ])  # fmt: skip
+        assert recall_at(scores, relevant, k=3) == pytest.approx(expected)
+
+
+def test_recall_of_fewer_images_than_places_is_one() -> None:
+    assert recall_at(np.array([1.0, 2.0]), np.array([True, True])) == 1
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> tuple[pd.DataFrame, list[Path]]:
+    """A table of 40 images and the exemplars of two models, and scores with many ties."""
+    images = pd.DataFrame({"model": [""] * 40 + ["cat"] * 4 + ["ink"] * 3})
+    paths = []
+    for method in ("a", "b"):
+        for model in ("cat", "ink"):
+            for number in range(3):
+                path = tmp_path / method / f"{model}-q{number:03d}.npy"
+                path.parent.mkdir(exist_ok=True)
+                scores = DRAWN.integers(0, 6, len(images)).astype(np.float32)
+                np.save(path, scores)
+                paths.append(path)
+    return images, paths
+
+
+def test_a_query_is_ranked_over_the_pool_and_its_own_exemplars(
+    benchmark: tuple[pd.DataFrame, list[Path]],
+) -> None:
+    images, paths = benchmark
+    table = retrieval_table(paths, images, {"cat": "object", "ink": "style"})
+    assert table["candidates"].tolist() == [44 if m == "cat" else 43 for m in table["model"]]
+    for path, row in zip(paths, table.to_dict("records"), strict=True):
+        kept = images["model"].isin(["", row["model"]]).to_numpy()
+        truth = (images["model"] == row["model"]).to_numpy()[kept]
+        scores = np.load(path)[kept]
+        assert row["average_precision"] == average_precision_score(truth, scores)
+        assert row["average_precision"] == pytest.approx(_average_precision(truth, scores))
+        assert row["exemplars"] == truth.sum()
+
+
+def _average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Σ over thresholds of (recall gained) · (precision there), by a plain loop."""
+    total, before = 0.0, 0.0
+    for threshold in sorted(set(scores), reverse=True):
+        found = truth[scores >= threshold]
+        recall = found.sum() / truth.sum()
+        total += (recall - before) * found.mean()
+        before = recall
+    return total
+
+
+def test_intervals_are_over_models_and_errors_over_queries() -> None:
+    rows = [
+        {"method": method, "model": model, "kind": "object", "query": f"{model}-q{i}",
+         "recall": value + 0.1 * i, "average_precision": 0.5}
+        for method, base in (("a", 0.1), ("b", 0.4))
+        for model, value in (("x", base), ("y", base + 0.2), ("z", base + 0.1))
+        for i in range(2)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    a = keyed(summary_table(table), "measure", "method")["recall", "a"]
+    values = table[table["method"] == "a"]["recall"]
+    means = values.to_numpy().reshape(3, 2).mean(1)
+    assert a["mean"] == pytest.approx(values.mean())
+    assert a["se"] == pytest.approx(values.std() / 6**0.5)
+    expected = stats.ttest_1samp(means, 0).confidence_interval(0.95)
+    assert a["low"] == pytest.approx(max(0, expected.low))
+    assert a["high"] == pytest.approx(expected.high)
+    pairs = keyed(comparisons_table(table), "measure")
+    recall = pairs[("recall",)]
+    assert (recall["ahead"], recall["models_ahead"]) == ("b", 3)
+    assert recall["difference"] == pytest.approx(0.3)
+    assert pairs[("average_precision",)]["p"] == 1
+
+
+def test_the_comparisons_p_is_that_of_a_paired_t_test() -> None:
+    drawn = DRAWN.uniform(size=(2, 5))
+    table = pd.DataFrame([
+        {"method": method, "model": f"m{i}", "kind": "style", "query": f"m{i}-q0",
+         "recall": value, "average_precision": value}
+        for method, values in zip("ab", drawn, strict=True) for i, value in enumerate(values)
+    ])  # fmt: skip
+    expected = stats.ttest_rel(*drawn).pvalue
+    assert comparisons_table(table)["p"].tolist() == pytest.approx([expected] * 2)

@@ -1,0 +1,224 @@
+"""Data sets in COCO's format: read rightly, and each kind of bad input said in one sentence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from leavekout.data import coco, digits
+from leavekout.data.encoded import EncodedData
+from leavekout.errors import InputError
+from leavekout.models.unet import build_unet, load_unet, select_weights
+from leavekout.queries.prompts import choose_queries
+from leavekout.runtime import artifacts
+from leavekout.runtime.tensors import load_tensors, save_tensors
+from world import CPU, UNET, make_data
+
+
+def annotations(path: Path, images: list[dict], captions: list[tuple[int, str | None]]) -> Path:
+    content = {
+        "images": images,
+        "annotations": [
+            {"id": i, "image_id": image, "caption": text}
+            for i, (image, text) in enumerate(captions)
+        ],
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture
+def valid(tmp_path: Path) -> dict[str, Any]:
+    images = [{"id": 30, "file_name": "b.jpg"}, {"id": 7, "file_name": "a.jpg"}]
+    return {"path": tmp_path / "captions.json", "images": images,
+            "captions": [(30, "x"), (7, " y "), (7, "z"), (30, "w"), (7, "more")]}  # fmt: skip
+
+
+def test_rows_are_in_the_order_of_image_ids(valid: dict[str, Any]) -> None:
+    table = coco.training_table(annotations(**valid), images=2, captions=2)
+    assert table["image_id"].tolist() == [7, 30]
+    assert table["file_name"].tolist() == ["a.jpg", "b.jpg"]
+    assert table["captions"].tolist() == [["y", "z"], ["x", "w"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"images": [{"id": 7, "file_name": "a"}]}, "holds 1 images, but 'dataset.images' is 2"),
+        ({"images": [{"id": 7, "file_name": "a"}] * 2}, "image id 7 stands twice"),
+        ({"images": [{"id": 7}, {"id": 30, "file_name": "b"}]}, "image 7 has no 'file_name'"),
+        ({"images": [{"id": -1, "file_name": "a"}, {"id": 2, "file_name": "b"}]}, "whole numbers"),
+        ({"captions": [(7, "y"), (7, "z"), (30, "x")]}, "image 30 has 1"),
+        ({"captions": [(7, "y"), (7, "z")]}, "image 30 has 0"),
+        ({"captions": [(7, "y"), (7, "z"), (30, "x"), (30, None)]}, "image 30 has 1"),
+        ({"images": [{"id": "7", "file_name": "a"}, {"id": "b", "file_name": "b"}]}, "whole num"),
+        ({"images": [{"id": 7.5, "file_name": "a"}, {"id": 30, "file_name": "b"}]}, "whole num"),
+        ({"captions": [(7, "y"), (7, "z"), (30, "x"), (30, "  ")]}, "image 30 has 1"),
+    ],
+)
+def test_bad_annotations_are_said(valid: dict[str, Any], change: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        coco.training_table(annotations(**{**valid, **change}), images=2, captions=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [('{"images": [', "not whole JSON"), ("{}", "not COCO captions"), ("[1]", "not COCO captions")],
+)
+def test_files_that_are_no_annotations_are_said(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "captions.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        coco.training_table(path, images=1, captions=1)
+    with pytest.raises(InputError, match="there is no such annotation file"):
+        coco.prompts(tmp_path / "nothing.json")
+
+
+def test_images_are_cropped_at_the_centre_and_resized(tmp_path: Path) -> None:
+    pixels = np.zeros((10, 30, 3), np.uint8)
+    pixels[:, 10:20] = 200
+    Image.fromarray(pixels).save(tmp_path / "wide.png")
+    assert (coco.read_image(tmp_path / "wide.png", 5) == 200).all()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "text", "missing", "outside"])
+def test_images_that_cannot_be_read_are_said(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "image.png"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    name = "image.png"
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:2000])
+    elif damage == "text":
+        path.write_text("not an image")
+    elif damage == "missing":
+        path.unlink()
+    else:
+        name = "../image.png"
+    with pytest.raises(InputError, match=r"image.png: (not a readable|there is no|the file name)"):
+        list(coco.read_images(tmp_path, [name], 8))
+
+
+def test_digits_are_all_there_with_held_out_prompts(tmp_path: Path) -> None:
+    digits.write_digits(tmp_path / "train", tmp_path / "train.json", tmp_path / "val.json")
+    table = coco.training_table(tmp_path / "train.json", images=1797, captions=5)
+    prompts = coco.prompts(tmp_path / "val.json")
+    used = {text for captions in table["captions"] for text in captions}
+    assert len(prompts) == 80
+    assert not used & set(prompts)
+    words = {word for text in used for word in text.split()}
+    assert {word for text in prompts for word in text.split()} <= words
+    first = coco.read_image(tmp_path / "train" / table["file_name"][0], 8)
+    from sklearn.datasets import load_digits
+
+    assert np.array_equal(first[..., 0], np.round(load_digits().images[0] * 255 / 16))
+
+
+def test_more_queries_than_prompts_are_refused() -> None:
+    with pytest.raises(InputError, match=r"3 queries .* has 2 distinct captions"):
+        choose_queries(["q000", "q001"], ["t000"], ["a", "b"], seed=0)
+
+
+def test_queries_do_not_change_when_more_are_asked_for() -> None:
+    prompts = [f"prompt {i}" for i in range(20)]
+    few = choose_queries(["q000", "q001"], ["t000"], prompts, seed=0)
+    many = choose_queries([f"q{i:03d}" for i in range(9)], ["t000", "t001"], prompts, seed=0)
+    pd.testing.assert_frame_equal(few.head(2), many.head(2))
+    assert few["prompt"][2] == many["prompt"][9]  # no tuning prompt becomes a test prompt
+    assert many["prompt"].is_unique
+    assert many["noise_seed"].is_unique
+
+
+# Artifacts of our own, damaged.
+
+
+def test_truncated_artifacts_are_said(tmp_path: Path) -> None:
+    artifacts.save_npy(tmp_path / "a.npy", np.zeros(1000))
+    artifacts.save_json(tmp_path / "a.json", {"x": list(range(100))})
+    artifacts.save_table(tmp_path / "a.parquet", pd.DataFrame({"x": range(100)}))
+    artifacts.save_image(tmp_path / "a.png", np.zeros((40, 40, 3), np.uint8))
+    save_tensors(tmp_path / "a.safetensors", {"x": torch.zeros(1000)})
+    readers = {
+        "a.npy": artifacts.load_npy,
+        "a.json": artifacts.load_json,
+        "a.parquet": artifacts.load_table,
+        "a.png": artifacts.load_image,
+        "a.safetensors": load_tensors,
+    }
+    for name, read in readers.items():
+        read(tmp_path / name)  # type: ignore[operator]
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(InputError, match=f"{name}: not (a )?whole .*; delete it"):
+            read(tmp_path / name)  # type: ignore[operator]
+        (tmp_path / name).unlink()
+        with pytest.raises(InputError, match=f"{name}: there is no such file"):
+            read(tmp_path / name)  # type: ignore[operator]
+
+
+def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([object()]), allow_pickle=True)
+    with pytest.raises(InputError, match="not a whole npy array"):
+        artifacts.load_npy(tmp_path / "a.npy")
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    def fail_halfway() -> None:
+        with artifacts.atomic(tmp_path / "a.txt") as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_halfway()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_artifacts_carry_their_provenance(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "a.safetensors", {"x": torch.zeros(1)}, {"seed": 3})
+    notes = load_tensors(tmp_path / "a.safetensors")[1]
+    assert notes["seed"] == 3
+    assert {"commit", "torch", "diffusers"} <= notes.keys()
+
+
+def test_artifacts_can_be_read_by_whom_the_user_lets(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "a.safetensors", {"x": torch.zeros(1)})
+    (tmp_path / "plain").touch()
+    modes = {path.stat().st_mode for path in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
+def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
+    unet = build_unet({**UNET, "cross_attention_dim": 10}, seed=0, device=CPU)
+    save_tensors(tmp_path / "w.safetensors", unet.state_dict())
+    with pytest.raises(InputError, match=r"does not fit model.unet.*to_k.weight.*\(8, 10\)"):
+        load_unet(UNET, tmp_path / "w.safetensors", device=CPU)
+
+
+def test_unet_values_that_diffusers_refuses_are_said() -> None:
+    with pytest.raises(InputError, match=r"model\.unet: diffusers refuses these values"):
+        build_unet({**UNET, "colour": 3}, seed=0, device=CPU)
+
+
+def test_a_unet_without_the_weight_subset_is_said() -> None:
+    plain = {"down_block_types": ["DownBlock2D"] * 2, "up_block_types": ["UpBlock2D"] * 2,
+             "mid_block_type": None}  # fmt: skip
+    unet = build_unet({**UNET, **plain}, seed=0, device=CPU)
+    with pytest.raises(InputError, match="no weights of the subset 'cross_attention_kv'"):
+        select_weights(unet, "cross_attention_kv")
+
+
+@pytest.mark.parametrize(("name", "cut"), [("latents", 5), ("text", 5)])
+def test_arrays_of_another_length_than_the_table_are_refused(name: str, cut: int) -> None:
+    data = make_data()
+    arrays = {"latents": data.latents.array, "text": data.text.array}
+    arrays[name] = arrays[name][:cut]
+    with pytest.raises(InputError, match=rf"data/{name}.npy: \(5, .*does not hold 12 images"):
+        EncodedData(
+            arrays["latents"], arrays["text"], data.null_text.numpy(), data.image_ids.numpy(),
+            device=CPU,
+        )  # fmt: skip

@@ -1,0 +1,121 @@
+"""Encoders: written in the published formats, read by the published loaders."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+
+from leavekout.config.encoders import ClipTraining, VaeTraining
+from leavekout.encoders.pretrained import (
+    ClipImageEncoder,
+    TextEncoder,
+    decode_latents,
+    encode_images,
+    load_vae,
+    write_latents,
+    write_text,
+)
+from leavekout.encoders.train_clip import build_tokenizer, save_clip, to_transformers, train_clip
+from leavekout.encoders.train_vae import train_vae
+from leavekout.errors import InputError
+from world import CPU, SAVING
+
+CLIP = ClipTraining(
+    width=8, layers=2, heads=2, patch_size=4, context_length=12, epochs=1, batch_size=4,
+    learning_rate=1e-3, seed=0,
+)  # fmt: skip
+VAE = VaeTraining(
+    channels=[8, 8], latent_channels=4, norm_groups=4, epochs=3, batch_size=4,
+    learning_rate=1e-3, kl_weight=1e-5, seed=0,
+)  # fmt: skip
+CAPTIONS = [[f"a handwritten {n}", f"the digit {n}, it's said"] for n in range(8)]
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (8, 8, 8, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def clip(pixels: np.ndarray) -> open_clip.CLIP:
+    return train_clip(pixels, CAPTIONS, CLIP, CPU)
+
+
+def test_tokenizers_of_both_libraries_agree() -> None:
+    texts = [
+        "a handwritten seven",
+        "A  Photo of 3 dogs, really?",
+        "it's",
+        "naïve café",
+        "",
+        "x " * 40,
+    ]
+    expected = open_clip.SimpleTokenizer(context_length=12)(texts)
+    tokenizer = build_tokenizer(12)
+    found = tokenizer(
+        texts, padding="max_length", truncation=True, max_length=12, return_tensors="pt"
+    )
+    assert torch.equal(found.input_ids, expected)
+
+
+@torch.no_grad()
+def test_text_states_are_those_of_the_open_clip_tower(tmp_path: Path, clip: open_clip.CLIP) -> None:
+    to_transformers(clip, CLIP).save_pretrained(tmp_path / "text_encoder")
+    build_tokenizer(12).save_pretrained(tmp_path / "tokenizer")
+    encoder = TextEncoder.load(tmp_path / "tokenizer", tmp_path / "text_encoder", CPU)
+    texts = ["a handwritten 3", "the digit 7", ""]
+    tokens = open_clip.SimpleTokenizer(context_length=12)(texts)
+    states = clip.token_embedding(tokens) + clip.positional_embedding
+    expected = clip.ln_final(clip.transformer(states, attn_mask=clip.attn_mask))
+    torch.testing.assert_close(encoder(texts), expected, rtol=1e-5, atol=1e-6)
+
+    write_text(tmp_path / "text.npy", encoder, CAPTIONS, batch=6, **SAVING)
+    written = np.load(tmp_path / "text.npy")
+    assert written.shape == (8, 2, 12, 8)
+    np.testing.assert_allclose(written[5, 1], encoder([CAPTIONS[5][1]])[0], atol=2e-3)
+
+
+@torch.no_grad()
+def test_image_embeddings_are_those_of_the_open_clip_tower(
+    tmp_path: Path, clip: open_clip.CLIP, pixels: np.ndarray
+) -> None:
+    save_clip(clip, CLIP, 8, tmp_path / "clip")
+    found = ClipImageEncoder.load(tmp_path / "clip", CPU)(pixels)
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255.0
+    expected = clip.encode_image((images - 0.5) / 0.5, normalize=True)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(8))
+
+
+def test_latents_have_unit_variance_and_decode_to_images(
+    tmp_path: Path, pixels: np.ndarray
+) -> None:
+    train_vae(pixels, VAE, CPU).save_pretrained(tmp_path / "vae")
+    vae = load_vae(tmp_path / "vae", CPU)
+    latents = encode_images(vae, pixels, CPU)
+    assert latents.shape == (8, 4, 4, 4)
+    assert latents.std().item() == pytest.approx(1, abs=1e-4)
+    decoded = decode_latents(vae, latents)
+    assert decoded.shape == pixels.shape
+    assert decoded.dtype == np.uint8
+
+    write_latents(tmp_path / "latents.npy", vae, pixels, flips=2, batch=3, device=CPU, **SAVING)
+    written = np.load(tmp_path / "latents.npy")
+    flipped = encode_images(vae, pixels[:, :, ::-1], CPU)
+    np.testing.assert_allclose(written[:, 0], latents, atol=2e-3)
+    np.testing.assert_allclose(written[:, 1], flipped, atol=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["vae", "clip", "text"])
+def test_a_folder_without_a_model_is_said_in_a_sentence(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    load: dict[str, Callable[[], object]] = {
+        "vae": lambda: load_vae(tmp_path, CPU),
+        "clip": lambda: ClipImageEncoder.load(tmp_path, CPU),
+        "text": lambda: TextEncoder.load(tmp_path, tmp_path, CPU),
+    }
+    with pytest.raises(InputError, match="not a folder of a"):
+        load[kind]()

@@ -1,0 +1,223 @@
+"""Features of published encoders against the libraries themselves, and scores from them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from transformers import (
+    Dinov2WithRegistersConfig,
+    Dinov2WithRegistersModel,
+    ViTConfig,
+    ViTImageProcessor,
+    ViTModel,
+)
+
+from leavekout.attribution.similarity import embedding_scores
+from leavekout.config.encoders import ClipTraining, DinoTraining
+from leavekout.encoders.features import (
+    load_image_encoder,
+    load_text_encoder,
+    read_mapper,
+    write_image_features,
+    write_text_features,
+)
+from leavekout.encoders.pretrained import to_unit_range
+from leavekout.encoders.train_clip import save_clip, train_clip
+from leavekout.encoders.train_dino import random_crops, save_dino, train_dino
+from leavekout.errors import InputError
+from world import CPU, SAVING
+
+CAPTIONS = [[f"a {n}", f"digit {n}"] for n in range(6)]
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (6, 20, 20, 3), dtype=np.uint8)
+
+
+def images_of(pixels: np.ndarray) -> list[Image.Image]:
+    return [Image.fromarray(p) for p in pixels]
+
+
+def test_clip_features_are_open_clips_own(pixels: np.ndarray, tmp_path: Path) -> None:
+    config = ClipTraining(
+        width=8, layers=1, heads=2, patch_size=4, context_length=8, epochs=1, batch_size=3,
+        learning_rate=1e-3, seed=0,
+    )  # fmt: skip
+    save_clip(train_clip(pixels, CAPTIONS, config, CPU), config, 20, tmp_path)
+    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{tmp_path}")
+    tokenize = open_clip.get_tokenizer(f"local-dir:{tmp_path}")
+    with torch.no_grad():
+        image = model.eval().encode_image(torch.stack([preprocess(i) for i in images_of(pixels)]))
+        text = model.encode_text(tokenize(["a 1", "digit 2"]))
+    for found, expected in (
+        (load_image_encoder(tmp_path, CPU)(pixels), image),
+        (load_text_encoder(tmp_path, CPU)(["a 1", "digit 2"]), text),
+    ):
+        unit = expected / expected.norm(dim=1, keepdim=True)
+        np.testing.assert_allclose(found, unit.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def tiny_vit(registers: bool) -> Any:
+    common: Any = {
+        "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "patch_size": 4,
+        "image_size": 16,
+    }  # fmt: skip
+    if registers:
+        return Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**common))
+    return ViTModel(ViTConfig(**common), add_pooling_layer=False)
+
+
+@pytest.mark.parametrize("registers", [False, True])
+def test_transformers_features_are_the_class_token(
+    registers: bool, pixels: np.ndarray, tmp_path: Path
+) -> None:
+    model = tiny_vit(registers).eval()
+    model.save_pretrained(tmp_path)
+    size = {"height": 16, "width": 16}
+    processor = ViTImageProcessor(size=size, image_mean=[0.4] * 3, image_std=[0.3] * 3)
+    processor.save_pretrained(tmp_path)
+    with torch.no_grad():
+        inputs = processor(images=images_of(pixels), return_tensors="pt")
+        expected = model(**inputs).last_hidden_state[:, 0]
+    found = load_image_encoder(tmp_path, CPU)(pixels)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_timm_features_are_timms_own(pixels: np.ndarray, tmp_path: Path) -> None:
+    arguments = {"img_size": 32, "embed_dim": 24, "depth": 1, "num_heads": 2}
+    name = "vit_tiny_patch16_224"
+    model = timm.create_model(name, pretrained=False, num_classes=0, **arguments).eval()
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    cfg = {"input_size": [3, 32, 32], "mean": [0.4] * 3, "std": [0.2] * 3, "crop_pct": 0.9}
+    content = {
+        "architecture": name, "num_classes": 0, "num_features": 24, "model_args": arguments,
+        "pretrained_cfg": {**cfg, "interpolation": "bicubic", "num_classes": 0},
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    preprocess = timm.data.create_transform(
+        (3, 32, 32), mean=(0.4,) * 3, std=(0.2,) * 3, crop_pct=0.9, interpolation="bicubic"
+    )
+    with torch.no_grad():
+        expected = model(torch.stack([preprocess(i) for i in images_of(pixels)]))
+    found = load_image_encoder(tmp_path, CPU)(pixels)
+    assert found.shape == (6, 24)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-5)
+
+
+def test_a_folder_without_a_model_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a model folder of open_clip, timm or transformers"):
+        load_image_encoder(tmp_path, CPU)
+
+
+def test_dino_follows_its_seed_and_is_written_for_transformers(
+    pixels: np.ndarray, tmp_path: Path
+) -> None:
+    config = DinoTraining(
+        width=8, layers=1, heads=2, patch_size=4, prototypes=16, epochs=2, batch_size=3,
+        learning_rate=1e-3, teacher_momentum=0.9, seed=0,
+    )  # fmt: skip
+    models = [train_dino(pixels, config, CPU) for _ in range(2)]
+    for name, tensor in models[0].state_dict().items():
+        assert torch.equal(tensor, models[1].state_dict()[name])  # the seed decides everything
+    save_dino(models[0], 20, tmp_path)
+    with torch.no_grad():
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1
+        expected = models[0](images).last_hidden_state[:, 0]
+    found = load_image_encoder(tmp_path, CPU)(pixels)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_dino_learns_to_tell_images_apart() -> None:
+    """Two crops of one image become nearer than crops of different ones: the loss has its sign."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (32, 4, 4, 3), dtype=np.uint8).repeat(4, 1).repeat(4, 2)
+    config = DinoTraining(
+        width=32, layers=1, heads=2, patch_size=4, prototypes=64, epochs=150, batch_size=32,
+        learning_rate=2e-3, teacher_momentum=0.95, seed=0,
+    )  # fmt: skip
+    hits = {}
+    for name, learning_rate in (("before", 1e-12), ("after", 2e-3)):
+        model = train_dino(images, config.model_copy(update={"learning_rate": learning_rate}), CPU)
+        generator = torch.Generator().manual_seed(1)
+        crops = [random_crops(to_unit_range(images), generator) for _ in range(2)]
+        with torch.no_grad():
+            a, b = (model(c).last_hidden_state[:, 0] for c in crops)
+        similar = torch.nn.functional.cosine_similarity(a[:, None], b[None], dim=2)
+        hits[name] = int((similar.argmax(1) == torch.arange(32)).sum())
+    assert hits["after"] > 2 * hits["before"]
+    assert hits["after"] >= 10  # one by chance
+
+
+def test_crops_show_a_part_of_their_own_image() -> None:
+    images = torch.stack([torch.zeros(3, 16, 16), torch.full((3, 16, 16), 0.5)])
+    for seed in range(5):
+        crops = random_crops(images, torch.Generator().manual_seed(seed))
+        assert crops.shape == images.shape
+        for crop in crops:  # one colour: nothing comes in from beyond the border or from the other
+            assert (crop.amax() - crop.amin()) < 1e-6
+
+
+def test_features_are_cached_for_image_flip_and_caption(pixels: np.ndarray, tmp_path: Path) -> None:
+    def corner(images: np.ndarray) -> np.ndarray:
+        return images[:, 0, 0].astype(np.float32)
+
+    write_image_features(tmp_path / "i.npy", corner, pixels, flips=2, batch=4, **SAVING)
+    features = np.load(tmp_path / "i.npy")
+    np.testing.assert_array_equal(features[:, 0], pixels[:, 0, 0])
+    np.testing.assert_array_equal(features[:, 1], pixels[:, 0, -1])
+
+    def length(captions: Any) -> np.ndarray:
+        return np.array([[len(c), ord(c[-1])] for c in captions], np.float32)
+
+    write_text_features(tmp_path / "t.npy", length, CAPTIONS, batch=5)
+    features = np.load(tmp_path / "t.npy")
+    assert features.tolist() == [[[len(c), ord(c[-1])] for c in texts] for texts in CAPTIONS]
+
+
+@pytest.mark.parametrize("over", ["max", "mean"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_embedding_scores_are_mapped_cosines(over: Any, bias: bool) -> None:
+    rng = np.random.default_rng(0)
+    queries, features = rng.standard_normal((2, 5)), rng.standard_normal((7, 3, 5))
+    mapper = {"weight": torch.from_numpy(rng.standard_normal((4, 5))).float()}
+    if bias:
+        mapper["bias"] = torch.from_numpy(rng.standard_normal(4)).float()
+
+    def mapped(f: np.ndarray) -> np.ndarray:
+        h = mapper["weight"].double().numpy() @ (f / np.linalg.norm(f))
+        h = h + mapper["bias"].double().numpy() if bias else h
+        return h / np.linalg.norm(h)
+
+    found = embedding_scores(queries, features, mapper=mapper, over=over, batch=2)
+    for q in range(2):
+        for i in range(7):
+            cosines = [mapped(f) @ mapped(queries[q]) for f in features[i]]
+            assert found[q, i] == pytest.approx(getattr(np, over)(cosines), rel=1e-5)
+
+
+def test_mappers_are_read_from_tensors_alone(tmp_path: Path) -> None:
+    weight, bias = torch.randn(3, 5), torch.randn(3)
+    torch.save({"head.w": weight, "head.b": bias}, tmp_path / "mapper.pth")
+    save_file({"w": weight}, tmp_path / "mapper.safetensors")
+    mapper = read_mapper(tmp_path / "mapper.pth")
+    assert torch.equal(mapper["weight"], weight)
+    assert torch.equal(mapper["bias"], bias)
+    assert read_mapper(tmp_path / "mapper.safetensors").keys() == {"weight"}
+    torch.save({"net": torch.nn.Linear(2, 2)}, tmp_path / "code.pth")  # a pickled object
+    with pytest.raises(InputError, match="not a file of tensors alone"):
+        read_mapper(tmp_path / "code.pth")
+    save_file({"a": weight, "b": weight.T.contiguous()}, tmp_path / "two.safetensors")
+    with pytest.raises(InputError, match="not one linear layer; its tensors have shapes"):
+        read_mapper(tmp_path / "two.safetensors")
+    with pytest.raises(InputError, match="there is no such file"):
+        read_mapper(tmp_path / "absent.pth")
+    with pytest.raises(InputError, match=r"its matrix \(3, 5\) does not take features of 4"):
+        embedding_scores(np.ones((1, 4)), np.ones((2, 1, 4)), mapper=mapper, over="max")

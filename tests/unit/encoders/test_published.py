@@ -1,0 +1,110 @@
+"""Published artifacts: taken when they are what they should be, refused in a sentence when not."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from leavekout.encoders.published import import_latents, import_text, read_weights
+from leavekout.errors import InputError
+from leavekout.models.unet import build_unet
+from project import copy_project, planned
+from world import CPU, SAVING, UNET
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (12, 4, 4, 3), dtype=np.uint8)
+CAPTIONS = [[f"caption {n} of {image}" for n in range(2)] for image in range(12)]
+
+
+def encode(pixels: np.ndarray) -> np.ndarray:
+    """Latents [B, 3, 4, 4] that tell images and flips apart."""
+    return (pixels.astype(np.float32) / 127.5 - 1).transpose(0, 3, 1, 2)
+
+
+def states(texts: Sequence[str]) -> np.ndarray:
+    """States [B, 3, 5] that tell captions apart."""
+    drawn = [np.random.default_rng(list(text.encode())).standard_normal((3, 5)) for text in texts]
+    return np.array(drawn, np.float32)
+
+
+def published_latents() -> np.ndarray:
+    """All images, then all flips."""
+    return np.concatenate([encode(PIXELS), encode(PIXELS[:, :, ::-1])])
+
+
+def test_latents_are_brought_to_our_form(tmp_path: Path) -> None:
+    theirs = published_latents() + 0.05  # of a slightly other encoder
+    np.save(tmp_path / "theirs.npy", theirs)
+    out = tmp_path / "latents.npy"
+    import_latents(tmp_path / "theirs.npy", out, encode, PIXELS, flips=2, **SAVING)
+    latents = np.load(out)
+    assert (latents.shape, latents.dtype) == ((12, 2, 3, 4, 4), np.float16)
+    np.testing.assert_array_equal(latents[7, 1], theirs[12 + 7].astype(np.float16))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("order", "row 0 is not what the encoders make of that row"),
+        ("scale", "times as long"),
+        ("flips interleaved", "is not what the encoders make"),
+        ("shape", r"shape \(23, 3, 4, 4\), but \(24, 3, 4, 4\) are needed"),
+        ("nan", "is not what the encoders make"),
+    ],
+)
+def test_other_latents_are_refused(tmp_path: Path, change: str, message: str) -> None:
+    theirs = published_latents()
+    match change:
+        case "order":
+            theirs = np.concatenate([theirs[:12][::-1], theirs[12:][::-1]])
+        case "scale":
+            theirs = theirs / 0.18215
+        case "flips interleaved":
+            theirs = np.stack([theirs[:12], theirs[12:]], 1).reshape(24, 3, 4, 4)
+        case "shape":
+            theirs = theirs[:-1]
+        case "nan":
+            theirs[11] = np.nan
+    np.save(tmp_path / "theirs.npy", theirs)
+    out = tmp_path / "latents.npy"
+    with pytest.raises(InputError, match=message):
+        import_latents(tmp_path / "theirs.npy", out, encode, PIXELS, flips=2, **SAVING)
+    assert not out.exists()
+
+
+def test_text_states_are_checked_and_taken(tmp_path: Path) -> None:
+    theirs = np.stack([states(texts) for texts in CAPTIONS]).astype(np.float16)
+    np.save(tmp_path / "theirs.npy", theirs)
+    import_text(tmp_path / "theirs.npy", tmp_path / "text.npy", states, CAPTIONS, **SAVING)
+    np.testing.assert_array_equal(np.load(tmp_path / "text.npy"), theirs)
+    single = [texts[:1] for texts in CAPTIONS]
+    np.save(tmp_path / "single.npy", theirs[:, :1])
+    import_text(tmp_path / "single.npy", tmp_path / "one.npy", states, single, **SAVING)
+    np.save(tmp_path / "theirs.npy", theirs[:, ::-1])
+    with pytest.raises(InputError, match="row 0 is not what the encoders make"):
+        import_text(tmp_path / "theirs.npy", tmp_path / "other.npy", states, CAPTIONS, **SAVING)
+
+
+def test_a_source_model_is_read_from_either_format(tmp_path: Path) -> None:
+    unet = build_unet(UNET, seed=3, device=CPU)
+    torch.save(unet.state_dict(), tmp_path / "model.pth")
+    unet.save_pretrained(tmp_path)
+    for path in (tmp_path / "model.pth", tmp_path / "diffusion_pytorch_model.safetensors"):
+        weights = read_weights(path, UNET)
+        assert all(torch.equal(weights[name], p) for name, p in unet.state_dict().items())
+    with pytest.raises(InputError, match=r"model.pth: does not fit model.unet"):
+        read_weights(tmp_path / "model.pth", {**UNET, "cross_attention_dim": 7})
+    torch.save({"model": [1]}, tmp_path / "other.pth")
+    with pytest.raises(InputError, match=r"other.pth: does not fit"):
+        read_weights(tmp_path / "other.pth", UNET)
+
+
+def test_rules_import_what_is_published(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    files = "published={source_model: a.safetensors, latents: b.npy, text: c.npy}"
+    target = "results/coco/losses/source/loss.npy"
+    config = ["--configfile", "config/coco.yaml", "--config", files, "methods=[pixel]"]
+    jobs = planned(project, *config, "--", target)
+    assert {"import_source", "import_latents", "import_text"} <= set(jobs)
+    assert not {"train_source", "encode_latents", "encode_text"} & set(jobs)

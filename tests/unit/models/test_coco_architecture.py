@@ -1,0 +1,110 @@
+"""The package at COCO's true sizes: nothing in it is fitted to digits."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from coco_study import coco, coco_unet
+from leavekout.attribution.curvature.fisher import diagonal_fisher
+from leavekout.attribution.gradients import GradientProjector, training_gradients
+from leavekout.attribution.sweep import training_losses
+from leavekout.attribution.unlearning import unlearn, unlearning_scores
+from leavekout.data.encoded import EncodedData
+from leavekout.models.sampling import sample_latents
+from leavekout.models.unet import (
+    build_scheduler,
+    latent_shape,
+    load_unet,
+    select_weights,
+)
+from leavekout.queries.evaluation import losses_on_queries
+from leavekout.queries.loading import Queries
+from leavekout.runtime.tensors import load_tensors, save_tensors
+from leavekout.training.training import train_from_scratch
+from world import CPU
+
+
+def coco_data(images: int) -> EncodedData:
+    drawn = np.random.default_rng(0)
+    return EncodedData(
+        drawn.standard_normal((images, 2, 4, 16, 16)).astype(np.float16),
+        drawn.standard_normal((images, 5, 77, 1024)).astype(np.float16),
+        drawn.standard_normal((77, 1024)).astype(np.float16),
+        np.array([9, 25, 30, 581929])[:images],
+        device=CPU,
+    )
+
+
+def test_gradients_of_all_weights_are_projected_at_cocos_architecture() -> None:
+    experiment, data, unet = coco(), coco_data(1), coco_unet()
+    scheduler = build_scheduler(experiment.model.noise_schedule)
+    for name, entries, shape in (
+        ("output", [57_373_316], (1, 32768)),
+        ("layers", [w.numel() for w in select_weights(unet, "cross_attention_kv").values()],
+         (32, 256)),
+    ):  # fmt: skip
+        config = experiment.gradients[name].model_copy(update={"draws": 2})
+        projector = GradientProjector(unet, config, model_seed=0, device=CPU)
+        assert projector.entries == entries
+        found = list(training_gradients(unet, scheduler, data, projector, batch=2))
+        assert [part.shape for part in found] == [(1, 2, *shape)]  # the image and its flip
+        assert all(part.isfinite().all() and part.std() > 0 for part in found)
+
+
+def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
+    experiment, images = coco(), 4
+    data = coco_data(images)
+    model, scheduler = experiment.model, build_scheduler(experiment.model.noise_schedule)
+
+    # Two training steps, in bfloat16 as on the GPU; the weights stay float32.
+    output = tmp_path / "model.safetensors"
+    training = experiment.training.model_copy(update={"epochs": 1, "batch_size": 2})
+    trained, notes = train_from_scratch(
+        data, model, training, removed=np.empty(0, np.int64), state=tmp_path / "state",
+        save_state_seconds=1e9,
+    )  # fmt: skip
+    save_tensors(output, trained.state_dict(), notes)
+    tensors, notes = load_tensors(output)
+    assert notes["steps"] == 2
+    assert all(t.dtype == torch.float32 and t.isfinite().all() for t in tensors.values())
+
+    unet = load_unet(model.unet, output, device=CPU)
+    assert latent_shape(unet) == (4, 16, 16)
+    variant = experiment.unlearning["unlearning"].model_copy(update={"gradient_samples": 2})
+    weights = select_weights(unet, variant.weights)
+    fisher = diagonal_fisher(unet, scheduler, data, weights, samples=3, seed=0, batch=2)
+    assert sum(f.numel() for f in fisher.values()) == 7_077_888
+
+    sweep = experiment.losses.model_copy(update={"timestep_stride": 500, "captions": 1})
+    source = training_losses(unet, scheduler, data, sweep, batch=8)
+    sampling = experiment.sampling.model_copy(update={"steps": 2})
+    text = data.text[torch.tensor([0]), torch.tensor([0])]
+    null = data.null_text.numpy()
+    generated = sample_latents(
+        unet, sampling, model.noise_schedule, text, null, [5], shape=(4, 16, 16)
+    )
+    assert generated.abs().max() <= 1  # the last predicted x0 is clamped, without noise after it
+
+    evaluation = experiment.evaluation.model_copy(update={"timestep_stride": 500})
+
+    query = Queries(["q000"], [5], generated, text, [0])
+
+    def losses() -> np.ndarray:
+        return losses_on_queries(unet, model, evaluation, query, batch=2)
+
+    before = losses()
+    start = {name: p.detach().clone() for name, p in weights.items()}
+    unlearn(
+        unet, scheduler, weights, fisher, generated[0], text[0], variant,
+        query_id=5, images=images, batch=2,
+    )  # fmt: skip
+    moved = [bool((p != start[name]).any()) for name, p in weights.items()]
+    assert all(moved)
+    scores = unlearning_scores(training_losses(unet, scheduler, data, sweep, batch=8), source)
+    assert scores.shape == (images,)
+    assert np.isfinite(scores).all()
+
+    again = sample_latents(unet, sampling, model.noise_schedule, text, null, [5], shape=(4, 16, 16))
+    assert np.isfinite(losses() - before).all()
+    assert again.isfinite().all()

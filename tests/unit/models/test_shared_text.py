@@ -1,0 +1,90 @@
+"""Keys and values computed once, against diffusers' own cross-attention; and precision."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from leavekout.attribution.curvature.fisher import diagonal_fisher
+from leavekout.attribution.sweep import training_losses
+from leavekout.config.experiment import LossSweep
+from leavekout.errors import InputError
+from leavekout.models.shared_text import shared_text
+from leavekout.models.unet import build_unet, select_weights
+from leavekout.runtime.precision import arithmetic
+from world import CPU, UNET, make_data
+
+
+def inputs(samples: int, texts: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(samples, 4, 4, 4, generator=generator, dtype=torch.float64)
+    text = torch.randn(texts, 5, 6, generator=generator, dtype=torch.float64)
+    return x, torch.arange(samples) * 2, text
+
+
+@pytest.mark.parametrize("texts", [1, 2, 6])
+def test_samples_attend_to_their_text_as_in_diffusers(unet64: Any, texts: int) -> None:
+    x, t, text = inputs(6, texts)
+    expected = unet64(x, t, text.repeat_interleave(6 // texts, 0)).sample
+    with shared_text(unet64) as keys_and_values:
+        found = unet64(x, t, keys_and_values(text)).sample
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(unet64(x, t, text.repeat_interleave(6 // texts, 0)).sample, expected)
+
+
+def test_gradients_reach_the_weights(unet64: Any) -> None:
+    x, t, text = inputs(4, 1)
+    weights = list(select_weights(unet64, "cross_attention").values())
+    plain = unet64(x, t, text.expand(4, -1, -1)).sample.square().sum()
+    expected = torch.autograd.grad(plain, weights)
+    with shared_text(unet64) as keys_and_values:
+        shared = unet64(x, t, keys_and_values(text)).sample.square().sum()
+    for found, value in zip(torch.autograd.grad(shared, weights), expected, strict=True):
+        torch.testing.assert_close(found, value, rtol=1e-10, atol=1e-12)
+
+
+def test_it_is_undone_after_an_error(unet64: Any) -> None:
+    before = unet64.attn_processors
+    with pytest.raises(ZeroDivisionError), shared_text(unet64):
+        raise ZeroDivisionError
+    assert unet64.attn_processors == before
+
+
+def test_another_kind_of_attention_is_refused(unet64: Any) -> None:
+    layer = next(m for n, m in unet64.named_modules() if n.endswith(".attn2"))
+    layer.to_k = torch.nn.Linear(6, 8, bias=True)
+    with pytest.raises(InputError, match="cross-attention of this kind"), shared_text(unet64):
+        pass
+
+
+def test_precision_is_used_and_restored(scheduler: Any) -> None:
+    unet, data = build_unet(UNET, seed=1, device=CPU), make_data()
+    sweep = LossSweep(timestep_stride=7, captions=2, seed=4)
+    losses = {
+        precision: training_losses(
+            unet, scheduler, data, sweep.model_copy(update={"precision": precision}), batch=64
+        )
+        for precision in ("float32", "tf32", "bfloat16")
+    }
+    np.testing.assert_array_equal(losses["tf32"], losses["float32"])  # on a CPU
+    np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=3e-3)
+    assert (losses["bfloat16"] != losses["float32"]).any()
+    weights = select_weights(unet, "cross_attention_kv")
+    exact, rounded = (
+        diagonal_fisher(
+            unet, scheduler, data, weights, samples=20, seed=0, batch=8, precision=precision
+        )
+        for precision in ("float32", "bfloat16")
+    )
+    for name, value in exact.items():
+        assert rounded[name].dtype == torch.float32
+        assert not torch.equal(rounded[name], value)
+        scale = value.mean().item()
+        torch.testing.assert_close(rounded[name], value, rtol=0.1, atol=0.05 * scale)
+    backend = torch.backends.cuda.matmul
+    before = backend.fp32_precision
+    with arithmetic("tf32", CPU):
+        assert backend.fp32_precision == "tf32"
+    assert backend.fp32_precision == before
+    assert not torch.is_autocast_enabled("cpu")

@@ -1,0 +1,158 @@
+"""What jobs ask for, and a study's account."""
+
+import dataclasses
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from leavekout.config.reading import read_yaml, require_unchanged
+from leavekout.errors import InputError
+from leavekout.kinds import costs_of, read_experiment
+from leavekout.models.unet import build_unet
+from leavekout.planning.bill import PlannedJob, account, bill, measured_ratios
+from project import ENV, ROOT, SNAKEMAKE
+
+
+def experiment(name: str) -> Any:
+    path = ROOT / "config" / f"{name}.yaml"
+    return read_experiment(read_yaml(path), [path])
+
+
+@pytest.mark.parametrize("name", ["coco", "digits"])
+def test_the_stated_number_of_weights_is_the_models(name: str) -> None:
+    e = experiment(name)
+    unet = build_unet(e.model.unet, seed=0, device=torch.device("meta"))
+    assert sum(p.numel() for p in unet.parameters()) == e.hardware.estimates.parameters
+
+
+def test_sizes_are_those_of_the_arrays() -> None:
+    costs = costs_of(experiment("coco"))
+    assert costs.text_mb == pytest.approx(118287 * 5 * 77 * 1024 * 2 / 1e6)  # 93 GB
+    assert costs.latents_mb == pytest.approx(118287 * 2 * 4 * 16 * 16 * 2 / 1e6)
+    assert costs.pixels_mb == pytest.approx(118287 * 128 * 128 * 3 / 1e6)
+    assert costs.weights_mb == pytest.approx(57373316 * 4 / 1e6)
+    assert costs.projection("loss").disk_mb == pytest.approx(118287 * 2 * 4096 * 4 / 1e6)
+
+
+def test_coco_at_the_papers_speed_costs_the_papers_hours() -> None:
+    costs = costs_of(experiment("coco"))
+    assert costs.training().seconds / 3600 == pytest.approx(16, rel=0.01)
+    # Fewer steps without most of the images, as in the paper.
+    half = costs.training(118287 // 2).seconds
+    assert half == pytest.approx(costs.training().seconds / 2, rel=0.01)
+    assert not costs.training().short
+    assert costs_of(experiment("digits")).training().short
+
+
+def test_a_retry_asks_for_more_unless_it_goes_on() -> None:
+    costs = costs_of(experiment("coco"))
+    fisher = costs.fisher()
+    assert fisher.minutes(1) > fisher.seconds / 60
+    assert fisher.minutes(2) >= 2 * fisher.minutes(1) - 1
+    for goes_on in (costs.training(), costs.sweep(), costs.unlearning("unlearning"), costs.text()):
+        assert goes_on.minutes(2) == goes_on.minutes(1) > goes_on.seconds / 60
+
+
+def test_memory_covers_data_that_is_read_from_the_host() -> None:
+    digits, coco = experiment("digits"), experiment("coco")
+    on_cpu = costs_of(digits)
+    assert on_cpu.training().memory_mb > on_cpu.latents_mb + on_cpu.text_mb
+    assert costs_of(coco).data_mb == 0  # it lies on the GPU
+    small_gpu = coco.hardware.model_copy(update={"device_data_gb": 50})
+    streaming = costs_of(coco.model_copy(update={"hardware": small_gpu}))
+    assert streaming.training().memory_mb > streaming.text_mb
+    # Scores of an ensemble, in double precision: the sum, and one model's.
+    assert costs_of(coco).influence("trak").memory_mb > 2 * 8e-6 * 120 * 118287 * 2
+
+
+def test_a_unet_without_a_plain_size_is_said() -> None:
+    e = experiment("digits")
+    unet = {**e.model.unet, "sample_size": [4, 4]}
+    changed = e.model_copy(update={"model": e.model.model_copy(update={"unet": unet})})
+    with pytest.raises(InputError, match=r"'model.unet.sample_size' is \[4, 4\], but should be a"):
+        costs_of(changed)
+
+
+JOB = PlannedJob(
+    rule="retrain", script="retrain.py", needed=True, gpus=1, threads=8, expected_seconds=3600,
+    disk_mb=200, seconds=None, passing=True,
+)  # fmt: skip
+
+
+def replaced(**changes: object) -> PlannedJob:
+    return dataclasses.replace(JOB, **changes)  # type: ignore[arg-type]
+
+
+def test_what_is_to_come_is_priced_by_what_was_measured() -> None:
+    jobs = [
+        replaced(needed=False, seconds=900.0),
+        replaced(needed=False, seconds=1800.0, expected_seconds=1800),  # a larger K
+        JOB,
+        replaced(rule="train_source", script="train_source.py", passing=False),
+        replaced(rule="compare", script="compare.py", passing=False, gpus=0, threads=4),
+    ]
+    assert measured_ratios(jobs) == {"retrain": 0.625, "retrain.py": 0.625}  # 1/4 and 1
+    table = bill(jobs)
+    retrain = table.loc["retrain"]
+    assert (retrain["done"], retrain["to_do"], retrain["disk_gb"]) == (2, 1, 0)
+    assert retrain["spent_gpu_h"] == pytest.approx(0.75)
+    assert retrain["gpu_h"] == pytest.approx(0.625)
+    assert retrain["from"] == "benchmarks"
+    assert table.loc["train_source", "gpu_h"] == pytest.approx(0.625)  # the same work
+    assert table.loc["train_source", "disk_gb"] == pytest.approx(0.2)
+    assert table.loc["compare", "cpu_h"] == pytest.approx(4)  # four cores for an hour
+    assert table.loc["compare", "from"] == "estimate"
+
+
+def test_the_account_says_the_totals_and_the_measured_rate() -> None:
+    text = account([replaced(needed=False, seconds=1800.0), JOB], costs_of(experiment("coco")))
+    assert "Done: 1 jobs, in 0.5 GPU-hours" in text
+    assert "To do: 1 jobs, about 0.5 GPU-hours" in text
+    assert "at most 1.6 GB with 1 at once" in text
+    assert "'hardware.estimates.training_per_second' at 822" in text
+
+
+def test_a_configuration_that_changes_during_a_run_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("LEAVEKOUT_CONFIGURATION", raising=False)
+    e = experiment("tiny")
+    require_unchanged(e)
+    require_unchanged(e.model_copy(update={"hardware": experiment("coco").hardware}))
+    changed = e.model_copy(update={"methods": ["pixel"]})
+    with pytest.raises(InputError, match=r"experiment 'tiny' changed after this run had begun"):
+        require_unchanged(changed)
+    monkeypatch.delenv("LEAVEKOUT_CONFIGURATION")
+
+
+@pytest.mark.parametrize(
+    ("default", "gpu_rule", "cpu_rule"),
+    [
+        ("mem_mb=1000", "gpu=1, on_gpu=1", "gpu=0, gres=, gpu_model=, on_gpu=0"),
+        ("gres=gpu:1", "gpu=0, on_gpu=1", "gpu=0, gpu_model=, on_gpu=0"),
+        ("gres=lscratch:100", "gpu=1, on_gpu=1", "gpu=0, gpu_model=, on_gpu=0"),
+    ],
+)
+def test_jobs_ask_for_gpus_in_the_clusters_way(
+    tmp_path: Path, default: str, gpu_rule: str, cpu_rule: str
+) -> None:
+    """By `gpu`, or by the `gres` of the profile; rules that compute on the CPU ask for none."""
+    result = subprocess.run(
+        [SNAKEMAKE, "--configfile", "config/tiny.yaml", "--config", "hardware={gpus: 1}",
+         "--directory", str(tmp_path), "--default-resources", default, "-n"],
+        cwd=ROOT, env=ENV, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    def asked(rule: str) -> str:
+        found = re.search(rf"rule {rule}:\n.*?resources: (.*?)\n", result.stdout, re.S)
+        assert found is not None
+        return found[1]
+
+    assert gpu_rule in asked("train_source")
+    assert cpu_rule in asked("attribute_by_pixels")
+    assert ("gres=gpu:1" in asked("train_source")) == (default == "gres=gpu:1")
+    assert "gres=gpu" not in asked("attribute_by_pixels")

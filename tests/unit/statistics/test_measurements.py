@@ -1,0 +1,108 @@
+"""The tidy table of all measurements, against measurements made by hand."""
+
+from typing import Any
+
+import pandas as pd
+
+from leavekout.measures.measuring import COLUMNS
+from leavekout.measures.registry import measure
+from leavekout.statistics.forgetting import forgetting_table
+from leavekout.statistics.measurements import DICTIONARY, dictionary, tabulate
+from leavekout.statistics.unions import unions_table
+
+Rows = list[tuple[str, str, float]]  # query, role, value
+
+
+def measured(
+    policy: str, method: str, k: int, rows: Rows, *, seed: int = 7, number: int | None = None
+) -> pd.DataFrame:
+    """What `measure_outcomes` says of one model, by two measures."""
+    targets = "+".join(query for query, role, _ in rows if role == "target")
+    table = pd.DataFrame(
+        [
+            (policy, method, k, seed, number, targets, k, query, role, name, factor * value, 0.0)
+            for name, factor in (("mse", 2), ("delta_loss", 1))
+            for query, role, value in rows
+        ],
+        columns=list(COLUMNS),
+    )
+    return table.astype({"number": "Int64"})
+
+
+def others(**values: float) -> Rows:
+    return [(query, "other", value) for query, value in values.items()]
+
+
+STUDY = [
+    measured("top", "mine", 10, [("q001", "target", 0.7), *others(q000=9.0)]),
+    measured("top", "mine", 10, [("q000", "target", 0.5), ("q000-r00", "related", 9.0)]),
+    measured("random", "random", 10, others(q000=0.1, q001=0.2), number=3),
+    measured("nothing", "no_removal", 0, others(q000=0.05, q001=0.15), seed=5),
+    measured("union", "mine", 10, [("q000", "target", 9.0), ("q001", "target", 9.0)], number=0),
+]
+
+
+def test_a_methods_model_counts_for_its_own_query_alone() -> None:
+    """And not for those that the forgetting check looks at; controls count for all."""
+    rows = tabulate(STUDY)
+    assert list(rows) == list(DICTIONARY)
+    assert rows["value"].max() < 2
+    assert len(rows) == 2 * (2 + 2 + 2)
+    assert not rows.duplicated(["method", "query", "k", "training_seed", "measure"]).any()
+    mine = rows[(rows["measure"] == "delta_loss") & (rows["method"] == "mine")]
+    assert mine["value"].tolist() == [0.5, 0.7]
+
+
+def test_measures_keep_the_order_of_the_configuration() -> None:
+    assert tabulate(STUDY)["measure"].unique().tolist() == ["mse", "delta_loss"]
+
+
+def test_seeds_and_random_sets_are_told_apart() -> None:
+    rows = tabulate(STUDY)
+    by = {method: rows[rows["method"] == method] for method in ("random", "no_removal", "mine")}
+    assert set(by["random"]["training_seed"]) == {7}  # paired with the source model
+    assert set(by["random"]["removal_set"]) == {3}
+    assert set(by["no_removal"]["training_seed"]) == {5}
+    assert by["mine"]["removal_set"].isna().all()
+
+
+def test_the_dictionary_explains_every_column() -> None:
+    table = dictionary([measure("clip"), measure("mse"), measure("ssim")])
+    assert table["column"].tolist() == list(tabulate(STUDY))
+    meaning = table.set_index("column")["meaning"]
+    assert meaning.str.len().min() > 20
+    assert "A good method raises `mse` and lowers `clip`, `ssim`." in meaning["value"]
+    assert "`ssim`: structural similarity" in meaning["measure"]
+
+
+def test_forgetting_is_told_apart_by_the_role_of_the_prompt() -> None:
+    tables = [
+        measured("unlearned", "m", 0, [("q000", "target", 5.0), *others(q001=1.0, q002=3.0),
+                                       ("q000-r00", "related", 2.0), ("q000-r01", "related", 4.0)]),
+        measured("unlearned", "m", 0, [("q001", "target", 7.0), *others(q000=2.0, q002=4.0),
+                                       ("q001-r00", "related", 1.0), ("q001-r01", "related", 1.0)]),
+        measured("top", "m", 5, [("q000", "target", 9.0)]),
+    ]  # fmt: skip
+    table: Any = forgetting_table(tables).set_index(["model", "prompts"])
+    assert table.loc["unlearned", "delta_loss"].to_dict() == {
+        "target": 6.0, "related": 2.0, "other": 2.5
+    }  # fmt: skip
+    assert table.loc[("unlearned", "other"), "delta_loss_se"] == 0.5
+    assert table.loc["unlearned", "n_queries"].tolist() == [2, 2, 2]
+    assert table.loc[("unlearned", "target"), "mse"] == 12.0
+    assert table.loc[("k5", "target"), "delta_loss"] == 9.0
+
+
+def test_unions_compare_their_queries_with_others() -> None:
+    rows: Rows = [("q000", "target", 4.0), ("q001", "target", 6.0), *others(q002=1.0)]
+    control: Rows = [("q000", "target", 1.0), ("q001", "target", 2.0), *others(q002=2.0)]
+    table: Any = unions_table(
+        [measured("union", "mine", 10, rows, number=0),
+         measured("union", "random", 10, control, number=0)],
+        resamples=200,
+    ).set_index(["measure", "method"])  # fmt: skip
+    mine = table.loc[("delta_loss", "mine")]
+    assert (mine["targets"], mine["others"]) == (5.0, 1.0)
+    assert (mine["n_targets"], mine["n_others"], mine["models"]) == (2, 1, 1)
+    assert mine["targets_low"] < 5 < mine["targets_high"]
+    assert table.loc[("mse", "random"), "targets"] == 3.0

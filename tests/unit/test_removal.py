@@ -1,0 +1,145 @@
+"""Removal policies: which models a study trains, and which rows each goes without."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leavekout.config.reading import merge, read_yaml
+from leavekout.kinds import read_experiment
+from leavekout.removal import (
+    POLICIES,
+    Removal,
+    Study,
+    ensemble_models,
+    models_of,
+    random_set,
+    rows_to_remove,
+    tuning_models,
+)
+from project import ROOT
+
+TEST, TUNING = ["q000", "q001", "q002"], ["t000"]
+
+
+def study(**changes: Any) -> Study:
+    path = ROOT / "config" / "tiny.yaml"
+    e = read_experiment(merge(read_yaml(path), changes), [path])
+    return Study(e, TEST, TUNING)
+
+
+def scores_of(tmp_path: Path, query: str, values: list[float]) -> Path:
+    path = tmp_path / f"{query}.npy"
+    np.save(path, np.array(values, np.float32))
+    return path
+
+
+def rows(removal: Removal, images: int, **files: list[Path]) -> list[int]:
+    return rows_to_remove(removal, files, images=images).tolist()
+
+
+def test_a_study_trains_each_model_once_and_under_a_path_of_its_own() -> None:
+    models = [*models_of(study()), *tuning_models(study()), *ensemble_models(study())]
+    by_path: dict[str, Removal] = {}
+    for one in models:
+        assert by_path.setdefault(one.path, one) == one  # shared by study and tuning: the same
+        assert len(one.path.split("/")) == 3
+        assert Removal.from_dict(one.as_dict()) == one
+    assert "random/s0/k20" in by_path
+
+
+def test_every_policy_is_known_by_its_name() -> None:
+    assert {one.policy for one in models_of(study())} == set(POLICIES)
+
+
+def test_methods_models_are_evaluated_on_their_query_and_controls_on_all() -> None:
+    models = models_of(study(forgetting=None))
+    for one in models:
+        match one.policy:
+            case "top":
+                assert one.roles == {one.targets[0]: "target"}
+            case "union":
+                assert list(one.roles.values()) == ["target", "target", "other"]
+            case _:
+                assert one.roles == dict.fromkeys([*TEST, *TUNING], "other")
+    assert sum(one.policy == "top" for one in models) == 2 * 3
+
+
+def test_checked_models_are_evaluated_on_other_and_related_prompts_too() -> None:
+    checked = [one for one in models_of(study()) if one.related]
+    assert {one.method for one in checked} == {"unlearning"}
+    assert checked[0].roles == {
+        "q000": "target", "q001": "other", "q002": "other",
+        "q000-r00": "related", "q000-r01": "related",
+    }  # fmt: skip
+
+
+def test_the_top_k_are_the_best_scores_and_ties_go_to_the_lower_row(tmp_path: Path) -> None:
+    path = scores_of(tmp_path, "q000", [0.1, 0.9, 0.5, 0.9, 0.2])
+    one = Removal("top", "m", 3, 0, targets=("q000",))
+    assert one.files == {"scores": ["attribution/m/q000.npy"]}
+    assert rows(one, 5, scores=[path]) == [1, 3, 2]
+
+
+def test_a_union_holds_every_row_of_its_sets_once(tmp_path: Path) -> None:
+    paths = [
+        scores_of(tmp_path, "q000", [4, 3, 2, 1, 0]),
+        scores_of(tmp_path, "q001", [0, 3, 1, 2, 4]),
+    ]
+    one = Removal("union", "m", 2, 0, number=0, targets=("q000", "q001"))
+    assert one.files == {"scores": ["attribution/m/q000.npy", "attribution/m/q001.npy"]}
+    assert rows(one, 5, scores=paths) == [0, 1, 4]
+
+
+def test_a_random_union_has_sets_of_its_own() -> None:
+    one, two = (
+        Removal("union", "random", 50, 0, number=n, set_seed=0, targets=("q000", "q001"))
+        for n in (0, 1)
+    )
+    assert one.files == {}
+    found = rows(one, 1000)
+    assert 50 < len(found) <= 100
+    assert len(set(found)) == len(found)
+    assert found == rows(one, 1000) != rows(two, 1000)
+    control = random_set(1000, 50, number=0, seed=0).tolist()
+    assert not set(control) <= set(found)
+
+
+def test_unions_take_consecutive_queries_and_others_that_are_none_of_theirs() -> None:
+    union = {"methods": ["pixel"], "k": 20, "queries": 1, "others": 2, "sets": 3}
+    changed = study()
+    config = changed.experiment.counterfactual.union
+    assert config
+    config = config.model_copy(update=union)
+    counterfactual = changed.experiment.counterfactual.model_copy(update={"union": config})
+    e = changed.experiment.model_copy(update={"counterfactual": counterfactual})
+    found = list(POLICIES["union"].models(Study(e, TEST, TUNING)))
+    assert [(one.method, one.targets, one.others) for one in found if one.method == "pixel"] == [
+        ("pixel", ("q000",), ("q001", "q002")),
+        ("pixel", ("q001",), ("q002", "q000")),
+        ("pixel", ("q002",), ("q000", "q001")),
+    ]
+    assert sum(one.method == "random" for one in found) == 3
+
+
+def test_a_group_is_its_members_and_nothing_is_nothing(tmp_path: Path) -> None:
+    np.save(tmp_path / "groups.npy", np.array([1, 0, 1, 2]))
+    group = Removal("group", "group", 2, 0, number=1)
+    assert rows(group, 4, groups=[tmp_path / "groups.npy"]) == [0, 2]
+    assert rows(Removal("nothing", "no_removal", 0, 3), 4) == []
+
+
+def test_an_ensemble_is_of_further_seeds() -> None:
+    assert [one.training_seed for one in ensemble_models(study())] == [1]  # TRAK's [0, 1]
+
+
+def test_random_sets_are_nested_distinct_and_uniform() -> None:
+    small, large = (random_set(1000, k, number=0, seed=0) for k in (100, 400))
+    assert len(set(large.tolist())) == 400
+    assert np.array_equal(large[:100], small)
+    assert set(small) != set(random_set(1000, 100, number=1, seed=0))
+    counts = np.zeros(50)
+    for number in range(400):
+        counts[random_set(50, 10, number=number, seed=3)] += 1
+    # Each image is in a set with probability 1/5: 80 ± 8 times.
+    assert abs(counts - 80).max() < 5 * 8

@@ -1,0 +1,305 @@
+"""Training: paired, resumable to the same bits, and refusing what cannot be trained."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from leavekout.config.experiment import Model
+from leavekout.data.encoded import EncodedData
+from leavekout.errors import InputError
+from leavekout.models.unet import build_scheduler, build_unet
+from leavekout.noise import Domain
+from leavekout.runtime.tensors import load_tensors
+from leavekout.training import training
+from leavekout.training.state import resume, save_state
+from leavekout.training.stream import Stream
+from leavekout.training.training import learning_rate, train, train_from_scratch, training_batches
+from project import ROOT
+from world import CPU, SCHEDULE, TRAINING, UNET, make_data
+
+MODEL = Model(unet=UNET, noise_schedule=SCHEDULE)
+
+
+def trained(path: Path, removed: list[int], **changes: Any) -> dict[str, torch.Tensor]:
+    unet, _ = train_from_scratch(
+        make_data(),
+        MODEL,
+        TRAINING.model_copy(update=changes),
+        removed=np.array(removed, dtype=np.int64),
+        state=path / "state.safetensors",
+        save_state_seconds=1e9,
+    )
+    return unet.state_dict()
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_removing_nothing_with_the_same_seed_gives_the_same_bits(tmp_path: Path) -> None:
+    source = trained(tmp_path / "source", [])
+    assert same(source, trained(tmp_path / "again", []))
+    assert not same(source, trained(tmp_path / "other_seed", [], seed=1))
+    assert not same(source, trained(tmp_path / "removed", [2, 5]))
+
+
+def test_a_removed_image_has_no_effect_on_the_weights(tmp_path: Path) -> None:
+    def without_image_2(value: float) -> dict[str, torch.Tensor]:
+        data = make_data()
+        assert data.latents.tensor is not None
+        data.latents.tensor[2] = value
+        unet, _ = train_from_scratch(
+            data, MODEL, TRAINING, removed=np.array([2]), state=tmp_path / str(value),
+            save_state_seconds=1e9,
+        )  # fmt: skip
+        return unet.state_dict()
+
+    assert same(without_image_2(0.0), without_image_2(5.0))
+
+
+class Interrupted(Exception):
+    pass
+
+
+def noted_in(steps: list[int]) -> Callable[[int, torch.Tensor], None]:
+    return lambda step, loss: steps.append(step)
+
+
+@pytest.mark.parametrize("stop_at", [0, 2, 5])
+def test_an_interrupted_training_ends_at_the_same_bits(tmp_path: Path, stop_at: int) -> None:
+    def run(state: Path, on_step: Any) -> dict[str, torch.Tensor]:
+        unet = build_unet(UNET, seed=0, device=CPU)
+        train(
+            unet, build_scheduler(SCHEDULE), make_data(), TRAINING,
+            removed=torch.tensor([1]), state=state, save_state_seconds=0, on_step=on_step,
+        )  # fmt: skip
+        return unet.state_dict()
+
+    def interrupt(step: int, loss: torch.Tensor) -> None:
+        if step == stop_at:
+            raise Interrupted
+
+    whole = run(tmp_path / "whole", lambda step, loss: None)
+    state = tmp_path / "interrupted"
+    with pytest.raises(Interrupted):
+        run(state, interrupt)
+    first: list[int] = []
+    assert same(whole, run(state, noted_in(first)))
+    assert first[0] == stop_at + 1  # it continued, it did not start anew
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import torch
+from world import *
+from leavekout.models.unet import build_scheduler
+from pathlib import Path
+from leavekout.training.training import train
+from leavekout.models.unet import build_unet
+unet = build_unet(UNET, seed=0, device=CPU)
+def on_step(step, loss):
+    print(step, flush=True)
+    if step == 3 and sys.argv[2] == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+train(unet, build_scheduler(SCHEDULE), make_data(), TRAINING, removed=torch.tensor([1]),
+      state=Path(sys.argv[1]), save_state_seconds=0, on_step=on_step)
+torch.save(unet.state_dict(), sys.argv[1] + ".pt")
+"""
+
+
+def test_a_training_killed_with_sigkill_ends_at_the_same_bits(tmp_path: Path) -> None:
+    path = os.pathsep.join([str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "support")])
+
+    def run(state: str, how: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path / state), how],
+            env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    assert run("whole", "finish").returncode == 0
+    assert run("killed", "kill").returncode == -signal.SIGKILL
+    assert not (tmp_path / "killed.pt").exists()
+    resumed = run("killed", "finish")
+    assert resumed.stdout.split()[0] == "4"
+    assert same(torch.load(tmp_path / "whole.pt"), torch.load(tmp_path / "killed.pt"))
+
+
+def test_the_state_of_another_training_is_not_continued(tmp_path: Path) -> None:
+    def interrupt(step: int, loss: torch.Tensor) -> None:
+        if step == 2:
+            raise Interrupted
+
+    def run(on_step: Any, removed: Any = (1,), schedule: float = 0.2, data: str = "") -> None:
+        encoded = make_data()
+        encoded.fingerprint = data
+        train(
+            build_unet(UNET, seed=0, device=CPU),
+            build_scheduler(SCHEDULE.model_copy(update={"beta_end": schedule})),
+            encoded, TRAINING, removed=torch.tensor(removed),
+            state=tmp_path / "state", save_state_seconds=0, on_step=on_step,
+        )  # fmt: skip
+
+    for other in ({"removed": [2]}, {"schedule": 0.1}, {"data": "re-encoded"}):
+        with pytest.raises(Interrupted):
+            run(interrupt)
+        steps: list[int] = []
+        run(noted_in(steps), **other)
+        assert steps[0] == 0
+        (tmp_path / "state").unlink()
+
+
+def test_a_truncated_state_is_not_continued(tmp_path: Path) -> None:
+    (tmp_path / "state").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
+    steps: list[int] = []
+    unet = build_unet(UNET, seed=0, device=CPU)
+    train(
+        unet, build_scheduler(SCHEDULE), make_data(), TRAINING,
+        removed=torch.empty(0, dtype=torch.int64), state=tmp_path / "state",
+        save_state_seconds=1e9, on_step=noted_in(steps),
+    )  # fmt: skip
+    assert steps[0] == 0
+
+
+def test_a_finished_training_is_not_lost_before_its_outcome_is_written(tmp_path: Path) -> None:
+    state, steps = tmp_path / "state.safetensors", TRAINING.steps(12, 0)
+    arguments: dict[str, Any] = {
+        "removed": np.empty(0, np.int64), "state": state, "save_state_seconds": 0
+    }  # fmt: skip
+    first, _ = train_from_scratch(make_data(), MODEL, TRAINING, **arguments)
+    assert load_tensors(state)[1]["step"] == steps  # and the job is killed here
+    again, notes = train_from_scratch(make_data(), MODEL, TRAINING, **arguments)
+    assert same(first.state_dict(), again.state_dict())
+    assert notes["final_loss"] is None  # no step was left to take
+
+
+def test_rows_that_are_no_training_images_are_left_out(tmp_path: Path) -> None:
+    def trained_with(value: float) -> dict[str, torch.Tensor]:
+        data = make_data()
+        data.held_out = torch.tensor([3])
+        assert data.latents.tensor is not None
+        data.latents.tensor[3] = value
+        unet, _ = train_from_scratch(
+            data, MODEL, TRAINING, removed=np.array([2]), state=tmp_path / str(value),
+            save_state_seconds=1e9,
+        )  # fmt: skip
+        return unet.state_dict()
+
+    assert same(trained_with(0.0), trained_with(5.0))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sample_size": 8}, r"takes latents of shape \(4, 8, 8\)"),
+        ({"cross_attention_dim": 7}, "is 7, but"),
+    ],
+)
+def test_a_unet_of_another_geometry_than_the_data_is_refused(
+    tmp_path: Path, change: dict, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        train_from_scratch(
+            make_data(), Model(unet={**UNET, **change}, noise_schedule=SCHEDULE), TRAINING,
+            removed=np.empty(0, np.int64), state=tmp_path / "state", save_state_seconds=1,
+        )  # fmt: skip
+
+
+def test_keeping_epochs_shortens_training_and_keeping_steps_does_not() -> None:
+    epochs = TRAINING.model_copy(update={"when_removing": "keep_epochs"})
+    assert TRAINING.steps(100, 50) == TRAINING.steps(100, 0) == 6 * 100 // 8
+    assert epochs.steps(100, 50) == 6 * 50 // 8
+    assert epochs.steps(100, 0) == TRAINING.steps(100, 0)
+
+
+def test_learning_rate_warms_up_and_falls_to_zero() -> None:
+    rates = [learning_rate(TRAINING, step, 10) for step in range(11)]
+    assert rates[0] == 0.5e-3
+    assert rates[2] == 1e-3
+    assert rates[10] == pytest.approx(0)
+    constant = TRAINING.model_copy(update={"learning_rate_schedule": "constant"})
+    assert learning_rate(constant, 10, 10) == 1e-3
+
+
+def test_removing_every_image_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="K = 12 leaves nothing of 12 training images"):
+        trained(tmp_path, list(range(12)))
+
+
+def test_a_loss_that_is_not_a_number_is_said(tmp_path: Path) -> None:
+    data = make_data()
+    assert data.latents.tensor is not None
+    data.latents.tensor[:] = float("nan")
+    with pytest.raises(InputError, match=r"the loss is nan at step 0; lower"):
+        train(
+            build_unet(UNET, seed=0, device=CPU), build_scheduler(SCHEDULE), data, TRAINING,
+            removed=torch.tensor([1]), state=tmp_path / "state", save_state_seconds=1e9,
+        )  # fmt: skip
+
+
+def test_a_compiled_training_is_the_same(
+    data: EncodedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traced as one graph, forward and backward. (Generating code takes too long for a test.)"""
+    compile_ = torch.compile
+    traced: list[dict[str, Any]] = []
+
+    def trace(module: Any, *, mode: str, **options: Any) -> Any:
+        traced.append({"mode": mode, **options})
+        return compile_(module, backend="aot_eager", **options)
+
+    monkeypatch.setattr(torch, "compile", trace)
+    config = TRAINING.model_copy(update={"epochs": 2})
+    weights = []
+    for compiled in (False, True):
+        unet = build_unet(UNET, seed=0, device=CPU)
+        train(
+            unet, build_scheduler(SCHEDULE), data, config, removed=torch.tensor([1]),
+            state=tmp_path / "state", save_state_seconds=1e9, compiled=compiled,
+        )  # fmt: skip
+        weights.append(unet.state_dict())
+    assert traced == [{"mode": "default", "fullgraph": True, "dynamic": False}]
+    for name, value in weights[0].items():
+        torch.testing.assert_close(weights[1][name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_a_resumed_optimizer_has_the_layout_of_its_parameters(tmp_path: Path) -> None:
+    """On a GPU weights lie with channels last, and the fused step takes nothing else."""
+    unets = [build_unet(UNET, seed=0, device=CPU) for _ in range(2)]
+    optimizers = []
+    for unet in unets:
+        unet.to(memory_format=torch.channels_last)
+        optimizers.append(torch.optim.AdamW(unet.parameters(), 1e-3, fused=True))
+    for parameter in unets[0].parameters():
+        parameter.grad = torch.randn_like(parameter)
+    optimizers[0].step()
+    save_state(unets[0], optimizers[0], tmp_path / "state", "this", 3)
+    assert resume(unets[1], optimizers[1], tmp_path / "state", "this") == 3
+    for old, new in zip(unets[0].parameters(), unets[1].parameters(), strict=True):
+        for key in ("exp_avg", "exp_avg_sq"):
+            found = optimizers[1].state[new][key]
+            assert found.stride() == new.stride()
+            assert torch.equal(found, optimizers[0].state[old][key])
+
+
+def test_batches_are_the_same_drawn_one_by_one_or_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make_data()
+    stream = Stream(
+        images=12, flips=2, captions=3, timesteps=20, caption_dropout=0.5,
+        removed=torch.tensor([4]), seed=0, domain=Domain.TRAINING,
+    )  # fmt: skip
+    one_by_one = list(training_batches(data, stream, TRAINING, 2, 9))
+    monkeypatch.setattr(training, "_steps_at_once", lambda device: 4)
+    together = list(training_batches(data, stream, TRAINING, 2, 9))
+    assert len(one_by_one) == len(together) == 7
+    for a, b in zip(one_by_one, together, strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))

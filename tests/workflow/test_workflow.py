@@ -1,0 +1,119 @@
+"""The whole DAG on the tiny experiment, in a copy of the project: what comes out."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from leavekout.queries.outcome import Outcome
+from project import TINY, said, snakemake
+
+
+def test_tables_hold_every_method_query_and_control(results: Path) -> None:
+    measurements = pd.read_parquet(results / "tables" / "measurements.parquet")
+    dictionary = pd.read_csv(results / "tables" / "dictionary.csv")
+    assert dictionary["column"].tolist() == list(measurements)
+    values = measurements.pivot(
+        index=["method", "k", "query", "training_seed"], columns="measure", values="value"
+    )
+    counts = values.groupby(["method", "k"]).size().to_dict()
+    assert counts == {
+        ("unlearning", 20): 3, ("pixel", 20): 3, ("random", 20): 3, ("no_removal", 0): 3
+    }  # fmt: skip
+    assert np.isfinite(values).all(axis=None)
+    assert values["clip"].between(-1, 1 + 1e-6).all()
+    errors = measurements.set_index("measure")["evaluation_error"]
+    assert (errors["delta_loss"] > 0).all()
+    assert (errors[["mse", "clip", "ssim", "dino"]] == 0).all()
+    estimates = pd.read_csv(results / "tables" / "estimates.csv")
+    assert len(estimates) == 5 * 4
+    assert set(estimates["n_queries"]) == {3}
+    tuning = pd.read_csv(results / "tables" / "tuning.csv")
+    assert set(tuning["method"]) == {"ascent", "random", "no_removal"}
+
+
+def test_removal_sets_are_the_best_scores(results: Path) -> None:
+    scores = np.load(results / "attribution" / "pixel" / "q001.npy")
+    outcome = Outcome.load(results / "retrained" / "pixel" / "q001" / "k20" / "outcome.safetensors")
+    removed = outcome.removed
+    assert outcome.about["policy"] == "top"
+    assert outcome.queries == ["q001"]
+    assert removed.dtype == np.int64
+    assert set(removed) == set(np.argsort(-scores, kind="stable")[:20])
+
+
+def test_figures_and_a_self_contained_report_are_made(results: Path) -> None:
+    for name in (
+        "measures.png",
+        "measures.pdf",
+        "ranking.png",
+        "equivalents.pdf",
+        "agreement.svg",
+        "attributed/q000.png",
+        "regenerated/q001.png",
+    ):
+        assert (results / "figures" / name).stat().st_size > 2000
+    report = (results / "report.html").read_text()
+    prompt = pd.read_parquet(results / "queries" / "queries.parquet")["prompt"][0]
+    assert prompt in report
+    for text in ("pixel", "train_vae", "retrain, random", "transformers"):  # costs, versions
+        assert f"<td>{text}</td>" in report or f">{text}</th>" in report
+    assert not re.search(r'(src|href)="(?!data:|#)', report)
+    assert len(report) < 20e6
+    assert r"\toprule" in (results / "tables" / "headline.tex").read_text()
+
+
+def test_figures_are_the_same_bytes_each_time(project: Path, results: Path) -> None:
+    files = [results / "figures" / f"ranking.{kind}" for kind in ("png", "pdf", "svg")]
+    before = [path.read_bytes() for path in files]
+    target = str(files[0].relative_to(project))
+    result = snakemake(project, *TINY, "--forcerun", "plot_ranking", "--", target)
+    assert result.returncode == 0, said(result)
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_every_job_has_a_log_and_a_benchmark(results: Path) -> None:
+    logs = {p.relative_to(results / "logs").with_suffix("") for p in results.glob("logs/**/*.log")}
+    benchmarks = {
+        p.relative_to(results / "benchmarks").with_suffix("")
+        for p in results.glob("benchmarks/**/*.tsv")
+    }
+    assert logs == benchmarks
+    assert len(logs) > 25
+    assert all('"commit"' in p.read_text() for p in results.glob("logs/**/*.log"))
+
+
+def test_a_union_is_one_model_on_its_queries_and_on_others(results: Path) -> None:
+    folder = results / "retrained" / "union" / "unlearning-u0" / "k20"
+    outcome = Outcome.load(folder / "outcome.safetensors")
+    assert outcome.queries == ["q000", "q001", "q002"]
+    assert (outcome.about["targets"], outcome.about["others"]) == (["q000", "q001"], ["q002"])
+    best = [
+        np.argsort(-np.load(results / f"attribution/unlearning/{query}.npy"), kind="stable")[:20]
+        for query in outcome.about["targets"]
+    ]
+    assert outcome.removed.tolist() == sorted({*best[0].tolist(), *best[1].tolist()})
+    table = pd.read_csv(results / "tables" / "unions.csv")
+    assert set(table["method"]) == {"unlearning", "random"}
+    assert set(table["n_targets"]) == {2}
+    assert set(table["n_others"]) == {1}
+    assert "Unions: the images of several queries" in (results / "report.html").read_text()
+
+
+def test_weights_are_written_only_where_they_are_kept(project: Path, results: Path) -> None:
+    config = ["--config", "counterfactual={k: [20, 25], keep_models: false}", "methods=[pixel]"]
+    target = "results/tiny/retrained/pixel/q000/k25/outcome.safetensors"
+    result = snakemake(project, *TINY, *config, "--", target)
+    assert result.returncode == 0, said(result)
+    assert [path.name for path in (project / target).parent.iterdir()] == ["outcome.safetensors"]
+    assert (results / "retrained/pixel/q000/k20/weights.safetensors").exists()
+    shutil.rmtree((project / target).parent)
+
+
+def test_what_is_no_model_of_the_study_is_said(project: Path) -> None:
+    target = "results/tiny/retrained/pixel/q000/k21/outcome.safetensors"
+    result = snakemake(project, "-n", *TINY, "--", target)
+    assert result.returncode == 1
+    assert "retrained/pixel/q000/k21 is no model of this study" in said(result)

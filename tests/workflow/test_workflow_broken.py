@@ -1,0 +1,96 @@
+"""Broken input and broken artifacts, met by the whole workflow."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from project import TINY, planned, said, snakemake
+
+
+def test_scores_that_are_not_numbers_stop_before_training(project: Path, results: Path) -> None:
+    path = results / "attribution" / "pixel" / "q000.npy"
+    outcome = results / "retrained" / "pixel" / "q000" / "k20" / "outcome.safetensors"
+    table = (results / "tables" / "estimates.csv").read_bytes()
+    good = path.read_bytes()
+    np.save(path, np.full(1797, np.nan, np.float32))
+    result = snakemake(project, *TINY)
+    assert result.returncode == 1
+    assert "pixel/q000.npy: method 'pixel' has 1,797 scores that are NaN" in said(result)
+    assert "Traceback" not in said(result)
+    assert not outcome.exists()
+    assert "100 %" not in (results / "logs" / "retrain/pixel/q000/k20.log").read_text()
+    path.write_bytes(good)
+    assert snakemake(project, *TINY).returncode == 0
+    assert (results / "tables" / "estimates.csv").read_bytes() == table
+
+
+def test_a_truncated_outcome_is_said_by_the_measures(project: Path, results: Path) -> None:
+    path = results / "retrained" / "pixel" / "q000" / "k20" / "outcome.safetensors"
+    good = path.read_bytes()
+    path.write_bytes(good[: len(good) // 2])
+    result = snakemake(project, *TINY)
+    assert result.returncode == 1
+    assert "k20/outcome.safetensors: not a whole outcome" in said(result)
+    assert "Traceback" not in said(result)
+    path.write_bytes(good)
+    assert snakemake(project, *TINY).returncode == 0
+
+
+def test_an_unknown_measure_is_said_before_anything_runs(project: Path) -> None:
+    result = snakemake(project, "-n", *TINY, "--config", "measures=[mse, lpips]")
+    assert result.returncode == 1
+    assert "'lpips' is not a measure; the measures are clip, delta_loss" in said(result)
+    assert "Traceback" not in said(result)
+
+
+def test_an_unknown_method_is_said_before_anything_runs(project: Path) -> None:
+    result = snakemake(project, "-n", *TINY, "--config", "methods=[pixel, dion]")
+    assert result.returncode == 1
+    assert "nothing in workflow/rules/attribution/ writes the scores of 'dion'" in said(result)
+
+
+def test_a_wrong_configuration_is_said_before_anything_runs(project: Path) -> None:
+    result = snakemake(project, "-n", *TINY, "--config", "training={epoch: 3}")
+    assert result.returncode == 1
+    assert "unknown key 'training.epoch'; the nearest known key is 'epochs'." in said(result)
+    assert "Traceback" not in said(result)
+
+
+def test_truncated_artifacts_are_said_and_nothing_else_is_harmed(
+    project: Path, results: Path
+) -> None:
+    """A retraining that reads one fails in one sentence; with the file restored, it runs."""
+    other = results / "retrained" / "pixel" / "q000" / "k20" / "outcome.safetensors"
+    table = (results / "tables" / "estimates.csv").read_bytes()
+    target = "results/tiny/retrained/pixel/q001/k20/outcome.safetensors"
+    for name, kind in (("latents.npy", "npy array"), ("images.parquet", "parquet file")):
+        path = results / "data" / name
+        good, when = path.read_bytes(), path.stat().st_mtime
+        path.write_bytes(good[: len(good) // 2])
+        os.utime(path, (when, when))
+        result = snakemake(project, *TINY, "--forcerun", "retrain", "--", target)
+        assert result.returncode == 1
+        assert f"data/{name}: not a whole {kind}" in said(result)
+        assert "Traceback" not in said(result)
+        assert other.exists()
+        assert (results / "tables" / "estimates.csv").read_bytes() == table
+        path.write_bytes(good)
+        os.utime(path, (when, when))
+    result = snakemake(project, *TINY)
+    assert result.returncode == 0, said(result)
+    assert (results / "tables" / "estimates.csv").read_bytes() == table
+
+
+def test_the_bill_counts_what_is_done_and_what_is_left(project: Path, results: Path) -> None:
+    result = snakemake(project, *TINY, "--config", "counterfactual={k: [20, 30]}", "--", "plan")
+    assert result.returncode == 0, said(result)
+    # done, CPU-hours spent, to do, CPU-hours to come, disk
+    row = re.search(r"^retrain +(\d+) +\S+ +(\d+) +\S+ +\S+ +benchmarks$", said(result), re.M)
+    assert row is not None, said(result)
+    # Two methods, three queries, random and two unions; and all but the unions for the other K.
+    assert row.groups() == ("9", "7")
+    assert "Done:" in (results / "logs" / "plan.log").read_text()
+    (results / "logs" / "plan.log").unlink()  # it has no benchmark
+    assert planned(project, *TINY, "--", "fetch") == {}

@@ -1,0 +1,132 @@
+"""Every method on the tiny experiment: the contract of its scores."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leavekout.config.reading import read_yaml
+from leavekout.kinds import read_experiment
+from leavekout.measures.delta_loss import loss_changes
+from leavekout.queries.outcome import Outcome
+from project import ROOT, TINY, said, snakemake
+
+
+def methods_of_tiny() -> list[str]:
+    """Every method of the tiny experiment, and the template for added ones."""
+    path = ROOT / "config" / "tiny.yaml"
+    e = read_experiment(read_yaml(path), [path])
+    named = [*e.methods, *e.unlearning, *e.embeddings, *e.influence, "edges"]
+    return list(dict.fromkeys(named))
+
+
+METHODS = methods_of_tiny()
+# These run the code of another with other settings, so once is enough for them.
+VARIANTS = {"ascent", "output", "abu-plus", "dino", "journey-trak", "d-trak"}
+
+
+@pytest.fixture(scope="module")
+def all_methods(project: Path) -> Path:
+    """The tiny experiment with scores of every method, and a twin with its images reversed."""
+    baseline = ROOT / "docs" / "baseline"
+    shutil.copy(baseline / "edges.smk", project / "workflow" / "rules" / "attribution")
+    shutil.copy(baseline / "attribute_by_edges.py", project / "workflow" / "scripts")
+
+    def score(experiment: str, methods: list[str]) -> None:
+        files = [f"results/{experiment}/attribution/{method}/q000.npy" for method in methods]
+        result = snakemake(project, *TINY, "--config", f"experiment={experiment}", "--", *files)
+        assert result.returncode == 0, said(result)
+        assert "rule train_source" not in said(result)
+
+    score("tiny", METHODS)
+    twin = project / "results" / "reversed"
+    shutil.copytree(project / "results" / "tiny", twin)
+    for name in ("attribution", "features", "gradients", "losses/source"):
+        shutil.rmtree(twin / name)
+    for name in ("images.parquet", "pixels.npy", "latents.npy", "text.npy"):
+        path = twin / "data" / name
+        when = path.stat().st_mtime
+        if name.endswith("npy"):
+            np.save(path, np.load(path)[::-1])
+        else:
+            pd.read_parquet(path)[::-1].to_parquet(path, index=False)
+        os.utime(path, (when, when))
+    score("reversed", [method for method in METHODS if method not in VARIANTS])
+    return project / "results"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_method_contract(method: str, all_methods: Path) -> None:
+    """Length, finite, not constant; and scores follow their images into another order."""
+    scores = np.load(all_methods / "tiny" / "attribution" / method / "q000.npy")
+    assert scores.dtype == np.float32
+    assert scores.shape == (1797,)
+    assert np.isfinite(scores).all()
+    assert scores.std() > 0
+    if method not in VARIANTS:
+        other = np.load(all_methods / "reversed" / "attribution" / method / "q000.npy")
+        np.testing.assert_allclose(other[::-1], scores, rtol=0, atol=1e-3 * scores.std())
+
+
+def test_the_oracle_finds_the_group_that_matters_most(project: Path) -> None:
+    """With K the size of its groups, it removes the one without which ΔL is largest."""
+    config = ["--config", "methods=[oracle]", "counterfactual={k: [599]}"]
+    target = "results/tiny/retrained/oracle/q000/k599/outcome.safetensors"
+    result = snakemake(project, *TINY, *config, "--", target)
+    assert result.returncode == 0, said(result)
+    results = project / "results" / "tiny"
+    source = Outcome.load(results / "source" / "outcome.safetensors").of(["q000"])
+
+    def outcome(path: str) -> Outcome:
+        return Outcome.load(results / "retrained" / path / "k599" / "outcome.safetensors").of(
+            ["q000"]
+        )
+
+    groups = [outcome(f"group/g{number}") for number in range(3)]
+    measured = [loss_changes(group, source)[0] for group in groups]
+    assert len(set(measured)) == 3
+    found = outcome("oracle/q000")
+    # The same model, measured in a batch of other queries.
+    assert loss_changes(found, source)[0] == pytest.approx(max(measured), abs=1e-6)
+    assert max(measured) - sorted(measured)[-2] > 1e-5
+    assert set(found.removed) == set(groups[int(np.argmax(measured))].removed)
+
+
+def test_the_forgetting_check_has_its_table(results: Path) -> None:
+    table = pd.read_csv(results / "tables" / "forgetting.csv")
+    assert set(table["model"]) == {"unlearned", "k20"}
+    assert set(table["prompts"]) == {"target", "related", "other"}
+    assert np.isfinite(table[["delta_loss", "mse", "clip"]]).all(axis=None)
+
+
+def test_scores_from_elsewhere_need_no_code(project: Path, tmp_path: Path) -> None:
+    images = pd.read_parquet(project / "results/tiny/data/images.parquet")
+    scores = np.random.default_rng(0).random(len(images))
+    table = pd.DataFrame({"image_id": images["image_id"], "score": scores})
+    table.sample(frac=1, random_state=0).to_parquet(tmp_path / "q000.parquet")
+    np.save(tmp_path / "q001.npy", np.full(1797, np.nan, np.float32))
+    config = ["--config", f"external={{mine: {tmp_path}}}"]
+    result = snakemake(project, *TINY, *config, "--", "results/tiny/attribution/mine/q000.npy")
+    assert result.returncode == 0, said(result)
+    found = np.load(project / "results/tiny/attribution/mine/q000.npy")
+    np.testing.assert_array_equal(found, scores.astype(np.float32))
+    result = snakemake(project, *TINY, *config, "--", "results/tiny/attribution/mine/q001.npy")
+    assert "q001.npy: method 'mine' has 1,797 scores that are NaN" in said(result)
+    (project / "results/tiny/logs/attribution/mine/q001.log").unlink()  # it has no benchmark
+
+
+def test_rules_from_outside_the_repository_are_included(project: Path, tmp_path: Path) -> None:
+    """And their scripts import the package."""
+    rule = (ROOT / "docs" / "baseline" / "edges.smk").read_text()
+    rule = rule.replace("edges", "outlines").replace("../../scripts/", "")
+    (tmp_path / "outlines.smk").write_text(rule)
+    script = (ROOT / "docs" / "baseline" / "attribute_by_edges.py").read_text()
+    (tmp_path / "attribute_by_outlines.py").write_text(script.replace('"edges"', '"outlines"'))
+    config = ["--config", f"extra_rules=[{tmp_path / 'outlines.smk'}]", "methods=[outlines]"]
+    target = "results/tiny/attribution/outlines/q000.npy"
+    result = snakemake(project, *TINY, *config, "--", target)
+    assert result.returncode == 0, said(result)
+    assert (project / target).exists()

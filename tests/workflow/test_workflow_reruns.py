@@ -1,0 +1,107 @@
+"""What a change makes again, and what it does not."""
+
+import os
+import time
+from pathlib import Path
+
+from project import TINY, planned, said, snakemake
+
+
+def test_a_second_run_finds_nothing_to_do(project: Path) -> None:
+    assert planned(project, *TINY, "--", "all", "tuning") == {}
+
+
+def test_a_touched_or_edited_script_reruns_nothing(project: Path) -> None:
+    later = time.time() + 10
+    for path in project.glob("workflow/**/*.py"):
+        os.utime(path, (later, later))
+    script = project / "workflow" / "scripts" / "retrain.py"
+    script.write_text(script.read_text() + "\n# a comment\n")
+    assert planned(project, *TINY) == {}
+
+
+def test_a_touched_big_array_reruns_nothing(project: Path, results: Path) -> None:
+    later = time.time() + 10
+    for name in ("latents.npy", "text.npy", "pixels.npy", "latents.json", "images.parquet"):
+        os.utime(results / "data" / name, (later, later))
+    assert planned(project, *TINY) == {}
+
+
+def test_speed_settings_rerun_nothing(project: Path) -> None:
+    config = ["--config", "hardware={forward_batch: 64, per_sample_batch: 32}"]
+    assert planned(project, *TINY, *config) == {}
+
+
+# What follows from outcomes.
+TABLES = {
+    "measure_outcomes", "tabulate_measurements", "estimate", "compare", "find_equivalents",
+    "score_lds", "write_headline", "plot_measures", "plot_ranking", "plot_equivalents",
+    "plot_agreement", "write_report", "all", "total",
+}  # fmt: skip
+
+
+def test_another_k_runs_only_its_own_retrainings(project: Path) -> None:
+    jobs = planned(project, *TINY, "--config", "counterfactual={k: [20, 30]}")
+    assert jobs.pop("retrain") == 2 * 3 + 1  # methods x queries, and random at the new K
+    assert jobs["measure_outcomes"] == 3  # two methods and random
+    assert set(jobs) == TABLES | {"draw_regenerated"}
+
+
+def test_a_measure_is_added_without_training_or_scoring(project: Path) -> None:
+    jobs = planned(project, *TINY, "--config", "measures=[delta_loss, mse]", "--", "all", "tuning")
+    # Methods, random, no removal and unions; the tuning's three; the forgetting check's one.
+    assert jobs["measure_outcomes"] == 5 + 3 + 1
+    assert set(jobs) == TABLES | {
+        "tabulate_forgetting", "tabulate_unions", "tabulate_tuning", "estimate_tuning", "tuning"
+    }  # fmt: skip
+
+
+def test_a_changed_formula_parameter_reruns_what_depends_on_it(project: Path) -> None:
+    jobs = planned(project, *TINY, "--config", "unlearning={unlearning: {step_size: 0.5}}")
+    assert jobs["attribute_by_unlearning"] == 3
+    assert jobs["retrain"] == 3 + 1  # its queries, and its union
+    assert "train_source" not in jobs
+    jobs = planned(project, *TINY, "--config", "encoders={vae: {learning_rate: 0.5}}")
+    assert {"train_vae", "encode_latents", "train_source", "retrain", "measure_outcomes"} <= set(
+        jobs
+    )
+
+
+def test_a_deleted_outcome_runs_only_itself_and_the_tables(project: Path, results: Path) -> None:
+    table = (results / "tables" / "estimates.csv").read_bytes()
+    (results / "retrained/pixel/q000/k20/outcome.safetensors").unlink()
+    jobs = planned(project, *TINY)
+    assert jobs.pop("retrain") == jobs["measure_outcomes"] == 1
+    assert set(jobs) == TABLES | {"draw_regenerated"}
+    result = snakemake(project, *TINY)
+    assert result.returncode == 0, said(result)
+    assert (results / "tables" / "estimates.csv").read_bytes() == table
+
+
+def test_a_data_set_that_lies_in_a_folder_is_not_made_again(project: Path) -> None:
+    jobs = planned(project, *TINY, "--config", "experiment=own", "dataset={source: folder}")
+    assert jobs["check_dataset"] == jobs["prepare_images"] == 1
+    assert "write_digits" not in jobs
+
+
+def test_coco_is_planned_without_any_file(project: Path) -> None:
+    jobs = planned(project, "--configfile", "config/coco.yaml")
+    assert jobs["attribute_by_unlearning"] == 2 * 110
+    assert jobs["attribute_by_embedding"] == 6
+    assert jobs["attribute_by_influence"] == 4
+    assert jobs["project_gradients"] == 20 + 1 + 1  # TRAK's ensemble, D-TRAK's and DataInf's
+    assert jobs["retrain"] == 13 * 110 * 3 + 10 * (5 + 57)  # methods, and the random curve
+    assert jobs["retrain_other_seed"] == 19  # noise floor and ensemble share models
+    assert jobs["measure_outcomes"] == 13 + 2 + 1  # methods, controls, the forgetting check
+    assert jobs["unlearn_query"] == 110
+    assert jobs["fetch_encoder"] == 6
+    assert not (project / "results" / "coco").exists()
+
+
+def test_cocos_ablations_are_planned(project: Path) -> None:
+    ablations = ["--configfile", "config/coco-ablations.yaml", "--config", "queries={test: 2}"]
+    jobs = planned(project, *ablations)
+    assert jobs["attribute_by_unlearning"] == 7 * 2
+    assert jobs["estimate_fisher"] == 4  # K and V, cross-attention, attention, all
+    assert jobs["source_losses"] == 2  # the loss, and ‖ε_θ‖²
+    assert jobs["retrain"] == 7 * 2 * 3 + 10 * (5 + 57)  # and the random curve

@@ -1,0 +1,75 @@
+# The pool in COCO's format, and the folders of the customized models.
+
+ROOT = DATASET["root"]
+IMAGES, ANNOTATIONS = (f"{ROOT}/{DATASET[key]}" for key in ("train_images", "train_annotations"))
+EXEMPLARS = [f"{CUSTOMIZED['root']}/{model}/exemplars.json" for model in MODELS]
+# In folders it is the study's, since studies may share a pool.
+DATASET_CHECKSUM = "<results>/data/dataset.json" if GIVEN else f"{ROOT}/dataset.json"
+
+
+if GIVEN:
+
+    rule check_dataset:
+        input:
+            [if_there(file) for file in [ANNOTATIONS, *EXEMPLARS]],
+        output:
+            checksum=DATASET_CHECKSUM,
+        log:
+            "<logs>/check_dataset.log",
+        benchmark:
+            "<benchmarks>/check_dataset.tsv"
+        localrule: True
+        conda:
+            CONDA
+        params:
+            files=[ANNOTATIONS, *EXEMPLARS],
+        script:
+            "../../scripts/check_dataset.py"
+
+else:
+
+    rule write_digits:
+        output:
+            images=directory(IMAGES),
+            train=ANNOTATIONS,
+            models=directory(CUSTOMIZED["root"]),
+            checksum=DATASET_CHECKSUM,
+        log:
+            "<logs>/write_digits.log",
+        benchmark:
+            "<benchmarks>/write_digits.tsv"
+        localrule: True
+        conda:
+            CONDA
+        params:
+            objects=CUSTOMIZED["objects"],
+            styles=CUSTOMIZED["styles"],
+        script:
+            "../../scripts/customized/write_digits.py"
+
+
+rule prepare_images:
+    input:
+        images=ancient(if_there(IMAGES)),
+        annotations=ancient(if_there(ANNOTATIONS)),
+        dataset_checksum=DATASET_CHECKSUM,
+    output:
+        table="<results>/data/images.parquet",
+        pixels="<results>/data/pixels.npy",
+        checksum="<results>/data/pixels.json",
+    log:
+        "<logs>/prepare_images.log",
+    benchmark:
+        "<benchmarks>/prepare_images.tsv"
+    localrule: STUDY_IS_SMALL
+    conda:
+        CONDA
+    resources:
+        **resources_for(EXPECTED.preparation(), gpu=False),
+    params:
+        **{key: DATASET[key] for key in ("images", "captions", "image_size")},
+        pool=[IMAGES, ANNOTATIONS],
+        models=MODELS,
+        models_root=CUSTOMIZED["root"],
+    script:
+        "../../scripts/customized/prepare_images.py"

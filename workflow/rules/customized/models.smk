@@ -1,0 +1,151 @@
+# The customized models: made here or taken from folders, and the queries that they generate.
+
+CUSTOMIZATION = CUSTOMIZED["training"]
+BASE = "<results>/source/model.safetensors"
+
+
+if CUSTOMIZATION:
+
+    rule customize:
+        input:
+            **ENCODED,
+            weights=BASE,
+            tokenizer="<results>/encoders/tokenizer",
+            text_encoder="<results>/encoders/text_encoder",
+        output:
+            folder=directory("<results>/models/{model}/custom_diffusion"),
+        log:
+            "<logs>/customize/{model}.log",
+        benchmark:
+            "<benchmarks>/customize/{model}.tsv"
+        group:
+            batched("models")
+        conda:
+            CONDA
+        resources:
+            **resources_for(EXPECTED.customization()),
+            device_data_gb=HARDWARE["device_data_gb"],
+        params:
+            model=config["model"],
+            training=CUSTOMIZATION,
+        script:
+            "../../scripts/customized/customize.py"
+
+
+rule import_customization:
+    input:
+        folder="<results>/models/{model}/custom_diffusion" if CUSTOMIZATION else [],
+        weights=[] if CUSTOMIZATION else given_weights,
+    output:
+        weights="<results>/models/{model}/weights.safetensors",
+        token="<results>/models/{model}/token.safetensors",
+    log:
+        "<logs>/import_customization/{model}.log",
+    benchmark:
+        "<benchmarks>/import_customization/{model}.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        **({} if CUSTOMIZATION else {"token": token_checksums}),
+        folder=lambda wildcards, input: input.folder or f"{CUSTOMIZED['root']}/{wildcards.model}",
+        model=config["model"],
+    script:
+        "../../scripts/customized/import_customization.py"
+
+
+rule add_tokens:
+    input:
+        tokens=collect("<results>/models/{model}/token.safetensors", model=MODELS),
+        tokenizer="<results>/encoders/tokenizer",
+        text_encoder="<results>/encoders/text_encoder",
+    output:
+        tokenizer=directory("<results>/customized/tokenizer"),
+        text_encoder=directory("<results>/customized/text_encoder"),
+    log:
+        "<logs>/add_tokens.log",
+    benchmark:
+        "<benchmarks>/add_tokens.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        models=MODELS,
+    script:
+        "../../scripts/customized/add_tokens.py"
+
+
+# The base model's text states know no token; these do, and are the same for the pool.
+use rule encode_text as encode_customized_text with:
+    input:
+        **PIXELS,
+        tokenizer="<results>/customized/tokenizer",
+        text_encoder="<results>/customized/text_encoder",
+    output:
+        text="<results>/customized/text.npy",
+        null_text="<results>/customized/null_text.npy",
+        checksum="<results>/customized/text.json",
+    log:
+        "<logs>/encode_customized_text.log",
+    benchmark:
+        "<benchmarks>/encode_customized_text.tsv"
+    group:
+        batched("queries")
+
+
+rule sample_queries:
+    input:
+        **(
+            {}
+            if CUSTOMIZED["queries"] == "given"
+            else {
+                "weights": BASE,
+                "changes": collect("<results>/models/{model}/weights.safetensors", model=MODELS),
+                "null_text": "<results>/customized/null_text.npy",
+            }
+        ),
+        # The digits' prompts are written with their exemplars.
+        dataset_checksum=[] if GIVEN else DATASET_CHECKSUM,
+        prompts=[if_there(f"{CUSTOMIZED['root']}/{m}/queries.json") for m in MODELS if GIVEN],
+        pictures=[
+            str(path)
+            for m in MODELS
+            if CUSTOMIZED["queries"] == "given"
+            for path in sorted(Path(CUSTOMIZED["root"], m, "queries").glob("*"))
+        ],
+        vae="<results>/encoders/vae",
+        tokenizer="<results>/customized/tokenizer",
+        text_encoder="<results>/customized/text_encoder",
+    output:
+        table="<results>/queries/queries.parquet",
+        latents="<results>/queries/latents.npy",
+        text="<results>/queries/text.npy",
+        text_without_token="<results>/queries/text_without_token.npy",
+        images=collect("<results>/queries/images/{query}.png", query=QUERIES),
+    log:
+        "<logs>/sample_queries.log",
+    benchmark:
+        "<benchmarks>/sample_queries.tsv"
+    group:
+        batched("queries")
+    conda:
+        CONDA
+    resources:
+        **resources_for(EXPECTED.sampling(len(QUERIES))),
+        batch=HARDWARE["encode_batch"],
+    params:
+        root=CUSTOMIZED["root"],
+        given=CUSTOMIZED["queries"] == "given",
+        # The test and the tuning queries of each model.
+        queries={
+            model: [
+                [f"{model}-{n}" for n in numbers] for numbers in (TEST_NUMBERS, TUNING_NUMBERS)
+            ]
+            for model in MODELS
+        },
+        size=DATASET["image_size"],
+        model=config["model"],
+        sampling=config["sampling"],
+        seed=config["queries"]["seed"],
+    script:
+        "../../scripts/customized/sample_queries.py"

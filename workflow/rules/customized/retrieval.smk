@@ -1,0 +1,167 @@
+# Does each method find the exemplars? Tables, figures, and the report.
+
+
+rule measure_retrieval:
+    input:
+        images=ancient("<results>/data/images.parquet"),
+        pixels_checksum="<results>/data/pixels.json",
+        scores=collect(
+            "<results>/attribution/{method}/{query}.npy", method=METHODS, query=TEST_QUERIES
+        ),
+    output:
+        retrievals="<results>/tables/retrievals.csv",
+        summary="<results>/tables/summary.csv",
+        comparisons="<results>/tables/comparisons.csv",
+        dictionary="<results>/tables/dictionary.csv",
+    log:
+        "<logs>/measure_retrieval.log",
+    benchmark:
+        "<benchmarks>/measure_retrieval.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        kinds=KINDS,
+    script:
+        "../../scripts/customized/measure_retrieval.py"
+
+
+use rule measure_retrieval as measure_tuning with:
+    input:
+        images=ancient("<results>/data/images.parquet"),
+        pixels_checksum="<results>/data/pixels.json",
+        scores=collect(
+            "<results>/attribution/{method}/{query}.npy",
+            method=TUNING["methods"],
+            query=TUNING_QUERIES,
+        ),
+    output:
+        retrievals="<results>/tables/tuning_retrievals.csv",
+        summary="<results>/tables/tuning.csv",
+        comparisons="<results>/tables/tuning_comparisons.csv",
+        dictionary="<results>/tables/tuning_dictionary.csv",
+    log:
+        "<logs>/measure_tuning.log",
+    benchmark:
+        "<benchmarks>/measure_tuning.tsv"
+    localrule: True
+
+
+rule plot_retrieval:
+    input:
+        summary="<results>/tables/summary.csv",
+    output:
+        png="<results>/figures/retrieval.png",
+        pdf="<results>/figures/retrieval.pdf",
+        svg="<results>/figures/retrieval.svg",
+    log:
+        "<logs>/plot_retrieval.log",
+    benchmark:
+        "<benchmarks>/plot_retrieval.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        methods=METHODS,
+    script:
+        "../../scripts/customized/plot_retrieval.py"
+
+
+# The first queries of each model, so that the report shows all models.
+GALLERY = [
+    f"{model}-{number}"
+    for model in MODELS
+    for number in TEST_NUMBERS[: max(1, config["report"]["gallery_queries"] // len(MODELS))]
+]
+
+
+rule write_report:
+    input:
+        retrievals="<results>/tables/retrievals.csv",
+        summary="<results>/tables/summary.csv",
+        comparisons="<results>/tables/comparisons.csv",
+        dictionary="<results>/tables/dictionary.csv",
+        figures=["<results>/figures/retrieval.svg"],
+        queries="<results>/queries/queries.parquet",
+        pictures=collect("<results>/queries/images/{query}.png", query=GALLERY),
+        pixels=ancient("<results>/data/pixels.npy"),
+        images=ancient("<results>/data/images.parquet"),
+        pixels_checksum="<results>/data/pixels.json",
+        scores=collect("<results>/attribution/{method}/{query}.npy", method=METHODS, query=GALLERY),
+        template=f"{workflow.basedir}/workflow/report/custom.html.jinja",
+    output:
+        "<results>/report.html",
+    log:
+        "<logs>/write_report.log",
+    benchmark:
+        "<benchmarks>/write_report.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        config={key: value for key, value in config.items() if key != "hardware"},
+        gallery=GALLERY,
+        top=config["report"]["top_images"],
+        # Folders are no inputs, and path variables do not stand in params.
+        benchmarks=f"results/{config['experiment']}/benchmarks",
+        logs=f"results/{config['experiment']}/logs",
+    script:
+        "../../scripts/customized/write_report.py"
+
+
+rule write_headline:
+    input:
+        summary="<results>/tables/summary.csv",
+    output:
+        text="<results>/tables/headline.txt",
+    log:
+        "<logs>/write_headline.log",
+    benchmark:
+        "<benchmarks>/write_headline.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        experiment=config["experiment"],
+    script:
+        "../../scripts/customized/write_headline.py"
+
+
+rule draw_attributed:
+    input:
+        queries="<results>/queries/queries.parquet",
+        table=ancient("<results>/data/images.parquet"),
+        images=collect("<results>/queries/images/{query}.png", query=TEST_QUERIES),
+        pixels=ancient("<results>/data/pixels.npy"),
+        pixels_checksum="<results>/data/pixels.json",
+        scores=collect(
+            "<results>/attribution/{method}/{query}.npy",
+            method=METHODS,
+            query=TEST_QUERIES,
+        ),
+    output:
+        figures=collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
+    log:
+        "<logs>/draw_attributed.log",
+    benchmark:
+        "<benchmarks>/draw_attributed.tsv"
+    localrule: STUDY_IS_SMALL
+    conda:
+        CONDA
+    resources:
+        **resources_for(EXPECTED.preparation(), gpu=False),
+    params:
+        methods=METHODS,
+        top=config["report"]["top_images"],
+    script:
+        "../../scripts/customized/draw_attributed.py"
+
+
+# What an experiment on customized models is run for.
+RESULTS = [
+    "<results>/tables/headline.txt",
+    "<results>/tables/summary.csv",
+    "<results>/figures/retrieval.png",
+    "<results>/report.html",
+    collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
+]

@@ -1,0 +1,6 @@
+# The stages of an experiment on customized models, in their order.
+
+
+include: "models.smk"
+include: "attribution.smk"
+include: "retrieval.smk"

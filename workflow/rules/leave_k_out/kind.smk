@@ -1,0 +1,48 @@
+# The first kind of experiment: images that methods name are left out, and models trained again.
+# This file answers what shared rules ask of a kind; the stages of its own follow in rules.smk.
+
+TEST_QUERIES = query_names("q", config["queries"]["test"])
+TUNING_QUERIES = query_names("t", config["queries"]["tuning"])
+QUERIES = TEST_QUERIES + TUNING_QUERIES
+# What methods score.
+SCORED = ENCODED
+# How many images N of eq. 5 stands for.
+TRAINED_ON = DATASET["images"]
+# Methods that need scores, beside `methods` and `tuning.methods`.
+FURTHER_METHODS = (config["counterfactual"]["union"] or {"methods": []})["methods"]
+# Keys of `unlearning` that its inputs imply.
+IMPLIED_BY_INPUTS = ()
+
+
+wildcard_constraints:
+    model=r"source|seed\d+",
+    query=r"[qt]\d\d\d+",
+
+
+def model_of(query):
+    """The name of the model that generated a query."""
+    return "source"
+
+
+def weights_of(model):
+    """The weights of a model that generates or explains queries.
+
+    That is the source model θ0, or one of an ensemble's, trained with another seed (`seed3`).
+    """
+    if model in ("source", f"seed{config['training']['seed']}"):
+        return "<results>/source/model.safetensors"
+    return f"<results>/retrained/no_removal/{model}/k0/weights.safetensors"
+
+
+def projection_seed(model):
+    """The seed of a model's random projection: one for each model of an ensemble."""
+    seeds = {seed for method in config["influence"].values() for seed in method["source_seeds"]}
+    return {f"seed{seed}": seed for seed in seeds}.get(model, 0)
+
+
+def query_text_of(method):
+    """The prompts' states from which a variant of unlearning starts."""
+    return "<results>/queries/text.npy"
+
+
+include: "../shared/data.smk"

@@ -1,0 +1,106 @@
+# Which models a study retrains, what each of them is, and where its outcome is.
+
+from leavekout import removal
+from leavekout.measures import registry
+
+COUNTERFACTUAL = config["counterfactual"]
+STUDY = removal.Study(EXPERIMENT, TEST_QUERIES, TUNING_QUERIES)
+MODELS = removal.models_of(STUDY)
+TUNING_MODELS = removal.tuning_models(STUDY)
+# Every model that may be trained, by the path of its files; what it is says its `Removal`.
+REMOVALS = {r.path: r for r in [*MODELS, *TUNING_MODELS, *removal.ensemble_models(STUDY)]}
+MEASURES = or_say_why(registry.chosen, config["measures"], EXPERIMENT.encoders.names())
+
+
+def removal_of(wildcards):
+    """What the model behind a path lacks, and on which queries it is evaluated."""
+    if wildcards.removal not in REMOVALS:
+        raise WorkflowError(
+            f"retrained/{wildcards.removal} is no model of this study; methods and values of K are "
+            "set in the configuration ('methods', 'counterfactual')."
+        )
+    return REMOVALS[wildcards.removal]
+
+
+def files_of_removal(wildcards):
+    """The files that name the rows to leave out, by name."""
+    files = removal_of(wildcards).files
+    return {name: [f"<results>/{path}" for path in paths] for name, paths in files.items()}
+
+
+def related_files(wildcards):
+    """The related prompts' files, if the model is evaluated on any."""
+    return RELATED_FILES if removal_of(wildcards).related else {}
+
+
+RELATED_FILES = {
+    "related_table": "<results>/related/queries.parquet",
+    "related_latents": "<results>/related/latents.npy",
+    "related_text": "<results>/related/text.npy",
+}
+
+
+def retraining_batch(wildcards):
+    """Controls are batched apart from cells, since the oracle's scores depend on controls."""
+    cells = removal_of(wildcards).policy in ("top", "union")
+    return batched("cells" if cells else "controls")
+
+
+def retraining_cost(wildcards):
+    """Of training and evaluating one model."""
+    one = removal_of(wildcards)
+    return EXPECTED.retraining(one.k, len(one.roles))
+
+
+def outcomes_of(models):
+    """The outcomes of retrained models."""
+    return [f"<results>/retrained/{one.path}/outcome.safetensors" for one in models]
+
+
+def by_arm(models):
+    """The outcomes of each arm: a method, a control, or all unions."""
+    arms = {}
+    for one in models:
+        arms.setdefault(one.arm, []).append(one)
+    return {arm: outcomes_of(members) for arm, members in arms.items()}
+
+
+# For each purpose the outcomes of every arm, and the queries that are measured.
+ARMS = {"test": by_arm(MODELS), "tuning": by_arm(TUNING_MODELS)}
+MEASURED_QUERIES = {"test": TEST_QUERIES, "tuning": TUNING_QUERIES}
+
+
+def measurements(purpose, arms):
+    """The measurements of those arms that the purpose has."""
+    return collect(
+        "<results>/measurements/{purpose}/{arm}.parquet",
+        purpose=purpose,
+        arm=[arm for arm in arms if arm in ARMS[purpose]],
+    )
+
+
+FORGETTING = config["forgetting"] or {"methods": [], "k": [], "related": 0, "seed": 0}
+RELATED = {
+    query: removal.related_names(query, FORGETTING["related"])
+    for query in (TEST_QUERIES if config["forgetting"] else [])
+}
+RELATED_NAMES = [name for names in RELATED.values() for name in names]
+CHECKED = {
+    method: [
+        *collect("<results>/unlearned/{method}/{query}.safetensors", method=method, query=RELATED),
+        *outcomes_of(
+            one
+            for one in MODELS
+            if one.policy == "top" and one.method == method and one.k in FORGETTING["k"]
+        ),
+    ]
+    for method in FORGETTING["methods"]
+}
+ARMS["forgetting"] = CHECKED
+MEASURED_QUERIES["forgetting"] = TEST_QUERIES + RELATED_NAMES
+
+
+def unlearned(wildcards):
+    """What an unlearned model is, and on which queries it is evaluated."""
+    one = removal.Removal("unlearned", wildcards.method, 0, STUDY.seed, targets=(wildcards.query,))
+    return removal.looked_at_elsewhere(one, STUDY).as_dict()

@@ -1,0 +1,65 @@
+# The queries that the source model generates, and its own outcome on them.
+
+
+rule sample_queries:
+    input:
+        prompts=ancient(PROMPTS),
+        dataset_checksum=DATASET_CHECKSUM,
+        images=ancient("<results>/data/images.parquet"),
+        weights="<results>/source/model.safetensors",
+        vae="<results>/encoders/vae",
+        tokenizer="<results>/encoders/tokenizer",
+        text_encoder="<results>/encoders/text_encoder",
+        null_text="<results>/data/null_text.npy",
+    output:
+        table="<results>/queries/queries.parquet",
+        latents="<results>/queries/latents.npy",
+        text="<results>/queries/text.npy",
+        images=collect("<results>/queries/images/{query}.png", query=QUERIES),
+    log:
+        "<logs>/sample_queries.log",
+    benchmark:
+        "<benchmarks>/sample_queries.tsv"
+    group:
+        batched("source")
+    conda:
+        CONDA
+    resources:
+        **resources_for(EXPECTED.sampling(len(QUERIES))),
+        batch=HARDWARE["encode_batch"],
+    params:
+        test=TEST_QUERIES,
+        tuning=TUNING_QUERIES,
+        model=config["model"],
+        sampling=config["sampling"],
+        seed=config["queries"]["seed"],
+    script:
+        "../../scripts/sample_queries.py"
+
+
+rule evaluate_source:
+    input:
+        **QUERY_FILES,
+        weights="<results>/source/model.safetensors",
+        # One picture stands for its folder: thousands of inputs would slow the planning.
+        pictures=f"<results>/queries/images/{QUERIES[0]}.png",
+    output:
+        outcome="<results>/source/outcome.safetensors",
+    log:
+        "<logs>/evaluate_source.log",
+    benchmark:
+        "<benchmarks>/evaluate_source.tsv"
+    group:
+        batched("source")
+    conda:
+        CONDA
+    resources:
+        **resources_for(EXPECTED.query_losses(len(QUERIES))),
+        batch=HARDWARE["forward_batch"],
+    params:
+        of="query",
+        names=QUERIES,
+        model=config["model"],
+        evaluation=config["evaluation"],
+    script:
+        "../../scripts/evaluate_source.py"

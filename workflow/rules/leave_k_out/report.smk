@@ -1,0 +1,200 @@
+# Figures, and the report: one file that says all.
+
+
+FIGURES = ["measures", "ranking", "equivalents", "agreement"]
+GALLERY = TEST_QUERIES[: config["report"]["gallery_queries"]]
+# Of the many models of the random sweep, one set at the methods' own K is enough to look at.
+SHOWN_MODELS = outcomes_of(
+    [one for one in MODELS if one.policy == "top"]
+    + [one for one in MODELS if one.policy == "nothing"]
+    + [
+        one
+        for one in MODELS
+        if one.policy == "random" and one.number == 0 and one.k in COUNTERFACTUAL["k"]
+    ]
+)
+
+
+rule plot_measures:
+    input:
+        estimates="<results>/tables/estimates.csv",
+    output:
+        png="<results>/figures/measures.png",
+        pdf="<results>/figures/measures.pdf",
+        svg="<results>/figures/measures.svg",
+    log:
+        "<logs>/plot_measures.log",
+    benchmark:
+        "<benchmarks>/plot_measures.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        figure="measures",
+        methods=METHODS,
+    script:
+        "../../scripts/plot.py"
+
+
+# Derived rules do not inherit `localrule`, so each says it again.
+use rule plot_measures as plot_ranking with:
+    input:
+        estimates="<results>/tables/estimates.csv",
+        comparisons="<results>/tables/comparisons.csv",
+    output:
+        png="<results>/figures/ranking.png",
+        pdf="<results>/figures/ranking.pdf",
+        svg="<results>/figures/ranking.svg",
+    log:
+        "<logs>/plot_ranking.log",
+    benchmark:
+        "<benchmarks>/plot_ranking.tsv"
+    localrule: True
+    params:
+        figure="ranking",
+        methods=METHODS,
+
+
+use rule plot_measures as plot_equivalents with:
+    input:
+        equivalents="<results>/tables/equivalents.csv",
+        estimates="<results>/tables/estimates.csv",
+    output:
+        png="<results>/figures/equivalents.png",
+        pdf="<results>/figures/equivalents.pdf",
+        svg="<results>/figures/equivalents.svg",
+    log:
+        "<logs>/plot_equivalents.log",
+    benchmark:
+        "<benchmarks>/plot_equivalents.tsv"
+    localrule: True
+    params:
+        figure="equivalents",
+        methods=METHODS,
+
+
+use rule plot_measures as plot_agreement with:
+    input:
+        lds="<results>/tables/lds.csv",
+        estimates="<results>/tables/estimates.csv",
+    output:
+        png="<results>/figures/agreement.png",
+        pdf="<results>/figures/agreement.pdf",
+        svg="<results>/figures/agreement.svg",
+    log:
+        "<logs>/plot_agreement.log",
+    benchmark:
+        "<benchmarks>/plot_agreement.tsv"
+    localrule: True
+    params:
+        figure="agreement",
+        methods=METHODS,
+
+
+rule draw_attributed:
+    input:
+        queries="<results>/queries/queries.parquet",
+        images=collect("<results>/queries/images/{query}.png", query=TEST_QUERIES),
+        pixels=ancient("<results>/data/pixels.npy"),
+        pixels_checksum="<results>/data/pixels.json",
+        scores=collect(
+            "<results>/attribution/{method}/{query}.npy",
+            method=METHODS,
+            query=TEST_QUERIES,
+        ),
+    output:
+        figures=collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
+    log:
+        "<logs>/draw_attributed.log",
+    benchmark:
+        "<benchmarks>/draw_attributed.tsv"
+    localrule: STUDY_IS_SMALL
+    conda:
+        CONDA
+    resources:
+        **resources_for(EXPECTED.preparation(), gpu=False),
+    params:
+        methods=METHODS,
+        top=config["report"]["top_images"],
+    script:
+        "../../scripts/draw_attributed.py"
+
+
+rule draw_regenerated:
+    input:
+        queries="<results>/queries/queries.parquet",
+        images=collect("<results>/queries/images/{query}.png", query=TEST_QUERIES),
+        outcomes=SHOWN_MODELS,
+    output:
+        figures=collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
+    log:
+        "<logs>/draw_regenerated.log",
+    benchmark:
+        "<benchmarks>/draw_regenerated.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        names=TEST_QUERIES,
+        version=2,
+    script:
+        "../../scripts/draw_regenerated.py"
+
+
+rule write_report:
+    input:
+        **{
+            name: f"<results>/tables/{name}.csv"
+            for name in (
+                "estimates",
+                "comparisons",
+                "equivalents",
+                "variance",
+                "power",
+                "lds",
+                "ties",
+                "dictionary",
+            )
+        },
+        figures=collect("<results>/figures/{figure}.svg", figure=FIGURES),
+        queries="<results>/queries/queries.parquet",
+        pictures=collect("<results>/queries/images/{query}.png", query=GALLERY),
+        pixels=ancient("<results>/data/pixels.npy"),
+        images=ancient("<results>/data/images.parquet"),
+        pixels_checksum="<results>/data/pixels.json",
+        scores=collect("<results>/attribution/{method}/{query}.npy", method=METHODS, query=GALLERY),
+        outcomes=SHOWN_MODELS,
+        unions="<results>/tables/unions.csv" if "union" in ARMS["test"] else [],
+        template=f"{workflow.basedir}/workflow/report/report.html.jinja",
+        paper=f"{workflow.basedir}/workflow/report/paper.yaml",
+        published=f"{workflow.basedir}/workflow/report/published_results.csv",
+    output:
+        "<results>/report.html",
+    log:
+        "<logs>/write_report.log",
+    benchmark:
+        "<benchmarks>/write_report.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        config={k: v for k, v in config.items() if k != "hardware"},
+        gallery=GALLERY,
+        top=config["report"]["top_images"],
+        # Folders are no inputs, and path variables do not stand in params.
+        benchmarks=f"results/{config['experiment']}/benchmarks",
+        logs=f"results/{config['experiment']}/logs",
+    script:
+        "../../scripts/write_report.py"
+
+
+# What a leave-K-out experiment is run for.
+RESULTS = [
+    "<results>/tables/headline.tex",
+    "<results>/tables/forgetting.csv" if FORGETTING["methods"] else [],
+    "<results>/report.html",
+    collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
+    collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
+    # The outcomes are named, too, so that a deleted one is made again.
+    outcomes_of([one for one in MODELS if one.policy != "group"]),
+]

@@ -1,0 +1,170 @@
+# From measurements to claims: estimates, comparisons, random equivalents, LDS, and the headline.
+
+
+rule tabulate_measurements:
+    input:
+        measurements("test", [*METHODS, "random", "no_removal"]),
+    output:
+        measurements="<results>/tables/measurements.parquet",
+        dictionary="<results>/tables/dictionary.csv",
+    log:
+        "<logs>/tabulate_measurements.log",
+    benchmark:
+        "<benchmarks>/tabulate_measurements.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        measures=config["measures"],
+    script:
+        "../../scripts/tabulate_measurements.py"
+
+
+use rule tabulate_measurements as tabulate_tuning with:
+    input:
+        measurements("tuning", [*TUNING["methods"], "random", "no_removal"]),
+    output:
+        measurements="<results>/tables/tuning_measurements.parquet",
+        dictionary="<results>/tables/tuning_dictionary.csv",
+    log:
+        "<logs>/tabulate_tuning.log",
+    benchmark:
+        "<benchmarks>/tabulate_tuning.tsv"
+    localrule: True
+
+
+rule tabulate_unions:
+    input:
+        measurements("test", ["union"]),
+    output:
+        table="<results>/tables/unions.csv",
+    log:
+        "<logs>/tabulate_unions.log",
+    benchmark:
+        "<benchmarks>/tabulate_unions.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        resamples=config["report"]["bootstrap_resamples"],
+    script:
+        "../../scripts/tabulate_unions.py"
+
+
+rule estimate:
+    input:
+        measurements="<results>/tables/measurements.parquet",
+    output:
+        "<results>/tables/estimates.csv",
+    log:
+        "<logs>/estimate.log",
+    benchmark:
+        "<benchmarks>/estimate.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        resamples=config["report"]["bootstrap_resamples"],
+    script:
+        "../../scripts/estimate.py"
+
+
+use rule estimate as estimate_tuning with:
+    input:
+        measurements="<results>/tables/tuning_measurements.parquet",
+    output:
+        "<results>/tables/tuning.csv",
+    log:
+        "<logs>/estimate_tuning.log",
+    benchmark:
+        "<benchmarks>/estimate_tuning.tsv"
+    localrule: True
+
+
+rule compare:
+    input:
+        measurements="<results>/tables/measurements.parquet",
+    output:
+        comparisons="<results>/tables/comparisons.csv",
+        variance="<results>/tables/variance.csv",
+        power="<results>/tables/power.csv",
+    log:
+        "<logs>/compare.log",
+    benchmark:
+        "<benchmarks>/compare.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        resamples=config["report"]["bootstrap_resamples"],
+    script:
+        "../../scripts/compare.py"
+
+
+rule find_equivalents:
+    input:
+        measurements="<results>/tables/measurements.parquet",
+    output:
+        "<results>/tables/equivalents.csv",
+    log:
+        "<logs>/find_equivalents.log",
+    benchmark:
+        "<benchmarks>/find_equivalents.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        resamples=config["report"]["bootstrap_resamples"],
+        # Trained again without removal, our own source model comes out, and a published one does not.
+        origin=config["published"]["source_model"] is None,
+    script:
+        "../../scripts/find_equivalents.py"
+
+
+rule score_lds:
+    input:
+        measurements="<results>/tables/measurements.parquet",
+        scores=collect(
+            "<results>/attribution/{method}/{query}.npy",
+            method=METHODS,
+            query=TEST_QUERIES,
+        ),
+    output:
+        lds="<results>/tables/lds.csv",
+        ties="<results>/tables/ties.csv",
+    log:
+        "<logs>/score_lds.log",
+    benchmark:
+        "<benchmarks>/score_lds.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        images=DATASET["images"],
+        methods_ks=COUNTERFACTUAL["k"],
+        ks=sorted({*COUNTERFACTUAL["k"], DATASET["images"] // 2}),
+        set_seed=COUNTERFACTUAL["random"]["seed"],
+        resamples=config["report"]["bootstrap_resamples"],
+    script:
+        "../../scripts/score_lds.py"
+
+
+rule write_headline:
+    input:
+        estimates="<results>/tables/estimates.csv",
+        comparisons="<results>/tables/comparisons.csv",
+        equivalents="<results>/tables/equivalents.csv",
+    output:
+        text="<results>/tables/headline.txt",
+        latex="<results>/tables/headline.tex",
+    log:
+        "<logs>/write_headline.log",
+    benchmark:
+        "<benchmarks>/write_headline.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        experiment=config["experiment"],
+    script:
+        "../../scripts/write_headline.py"

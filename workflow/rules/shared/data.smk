@@ -1,0 +1,96 @@
+# Images and captions, in COCO's folder and annotation format.
+
+ROOT = DATASET["root"]
+IMAGES, ANNOTATIONS, PROMPTS = (
+    f"{ROOT}/{DATASET[key]}" for key in ("train_images", "train_annotations", "prompt_annotations")
+)
+DATASET_CHECKSUM = f"{ROOT}/dataset.json"
+
+
+if DATASET["source"] == "digits":
+
+    rule write_digits:
+        output:
+            images=directory(IMAGES),
+            train=ANNOTATIONS,
+            prompts=PROMPTS,
+            checksum=DATASET_CHECKSUM,
+        log:
+            "<logs>/write_digits.log",
+        benchmark:
+            "<benchmarks>/write_digits.tsv"
+        localrule: True
+        conda:
+            CONDA
+        script:
+            "../../scripts/write_digits.py"
+
+elif DATASET["source"] == "archives":
+
+    rule fetch_dataset:
+        output:
+            images=directory(IMAGES),
+            train=ANNOTATIONS,
+            prompts=PROMPTS,
+            checksum=DATASET_CHECKSUM,
+        log:
+            "<logs>/fetch_dataset.log",
+        benchmark:
+            "<benchmarks>/fetch_dataset.tsv"
+        localrule: True
+        conda:
+            CONDA
+        resources:
+            **resources_for(EXPECTED.raw_data(), gpu=False),
+            # Where an archive comes from changes no result; its checksum says what it is.
+            addresses=json.dumps([[a["url"], *a["mirrors"]] for a in DATASET["archives"]]),
+        params:
+            root=ROOT,
+            archives=[archive["md5"] for archive in DATASET["archives"]],
+            members=[
+                DATASET[key] for key in ("train_images", "train_annotations", "prompt_annotations")
+            ],
+        script:
+            "../../scripts/fetch_dataset.py"
+
+else:
+
+    rule check_dataset:
+        input:
+            train=ANNOTATIONS,
+            prompts=PROMPTS,
+        output:
+            checksum=DATASET_CHECKSUM,
+        log:
+            "<logs>/check_dataset.log",
+        benchmark:
+            "<benchmarks>/check_dataset.tsv"
+        localrule: True
+        conda:
+            CONDA
+        script:
+            "../../scripts/check_dataset.py"
+
+
+rule prepare_images:
+    input:
+        images=ancient(IMAGES),
+        annotations=ancient(ANNOTATIONS),
+        dataset_checksum=DATASET_CHECKSUM,
+    output:
+        table="<results>/data/images.parquet",
+        pixels="<results>/data/pixels.npy",
+        checksum="<results>/data/pixels.json",
+    log:
+        "<logs>/prepare_images.log",
+    benchmark:
+        "<benchmarks>/prepare_images.tsv"
+    localrule: STUDY_IS_SMALL
+    conda:
+        CONDA
+    resources:
+        **resources_for(EXPECTED.preparation(), gpu=False),
+    params:
+        **{key: DATASET[key] for key in ("images", "captions", "image_size")},
+    script:
+        "../../scripts/prepare_images.py"

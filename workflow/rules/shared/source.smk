@@ -1,0 +1,120 @@
+# The source model θ0, its Fisher information and its losses.
+
+
+SOURCE_MODEL = config["published"]["source_model"]
+
+if SOURCE_MODEL:
+
+    rule import_source:
+        input:
+            fetched="<results>/encoders/unet" if isinstance(SOURCE_MODEL, dict) else [],
+        output:
+            weights="<results>/source/model.safetensors",
+        log:
+            "<logs>/import_source.log",
+        benchmark:
+            "<benchmarks>/import_source.tsv"
+        localrule: True
+        conda:
+            CONDA
+        params:
+            file=SOURCE_MODEL,
+            model=config["model"],
+        script:
+            "../../scripts/import_source.py"
+
+else:
+
+    rule train_source:
+        input:
+            **ENCODED,
+        output:
+            weights="<results>/source/model.safetensors",
+        log:
+            "<logs>/train_source.log",
+        benchmark:
+            "<benchmarks>/train_source.tsv"
+        group:
+            batched("source")
+        conda:
+            CONDA
+        threads: HARDWARE["training_threads"]
+        resources:
+            **resources_for(EXPECTED.training()),
+            device_data_gb=HARDWARE["device_data_gb"],
+            checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+            compile=int(HARDWARE["compile"]),
+        params:
+            model=config["model"],
+            training=config["training"],
+        script:
+            "../../scripts/train_source.py"
+
+
+rule estimate_fisher:
+    input:
+        **ENCODED,
+        weights="<results>/source/model.safetensors",
+    output:
+        fisher="<results>/fisher/{weights}.safetensors",
+    log:
+        "<logs>/estimate_fisher/{weights}.log",
+    benchmark:
+        "<benchmarks>/estimate_fisher/{weights}.tsv"
+    group:
+        batched("source")
+    conda:
+        CONDA
+    resources:
+        **resources_for(EXPECTED.fisher()),
+        batch=HARDWARE["per_sample_batch"],
+        device_data_gb=HARDWARE["device_data_gb"],
+    params:
+        model=config["model"],
+        fisher=config["fisher"],
+        curvature="diagonal",
+    script:
+        "../../scripts/estimate_fisher.py"
+
+
+use rule estimate_fisher as estimate_ekfac with:
+    output:
+        fisher="<results>/ekfac/{weights}.safetensors",
+    log:
+        "<logs>/estimate_ekfac/{weights}.log",
+    benchmark:
+        "<benchmarks>/estimate_ekfac/{weights}.tsv"
+    resources:
+        **resources_for(EXPECTED.ekfac()),
+        batch=HARDWARE["per_sample_batch"],
+        device_data_gb=HARDWARE["device_data_gb"],
+    params:
+        model=config["model"],
+        fisher=config["fisher"],
+        curvature="ekfac",
+
+
+rule source_losses:
+    input:
+        **SCORED,
+        weights=lambda wildcards: weights_of(wildcards.model),
+    output:
+        losses="<results>/losses/{model}/{objective}.npy",
+    log:
+        "<logs>/source_losses/{model}/{objective}.log",
+    benchmark:
+        "<benchmarks>/source_losses/{model}/{objective}.tsv"
+    group:
+        batched("scores")
+    conda:
+        CONDA
+    resources:
+        **resources_for(EXPECTED.sweep()),
+        batch=HARDWARE["forward_batch"],
+        device_data_gb=HARDWARE["device_data_gb"],
+        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+    params:
+        model=config["model"],
+        losses=config["losses"],
+    script:
+        "../../scripts/source_losses.py"

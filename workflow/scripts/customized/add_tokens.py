@@ -1,0 +1,25 @@
+"""Teaches the text encoder the tokens of all customized models."""
+
+from typing import TYPE_CHECKING
+
+from leavekout.customized.tokens import add_tokens
+from leavekout.encoders.pretrained import TextEncoder
+from leavekout.runtime.artifacts import atomic_folder
+from leavekout.runtime.job import compute_job
+from leavekout.runtime.tensors import load_tensors
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake) as run:
+    base = run.input.tokenizer, run.input.text_encoder
+    encoder = TextEncoder.load(*base, run.device)
+    tokens = {
+        model: load_tensors(path)[0]["embedding"]
+        for model, path in zip(run.params.models, run.input.tokens, strict=True)
+    }
+    add_tokens(encoder.tokenizer, encoder.model, tokens)
+    with atomic_folder(run.output.tokenizer) as folder:
+        encoder.tokenizer.save_pretrained(folder)
+    with atomic_folder(run.output.text_encoder) as folder:
+        encoder.model.save_pretrained(folder)

@@ -1,0 +1,34 @@
+"""Customizes the base model on a model's exemplars, and writes diffusers' files."""
+
+from typing import TYPE_CHECKING
+
+from leavekout.config.experiment import Model
+from leavekout.customized.config import Customization
+from leavekout.customized.custom_diffusion import write_customization
+from leavekout.customized.customize import customize
+from leavekout.customized.exemplars import exemplar_rows
+from leavekout.data.encoded import EncodedData
+from leavekout.data.table import texts_for
+from leavekout.encoders.pretrained import TextEncoder
+from leavekout.models.unet import build_scheduler, load_unet
+from leavekout.runtime.artifacts import load_table
+from leavekout.runtime.job import compute_job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake) as run:
+    name, model = run.wildcards.model, Model(**run.params.model)
+    table = load_table(run.input.images)
+    captions = texts_for(table, "captions", "denoiser")
+    base = run.input.tokenizer, run.input.text_encoder
+    weights, token = customize(
+        load_unet(model.unet, run.input.weights, device=run.device),
+        build_scheduler(model.noise_schedule),
+        TextEncoder.load(*base, run.device),
+        EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb),
+        {row: list(captions[row]) for row in exemplar_rows(table, name).nonzero()[0].tolist()},
+        name,
+        Customization(**run.params.training),
+    )
+    write_customization(run.output.folder, weights, token)

@@ -1,0 +1,19 @@
+"""Takes a customized model's changed weights and its token, checked against the base model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leavekout.customized.custom_diffusion import read_token, read_weights
+from leavekout.models.unet import skeleton_unet
+from leavekout.runtime.job import job
+from leavekout.runtime.tensors import save_tensors
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake) as run:
+    folder = Path(run.params.folder)
+    unet = skeleton_unet(run.params.model["unet"])
+    token, weights = read_token(folder), read_weights(folder, unet)
+    save_tensors(run.output.weights, weights, {"customized": str(folder)})
+    save_tensors(run.output.token, {"embedding": token}, {"customized": str(folder)})

@@ -1,0 +1,36 @@
+"""Writes the source model's own outcome: its losses on queries, and their pictures as they are."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leavekout.config.experiment import Model
+from leavekout.config.leave_k_out import Evaluation
+from leavekout.models.unet import load_unet
+from leavekout.queries.evaluation import losses_on_queries
+from leavekout.queries.loading import Queries, load_pictures
+from leavekout.queries.outcome import Outcome
+from leavekout.runtime.job import compute_job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake) as run:
+    model, of = Model(**run.params.model), run.params.of
+    queries = Queries.load(run.input, run.params.names, run.device, of=of)
+    losses = losses_on_queries(
+        load_unet(model.unet, run.input.weights, device=run.device),
+        model,
+        Evaluation(**run.params.evaluation),
+        queries,
+        batch=run.resources.batch,
+    )
+    pictures = run.input.pictures
+    Outcome(
+        {"policy": "source"},
+        queries.names,
+        losses,
+        queries.latents.cpu().numpy(),
+        load_pictures(pictures if pictures.is_dir() else pictures.parent, queries.names),
+        np.empty(0, np.int64),
+    ).save(run.output.outcome)

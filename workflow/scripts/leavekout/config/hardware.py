@@ -1,0 +1,65 @@
+"""The configuration's sections on hardware, which no result depends on."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from leavekout.config.fields import Positive, PositiveFloat, Section
+
+
+class Rates(Section):
+    """What a job is expected to take, until some jobs have run.
+
+    A cluster's jobs request time and memory accordingly, and `make plan` computes the cost.
+    """
+
+    parameters: Positive
+    """Weights of the U-Net."""
+    training_per_second: PositiveFloat
+    """Samples per second of a training: forward pass, backward pass and update."""
+    forward_per_second: PositiveFloat
+    """Samples per second of a sweep's forward pass."""
+    gradients_per_second: PositiveFloat
+    """Per-sample gradients per second."""
+    encoding_per_second: PositiveFloat
+    """Images or captions per second that are read or encoded."""
+
+
+class Hardware(Section):
+    """Settings that affect speed alone. A changed value reruns nothing.
+
+    **Several trainings on one GPU** can be useful if one alone does not fill it. On a workstation,
+    `snakemake --cores 16 --resources gpu=3` runs three jobs at once on the same GPU. On a cluster
+    that shares GPUs in shards, add `set-resources: { retrain: { gpu: 0, gres: "shard:1" } }` to the
+    profile. Whether this is faster was not measured.
+    """
+
+    gpus: Annotated[int, Field(ge=0, le=1)]
+    """GPUs that a computing job requests. With 0 it runs on the CPU. On a workstation, `snakemake
+    --resources gpu=1` limits how many such jobs run at once."""
+    training_threads: Positive
+    """CPU threads of a training. On a CPU they change the last bits of a result, because sums are
+    split differently. Keep the number through a study."""
+    compile: bool = False
+    """Whether trainings compile the U-Net with `torch.compile`. On a GPU it is replayed as CUDA
+    graphs. Compiling takes a minute or two at the start and needs a C compiler. It changes the last
+    bits of a result. Keep the value through a study."""
+    forward_batch: Positive
+    """Samples of a forward pass in sweeps and evaluation."""
+    encode_batch: Positive
+    """Images or captions that are encoded at once."""
+    gradient_batch: Positive
+    """Draws of a query's gradient that are computed at once."""
+    per_sample_batch: Positive
+    """Samples whose per-sample gradients are held at once."""
+    device_data_gb: Annotated[int, Field(ge=0)]
+    """Encoded data is kept on the device up to this size in GB, and up to 70 % of a GPU's free
+    memory. The rest is streamed."""
+    checkpoint_seconds: Positive
+    """Seconds between saved states. Trainings, encodings, sweeps and projected gradients resume
+    from them after a kill."""
+    longest_minutes: Positive | None = None
+    """Longest time in minutes that a cluster lets a job request. A training that needs more stops
+    at the cluster's warning and resumes in a retry."""
+    estimates: Rates
+    """Estimates for planning."""

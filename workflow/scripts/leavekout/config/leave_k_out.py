@@ -1,0 +1,178 @@
+"""The configuration of a leave-K-out experiment: what it has beyond `experiment.py`."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from leavekout.config.experiment import Dataset, Experiment, Training
+from leavekout.config.fields import Distinct, Name, Positive, Section, Seed
+
+
+class Archive(Section):
+    """A zip archive, fetched and unpacked in `root`. A broken download resumes where it was."""
+
+    url: str
+    """Address of the archive. A different address reruns nothing."""
+    mirrors: list[str] = []
+    """Addresses to try if `url` fails."""
+    md5: str
+    """MD5 checksum that the file must have."""
+
+
+class CocoDataset(Dataset):
+    """Images and captions in COCO's folder and annotation format."""
+
+    source: Literal["digits", "archives", "folder"]
+    """`digits` writes scikit-learn's digits in this format. `archives` fetches and unpacks the
+    `archives`. `folder` takes the files that are in `root` already."""
+    archives: list[Archive] = []
+    """What `source: archives` fetches."""
+    prompt_annotations: str
+    """Captions that queries are sampled from, relative to `root`. A caption that is also a training
+    caption is left out."""
+
+
+class KRange(Section):
+    """Values of K from `start` up to and including at most `stop`."""
+
+    start: Positive
+    """First value of K."""
+    stop: Positive
+    """Largest possible value of K."""
+    step: Positive
+    """Distance between two values of K."""
+
+
+class RandomSets(Section):
+    """Removal sets that are drawn uniformly, shared by all queries and nested in K.
+
+    They are removed at each K of the methods and at further values of K.
+    """
+
+    sets: Positive
+    """Number of removal sets."""
+    seed: Seed
+    """Seed that draws the sets."""
+    k: Annotated[list[Positive], Distinct]
+    """Further values of K."""
+    k_range: KRange | None = None
+    """Further values of K at equal distances."""
+    half_size_sets: Annotated[int, Field(ge=0)] = 0
+    """Number of random sets of half of the images. Linear datamodeling scores are computed from
+    these sets, too. Sets with a number below `sets` are shared with the random curve."""
+
+    def sizes(self) -> list[int]:
+        """All values of K named here, ascending, each once."""
+        extra = self.k_range
+        more = range(extra.start, extra.stop + 1, extra.step) if extra else ()
+        return sorted({*self.k, *more})
+
+
+class Unions(Section):
+    """The top K of several test queries removed together, one model for all of them.
+
+    A model without a union is evaluated on the queries of the union, and on other test queries,
+    which serve as controls. For each union of a method there is one of as many random sets.
+    `tables/unions.csv` has the results.
+    """
+
+    methods: Annotated[list[Name], Field(min_length=1), Distinct]
+    """Methods whose unions are removed."""
+    k: Positive
+    """Number of images that are removed for each query of a union."""
+    queries: Annotated[int, Field(ge=2)]
+    """Queries of a union. Union number i has test queries i · `queries`, …"""
+    others: Annotated[int, Field(ge=1)]
+    """Other test queries on which the model is evaluated, those that follow."""
+    sets: Positive = 1
+    """Number of unions of each method."""
+
+
+class Counterfactual(Section):
+    """Removals and retrainings."""
+
+    k: Annotated[list[Positive], Field(min_length=1), Distinct]
+    """Numbers of images that are removed for each method and query."""
+    random: RandomSets
+    """The random control."""
+    retrain_seeds: Annotated[list[Seed], Distinct]
+    """Seeds of retrainings that remove nothing. They give the noise floor."""
+    keep_models: bool
+    """Whether the weights of leave-K-out models are written beside their outcomes. Nothing in the
+    workflow reads them."""
+    union: Unions | None = None
+    """Models without the top K of several queries at once. If left out, there are none."""
+
+
+class Evaluation(Section):
+    """How the losses on queries are computed, on which ΔL is based."""
+
+    timestep_stride: Positive
+    """A query's losses are computed at timesteps 0, stride, 2·stride, …"""
+    seed: Seed
+    """Seed of the noise of these losses, which is keyed to query and timestep."""
+
+
+class Oracle(Section):
+    """Groups of similar images, each left out of a model of its own.
+
+    The training images are cut into such groups, and a model is trained without each. An image's
+    score is the ΔL of the model without its group. `methods` can then name `oracle`. With K equal
+    to the size of a group, `oracle` must come out best of all groups, by construction.
+    """
+
+    groups: Annotated[int, Field(ge=2)]
+    """Number of groups."""
+
+    def sizes(self, images: int) -> list[int]:
+        """Sizes of the groups of N images, as equal as can be, the larger ones first."""
+        return [images // self.groups + (i < images % self.groups) for i in range(self.groups)]
+
+
+class Forgetting(Section):
+    """The forgetting check: what else a model forgets with a query.
+
+    The check evaluates unlearned models and leave-K-out models on the query, on `related` prompts
+    and on the other queries. It writes `tables/forgetting.csv`. Leave-K-out models are evaluated on
+    all of them when they are trained, so add this section before the study runs: added later, it
+    trains the checked models again.
+    """
+
+    methods: Annotated[list[Name], Field(min_length=1), Distinct]
+    """Unlearning variants whose unlearned models are checked."""
+    k: Annotated[list[Positive], Distinct]
+    """Values of K whose leave-K-out models are checked."""
+    related: Positive
+    """Number of related prompts, those nearest to the query in CLIP's text features."""
+    seed: Seed
+    """Seed of the noise of related prompts."""
+
+
+class LeaveKOut(Experiment):
+    """A leave-K-out experiment."""
+
+    kind: ClassVar[str] = "leave_k_out"
+
+    dataset: CocoDataset
+    """Training images and their captions."""
+    training: Training
+    """Training of the source model and of every leave-K-out model."""
+    measures: Annotated[list[Name], Field(min_length=1, max_length=6), Distinct] = [
+        "delta_loss",
+        "mse",
+        "clip",
+    ]
+    """The measures of what was lost.
+
+    `delta_loss`, `mse`, `clip`, `ssim`, `dino`, and any other file in
+    `workflow/scripts/leavekout/measures/`. Methods are ranked by the first. A measure that is added
+    to a finished study is computed from the outcomes there are; nothing is trained or scored again.
+    """
+    counterfactual: Counterfactual
+    """Which leave-K-out models are trained."""
+    evaluation: Evaluation
+    """The measure ΔL."""
+    oracle: Oracle | None = None
+    """The positive control."""
+    forgetting: Forgetting | None = None
+    """The check that little else is forgotten."""

@@ -1,0 +1,77 @@
+"""Refuses leave-K-out experiments that leave nothing to train or to compare, in one sentence."""
+
+from leavekout.config.checks import FileOf, require_within_schedule
+from leavekout.config.leave_k_out import LeaveKOut
+from leavekout.errors import InputError
+
+
+def check(e: LeaveKOut, file_of: FileOf) -> None:
+    """Refuses values that are fine alone and wrong together; raises InputError."""
+    stride = e.evaluation.timestep_stride
+    require_within_schedule(e, file_of, "evaluation.timestep_stride", stride)
+    if e.dataset.source == "archives" and not e.dataset.archives:
+        raise InputError(
+            f"{file_of('dataset', 'archives')}: 'dataset.archives' names no archive to "
+            "fetch; for files that are there already, set 'dataset.source' to 'folder'."
+        )
+    for method in e.forgetting.methods if e.forgetting else []:
+        if method not in e.unlearning:
+            raise InputError(
+                f"{file_of('forgetting', 'methods')}: 'forgetting.methods' names '{method}', no "
+                "entry of 'unlearning'."
+            )
+    _check_sizes(e, file_of)
+    _check_controls(e, file_of)
+    _check_unions(e, file_of)
+
+
+def _check_sizes(e: LeaveKOut, file_of: FileOf) -> None:
+    n, union = e.dataset.images, e.counterfactual.union
+    ks = {
+        "tuning.k": e.tuning.k if e.tuning else [],
+        "forgetting.k": e.forgetting.k if e.forgetting else [],
+        "counterfactual.k": e.counterfactual.k,
+        "counterfactual.random.k": e.counterfactual.random.sizes(),
+        "counterfactual.union.k": [union.k * union.queries] if union else [],
+    }
+    for key, values in ks.items():
+        for k in values:
+            if k >= n:
+                raise InputError(
+                    f"{file_of(*key.split('.'))}: K = {k:,} leaves nothing of the {n:,} "
+                    f"training images of experiment '{e.experiment}' ({key})."
+                )
+
+
+def _check_controls(e: LeaveKOut, file_of: FileOf) -> None:
+    sets, halves = e.counterfactual.random.sets, e.counterfactual.random.half_size_sets
+    if halves == 1 or (halves and abs(halves - sets) == 1):
+        raise InputError(
+            f"{file_of('counterfactual', 'random', 'half_size_sets')}: "
+            f"'counterfactual.random.half_size_sets' is {halves} beside {sets} sets, which leaves "
+            "one model alone, whose noise cannot be seen; choose 0, as many as 'sets', or at least "
+            "two more or fewer."
+        )
+    if e.training.seed in e.counterfactual.retrain_seeds:
+        raise InputError(
+            f"{file_of('counterfactual', 'retrain_seeds')}: "
+            f"'counterfactual.retrain_seeds' holds {e.training.seed}, the source model's own seed "
+            "('training.seed'): that retraining gives the source model again, not the noise floor."
+        )
+
+
+def _check_unions(e: LeaveKOut, file_of: FileOf) -> None:
+    union = e.counterfactual.union
+    if union is None:
+        return
+    where = f"{file_of('counterfactual', 'union')}: 'counterfactual.union'"
+    if union.sets * union.queries > e.queries.test:
+        raise InputError(
+            f"{where} has {union.sets} unions of {union.queries} queries, more than the "
+            f"{e.queries.test} test queries."
+        )
+    if union.queries + union.others > e.queries.test:
+        raise InputError(
+            f"{where} takes {union.queries} queries and {union.others} others of the "
+            f"{e.queries.test} test queries."
+        )

@@ -1,0 +1,72 @@
+"""Evaluation: the losses of a model on queries, and the pictures it generates for them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from leavekout.config.experiment import Model, Sampling
+from leavekout.config.leave_k_out import Evaluation
+from leavekout.encoders.pretrained import decode_latents
+from leavekout.models.loss import query_losses
+from leavekout.models.sampling import sample_latents
+from leavekout.models.unet import build_scheduler, latent_shape, strided_timesteps
+from leavekout.queries.loading import Queries
+from leavekout.queries.outcome import Outcome, joined
+
+
+def evaluate(
+    unet: nn.Module,
+    vae: Any,
+    sets: Sequence[Queries],
+    null_text: np.ndarray,
+    model: Model,
+    evaluation: Evaluation,
+    sampling: Sampling,
+    *,
+    about: Mapping[str, Any],
+    removed: np.ndarray,
+    batch: int,
+) -> Outcome:
+    """The outcome of a model on sets of queries, each of which is one batch of the sampler.
+
+    Args:
+        null_text: [T, E]; about, removed: what the model is, see `Outcome`.
+        batch: forward passes at a time for the losses.
+    """
+    outcomes = []
+    for queries in sets:
+        losses = losses_on_queries(unet, model, evaluation, queries, batch=batch)
+        latents = sample_latents(
+            unet, sampling, model.noise_schedule, queries.text, null_text, queries.noise_seeds,
+            shape=latent_shape(unet),
+        )  # fmt: skip
+        pictures = decode_latents(vae, latents)
+        outcomes.append(
+            Outcome(about, queries.names, losses, latents.cpu().numpy(), pictures, removed)
+        )
+    return joined(outcomes)
+
+
+def losses_on_queries(
+    unet: nn.Module,
+    model: Model,
+    evaluation: Evaluation,
+    queries: Queries,
+    *,
+    batch: int,
+) -> np.ndarray:
+    """L(ẑ, θ) of Q queries at the evaluation's timesteps: float64 [Q, T']."""
+    scheduler = build_scheduler(model.noise_schedule)
+    return query_losses(
+        unet,
+        scheduler,
+        queries.latents,
+        queries.text,
+        torch.tensor(queries.noise_seeds, dtype=torch.int64),
+        timesteps=strided_timesteps(scheduler, evaluation.timestep_stride),
+        seed=evaluation.seed,
+        batch=batch,
+    )

@@ -1,0 +1,70 @@
+"""Generation: a model's pictures of prompts, written with all that belongs to a query."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from leavekout.config.experiment import NoiseSchedule, Sampling
+from leavekout.encoders.pretrained import TextEncoder, decode_latents
+from leavekout.models.sampling import sample_latents
+from leavekout.models.unet import latent_shape
+from leavekout.runtime.artifacts import save_image, save_npy, save_table
+
+_TEXTS_AT_ONCE = 256
+
+
+def encode_prompts(encoder: TextEncoder, prompts: Sequence[str]) -> Tensor:
+    """The states [Q, T, E] of Q prompts."""
+    parts = range(0, len(prompts), _TEXTS_AT_ONCE)
+    return torch.cat([encoder(prompts[i : i + _TEXTS_AT_ONCE]) for i in parts])
+
+
+def generate(
+    unet: nn.Module,
+    vae: Any,
+    text: Tensor,
+    null_text: np.ndarray,
+    noise_seeds: Sequence[int],
+    sampling: Sampling,
+    schedule: NoiseSchedule,
+    *,
+    batch: int,
+) -> tuple[Tensor, np.ndarray]:
+    """Final latents [Q, 4, h, w] and pictures uint8 [Q, H, W, 3] of Q prompts.
+
+    Args:
+        text: [Q, T, E]; null_text: [T, E]; batch: prompts at a time, at most.
+    """
+    latents, pictures = [], []
+    for rows in np.array_split(np.arange(len(text)), -(-len(text) // batch)):
+        found = sample_latents(
+            unet, sampling, schedule, text[rows], null_text,
+            [noise_seeds[row] for row in rows.tolist()], shape=latent_shape(unet),
+        )  # fmt: skip
+        latents.append(found)
+        pictures.append(decode_latents(vae, found))
+    return torch.cat(latents), np.concatenate(pictures)
+
+
+def write_queries(
+    table: pd.DataFrame, latents: Tensor, text: Tensor, pictures: np.ndarray, output: Any
+) -> None:
+    """Writes a table of prompts with what was generated for them, in its order.
+
+    Args:
+        table: columns query, prompt, noise_seed; latents: [Q, 4, h, w]; text: [Q, T, E];
+        pictures: uint8 [Q, H, W, 3];
+        output: paths of `table`, `latents`, `text`, and `images`: a list of a picture for each
+            query, or a folder for all.
+    """
+    images = output["images"]
+    for row, (name, picture) in enumerate(zip(table["query"], pictures, strict=True)):
+        save_image(images / f"{name}.png" if isinstance(images, Path) else images[row], picture)
+    save_npy(output["latents"], latents.cpu().numpy())
+    save_npy(output["text"], text.cpu().numpy())
+    save_table(output["table"], table)

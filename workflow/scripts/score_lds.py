@@ -1,0 +1,45 @@
+"""Scores every method by the linear datamodeling score, and counts ties at its K."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from leavekout.attribution.scores import read_scores, tied_at
+from leavekout.measures.registry import measures_in
+from leavekout.removal import random_set
+from leavekout.runtime.artifacts import load_table, save_csv
+from leavekout.runtime.job import job
+from leavekout.statistics.arms import arms_of
+from leavekout.statistics.lds import foretold, lds_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake) as run:
+    params = run.params
+    measurements = load_table(run.input.measurements)
+    measure = measures_in(measurements["measure"])[0]
+    arms = arms_of(measurements, measure.name)
+    sets = {
+        k: [
+            random_set(params.images, k, number=number, seed=params.set_seed)
+            for number in arms.sets[k].tolist()
+        ]
+        for k in params.ks
+        if k in arms.sets
+    }
+    predictions: dict[tuple[str, int], list] = {}
+    ties = []
+    # In the order of the arms' queries, which is that of their names.
+    for path in sorted(run.input.scores, key=lambda path: path.stem):
+        method = path.parent.name
+        scores = read_scores(path, images=params.images, method=method)
+        for k, rows in sets.items():
+            foretells = measure.direction * foretold(scores, rows)
+            predictions.setdefault((method, k), []).append(foretells)
+        ties += [
+            {"method": method, "query": path.stem, "k": k, "tied": tied_at(scores, k)}
+            for k in params.methods_ks
+        ]
+    save_csv(run.output.lds, lds_table(arms, predictions, resamples=params.resamples))
+    save_csv(run.output.ties, pd.DataFrame(ties))

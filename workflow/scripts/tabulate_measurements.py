@@ -1,0 +1,16 @@
+"""Writes all measurements as one tidy table, and its data dictionary."""
+
+from typing import TYPE_CHECKING
+
+from leavekout.measures.registry import measure
+from leavekout.runtime.artifacts import load_table, save_csv, save_table
+from leavekout.runtime.job import job
+from leavekout.statistics.measurements import dictionary, tabulate
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake) as run:
+    table = tabulate(load_table(path) for path in run.input)
+    save_table(run.output.measurements, table)
+    save_csv(run.output.dictionary, dictionary(measure(name) for name in run.params.measures))
