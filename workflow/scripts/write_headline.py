@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 with job(snakemake) as run:
     names = ("estimates", "comparisons", "equivalents")
     tables = {name: pd.read_csv(run.input[name]) for name in names}
-    table, about = headline(**tables), note(tables["estimates"])
-    shown = [
-        (f"Leave-K-out on {run.params.experiment}", table, about),
-        ("Controls, mean over queries and models", controls(tables["estimates"]), ""),
-    ]
+    found, about = headline(**tables), note(tables["estimates"])
+    shown = [(f"Leave-K-out on {run.params.experiment}", found[0], about)]
+    shown += [("Further measures", table, "") for table in found[1:]]
+    for table in controls(tables["estimates"]):
+        shown.append(("Controls, mean over queries and models", table, ""))
     with atomic(run.output.text) as temporary:
         temporary.write_text(as_text(shown))
     with atomic(run.output.latex) as temporary:
-        temporary.write_text(as_latex(table, about))
+        temporary.write_text(as_latex(found, about))

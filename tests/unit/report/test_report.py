@@ -247,9 +247,15 @@ def test_tables_and_figures_lay_themselves_out_for_any_number_of_measures(
     equivalents = equivalents_table(measurements, resamples=20)
     methods = ["good", "bad"]
     assert list(dict.fromkeys(estimates["measure"])) == list(names)
-    table = headline(estimates, comparisons, equivalents)
-    assert table["removed by"].tolist() == methods  # by the first measure, whichever it is
-    assert sum(str(column).startswith("excess ") for column in table) == count
+    parts = headline(estimates, comparisons, equivalents)
+    assert len(parts) == -(-count // 3)
+    for part in parts:
+        assert part["removed by"].tolist() == methods  # by the first measure, whichever it is
+    columns = [str(column) for part in parts for column in part]
+    assert [c for c in columns if c.startswith("excess ")] == [
+        f"excess {measure(name).heading}" for name in names
+    ]
+    assert len(controls(estimates)) == len(parts)
     assert len(claims(estimates, comparisons)) == 2 * count
     for plot in (
         plot_measures(estimates, methods),
@@ -318,15 +324,15 @@ def test_random_equivalents_show_where_the_curve_ended() -> None:
 
 
 def test_the_headline_is_the_same_for_terminal_and_paper(tables: dict[str, pd.DataFrame]) -> None:
-    table = headline(tables["estimates"], tables["comparisons"], tables["equivalents"])
+    [table] = headline(tables["estimates"], tables["comparisons"], tables["equivalents"])
     assert table["removed by"].tolist() == ["good", "bad"]
     assert table["group"].tolist() == ["a", "b"]
     assert str(table.loc[0, "excess ΔL × 10³"]).endswith("*")
-    latex = as_latex(table, note(tables["estimates"]))
+    latex = as_latex([table], note(tables["estimates"]))
     assert latex.count(r"\\") == 3
     assert latex.isascii() or "%" in latex.splitlines()[0]
     assert not any(sign in latex.split(r"\toprule")[1] for sign in "Δ×³−")
-    assert len(controls(tables["estimates"])) == 2
+    assert len(controls(tables["estimates"])[0]) == 2
 
 
 def test_costs_are_those_of_the_benchmark_files(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ use rule retrain as retrain_other_seed with:
 rule measure_outcomes:
     input:
         **{one.encoder: f"<results>/encoders/{one.encoder}" for one in MEASURES if one.encoder},
-        outcomes=lambda wildcards: ARMS[wildcards.purpose][wildcards.arm],
+        outcomes=lambda wildcards: outcomes_of(arm_of(wildcards)),
         source=lambda wildcards: [
             "<results>/source/outcome.safetensors",
             *(["<results>/source/related.safetensors"] * (wildcards.purpose == "forgetting")),
@@ -78,13 +78,7 @@ rule measure_outcomes:
     conda:
         CONDA
     resources:
-        **resources_for(
-            lambda wildcards: EXPECTED.measuring(
-                len(ARMS[wildcards.purpose][wildcards.arm])
-                * len(MEASURED_QUERIES[wildcards.purpose])
-            ),
-            gpu=False,
-        ),
+        **resources_for(measuring_cost, gpu=False),
     params:
         measures=config["measures"],
         queries=lambda wildcards: MEASURED_QUERIES[wildcards.purpose],

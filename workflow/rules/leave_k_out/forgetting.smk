@@ -91,7 +91,7 @@ rule unlearn_query:
         gradient_batch=HARDWARE["gradient_batch"],
     params:
         images=DATASET["images"],
-        about=unlearned,
+        about=lambda wildcards: unlearned(wildcards.method, wildcards.query).as_dict(),
         model=config["model"],
         sampling=config["sampling"],
         evaluation=config["evaluation"],

@@ -52,22 +52,42 @@ def retraining_cost(wildcards):
     return EXPECTED.retraining(one.k, len(one.roles))
 
 
+def unlearned(method, query):
+    """What the unlearned model of the forgetting check is, and on which queries it is evaluated."""
+    one = removal.Removal("unlearned", method, 0, STUDY.seed, targets=(query,))
+    return removal.looked_at_elsewhere(one, STUDY)
+
+
 def outcomes_of(models):
-    """The outcomes of retrained models."""
-    return [f"<results>/retrained/{one.path}/outcome.safetensors" for one in models]
+    """The outcomes of models that were retrained or unlearned."""
+    return [
+        (
+            f"<results>/unlearned/{one.method}/{one.targets[0]}.safetensors"
+            if one.policy == "unlearned"
+            else f"<results>/retrained/{one.path}/outcome.safetensors"
+        )
+        for one in models
+    ]
 
 
 def by_arm(models):
-    """The outcomes of each arm: a method, a control, or all unions."""
+    """The models of each arm: a method, a control, or all unions."""
     arms = {}
     for one in models:
         arms.setdefault(one.arm, []).append(one)
-    return {arm: outcomes_of(members) for arm, members in arms.items()}
+    return arms
 
 
-# For each purpose the outcomes of every arm, and the queries that are measured.
-ARMS = {"test": by_arm(MODELS), "tuning": by_arm(TUNING_MODELS)}
-MEASURED_QUERIES = {"test": TEST_QUERIES, "tuning": TUNING_QUERIES}
+def arm_of(wildcards):
+    """The models of an arm that are measured for a purpose."""
+    return ARMS[wildcards.purpose].get(wildcards.arm, [])
+
+
+def measuring_cost(wildcards):
+    """Of measuring all pictures of an arm."""
+    pictures = sum(len(one.roles) for one in arm_of(wildcards))
+    encoders = {measure.encoder for measure in MEASURES if measure.encoder}
+    return EXPECTED.measuring(pictures, len(encoders))
 
 
 def measurements(purpose, arms):
@@ -85,22 +105,20 @@ RELATED = {
     for query in (TEST_QUERIES if config["forgetting"] else [])
 }
 RELATED_NAMES = [name for names in RELATED.values() for name in names]
-CHECKED = {
-    method: [
-        *collect("<results>/unlearned/{method}/{query}.safetensors", method=method, query=RELATED),
-        *outcomes_of(
-            one
-            for one in MODELS
-            if one.policy == "top" and one.method == method and one.k in FORGETTING["k"]
-        ),
-    ]
-    for method in FORGETTING["methods"]
+# For each purpose the models of every arm, and the queries that are measured.
+ARMS = {
+    "test": by_arm(MODELS),
+    "tuning": by_arm(TUNING_MODELS),
+    "forgetting": {
+        method: [
+            *(unlearned(method, query) for query in TEST_QUERIES),
+            *(one for one in MODELS if one.related and one.method == method),
+        ]
+        for method in FORGETTING["methods"]
+    },
 }
-ARMS["forgetting"] = CHECKED
-MEASURED_QUERIES["forgetting"] = TEST_QUERIES + RELATED_NAMES
-
-
-def unlearned(wildcards):
-    """What an unlearned model is, and on which queries it is evaluated."""
-    one = removal.Removal("unlearned", wildcards.method, 0, STUDY.seed, targets=(wildcards.query,))
-    return removal.looked_at_elsewhere(one, STUDY).as_dict()
+MEASURED_QUERIES = {
+    "test": TEST_QUERIES,
+    "tuning": TUNING_QUERIES,
+    "forgetting": TEST_QUERIES + RELATED_NAMES,
+}

@@ -35,7 +35,6 @@ class LeaveKOutCosts(Costs):
         seconds = step.seconds + after.seconds - START_SECONDS
         return Cost(seconds, step.memory_mb + after.memory_mb, after.disk_mb)
 
-    def measuring(self, pictures: int) -> Cost:
-        """Of all measures of `pictures`, each compared with the source model's."""
-        samples = 2 * pictures * len(self.study.measures)
-        return self.cost(encoding=samples, memory_mb=2000)
+    def measuring(self, pictures: int, encoders: int) -> Cost:
+        """Of all measures of `pictures`, each of which some encoders read."""
+        return self.cost(encoding=pictures * encoders, memory_mb=2000)

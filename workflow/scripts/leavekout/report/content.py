@@ -74,21 +74,18 @@ def equivalents_text(equivalents: pd.DataFrame, estimates: pd.DataFrame) -> pd.D
 
 
 def unions_text(unions: pd.DataFrame) -> pd.DataFrame:
-    """Each union's mean of every measure on its targets, and on other queries."""
+    """Each union's mean of every measure on its own queries, and on other queries."""
     rows = []
-    for (method, k), group in unions.groupby(["method", "k"], sort=False):
-        first = group.iloc[0]
+    for one in records(unions):
+        measure = measure_of(one["measure"])
         row = {
-            "removed by": str(method), "K of each query": f"{k:,}",
-            "images removed": f"{first['removed']:,.0f}", "models": f"{first['models']}",
+            "measure": measure.heading, "removed by": one["method"],
+            "K of each query": f"{one['k']:,}", "images removed": f"{one['removed']:,.0f}",
+            "models": f"{one['models']}",
         }  # fmt: skip
-        for one in records(group):
-            measure = measure_of(one["measure"])
-            for name, what in (("targets", "its queries"), ("others", "other queries")):
-                if one[f"n_{name}"]:
-                    values = (one[f"{name}{end}"] for end in ("", "_error", "_low", "_high"))
-                    shown = interval(*(value * measure.scale for value in values))
-                    row[f"{measure.heading}, {what}"] = shown
+        for name, what in (("targets", "its queries"), ("others", "other queries")):
+            values = (one[f"{name}{end}"] for end in ("", "_error", "_low", "_high"))
+            row[what] = interval(*(value * measure.scale for value in values))
         rows.append(row)
     return pd.DataFrame(rows)
 

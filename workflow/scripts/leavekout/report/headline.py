@@ -12,6 +12,8 @@ from leavekout.statistics.comparisons import indistinguishable
 from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 from leavekout.statistics.significance import LEVEL
 
+_ABREAST = 3  # measures beside each other in a table
+
 
 def note(estimates: pd.DataFrame) -> str:
     """What the columns of the headline table mean."""
@@ -47,7 +49,7 @@ def methods_ks(estimates: pd.DataFrame) -> list[int]:
 
 def headline(
     estimates: pd.DataFrame, comparisons: pd.DataFrame, equivalents: pd.DataFrame
-) -> pd.DataFrame:
+) -> list[pd.DataFrame]:
     """One row of text for each K and method, best ΔL first, the largest K on top."""
     at = keyed(estimates, "measure", "k", "method")
     like = keyed(equivalents, "measure", "k", "method")
@@ -68,10 +70,11 @@ def headline(
             row["random equivalent"] = "–" if found is None else equivalent(found)
             row["group"] = letters[method]
             rows.append(row)
-    return pd.DataFrame(rows)
+    measures = measures_in(estimates["measure"])
+    return narrowed(pd.DataFrame(rows), [f"excess {measure.heading}" for measure in measures])
 
 
-def controls(estimates: pd.DataFrame) -> pd.DataFrame:
+def controls(estimates: pd.DataFrame) -> list[pd.DataFrame]:
     """One row of text for random removal at each K of the methods, and for other seeds."""
     at = keyed(estimates, "measure", "k", "method")
     first, measures = primary(estimates), measures_in(estimates["measure"])
@@ -82,7 +85,20 @@ def controls(estimates: pd.DataFrame) -> pd.DataFrame:
             models = at[first.name, k, method]["n_models"]
             means = {m.heading: estimate(at[m.name, k, method], "mean") for m in measures}
             rows.append({"removed": name, "K": f"{k:,}", "models": f"{models}", **means})
-    return pd.DataFrame(rows)
+    return narrowed(pd.DataFrame(rows), [measure.heading for measure in measures])
+
+
+def narrowed(table: pd.DataFrame, wide: Sequence[str]) -> list[pd.DataFrame]:
+    """A table in parts that fit a page: three of the `wide` columns in each.
+
+    The first part has all other columns, too; the others repeat the first two, which name the rows.
+    """
+    left_out = set(wide[_ABREAST:]) & set(table)
+    parts = [table[[column for column in table if column not in left_out]]]
+    for start in range(_ABREAST, len(wide), _ABREAST):
+        names = [*table.columns[:2], *wide[start : start + _ABREAST]]
+        parts.append(table[[name for name in names if name in table]])
+    return parts
 
 
 def group_letters(
@@ -110,8 +126,8 @@ def as_text(tables: Iterable[tuple[str, pd.DataFrame, str]]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def as_latex(table: pd.DataFrame, note: str) -> str:
-    """A table of text for a paper, for use with the package booktabs."""
+def as_latex(tables: Iterable[pd.DataFrame], note: str) -> str:
+    """Tables of text for a paper, for use with the package booktabs."""
     signs = {"×": r"$\times$", "³": "$^3$", "²": "$^2$", "Δ": r"$\Delta$", "−": "$-$",
              "> ": "$>$", "_": r"\_", "–": "--"}  # fmt: skip
 
@@ -120,7 +136,9 @@ def as_latex(table: pd.DataFrame, note: str) -> str:
             text = text.replace(sign, latex)
         return text
 
-    shown = table.map(escaped)
-    shown.columns = [escaped(name) for name in table.columns]
-    comment = "".join(f"% {line}\n" for line in note.split(". "))
-    return comment + shown.to_latex(index=False, escape=False)
+    parts = ["".join(f"% {line}\n" for line in note.split(". "))]
+    for table in tables:
+        shown = table.map(escaped)
+        shown.columns = [escaped(str(name)) for name in table.columns]
+        parts.append(shown.to_latex(index=False, escape=False))
+    return "".join(parts)

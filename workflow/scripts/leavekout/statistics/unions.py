@@ -31,12 +31,11 @@ def unions_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.DataFr
             }  # fmt: skip
             for role, name in ((TARGET, "targets"), (OTHER, "others")):
                 values = group.loc[group["role"] == role, "value"].to_numpy(float)
-                row[f"n_{name}"] = len(values)
-                if len(values):
-                    found = mean_of_cells(values, resamples)
-                    row |= {
-                        name: float(found.value), f"{name}_error": float(found.error),
-                        f"{name}_low": float(found.low), f"{name}_high": float(found.high),
-                    }  # fmt: skip
+                found = mean_of_cells(values, resamples)
+                row |= {
+                    f"n_{name}": len(values), name: float(found.value),
+                    f"{name}_error": float(found.error),
+                    f"{name}_low": float(found.low), f"{name}_high": float(found.high),
+                }  # fmt: skip
             rows.append(row)
     return pd.DataFrame(rows)
