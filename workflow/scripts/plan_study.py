@@ -18,7 +18,6 @@ from typing import Any
 
 from snakemake.api import SnakemakeApi
 from snakemake.exceptions import WorkflowError
-from snakemake.io import is_flagged
 from snakemake.settings.enums import Quietness, RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
@@ -51,7 +50,6 @@ def planned(job: Any, *, needed: bool) -> PlannedJob:
         expected_seconds=resources.get("expected_seconds", 0),
         disk_mb=resources.get("disk_mb", 0) if resources.get("expected_seconds") is not None else 0,
         seconds=seconds_of(job.benchmark),
-        passing=any(is_flagged(file, "temp") for file in job.output),
     )  # fmt: skip
 
 

@@ -20,7 +20,6 @@ class PlannedJob:
         needed: whether it has yet to run.
         expected_seconds: by the configuration's estimates (see `cost.py`); 0 if none is stated.
         seconds: that it took, if it ran and its benchmark is there.
-        passing: whether its largest file is deleted once it was used.
     """
 
     rule: str
@@ -31,7 +30,6 @@ class PlannedJob:
     expected_seconds: float
     disk_mb: float
     seconds: float | None
-    passing: bool
 
 
 def measured_ratios(jobs: Sequence[PlannedJob]) -> dict[str, float]:
@@ -79,7 +77,7 @@ def bill(jobs: Sequence[PlannedJob]) -> pd.DataFrame:
             "to_do": int(job.needed),
             "gpu_h": expected * gpu_h,
             "cpu_h": expected * cpu_h,
-            "disk_gb": job.disk_mb / 1000 if job.needed and not job.passing else 0.0,
+            "disk_gb": job.disk_mb / 1000 if job.needed else 0.0,
             "from": basis if job.expected_seconds else "",
         })  # fmt: skip
     table = pd.DataFrame(rows)
