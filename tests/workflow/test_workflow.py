@@ -95,11 +95,11 @@ def test_a_union_is_one_model_on_its_queries_and_on_others(results: Path) -> Non
         for query in outcome.about["targets"]
     ]
     assert outcome.removed.tolist() == sorted({*best[0].tolist(), *best[1].tolist()})
-    table = pd.read_csv(results / "tables" / "unions.csv")
+    table = pd.read_csv(results / "tables" / "removals.csv")
     assert set(table["method"]) == {"unlearning", "random"}
     assert set(table["n_targets"]) == {2}
     assert set(table["n_others"]) == {1}
-    assert "Unions: the images of several queries" in (results / "report.html").read_text()
+    assert "Further removals" in (results / "report.html").read_text()
 
 
 def test_weights_are_written_only_where_they_are_kept(project: Path, results: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_measure_is_added_without_training_or_scoring(project: Path) -> None:
     # Methods, random, no removal and unions; the tuning's three; the forgetting check's one.
     assert jobs["measure_outcomes"] == 5 + 3 + 1
     assert set(jobs) == TABLES | {
-        "tabulate_forgetting", "tabulate_unions", "tabulate_tuning", "estimate_tuning", "tuning"
+        "tabulate_forgetting", "tabulate_removals", "tabulate_tuning", "estimate_tuning", "tuning"
     }  # fmt: skip
 
 

@@ -24,8 +24,8 @@ with job(snakemake) as run:
     ranked = ranked_by_query(paths.scores, images=len(pixels), top=params.top)
     models = regenerated_by_query(paths.outcomes, params.gallery)
     tables = {name: pd.read_csv(paths[name]) for name in TABLES}
-    if paths.get("unions"):
-        tables["unions"] = pd.read_csv(paths.unions)
+    if paths.get("removals"):
+        tables["removals"] = pd.read_csv(paths.removals)
     published = params.config["report"]["published_numbers"]
     page = render(
         paths.template,

@@ -8,7 +8,7 @@ from leavekout.measures.measuring import COLUMNS
 from leavekout.measures.registry import measure
 from leavekout.statistics.forgetting import forgetting_table
 from leavekout.statistics.measurements import DICTIONARY, dictionary, tabulate
-from leavekout.statistics.unions import unions_table
+from leavekout.statistics.removals import removals_table
 
 Rows = list[tuple[str, str, float]]  # query, role, value
 
@@ -96,7 +96,7 @@ def test_forgetting_is_told_apart_by_the_role_of_the_prompt() -> None:
 def test_unions_compare_their_queries_with_others() -> None:
     rows: Rows = [("q000", "target", 4.0), ("q001", "target", 6.0), *others(q002=1.0)]
     control: Rows = [("q000", "target", 1.0), ("q001", "target", 2.0), *others(q002=2.0)]
-    table: Any = unions_table(
+    table: Any = removals_table(
         [measured("union", "mine", 10, rows, number=0),
          measured("union", "random", 10, control, number=0)],
         resamples=200,
@@ -106,3 +106,10 @@ def test_unions_compare_their_queries_with_others() -> None:
     assert (mine["n_targets"], mine["n_others"], mine["models"]) == (2, 1, 1)
     assert mine["targets_low"] < 5 < mine["targets_high"]
     assert table.loc[("mse", "random"), "targets"] == 3.0
+
+
+def test_a_removal_without_other_queries_has_its_own_alone() -> None:
+    tables = [measured("new", "mine", 10, [(f"q00{i}", "target", i)]) for i in range(3)]
+    [one] = removals_table(tables, resamples=200).query("measure == 'mse'").to_dict("records")
+    assert (one["targets"], one["models"], one["n_targets"], one["removed"]) == (2.0, 3, 3, 10)
+    assert "others" not in one

@@ -117,6 +117,8 @@ ARMS = {
         for method in FORGETTING["methods"]
     },
 }
+# Arms of policies that are not compared by the methods' measurements.
+FURTHER_ARMS = list(dict.fromkeys(one.arm for one in MODELS if one.table == "removals"))
 MEASURED_QUERIES = {
     "test": TEST_QUERIES,
     "tuning": TUNING_QUERIES,

@@ -164,7 +164,7 @@ rule write_report:
         pixels_checksum="<results>/data/pixels.json",
         scores=collect("<results>/attribution/{method}/{query}.npy", method=METHODS, query=GALLERY),
         outcomes=SHOWN_MODELS,
-        unions="<results>/tables/unions.csv" if "union" in ARMS["test"] else [],
+        removals="<results>/tables/removals.csv" if FURTHER_ARMS else [],
         template=f"{workflow.basedir}/workflow/report/report.html.jinja",
         paper=f"{workflow.basedir}/workflow/report/paper.yaml",
         published=f"{workflow.basedir}/workflow/report/published_results.csv",
@@ -196,5 +196,5 @@ RESULTS = [
     collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
     collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
     # The outcomes are named, too, so that a deleted one is made again.
-    outcomes_of([one for one in MODELS if one.policy != "group"]),
+    outcomes_of([one for one in MODELS if one.table]),
 ]

@@ -33,22 +33,22 @@ use rule tabulate_measurements as tabulate_tuning with:
     localrule: True
 
 
-rule tabulate_unions:
+rule tabulate_removals:
     input:
-        measurements("test", ["union"]),
+        measurements("test", FURTHER_ARMS),
     output:
-        table="<results>/tables/unions.csv",
+        table="<results>/tables/removals.csv",
     log:
-        "<logs>/tabulate_unions.log",
+        "<logs>/tabulate_removals.log",
     benchmark:
-        "<benchmarks>/tabulate_unions.tsv"
+        "<benchmarks>/tabulate_removals.tsv"
     localrule: True
     conda:
         CONDA
     params:
         resamples=config["report"]["bootstrap_resamples"],
     script:
-        "../../scripts/tabulate_unions.py"
+        "../../scripts/tabulate_removals.py"
 
 
 rule estimate:

@@ -11,7 +11,7 @@ The Snakefile imports this module, so torch is imported only where rows are draw
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from leavekout.config.leave_k_out import LeaveKOut
 RANDOM, NO_REMOVAL, GROUP = "random", "no_removal", "group"
 # Roles of the queries that a model is evaluated on.
 TARGET, OTHER, RELATED = "target", "other", "related"
+Table = Literal["measurements", "removals"] | None
 _FIRST_UNION_SET = 1 << 31  # random sets of unions are none of the control's
 
 
@@ -59,6 +60,11 @@ class Removal:
     def arm(self) -> str:
         """The method, the control or the policy among whose models it is measured."""
         return self.path.split("/")[0]
+
+    @property
+    def table(self) -> Table:
+        """Where the model is reported."""
+        return POLICIES[self.policy].table
 
     @property
     def files(self) -> dict[str, list[str]]:
@@ -107,7 +113,13 @@ class Study:
 
 
 class Policy(Protocol):
-    """How the rows of some models are chosen."""
+    """How the rows of some models are chosen.
+
+    `table` says where its models are reported: among the `measurements` that methods are compared
+    by, in a table of further `removals`, or nowhere (None).
+    """
+
+    table: Table
 
     def models(self, study: Study) -> Iterator[Removal]:
         """The models of the study itself; those of its tuning come from `tuning_models`."""
@@ -124,6 +136,8 @@ class Policy(Protocol):
 
 class TopK:
     """The K images that a method scores highest for a query: D_ẑ^K."""
+
+    table: Table = "measurements"
 
     def models(self, study: Study) -> Iterator[Removal]:
         """A model for each method, test query and K."""
@@ -154,6 +168,8 @@ class TopK:
 class RandomSets:
     """K images drawn uniformly: the control, shared by all queries."""
 
+    table: Table = "measurements"
+
     def models(self, study: Study) -> Iterator[Removal]:
         """Sets nested in K at all K of methods and of the random curve, and sets of half."""
         e = study.experiment
@@ -183,6 +199,8 @@ class RandomSets:
 class Nothing:
     """Nothing removed, trained from other seeds: the noise floor, and ensembles of methods."""
 
+    table: Table = "measurements"
+
     def models(self, study: Study) -> Iterator[Removal]:
         """A model for each seed of `retrain_seeds`, and of the ensembles of influence methods."""
         e = study.experiment
@@ -208,6 +226,8 @@ class Nothing:
 
 class Groups:
     """A group of like images: the models behind the oracle."""
+
+    table: Table = None
 
     def models(self, study: Study) -> Iterator[Removal]:
         """A model for each group."""
@@ -235,6 +255,8 @@ class Unions:
 
     The random union is that of as many random sets of K, the control to compare with.
     """
+
+    table: Table = "removals"
 
     def models(self, study: Study) -> Iterator[Removal]:
         """Models of each method and of random removal, for consecutive runs of test queries."""

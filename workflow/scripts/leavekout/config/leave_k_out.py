@@ -73,7 +73,7 @@ class Unions(Section):
 
     A model without a union is evaluated on the queries of the union, and on other test queries,
     which serve as controls. For each union of a method there is one of as many random sets.
-    `tables/unions.csv` has the results.
+    `tables/removals.csv` has the results.
     """
 
     methods: Annotated[list[Name], Field(min_length=1), Distinct]

@@ -17,8 +17,8 @@ SECTIONS = {
     "result": "Result",
     "claims": "Claims",
     "figures": "Figures",
-    "unions": "Unions",
     "lds": "LDS",
+    "removals": "Further removals",
     "published": "Published numbers",
     "pictures": "Queries",
     "power": "Noise and power",
@@ -73,18 +73,18 @@ def equivalents_text(equivalents: pd.DataFrame, estimates: pd.DataFrame) -> pd.D
     return pd.DataFrame(rows)
 
 
-def unions_text(unions: pd.DataFrame) -> pd.DataFrame:
-    """Each union's mean of every measure on its own queries, and on other queries."""
+def removals_text(removals: pd.DataFrame) -> pd.DataFrame:
+    """Each further removal's mean of every measure on its own queries, and on other queries."""
     rows = []
-    for one in records(unions):
+    for one in records(removals):
         measure = measure_of(one["measure"])
         row = {
-            "measure": measure.heading, "removed by": one["method"],
-            "K of each query": f"{one['k']:,}", "images removed": f"{one['removed']:,.0f}",
+            "measure": measure.heading, "removal": one["policy"], "removed by": one["method"],
+            "K": f"{one['k']:,}", "images removed": f"{one['removed']:,.0f}",
             "models": f"{one['models']}",
         }  # fmt: skip
         for name, what in (("targets", "its queries"), ("others", "other queries")):
-            values = (one[f"{name}{end}"] for end in ("", "_error", "_low", "_high"))
+            values = (one.get(f"{name}{end}", np.nan) for end in ("", "_error", "_low", "_high"))
             row[what] = interval(*(value * measure.scale for value in values))
         rows.append(row)
     return pd.DataFrame(rows)

@@ -41,7 +41,7 @@ def document(
     """All that the template names.
 
     Args:
-        tables: those of `TABLES`, by name, and `unions` where the study has any.
+        tables: those of `TABLES`, by name, and `removals` where the study has any.
         config: the experiment, without `hardware`.
         figures: addresses of the figures' data, by name.
         large: whether the gallery's pictures were shrunk, and should be drawn smoothly.
@@ -54,9 +54,9 @@ def document(
     sections = dict(content.SECTIONS)
     if published is None:
         del sections["published"]
-    unions = tables.get("unions")
-    if unions is None:
-        del sections["unions"]
+    removals = tables.get("removals")
+    if removals is None:
+        del sections["removals"]
     k = methods_ks(estimates)[-1]
     total = config["queries"]["test"]
     shown = "All" if len(gallery) == total else f"The first {len(gallery)} of {total}"
@@ -81,7 +81,7 @@ def document(
         },
         "figures": figures,
         "equivalents": content.equivalents_text(equivalents, estimates),
-        "unions": None if unions is None else content.unions_text(unions),
+        "removals": None if removals is None else content.removals_text(removals),
         "lds": content.lds_text(tables["lds"]),
         "published": None if published is None else published_table(estimates, published),
         "gallery": gallery,

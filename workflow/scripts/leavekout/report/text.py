@@ -60,7 +60,8 @@ def equivalent(row: Mapping[str, Any]) -> str:
         return f"{beyond}{round(value, min(0, digits)):,.0f}"
 
     if row["equivalent_censored"]:
-        low = "" if np.isnan(row["low"]) or row["low_censored"] else f" (at least {number('low')})"
+        known = row["low"] >= row["smallest_k"] and not row["low_censored"]
+        low = f" (at least {number('low')})" if known else ""
         return number("equivalent") + low
     if np.isnan(row["low"]):
         return number("equivalent")

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import pandas as pd
 
 from leavekout.measures.measure import Measure
-from leavekout.removal import NO_REMOVAL, RANDOM, TARGET
+from leavekout.removal import NO_REMOVAL, POLICIES, RANDOM, TARGET
 
 CONTROL = RANDOM
-_SINGLE = ("top", "random", "nothing")  # policies whose models remove for one query, or for none
+_COMPARED = [name for name, policy in POLICIES.items() if policy.table == "measurements"]
 
 DICTIONARY = {
     "method": "Who named the removed images: an attribution method; `random`, a set drawn "
@@ -27,7 +27,7 @@ DICTIONARY = {
 
 
 def tabulate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """The measurements behind all claims: models that remove for one query, and their controls.
+    """The measurements behind all claims: models of methods, and their controls.
 
     Args:
         tables: of `measuring.measure_outcomes`.
@@ -41,7 +41,9 @@ def tabulate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     # A method's model counts for the query whose images it lacks, and not for those that the
     # forgetting check looks at; controls count for all.
     counts = table["role"].eq(TARGET) | table["policy"].ne("top")
-    table = table[table["policy"].isin(_SINGLE) & counts].rename(columns={"number": "removal_set"})
+    table = table[table["policy"].isin(_COMPARED) & counts].rename(
+        columns={"number": "removal_set"}
+    )
     keys = ["place", "method", "k", "training_seed", "removal_set", "query"]
     table = table.assign(place=table["measure"].map(order)).sort_values(keys, ignore_index=True)
     return table[list(DICTIONARY)]

@@ -1,4 +1,4 @@
-"""Unions: one model without the top K of several queries, on those queries and on others."""
+"""Further removals: what models of other policies do to their queries, and to others."""
 
 from collections.abc import Iterable
 
@@ -9,12 +9,12 @@ from leavekout.removal import OTHER, TARGET
 from leavekout.statistics.estimates import mean_of_cells
 
 
-def unions_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.DataFrame:
-    """One row for each measure, method and K: the mean over targets, and over other queries.
+def removals_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.DataFrame:
+    """One row for each policy, method, K and measure: the means over targets and over others.
 
     Columns: `targets` and `others` with `..._low`, `..._high` (95 %, over queries alone: the
-    queries of a union share one model, whose noise one model does not show); `n_targets`,
-    `n_others`, `models`; `removed`, the mean number of images that a union held.
+    queries share few models, whose noise they do not show); `n_targets`, `n_others`, `models`;
+    `removed`, the mean number of images that a model went without.
 
     Args:
         tables: of `measuring.measure_outcomes`.
@@ -23,14 +23,16 @@ def unions_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.DataFr
     rows = []
     for measure in measures_in(table["measure"]):
         of_measure = table[table["measure"] == measure.name]
-        for (method, k), group in of_measure.groupby(["method", "k"], sort=False):
+        for (policy, method, k), group in of_measure.groupby(["policy", "method", "k"], sort=False):
+            models = group[["number", "targets", "removed"]].drop_duplicates()
             row = {
-                "measure": measure.name, "method": method, "k": k,
-                "models": group["number"].nunique(),
-                "removed": group.groupby("number")["removed"].first().mean(),
+                "policy": policy, "measure": measure.name, "method": method, "k": k,
+                "models": len(models), "removed": models["removed"].mean(),
             }  # fmt: skip
             for role, name in ((TARGET, "targets"), (OTHER, "others")):
                 values = group.loc[group["role"] == role, "value"].to_numpy(float)
+                if not len(values):
+                    continue
                 found = mean_of_cells(values, resamples)
                 row |= {
                     f"n_{name}": len(values), name: float(found.value),
