@@ -1,13 +1,15 @@
-# make demo · make plan · make benchmark · make test · make test-slurm · make lint · make docs · make
-# setup: each sets up all that it needs.
+# make demo · make plan · make benchmark · make test · make test-all · make test-slurm · make lint ·
+# make docs · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
 BIN := .venv/bin
 READY := .venv/.ready
+# Tests that share a run of the workflow stay on one worker.
+PARALLEL := -n 2 --dist loadgroup
 # On machines with few cores, numerical libraries that start threads of their own slow jobs down.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo plan benchmark test test-slurm lint format docs lock clean
+.PHONY: setup demo plan benchmark test test-all test-slurm lint format docs lock clean
 
 # The environment alone.
 setup: $(READY)
@@ -25,8 +27,15 @@ benchmark: $(READY)
 plan: $(READY)
 	@$(BIN)/python workflow/scripts/plan_study.py --configfile config/$(EXPERIMENT).yaml
 
+# What a developer runs: lint, types, unit tests, and the whole workflow on a tiny experiment.
 test: lint
-	$(BIN)/pytest tests/unit tests/workflow
+	$(BIN)/pytest $(PARALLEL) -m "not thorough" tests/unit tests/workflow
+
+# All of it, as CI does: every method's contract, customized models, COCO's path; then the cluster.
+test-all: lint
+	$(BIN)/pytest $(PARALLEL) tests/unit tests/workflow
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then $(MAKE) test-slurm; else \
+	    echo "The tests on a real SLURM were skipped: they need root on Debian, to install it."; fi
 
 # On a real SLURM of one node, which is installed (root on Debian), started and ended here.
 test-slurm: $(READY)

@@ -114,7 +114,7 @@ def simulate(rng: np.random.Generator, design: Design, means: np.ndarray) -> Arm
         random_effect(np.array(d.ks), d) * sensitivity + d.shared * shared + d.retraining * on_query
     )
     return Arms(
-        cells={(f"m{i}", d.ks[0]): cells[:, i] for i in range(d.methods)},
+        effects={(f"m{i}", d.ks[0]): cells[:, i] for i in range(d.methods)},
         random={k: sweep[:, :, j] for j, k in enumerate(d.ks)},
         sets={k: np.arange(d.sets) for k in d.ks},
         floor=np.empty((0, 0)),
@@ -150,7 +150,7 @@ def one_study(seed: int, design: Design, count: int, true_lds: float) -> dict[Ke
     # Methods whose true equivalents lie within the sweep, away from its end.
     targets = np.linspace(1.5 * k, 0.6 * design.ks[-1], design.methods)
     study = simulate(rng, design, random_effect(targets, design))
-    cells = [study.cells[f"m{i}", k] for i in range(design.methods)]
+    cells = [study.effects[f"m{i}", k] for i in range(design.methods)]
     sweep, end = study.random[k], float(random_effect(k, design))
     result: dict[Key, list[Any]] = {(n, who): [] for n in NAMES for who in ("ours", "naive")}
 
@@ -190,7 +190,7 @@ def one_study(seed: int, design: Design, count: int, true_lds: float) -> dict[Ke
         "linear datamodeling score", true_lds, lds(measured, predicted, resamples=count, seed=seed)
     )
 
-    null = [equal.cells[f"m{i}", k] for i in range(design.methods)]
+    null = [equal.effects[f"m{i}", k] for i in range(design.methods)]
     told = compare(equal, k, "delta_loss", resamples=count)
     result[list(NAMES)[5], "ours"].append(told["distinguishable"].any())
     plain = [stats.ttest_rel(a, b).pvalue for i, a in enumerate(null) for b in null[:i]]

@@ -11,6 +11,23 @@ from leavekout.models.unet import build_scheduler, build_unet
 from project import TINY, copy_project, said, snakemake
 from world import CPU, SCHEDULE, UNET, make_data
 
+# What takes minutes, and is run by `make test-all` alone.
+THOROUGH = "test_workflow_methods", "test_workflow_customized", "test_coco_path", "test_custom_path"
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks tests by their folder, and keeps those that share a run of the workflow together."""
+    for item in items:
+        kind = item.path.relative_to(Path(__file__).parent).parts[0]
+        item.add_marker(getattr(pytest.mark, kind))
+        if item.path.stem in THOROUGH:
+            item.add_marker(pytest.mark.thorough)
+        if "project" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("project"))
+        elif kind == "workflow":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
 
 @pytest.fixture
 def data() -> EncodedData:

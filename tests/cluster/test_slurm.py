@@ -114,7 +114,7 @@ def test_every_computing_job_asks_for_a_gpu(slurm: Cluster, study: Path) -> None
     assert all("gres/gpu=1" in job["ReqTRES"] for job in submitted)
     # Batched: a cluster job for each stage that computes; the rest ran where Snakemake runs.
     stages = {job["Comment"].split("_")[1] for job in submitted}
-    assert stages == {"data", "source", "controls", "cells"}
+    assert stages == {"data", "source", "controls", "methods"}
     assert len(submitted) == 4
     assert "localrule attribute_by_pixels" in (study / "run.log").read_text()
 

@@ -10,7 +10,7 @@ from leavekout.removal import random_set
 from leavekout.runtime.artifacts import load_table, save_csv
 from leavekout.runtime.job import job
 from leavekout.statistics.arms import arms_of
-from leavekout.statistics.lds import foretold, lds_table
+from leavekout.statistics.lds import lds_table, summed_scores
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -35,8 +35,8 @@ with job(snakemake) as run:
         method = path.parent.name
         scores = read_scores(path, images=params.images, method=method)
         for k, rows in sets.items():
-            foretells = measure.direction * foretold(scores, rows)
-            predictions.setdefault((method, k), []).append(foretells)
+            predicted = measure.direction * summed_scores(scores, rows)
+            predictions.setdefault((method, k), []).append(predicted)
         ties += [
             {"method": method, "query": path.stem, "k": k, "tied": tied_at(scores, k)}
             for k in params.methods_ks

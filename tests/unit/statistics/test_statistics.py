@@ -21,10 +21,10 @@ from leavekout.statistics.equivalents import Curves, monotone, random_curve
 from leavekout.statistics.estimates import (
     estimates_table,
     excess,
-    mean_of_cells,
     mean_of_shared,
+    mean_over_queries,
 )
-from leavekout.statistics.lds import agreement, foretold, lds, rank_correlations
+from leavekout.statistics.lds import agreement, lds, rank_correlations, summed_scores
 from leavekout.statistics.power import (
     power_table,
     queries_needed,
@@ -41,7 +41,7 @@ COUNT = 20_000
 def arms_from(cells: dict[str, np.ndarray], random: dict[int, np.ndarray]) -> Arms:
     k = min(random)
     return Arms(
-        cells={(name, k): values for name, values in cells.items()},
+        effects={(name, k): values for name, values in cells.items()},
         random=random,
         sets={k: np.arange(values.shape[1]) for k, values in random.items()},
         floor=np.empty((0, 0)),
@@ -51,7 +51,7 @@ def arms_from(cells: dict[str, np.ndarray], random: dict[int, np.ndarray]) -> Ar
 
 def test_without_shared_models_the_interval_is_student_s() -> None:
     cell = np.random.default_rng(0).gamma(2, size=9)
-    ours = mean_of_cells(cell, COUNT)
+    ours = mean_over_queries(cell, COUNT)
     expected = stats.ttest_1samp(cell, 0).confidence_interval(0.95)
     assert ours.value == pytest.approx(cell.mean())
     assert (ours.low, ours.high) == pytest.approx((expected.low, expected.high), rel=0.03)
@@ -198,7 +198,7 @@ def test_a_random_equivalent_is_where_the_curve_has_the_method_s_effect() -> Non
 def test_sets_of_one_number_are_resampled_together_and_lone_ones_apart() -> None:
     values = np.zeros((4, 3))
     arms = Arms(
-        cells={},
+        effects={},
         random={10: values, 20: values, 50: np.zeros((4, 5))},
         sets={10: np.arange(3), 20: np.arange(3), 50: np.arange(5)},
         floor=np.empty((0, 0)),
@@ -225,7 +225,7 @@ def test_the_lds_is_1_for_scores_that_foretell_every_removal() -> None:
     scores = rng.standard_normal((6, 40))
     sets = [rng.choice(40, 10, replace=False) for _ in range(12)]
     effects = np.stack([[row[rows].sum() for rows in sets] for row in scores])
-    predicted = np.stack([foretold(row.astype(np.float32), sets) for row in scores])
+    predicted = np.stack([summed_scores(row.astype(np.float32), sets) for row in scores])
     assert float(lds(effects, predicted, resamples=50).value) == pytest.approx(1)
     assert float(lds(effects, -predicted, resamples=50).value) == pytest.approx(-1)
 

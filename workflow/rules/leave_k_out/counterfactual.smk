@@ -46,7 +46,7 @@ rule retrain:
 
 
 # Their weights are kept: they are few, and the ensembles of influence methods are made of them. They
-# are a batch of their own, because methods, whose models are cells, depend on them.
+# are a batch of their own, because methods, whose models are a batch, depend on them.
 use rule retrain as retrain_other_seed with:
     output:
         outcome="<results>/retrained/{removal}/outcome.safetensors",

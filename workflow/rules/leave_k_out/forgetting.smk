@@ -78,7 +78,7 @@ rule unlearn_query:
     wildcard_constraints:
         method=one_of(UNLEARNING),
     group:
-        batched("cells")
+        batched("methods")
     conda:
         CONDA
     resources:

@@ -41,9 +41,9 @@ RELATED_FILES = {
 
 
 def retraining_batch(wildcards):
-    """Controls are batched apart from cells, since the oracle's scores depend on controls."""
-    cells = removal_of(wildcards).policy in ("top", "union")
-    return batched("cells" if cells else "controls")
+    """Controls are batched apart from methods, since the oracle's scores depend on controls."""
+    of_method = removal_of(wildcards).policy in ("top", "union")
+    return batched("methods" if of_method else "controls")
 
 
 def retraining_cost(wildcards):

@@ -1,4 +1,4 @@
-"""The measurements of one measure as arrays: methods' cells, the random curve, the noise floor."""
+"""One measure as arrays: methods' effects, the random curve, the noise floor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ class Arms:
     """One measure of a whole study, all over the same Q queries.
 
     Args:
-        cells: (method, K) → [Q], one leave-K-out model for each query.
+        effects: (method, K) → [Q], one leave-K-out model for each query.
         random: K → [Q, S_K], models that lack a random set and are shared by all queries.
         sets: K → the numbers [S_K] of these sets; sets of one number are nested in K.
         floor: [Q, R], models of R other seeds that lack nothing.
         evaluation: (method, K), controls too → mean over queries of the squared evaluation error.
     """
 
-    cells: Mapping[tuple[str, int], np.ndarray]
+    effects: Mapping[tuple[str, int], np.ndarray]
     random: Mapping[int, np.ndarray]
     sets: Mapping[int, np.ndarray]
     floor: np.ndarray
@@ -32,15 +32,15 @@ class Arms:
     @property
     def queries(self) -> int:
         """Q."""
-        return len(next(iter([*self.cells.values(), *self.random.values(), self.floor])))
+        return len(next(iter([*self.effects.values(), *self.random.values(), self.floor])))
 
     def ks(self) -> list[int]:
         """The methods' values of K, ascending."""
-        return sorted({k for _, k in self.cells})
+        return sorted({k for _, k in self.effects})
 
     def methods(self, k: int) -> list[str]:
         """The methods that have this K."""
-        return sorted(method for method, other in self.cells if other == k)
+        return sorted(method for method, other in self.effects if other == k)
 
 
 def arms_of(measurements: pd.DataFrame, measure: str) -> Arms:
@@ -50,7 +50,7 @@ def arms_of(measurements: pd.DataFrame, measure: str) -> Arms:
         InputError: if a model was not measured on every query, naming both.
     """
     rows = measurements[measurements["measure"] == measure]
-    cells: dict[tuple[str, int], np.ndarray] = {}
+    effects: dict[tuple[str, int], np.ndarray] = {}
     random: dict[int, np.ndarray] = {}
     sets: dict[int, np.ndarray] = {}
     evaluation: dict[tuple[str, int], float] = {}
@@ -70,5 +70,5 @@ def arms_of(measurements: pd.DataFrame, measure: str) -> Arms:
         elif method == NO_REMOVAL:
             floor = array
         else:
-            cells[method, k] = array.mean(axis=1)
-    return Arms(cells, random, sets, floor, evaluation)
+            effects[method, k] = array.mean(axis=1)
+    return Arms(effects, random, sets, floor, evaluation)

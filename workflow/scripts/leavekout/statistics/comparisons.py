@@ -37,15 +37,15 @@ def compare(arms: Arms, k: int, measure: str, *, resamples: int) -> pd.DataFrame
     """The rows of `comparisons_table` for one measure and K."""
     sign = measure_of(measure).direction
     pairs = [
-        pair if sign * (arms.cells[pair[0], k].mean() - arms.cells[pair[1], k].mean()) >= 0
+        pair if sign * (arms.effects[pair[0], k].mean() - arms.effects[pair[1], k].mean()) >= 0
         else pair[::-1]
         for pair in combinations(arms.methods(k), 2)
     ]  # fmt: skip
     if not pairs:
         return pd.DataFrame()
-    cells = arms.cells
+    effects = arms.effects
     differences = np.stack(
-        [cells[ahead, k] - cells[behind, k] for ahead, behind in pairs]
+        [effects[ahead, k] - effects[behind, k] for ahead, behind in pairs]
     )  # [P, Q]
     estimate = Resamples(arms.queries, [], count=resamples).estimate(
         lambda q, m: mean(differences.T, q)

@@ -117,7 +117,7 @@ def equivalents_table(
         if not arms.random:
             continue
         curves = Curves(random_curve(arms, measure), arms.queries, resamples, origin=origin)
-        for (method, k), cell in sorted(arms.cells.items(), key=lambda item: item[0][::-1]):
+        for (method, k), cell in sorted(arms.effects.items(), key=lambda item: item[0][::-1]):
             rows.append({
                 "measure": measure, "k": k, "method": method,
                 **curves.equivalent(oriented(cell, measure)),

@@ -41,8 +41,8 @@ def _rows(arms: Arms, measure: Measure, count: int) -> list[dict]:
         rows.append(_row(measure.name, k, method, values.shape[1], arms, shared_mean_of))
     for k in arms.ks():
         for method in arms.methods(k):
-            cell = arms.cells[method, k]
-            row = _row(measure.name, k, method, arms.queries, arms, mean_of_cells(cell, count))
+            cell = arms.effects[method, k]
+            row = _row(measure.name, k, method, arms.queries, arms, mean_over_queries(cell, count))
             if k in arms.random:
                 tests = len(arms.methods(k))
                 row |= _excess(cell, arms.random[k], measure.direction, count, tests)
@@ -50,7 +50,7 @@ def _rows(arms: Arms, measure: Measure, count: int) -> list[dict]:
     return rows
 
 
-def mean_of_cells(cell: np.ndarray, count: int) -> Estimate:
+def mean_over_queries(cell: np.ndarray, count: int) -> Estimate:
     """Mean of cells [Q], each with a model of its own."""
     return Resamples(len(cell), [], count=count).estimate(lambda q, _: mean(cell, q))
 

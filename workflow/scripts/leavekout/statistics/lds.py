@@ -18,7 +18,7 @@ FEWEST_MODELS = 4  # with fewer, a rank correlation says nothing
 MOST_RESAMPLES = 1000  # which give an error to 2 %; each ranks all models of all queries
 
 
-def foretold(scores: np.ndarray, sets: Sequence[np.ndarray]) -> np.ndarray:
+def summed_scores(scores: np.ndarray, sets: Sequence[np.ndarray]) -> np.ndarray:
     """What scores [N] say of removing each set of rows: their sums, in float64, [S]."""
     return np.array([scores[rows].astype(np.float64).sum() for rows in sets])
 
@@ -40,7 +40,7 @@ def lds(measured: np.ndarray, predicted: np.ndarray, *, resamples: int, seed: in
 
     Args:
         measured: ΔL [Q, S] of Q queries on S > 2 models that lack random sets of one size;
-        predicted: [Q, S], see `foretold`.
+        predicted: [Q, S], see `summed_scores`.
         resamples: of queries and models; see `resampling.py`.
     """
     queries, models = measured.shape
@@ -67,7 +67,7 @@ def lds_table(
 
     Args:
         arms: of ΔL; predictions: (method, K) → for each query, in the order of the arms', what
-            `foretold` says of the random sets of this K: [S].
+            `summed_scores` says of the random sets of this K: [S].
     """
     rows = []
     for (method, k), by_query in predictions.items():

@@ -28,7 +28,7 @@ def variance_table(measurements: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for measure in [one.name for one in measures_in(measurements["measure"])]:
         arms = arms_of(measurements, measure)
-        for method, k in arms.cells:
+        for method, k in arms.effects:
             if k in arms.random and arms.random[k].shape[1] > 1 and arms.queries > 1:
                 rows.append(
                     {"measure": measure, "k": k, "method": method, **_parts(arms, method, k)}
@@ -43,7 +43,7 @@ def _parts(arms: Arms, method: str, k: int) -> dict[str, float]:
     within, shared = retraining_variance(random)
     retraining = max(0.0, within - arms.evaluation[CONTROL, k])
     # The control's mean over S sets brings 1/S of its own scatter into the difference.
-    excess = arms.cells[method, k] - random.mean(axis=1)
+    excess = arms.effects[method, k] - random.mean(axis=1)
     total = max(0.0, excess.var(ddof=1) - (within - shared) / random.shape[1])
     query = max(0.0, total - retraining - evaluation)
     return {
@@ -121,7 +121,7 @@ def _spreads(arms: Arms, k: int) -> dict[str, _Spread]:
     within, shared = retraining_variance(random)
     retraining = max(0.0, within - arms.evaluation[CONTROL, k])
     of_excess = np.median([
-        (arms.cells[method, k] - random.mean(axis=1)).var(ddof=1) for method in methods
+        (arms.effects[method, k] - random.mean(axis=1)).var(ddof=1) for method in methods
     ])  # fmt: skip
     noise = min(retraining, of_excess)
     kinds = {
@@ -131,7 +131,9 @@ def _spreads(arms: Arms, k: int) -> dict[str, _Spread]:
     }
     pairs = list(combinations(methods, 2))
     if pairs:
-        of_pairs = np.median([(arms.cells[a, k] - arms.cells[b, k]).var(ddof=1) for a, b in pairs])
+        of_pairs = np.median(
+            [(arms.effects[a, k] - arms.effects[b, k]).var(ddof=1) for a, b in pairs]
+        )
         noise = min(2 * retraining, of_pairs)
         kinds["two methods"] = _Spread(of_pairs - noise, noise, 0.0, 1, len(pairs))
     return kinds

@@ -6,7 +6,7 @@ import pandas as pd
 
 from leavekout.measures.registry import measures_in
 from leavekout.removal import OTHER, TARGET
-from leavekout.statistics.estimates import mean_of_cells
+from leavekout.statistics.estimates import mean_over_queries
 
 
 def removals_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.DataFrame:
@@ -33,7 +33,7 @@ def removals_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.Data
                 values = group.loc[group["role"] == role, "value"].to_numpy(float)
                 if not len(values):
                     continue
-                found = mean_of_cells(values, resamples)
+                found = mean_over_queries(values, resamples)
                 row |= {
                     f"n_{name}": len(values), name: float(found.value),
                     f"{name}_error": float(found.error),
