@@ -4,8 +4,8 @@ PYTHON ?= python3
 EXPERIMENT ?= digits
 BIN := .venv/bin
 READY := .venv/.ready
-# Tests that share a run of the workflow stay on one worker.
-PARALLEL := -n 2 --dist loadgroup
+# Tests of one file, which share runs of the workflow, stay on one worker.
+PARALLEL := -n 2 --dist loadfile
 # On machines with few cores, numerical libraries that start threads of their own slow jobs down.
 export OMP_NUM_THREADS ?= 1
 

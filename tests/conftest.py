@@ -15,18 +15,12 @@ from world import CPU, SCHEDULE, UNET, make_data
 THOROUGH = "test_workflow_methods", "test_workflow_customized", "test_coco_path", "test_custom_path"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks tests by their folder, and keeps those that share a run of the workflow together."""
-    for item in items:
-        kind = item.path.relative_to(Path(__file__).parent).parts[0]
-        item.add_marker(getattr(pytest.mark, kind))
-        if item.path.stem in THOROUGH:
-            item.add_marker(pytest.mark.thorough)
-        if "project" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("project"))
-        elif kind == "workflow":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Marks a test by its folder, and those that take minutes."""
+    kind = item.path.relative_to(Path(__file__).parent).parts[0]
+    item.add_marker(getattr(pytest.mark, kind))
+    if item.path.stem in THOROUGH:
+        item.add_marker(pytest.mark.thorough)
 
 
 @pytest.fixture
