@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import signal
 
 from leavekout.errors import InputError
@@ -136,11 +137,15 @@ def external_scores(wildcards):
 
 def require_known_methods():
     """Stops with one sentence if a method is named that nothing makes."""
+    written = re.compile(r"^results/[^/]+/attribution/([a-z0-9_-]+)/")
+    ruled = [
+        m[1] for rule in workflow.rules for m in map(written.match, map(str, rule.output)) if m
+    ]
     named = [name for section in METHOD_SECTIONS for name in config[section]]
     for method in [*METHODS, *TUNING["methods"], *FURTHER_METHODS]:
         path = f"results/{config['experiment']}/attribution/{method}/{TEST_QUERIES[0]}.npy"
         if not any(producer.is_producer(path) for producer in workflow.rules):
             raise WorkflowError(
                 f"methods: nothing in workflow/rules/attribution/ writes the scores of '{method}'; "
-                f"methods of this configuration: {', '.join(named)}."
+                f"methods that exist: {', '.join(dict.fromkeys([*named, *ruled]))}."
             )

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 with job(snakemake) as run:
     params, size = run.params, run.params.image_size
     table = training_table(run.input.annotations, images=params.images, captions=params.captions)
-    images = read_images(run.input.images, table["file_name"].tolist(), size)
+    names = table["file_name"].tolist()
+    images = read_images(run.input.images, names, size, params.background)
     write_pixels(run.output.pixels, images, count=len(table), size=size)
     save_table(run.output.table, table)
     save_checksum(run.output.checksum, run.output.pixels, run.output.table)

@@ -135,6 +135,21 @@ def test_coco_has_the_papers_values() -> None:
          "'counterfactual' is not for this kind of experiment, which has 'customized'"),
         ({"oracle": {"groups": 1}}, "'oracle.groups' is 1, but"),
         ({"dataset": {"source": "archives"}}, "'dataset.archives' names no archive to fetch"),
+        ({"dataset": {"background": "whitish"}}, "'dataset.background' is 'whitish', but"),
+        ({"dataset": {"image_size": 18}}, "'dataset.image_size' is 18, but has to be a multiple of "
+         "4, because the VAE has 3 levels."),
+        ({"dataset": {"image_size": 32}}, "'model.unet.sample_size' is 4, but the latents of "
+         "32-pixel images have a side of 8: the 3 levels of the VAE make it 4 times smaller."),
+        ({"model": {"unet": {"sample_size": None}}}, "has to be the side of a latent"),
+        ({"model": {"unet": {"in_channels": 8}}}, "'model.unet.in_channels' is 8, but latents"),
+        ({"model": {"unet": {"block_out_channels": [36]}}}, "has to be a multiple of "
+         "'norm_num_groups', 8."),
+        ({"encoders": {"clip": {"width": 32}}}, "'model.unet.cross_attention_dim' is 64, but has "
+         "to be 32, the width of the text states ('encoders.clip.width')."),
+        ({"encoders": {"vae": {"norm_groups": 5}}}, "'encoders.vae.channels' is [16, 32, 32], but"),
+        ({"encoders": {"dino": {"patch_size": 5}}}, "'encoders.dino.patch_size' is 5, but patches "
+         "have to fill the images' 16 pixels."),
+        ({"encoders": {"clip": {"heads": 5}}}, "'encoders.clip.heads' is 5, but has to divide"),
         ({"methods": ["../x"]}, "'methods.0' is '../x', but string should match pattern"),
         ({"unlearning": {"Bad Name": {}}}, "'unlearning.Bad Name' is 'Bad Name', but"),
         ({"experiment": "a/b"}, "'experiment' is 'a/b', but"),
@@ -189,3 +204,9 @@ def test_conda_users_get_the_locked_packages() -> None:
     listed = environment["dependencies"][-1]["pip"]
     lock = (ROOT / "requirements.lock").read_text()
     assert listed == re.findall(r"^(\S+==.*?) *\\$", lock, re.M), "run: make lock"
+
+
+def test_a_latent_that_a_fetched_vae_cannot_give_is_refused() -> None:
+    path = CONFIG / "coco.yaml"
+    with pytest.raises(InputError, match="is 48, but a VAE halves the images' 128 pixels"):
+        resolved(path, model={"unet": {"sample_size": 48}})

@@ -51,6 +51,10 @@ def test_rows_are_in_the_order_of_image_ids(valid: dict[str, Any]) -> None:
     [
         ({"images": [{"id": 7, "file_name": "a"}]}, "holds 1 images, but 'dataset.images' is 2"),
         ({"images": [{"id": 7, "file_name": "a"}] * 2}, "image id 7 stands twice"),
+        (
+            {"images": [{"id": 7, "file_name": "a"}, {"id": 30, "file_name": "a"}]},
+            "two images have the file name 'a'; every file may be listed once",
+        ),
         ({"images": [{"id": 7}, {"id": 30, "file_name": "b"}]}, "image 7 has no 'file_name'"),
         ({"images": [{"id": -1, "file_name": "a"}, {"id": 2, "file_name": "b"}]}, "whole numbers"),
         ({"captions": [(7, "y"), (7, "z"), (30, "x")]}, "image 30 has 1"),
@@ -83,7 +87,52 @@ def test_images_are_cropped_at_the_centre_and_resized(tmp_path: Path) -> None:
     pixels = np.zeros((10, 30, 3), np.uint8)
     pixels[:, 10:20] = 200
     Image.fromarray(pixels).save(tmp_path / "wide.png")
-    assert (coco.read_image(tmp_path / "wide.png", 5) == 200).all()
+    assert (coco.read_image(tmp_path / "wide.png", 5, "white") == 200).all()
+
+
+def written(path: Path, image: Image.Image, **options: Any) -> np.ndarray:
+    image.save(path, **options)
+    return coco.read_image(path, 2, "#ff0000")
+
+
+def test_transparent_parts_show_the_background(tmp_path: Path) -> None:
+    pixels = np.full((2, 2, 4), 80, np.uint8)
+    pixels[..., 3] = [[0, 255], [255, 128]]  # the hidden colour of the first is not to be seen
+    found = written(tmp_path / "rgba.png", Image.fromarray(pixels))
+    mixed = np.round(80 * 128 / 255 + np.array([255, 0, 0]) * 127 / 255)
+    np.testing.assert_array_equal(found[0], [[255, 0, 0], [80, 80, 80]])
+    np.testing.assert_allclose(found[1, 1], mixed, atol=1)
+    grey = np.array([[[0, 0], [0, 255]], [[9, 255], [9, 255]]], np.uint8)
+    found = written(tmp_path / "la.png", Image.fromarray(grey, "LA"))
+    np.testing.assert_array_equal(found[0], [[255, 0, 0], [0, 0, 0]])
+    palette = Image.new("P", (2, 2), 1)
+    palette.putpalette([7, 7, 7, 20, 30, 40])
+    palette.putpixel((0, 0), 0)
+    found = written(tmp_path / "p.png", palette, transparency=0)
+    np.testing.assert_array_equal(found[0], [[255, 0, 0], [20, 30, 40]])
+
+
+def test_sixteen_bits_are_scaled_to_eight(tmp_path: Path) -> None:
+    grey = np.array([[0, 257], [128 * 257, 65535]], np.uint16)
+    for ending in ("png", "tif"):
+        found = written(tmp_path / f"grey.{ending}", Image.fromarray(grey))
+        np.testing.assert_array_equal(found[..., 0], [[0, 1], [128, 255]])
+
+
+def test_photographs_are_turned_upright(tmp_path: Path) -> None:
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[:8] = 255  # bright above, in a file that says: turn me by 180 degrees
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    found = written(tmp_path / "turned.png", Image.fromarray(pixels), exif=exif)
+    assert found[0].max() < 60
+    assert found[1].min() > 200
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_pixels_without_a_known_range_are_refused(tmp_path: Path, kind: type) -> None:
+    with pytest.raises(InputError, match="whose black and white are not known"):
+        written(tmp_path / "a.tif", Image.fromarray(np.ones((2, 2), kind)))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text", "missing", "outside"])
@@ -101,7 +150,7 @@ def test_images_that_cannot_be_read_are_said(tmp_path: Path, damage: str) -> Non
     else:
         name = "../image.png"
     with pytest.raises(InputError, match=r"image.png: (not a readable|there is no|the file name)"):
-        list(coco.read_images(tmp_path, [name], 8))
+        list(coco.read_images(tmp_path, [name], 8, "white"))
 
 
 def test_digits_are_all_there_with_held_out_prompts(tmp_path: Path) -> None:
@@ -113,7 +162,7 @@ def test_digits_are_all_there_with_held_out_prompts(tmp_path: Path) -> None:
     assert not used & set(prompts)
     words = {word for text in used for word in text.split()}
     assert {word for text in prompts for word in text.split()} <= words
-    first = coco.read_image(tmp_path / "train" / table["file_name"][0], 8)
+    first = coco.read_image(tmp_path / "train" / table["file_name"][0], 8, "white")
     from sklearn.datasets import load_digits
 
     assert np.array_equal(first[..., 0], np.round(load_digits().images[0] * 255 / 16))

@@ -67,7 +67,7 @@ rule prepare_images:
     resources:
         **resources_for(EXPECTED.preparation(), gpu=False),
     params:
-        **{key: DATASET[key] for key in ("images", "captions", "image_size")},
+        **{key: DATASET[key] for key in ("images", "captions", "image_size", "background")},
         pool=[IMAGES, ANNOTATIONS],
         models=MODELS,
         models_root=CUSTOMIZED["root"],

@@ -144,6 +144,7 @@ rule sample_queries:
             for model in MODELS
         },
         size=DATASET["image_size"],
+        background=DATASET["background"],
         model=config["model"],
         sampling=config["sampling"],
         seed=config["queries"]["seed"],

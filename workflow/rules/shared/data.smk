@@ -91,6 +91,6 @@ rule prepare_images:
     resources:
         **resources_for(EXPECTED.preparation(), gpu=False),
     params:
-        **{key: DATASET[key] for key in ("images", "captions", "image_size")},
+        **{key: DATASET[key] for key in ("images", "captions", "image_size", "background")},
     script:
         "../../scripts/prepare_images.py"

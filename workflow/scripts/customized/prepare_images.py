@@ -26,7 +26,8 @@ with job(snakemake) as run:
     exemplars = {m: read_exemplars(models / m, captions=captions) for m in params.models}
     table = combined_table(pool, exemplars)
     images = chain.from_iterable(
-        read_images(place, names, size) for place, names in files_of(table, folder, models)
+        read_images(place, names, size, params.background)
+        for place, names in files_of(table, folder, models)
     )
     write_pixels(
         run.output.pixels,

@@ -31,7 +31,7 @@ with compute_job(snakemake) as run:
     table = with_texts(table)
     text = encode_prompts(encoder, texts_for(table, "prompt", "denoiser").tolist())
     if params.given:  # their latents are the VAE's, scaled as those of all images are
-        pictures = np.stack([read_image(path, params.size) for path in paths])
+        pictures = np.stack([read_image(path, params.size, params.background) for path in paths])
         parts = range(0, len(pictures), batch)
         latents = torch.cat(
             [encode_images(vae, pictures[i : i + batch], run.device) for i in parts]

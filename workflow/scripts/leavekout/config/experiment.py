@@ -12,6 +12,7 @@ from pydantic import Field
 
 from leavekout.config.encoders import FetchedEncoders, Published, TrainedEncoders
 from leavekout.config.fields import (
+    Colour,
     Distinct,
     Fraction,
     Name,
@@ -49,6 +50,8 @@ class Dataset(Section):
     """Pixels of an image's side after a centre crop."""
     captions: Positive
     """Captions used of each image, the first by annotation id."""
+    background: Colour = "white"
+    """Colour behind transparent parts of images, as a name or as `#rrggbb`."""
     flips: bool
     """Whether training mirrors half of the images. If so, every method scores an image and its
     mirror image and keeps the maximum."""
@@ -71,7 +74,9 @@ class Model(Section):
     """A U-Net of diffusers and its noise schedule."""
 
     unet: dict[str, object]
-    """Arguments of `diffusers.UNet2DConditionModel`, passed unchanged."""
+    """Arguments of `diffusers.UNet2DConditionModel`, passed unchanged. `sample_size` is the side of
+    a latent: the images' side divided by 2^(n-1) for a VAE of n levels. `cross_attention_dim` is
+    the width of the text states, which is CLIP's width for encoders that are trained here."""
     noise_schedule: NoiseSchedule
     """How noise is added to latents."""
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+from PIL import ImageColor
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Positive = Annotated[int, Field(gt=0)]
@@ -21,6 +22,14 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 
 Distinct = AfterValidator(_distinct)
+
+
+def _colour(name: str) -> str:
+    ImageColor.getrgb(name)  # raises ValueError
+    return name
+
+
+Colour = Annotated[str, AfterValidator(_colour)]
 WeightSubset = Literal["all", "attention", "cross_attention", "cross_attention_kv"]
 # What a gradient is of: the loss L, or ‖ε_θ‖² in its place (D-TRAK; CR Table 5).
 Objective = Literal["loss", "squared_output"]

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from leavekout.config.checks import check
+from leavekout.config import checks, shapes
 from leavekout.config.experiment import Experiment
 from leavekout.errors import InputError
 
@@ -127,7 +127,8 @@ def validated(said: Merged, kind: type[AnyExperiment]) -> AnyExperiment:
         schema = kind.model_json_schema()
         sentences = [_sentence(e, said, schema) for e in error.errors()]
         raise InputError("\n".join(sentences)) from None
-    check(experiment, said.file_of)
+    checks.check(experiment, said.file_of)
+    shapes.check(experiment, said.file_of)
     return experiment
 
 

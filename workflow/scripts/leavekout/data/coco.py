@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from leavekout.errors import InputError
 from leavekout.runtime.artifacts import load_table
@@ -42,8 +42,8 @@ def training_table(annotations: Path, *, images: int | None, captions: int) -> p
     first `captions` captions by annotation id are kept.
 
     Raises:
-        InputError: another number of images than `images` (None: any), a duplicate image id, or an
-            image with too few captions.
+        InputError: another number of images than `images` (None: any), a repeated image id or file
+            name, or an image with too few captions.
     """
     table, texts = read_annotations(annotations)
     if images is not None and len(table) != images:
@@ -59,6 +59,11 @@ def training_table(annotations: Path, *, images: int | None, captions: int) -> p
     if table["file_name"].isna().any():
         image = table["id"][table["file_name"].isna()].iloc[0]
         raise InputError(f"{annotations}: image {image} has no 'file_name'.")
+    if table["file_name"].duplicated().any():
+        name = table["file_name"][table["file_name"].duplicated()].iloc[0]
+        raise InputError(
+            f"{annotations}: two images have the file name '{name}'; every file may be listed once."
+        )
     grouped = texts.groupby("image_id")["caption"].apply(list)
     table = table.rename(columns={"id": "image_id"}).sort_values("image_id", ignore_index=True)
     lists = table["image_id"].map(grouped)
@@ -90,11 +95,18 @@ def held_out_prompts(annotations: Path, images: Path) -> list[str]:
     return [prompt for prompt in prompts(annotations) if prompt not in known]
 
 
-def read_image(path: Path, size: int) -> np.ndarray:
-    """One image, centre-cropped to a square and resized: uint8 [size, size, 3]."""
+def read_image(path: Path, size: int, background: str) -> np.ndarray:
+    """One image, upright, centre-cropped to a square and resized: uint8 [size, size, 3].
+
+    Args:
+        background: the colour seen through transparent parts, as Pillow names colours.
+
+    Raises:
+        InputError: the file is missing or no whole image, or its numbers have no stated range.
+    """
     try:
         with Image.open(path) as file:
-            image = file.convert("RGB")
+            image = _as_rgb(ImageOps.exif_transpose(file), background)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such image.") from None
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
@@ -105,10 +117,28 @@ def read_image(path: Path, size: int) -> np.ndarray:
     return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def read_images(folder: Path, file_names: list[str], size: int) -> Iterator[np.ndarray]:
-    """The images of the training table, in its order."""
+def _as_rgb(image: Image.Image, background: str) -> Image.Image:
+    """Three channels of 8 bits, with transparent parts over the background."""
+    if (
+        image.mode.startswith("I;16") and not image.has_transparency_data
+    ):  # 0 to 65,535; Pillow's own conversion cuts at 255
+        grey = np.round(np.asarray(image, np.float64) / 257).astype(np.uint8)
+        image = Image.fromarray(grey)
+    elif image.mode.startswith(("I", "F")):
+        raise OSError(f"Pillow's mode '{image.mode}', whose black and white are not known")
+    if image.has_transparency_data:
+        over = image.convert("RGBA")
+        under = Image.new("RGBA", over.size, background)
+        return Image.alpha_composite(under, over).convert("RGB")
+    return image.convert("RGB")
+
+
+def read_images(
+    folder: Path, file_names: list[str], size: int, background: str
+) -> Iterator[np.ndarray]:
+    """The images of the training table, in its order; see `read_image`."""
     for name in progress(file_names, "reading images", total=len(file_names)):
         path = folder / name
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise InputError(f"{path}: the file name leaves the image folder.")
-        yield read_image(path, size)
+        yield read_image(path, size, background)
