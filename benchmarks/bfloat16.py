@@ -108,8 +108,9 @@ def main() -> None:
         if one.policy in ("top", "random") and one.k in ks
     }
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        sources = {p: pool.submit(train_and_measure, e, results, p, None)
-                   for p in ("float32", "bfloat16")}  # fmt: skip
+        sources = {
+            p: pool.submit(train_and_measure, e, results, p, None) for p in ("float32", "bfloat16")
+        }
         others = {
             key: pool.submit(train_and_measure, e, results, "bfloat16", path)
             for key, path in removals.items()
@@ -153,8 +154,10 @@ def draw(curves: dict[str, np.ndarray], table: pd.DataFrame, path: Path) -> None
     left.legend(frameon=False)
     for method, part in table.groupby("method"):
         right.plot(1e3 * part["float32"], 1e3 * part["bfloat16"], "o", ms=4, label=method)
-    ends = [1e3 * table[["float32", "bfloat16"]].min().min(),
-            1e3 * table[["float32", "bfloat16"]].max().max()]  # fmt: skip
+    ends = [
+        1e3 * table[["float32", "bfloat16"]].min().min(),
+        1e3 * table[["float32", "bfloat16"]].max().max(),
+    ]
     right.plot(ends, ends, color="grey", lw=0.8)
     right.set(xlabel="ΔL × 10³, float32", ylabel="ΔL × 10³, bfloat16", title="leave-K-out models")
     right.legend(frameon=False, fontsize=8)

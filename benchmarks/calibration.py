@@ -170,9 +170,9 @@ def one_study(seed: int, design: Design, count: int, true_lds: float) -> dict[Ke
         (pairs["low"] <= true) & (true <= pairs["high"])
     )
     result["difference of two methods", "naive"] += list(
-        (pairs["difference"] - true).abs() <= (pairs["high"] - pairs["low"]) / 2
-        * 1.96 / stats.t.ppf(0.975, design.queries - 1)
-    )  # fmt: skip
+        (pairs["difference"] - true).abs()
+        <= (pairs["high"] - pairs["low"]) / 2 * 1.96 / stats.t.ppf(0.975, design.queries - 1)
+    )
     curves = Curves(random_curve(study, "delta_loss"), design.queries, count, seed=seed)
     ks = np.array(design.ks, float)
     knots = monotone(ks, np.array([study.random[k].mean() for k in design.ks]), np.ones(len(ks)))
@@ -221,9 +221,9 @@ def main() -> None:
     tables = []
     for title, design in DESIGNS.items():
         rng = np.random.default_rng(0)
-        true_lds = float(np.mean([
-            rank_correlations(*datamodels(rng, design, 20)).mean() for _ in range(4000)
-        ]))  # fmt: skip
+        true_lds = float(
+            np.mean([rank_correlations(*datamodels(rng, design, 20)).mean() for _ in range(4000)])
+        )
         run = partial(one_study, design=design, count=arguments.resamples, true_lds=true_lds)
         with ProcessPoolExecutor(arguments.processes, initializer=gc.freeze) as pool:
             rows = pd.DataFrame(list(pool.map(run, range(arguments.studies), chunksize=10)))
@@ -255,7 +255,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         for column, color, marker, label in (
             ("naive", "#D55E00", "x", "over queries alone, uncorrected"),
             ("ours", "#0072B2", "o", "this workflow"),
-        ):  # fmt: skip
+        ):
             ax.scatter(100 * rows[column], y, color=color, marker=marker, label=label, zorder=3)
         for position, interval in zip(y, right, strict=True):
             low, high = (93, 97) if interval else (0, 5)

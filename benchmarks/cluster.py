@@ -34,8 +34,11 @@ def seconds(folder: Path, where: str, jobs: int, *arguments: str) -> float:
     began = time.monotonic()
     subprocess.run(
         [SNAKEMAKE, *STUDY, *arguments, "--", *targets],
-        cwd=folder, env=ENV, check=True, capture_output=True,
-    )  # fmt: skip
+        cwd=folder,
+        env=ENV,
+        check=True,
+        capture_output=True,
+    )
     return time.monotonic() - began
 
 

@@ -116,8 +116,10 @@ def main() -> None:
         for name, step in steps.items():
             rates[name].append(batch / timed(step, device))
     where = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    print(f"{where}, {torch.get_num_threads()} threads, {arguments.experiment}: {d:,} weights "
-          f"({arguments.weights}) to {p:,} dimensions, batch {batch}")  # fmt: skip
+    print(
+        f"{where}, {torch.get_num_threads()} threads, {arguments.experiment}: {d:,} weights "
+        f"({arguments.weights}) to {p:,} dimensions, batch {batch}"
+    )
     for name, values in rates.items():
         print(f"{name:20} {statistics.median(values):10.1f} samples/s")
     for part in ("gradients", "projection", "both"):

@@ -41,8 +41,11 @@ def main() -> None:
         total = said.split("total")[1].split()[0]
         print(f"dry run, nothing done, {total} jobs: {planning:.1f} s", flush=True)
         _, said = timed(folder, *study, "-n")
-        lists = [line.strip().removeprefix("output: ") for line in said.splitlines()
-                 if line.startswith("    output: ")]  # fmt: skip
+        lists = [
+            line.strip().removeprefix("output: ")
+            for line in said.splitlines()
+            if line.startswith("    output: ")
+        ]
         outputs = [output for line in lists for output in line.split(", ")]
         for output in outputs:
             path = folder / output

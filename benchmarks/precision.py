@@ -40,8 +40,15 @@ from leavekout.models.unet import build_scheduler, load_unet, select_weights
 from leavekout.queries.loading import Queries
 from leavekout.runtime.tensors import save_tensors
 
-_PRODUCTS = {functional.linear, functional.conv2d, torch.matmul, torch.Tensor.matmul,
-             torch.Tensor.__matmul__, torch.bmm, torch.baddbmm}  # fmt: skip
+_PRODUCTS = {
+    functional.linear,
+    functional.conv2d,
+    torch.matmul,
+    torch.Tensor.matmul,
+    torch.Tensor.__matmul__,
+    torch.bmm,
+    torch.baddbmm,
+}
 
 
 def rounded(x: Any) -> Any:
@@ -88,9 +95,14 @@ def influence_scores(
         )
         features = torch.cat([part.cpu() for part in parts]).numpy()
         of_queries = query_gradients(
-            unet, scheduler, queries, projector, draws=method.query_draws,
-            timestep=method.query_timestep, batch=e.hardware.gradient_batch,
-        )  # fmt: skip
+            unet,
+            scheduler,
+            queries,
+            projector,
+            draws=method.query_draws,
+            timestep=method.query_timestep,
+            batch=e.hardware.gradient_batch,
+        )
         options: Any = {"damping": method.damping, "device": data.device}
         return ridge_scores(features, of_queries, **options).max(2)
 
@@ -143,9 +155,15 @@ def main() -> None:
         files["queries"] = str(results / "queries" / "queries.parquet")
         files |= {f"query_{n}": str(results / "queries" / f"{n}.npy") for n in ("latents", "text")}
         return unlearned_unet(
-            files, e.model, variant, query=query, box=None, images=data.images,
-            batch=e.hardware.gradient_batch, device=device,
-        )  # fmt: skip
+            files,
+            e.model,
+            variant,
+            query=query,
+            box=None,
+            images=data.images,
+            batch=e.hardware.gradient_batch,
+            device=device,
+        )
 
     precisions = ("float32", "tf32", "bfloat16")
     before = {precision: sweep(source, precision) for precision in precisions}

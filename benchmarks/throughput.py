@@ -173,9 +173,15 @@ class Bench:
 
         def run() -> dict[str, Tensor]:
             return diagonal_fisher(
-                self.unet, self.scheduler, self.data, weights, samples=samples, seed=0,
-                precision=self.precision(self.e.fisher), batch=self.per_sample,
-            )  # fmt: skip
+                self.unet,
+                self.scheduler,
+                self.data,
+                weights,
+                samples=samples,
+                seed=0,
+                precision=self.precision(self.e.fisher),
+                batch=self.per_sample,
+            )
 
         return Step("Fisher", run, samples)
 
@@ -229,10 +235,17 @@ class Bench:
 
     def images_to_latents(self) -> Step:
         """The encoder of Stable Diffusion 2's VAE."""
-        vae = AutoencoderKL(
-            block_out_channels=(128, 256, 512, 512), layers_per_block=2, sample_size=128,
-            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
-        ).to(self.device).eval()  # fmt: skip
+        vae = (
+            AutoencoderKL(
+                block_out_channels=(128, 256, 512, 512),
+                layers_per_block=2,
+                sample_size=128,
+                down_block_types=("DownEncoderBlock2D",) * 4,
+                up_block_types=("UpDecoderBlock2D",) * 4,
+            )
+            .to(self.device)
+            .eval()
+        )
         count = 256 if self.on_gpu else 2
         pixels = np.random.default_rng(0).integers(0, 256, (count, 128, 128, 3), dtype=np.uint8)
 
@@ -253,7 +266,7 @@ class Bench:
                 max_position_embeddings=77,
                 hidden_act="gelu",
             )
-        )  # fmt: skip
+        )
         encoder = TextEncoder(build_tokenizer(77), model.to(self.device).eval())
         count = 256 if self.on_gpu else 2
         texts = [f"A picture of {n} things." for n in range(count)]
@@ -341,9 +354,12 @@ def main() -> None:
         print(f"| {step.name} | {rate:.3g} | {flop:.2f} | {share:.0%} | {memory:.1f} | {ratio} |")
     rate_of = {step.name: statistics.median(step.rates) for step in steps}
     print("\nhardware.estimates by these figures:")
-    for key, of in (("training_per_second", "training"), ("forward_per_second", "sweep"),
-                    ("gradients_per_second", "Fisher"),
-                    ("encoding_per_second", "captions to states")):  # fmt: skip
+    for key, of in (
+        ("training_per_second", "training"),
+        ("forward_per_second", "sweep"),
+        ("gradients_per_second", "Fisher"),
+        ("encoding_per_second", "captions to states"),
+    ):
         print(f"  {key}: {rate_of[of]:.3g}")
 
 

@@ -57,9 +57,13 @@ class Run:
     def start(self) -> None:
         with open(self.folder / "run.log", "ab") as log:
             self.process = subprocess.Popen(
-                self.command, cwd=self.folder, env=ENV, stdout=log, stderr=log,
+                self.command,
+                cwd=self.folder,
+                env=ENV,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,
-            )  # fmt: skip
+            )
 
     def finish(self) -> None:
         code = self.process.wait(timeout=600)
@@ -166,8 +170,15 @@ def configuration_changed(slurm: Cluster, run: Run, job: str) -> None:
     run.start()
 
 
-DISTURBANCES = [cancelled, killed, out_of_time, requeued, node_restarted, snakemake_killed,
-                configuration_changed]  # fmt: skip
+DISTURBANCES = [
+    cancelled,
+    killed,
+    out_of_time,
+    requeued,
+    node_restarted,
+    snakemake_killed,
+    configuration_changed,
+]
 
 
 def disturbed(

@@ -53,9 +53,11 @@ def write_custom_models(root: Path, unet: dict[str, Any]) -> None:
             cross = "attn2" in name
             query = custom.get_submodule(name.removesuffix(".processor")).to_q.weight
             processors[name] = CustomDiffusionAttnProcessor(
-                train_kv=cross, train_q_out=False, hidden_size=query.shape[0] if cross else None,
+                train_kv=cross,
+                train_q_out=False,
+                hidden_size=query.shape[0] if cross else None,
                 cross_attention_dim=TEXT_WIDTH if cross else None,
-            )  # fmt: skip
+            )
         custom.set_attn_processor(processors)
         # One in each of the two formats.
         custom.save_attn_procs(root / model, safe_serialization=seed == 0)

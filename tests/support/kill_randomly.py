@@ -34,8 +34,12 @@ def jobs_of(folder: Path) -> list[int]:
 def kill(what: str, number: signal.Signals, run: subprocess.Popen[bytes], folder: Path) -> None:
     """Kills one kind of process; those that just ended by themselves are no loss."""
     jobs = jobs_of(folder)
-    pids = {"Snakemake": [run.pid], "everything": [run.pid, *jobs], "one job": jobs[:1],
-            "all jobs": jobs}[what]  # fmt: skip
+    pids = {
+        "Snakemake": [run.pid],
+        "everything": [run.pid, *jobs],
+        "one job": jobs[:1],
+        "all jobs": jobs,
+    }[what]
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
@@ -49,8 +53,9 @@ def disturbed_run(folder: Path, arguments: list[str], kills: int, chance: random
     done = 0
     while True:
         with open(folder / "run.log", "ab") as log:
-            run = subprocess.Popen([SNAKEMAKE, *arguments, *TARGETS], cwd=folder, env=ENV,
-                                   stdout=log, stderr=log)  # fmt: skip
+            run = subprocess.Popen(
+                [SNAKEMAKE, *arguments, *TARGETS], cwd=folder, env=ENV, stdout=log, stderr=log
+            )
         if done < kills:
             wait = chance.uniform(3, 20)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -92,9 +97,11 @@ def main() -> None:
             differ |= not same
             left = [str(p.relative_to(folder)) for p in folder.glob("results/**/.*~*")]
             left += [str(p.relative_to(folder)) for p in folder.glob("results/**/*.state.*")]
-            print(f"disturbed: {time.monotonic() - began:.0f} s, {len(tables(folder))} tables "
-                  f"{'identical' if same else 'DIFFERENT'}, left behind: {left or 'nothing'}",
-                  flush=True)  # fmt: skip
+            print(
+                f"disturbed: {time.monotonic() - began:.0f} s, {len(tables(folder))} tables "
+                f"{'identical' if same else 'DIFFERENT'}, left behind: {left or 'nothing'}",
+                flush=True,
+            )
             if done >= options.kills:
                 break
     sys.exit(differ)

@@ -102,9 +102,12 @@ def write_stable_diffusion(folder: Path) -> None:
         sample_size=128,
     ).save_pretrained(folder / "vae")
     text = CLIPTextConfig(
-        hidden_size=TEXT_WIDTH, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        hidden_size=TEXT_WIDTH,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
         max_position_embeddings=77,
-    )  # fmt: skip
+    )
     CLIPTextModel(text).save_pretrained(folder / "text_encoder")
     build_tokenizer(77).save_pretrained(folder / "tokenizer")
 
@@ -120,9 +123,12 @@ def write_encoders(hub: Path) -> None:
     model = timm.create_model("vit_base_patch16_224", num_classes=0, **size)
     save_file(model.state_dict(), dino / "model.safetensors")
     config = {
-        "architecture": "vit_base_patch16_224", "num_classes": 0, "num_features": 24,
-        "model_args": size, "pretrained_cfg": {"input_size": [3, 32, 32], "num_classes": 0},
-    }  # fmt: skip
+        "architecture": "vit_base_patch16_224",
+        "num_classes": 0,
+        "num_features": 24,
+        "model_args": size,
+        "pretrained_cfg": {"input_size": [3, 32, 32], "num_classes": 0},
+    }
     (dino / "config.json").write_text(json.dumps(config))
 
     dinov2 = hub / "facebook" / "dinov2-with-registers-large"

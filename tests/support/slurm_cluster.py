@@ -152,11 +152,14 @@ class Cluster:
         """Writes the configuration and starts every daemon; returns when the node is idle."""
         for name in ("munge", "ctld", "slurmd", "sql"):
             (self.folder / name).mkdir(parents=True)
-        ports = dict(zip(("ctld_port", "slurmd_port", "dbd_port", "sql_port"), _free_ports(4),
-                         strict=True))  # fmt: skip
+        ports = dict(
+            zip(("ctld_port", "slurmd_port", "dbd_port", "sql_port"), _free_ports(4), strict=True)
+        )
         for name, text in (
-            ("slurm.conf", SLURM_CONF), ("gres.conf", GRES_CONF), ("slurmdbd.conf", DBD_CONF)
-        ):  # fmt: skip
+            ("slurm.conf", SLURM_CONF),
+            ("gres.conf", GRES_CONF),
+            ("slurmdbd.conf", DBD_CONF),
+        ):
             path = self.folder / name
             path.write_text(text.format(folder=self.folder, **ports))
             path.chmod(0o600)  # slurmdbd insists on it
@@ -166,23 +169,36 @@ class Cluster:
         (munge / "key").write_bytes(os.urandom(1024))
         (munge / "key").chmod(0o600)
         self._daemon(
-            "munged", "--foreground", "--force", f"--key-file={munge}/key",
-            f"--socket={munge}/socket", f"--pid-file={munge}/pid", f"--log-file={munge}/log",
+            "munged",
+            "--foreground",
+            "--force",
+            f"--key-file={munge}/key",
+            f"--socket={munge}/socket",
+            f"--pid-file={munge}/pid",
+            f"--log-file={munge}/log",
             f"--seed-file={munge}/seed",
-        )  # fmt: skip
+        )
         self._wait("munge", "-n", "-S", str(munge / "socket"))
         sql = self.folder / "sql"
         self._run("mariadb-install-db", "--no-defaults", f"--datadir={sql}/data", "--user=root")
         self._daemon(
-            "mariadbd", "--no-defaults", f"--datadir={sql}/data", f"--socket={sql}/socket",
-            f"--pid-file={sql}/pid", f"--port={ports['sql_port']}", "--bind-address=127.0.0.1",
+            "mariadbd",
+            "--no-defaults",
+            f"--datadir={sql}/data",
+            f"--socket={sql}/socket",
+            f"--pid-file={sql}/pid",
+            f"--port={ports['sql_port']}",
+            "--bind-address=127.0.0.1",
             "--user=root",
-        )  # fmt: skip
+        )
         self._wait("mariadb", "--no-defaults", f"--socket={sql}/socket", "--execute=SELECT 1")
         self._run(
-            "mariadb", "--no-defaults", f"--socket={sql}/socket", "--execute=CREATE DATABASE "
+            "mariadb",
+            "--no-defaults",
+            f"--socket={sql}/socket",
+            "--execute=CREATE DATABASE "
             "slurm_acct; GRANT ALL ON slurm_acct.* TO slurm@'127.0.0.1' IDENTIFIED BY 'slurm'",
-        )  # fmt: skip
+        )
         self._daemon("slurmdbd", "-D")
         self._wait("sacctmgr", "-i", "add", "cluster", "leavekout")
         self._daemon("slurmctld", "-D", "-i")
@@ -237,10 +253,11 @@ class Cluster:
     def _wait(self, *command: str) -> None:
         """Until a command succeeds, which is a daemon's sign of life."""
         self._until(
-            lambda: subprocess.run(
-                command, env=self.env, capture_output=True, check=False
-            ).returncode == 0
-        )  # fmt: skip
+            lambda: (
+                subprocess.run(command, env=self.env, capture_output=True, check=False).returncode
+                == 0
+            )
+        )
 
     def _until(self, condition: Callable[[], bool], *, required: bool = True) -> None:
         end = time.monotonic() + 30

@@ -35,8 +35,16 @@ def study(
             add("random", k, query, 0, number, 0.05 * k)
         for training in (1, 2):
             add("no_removal", 0, query, training, None, 0.5)
-    order = ["method", "query", "k", "training_seed", "removal_set", "measure", "value",
-             "evaluation_error"]  # fmt: skip
+    order = [
+        "method",
+        "query",
+        "k",
+        "training_seed",
+        "removal_set",
+        "measure",
+        "value",
+        "evaluation_error",
+    ]
     table = pd.DataFrame(rows, columns=order)[list(DICTIONARY)]
     place = {name: i for i, name in enumerate(measures)}
     table = table.sort_values("measure", key=lambda m: m.map(place), kind="stable")

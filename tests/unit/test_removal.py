@@ -69,9 +69,12 @@ def test_checked_models_are_evaluated_on_other_and_related_prompts_too() -> None
     checked = [one for one in models_of(study()) if one.related]
     assert {one.method for one in checked} == {"unlearning"}
     assert checked[0].roles == {
-        "q000": "target", "q001": "other", "q002": "other",
-        "q000-r00": "related", "q000-r01": "related",
-    }  # fmt: skip
+        "q000": "target",
+        "q001": "other",
+        "q002": "other",
+        "q000-r00": "related",
+        "q000-r01": "related",
+    }
 
 
 def test_the_top_k_are_the_best_scores_and_ties_go_to_the_lower_row(tmp_path: Path) -> None:

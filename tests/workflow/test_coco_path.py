@@ -63,10 +63,16 @@ def small_study(folder: Path, url: str, md5: dict[str, str]) -> dict[str, Any]:
         "evaluation": {"timestep_stride": 250},
         "forgetting": None,
         "hardware": {
-            "gpus": 0, "compile": False, "training_threads": 1, "forward_batch": 64,
-            "encode_batch": 16, "gradient_batch": 16, "per_sample_batch": 16, "device_data_gb": 0,
+            "gpus": 0,
+            "compile": False,
+            "training_threads": 1,
+            "forward_batch": 64,
+            "encode_batch": 16,
+            "gradient_batch": 16,
+            "per_sample_batch": 16,
+            "device_data_gb": 0,
         },
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="module")

@@ -45,18 +45,26 @@ def small_study(url: str) -> dict[str, Any]:
         "dataset": {"root": "resources/pool", "images": POOL, "image_size": SIDE},
         "encoders": {"source": "fetch", "endpoint": url},
         "model": {"unet": UNET},
-        "customized": {"root": "resources/models", "objects": ["fish"], "styles": ["ink"],
-                       "trained_on": 100},
+        "customized": {
+            "root": "resources/models",
+            "objects": ["fish"],
+            "styles": ["ink"],
+            "trained_on": 100,
+        },
         "queries": {"test": QUERIES},
         "fisher": {"samples": 20},
         "losses": {"timestep_stride": 500},
         "unlearning": {"unlearning": few, "unlearning-all": few},
         "methods": ["unlearning", "unlearning-all", "clip", "clip-text"],
         "hardware": {
-            "gpus": 0, "forward_batch": 16, "encode_batch": 8, "gradient_batch": 8,
-            "per_sample_batch": 4, "device_data_gb": 0,
+            "gpus": 0,
+            "forward_batch": 16,
+            "encode_batch": 8,
+            "gradient_batch": 8,
+            "per_sample_batch": 4,
+            "device_data_gb": 0,
         },
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="module")
@@ -191,8 +199,10 @@ def test_the_study_is_the_papers() -> None:
     assert e.customized
     assert list(e.customized.kinds().values()) == ["object"] * 10 + ["style"] * 10
     assert (e.queries.test, e.dataset.images, e.fisher.samples) == (20, 100_000, 1_000_000)
-    steps = {name: (v.steps, v.step_size, v.weights, v.step, v.without_token)
-             for name, v in e.unlearning.items()}  # fmt: skip
+    steps = {
+        name: (v.steps, v.step_size, v.weights, v.step, v.without_token)
+        for name, v in e.unlearning.items()
+    }
     assert steps == {
         "unlearning": (100, 0.1, "cross_attention_kv", "newton", False),
         "unlearning-1": (1, 10.0, "cross_attention_kv", "newton", False),

@@ -34,8 +34,12 @@ def test_documented_calls_of_snakemake_are_understood(command: str, tmp_path: Pa
         words += ["--config", "queries={test: 2}"]
     result = subprocess.run(
         [SNAKEMAKE, *words, "--directory", str(tmp_path), "-n"],
-        cwd=ROOT, env=ENV, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=ENV,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert result.returncode == 0, said(result)
 
 

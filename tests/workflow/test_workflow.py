@@ -20,8 +20,11 @@ def test_tables_hold_every_method_query_and_control(results: Path) -> None:
     )
     counts = values.groupby(["method", "k"]).size().to_dict()
     assert counts == {
-        ("unlearning", 20): 3, ("pixel", 20): 3, ("random", 20): 3, ("no_removal", 0): 3
-    }  # fmt: skip
+        ("unlearning", 20): 3,
+        ("pixel", 20): 3,
+        ("random", 20): 3,
+        ("no_removal", 0): 3,
+    }
     assert np.isfinite(values).all(axis=None)
     assert values["clip"].between(-1, 1 + 1e-6).all()
     errors = measurements.set_index("measure")["evaluation_error"]

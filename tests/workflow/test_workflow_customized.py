@@ -85,12 +85,24 @@ def test_a_query_is_attributed_with_the_model_that_generated_it(study: Path) -> 
 
 
 def test_without_unlearning_no_image_has_a_score(study: Path) -> None:
-    still = {"still": {"weights": "cross_attention_kv", "step": "gradient_ascent", "steps": 1,
-                       "step_size": 1e-30, "gradient_samples": 8, "seed": 0}}  # fmt: skip
+    still = {
+        "still": {
+            "weights": "cross_attention_kv",
+            "step": "gradient_ascent",
+            "steps": 1,
+            "step_size": 1e-30,
+            "gradient_samples": 8,
+            "seed": 0,
+        }
+    }
     result = snakemake(
-        study, *CONFIG, "--config", f"unlearning={json.dumps(still)}",
-        "--", "results/tiny-custom/attribution/still/slanted-q000.npy",
-    )  # fmt: skip
+        study,
+        *CONFIG,
+        "--config",
+        f"unlearning={json.dumps(still)}",
+        "--",
+        "results/tiny-custom/attribution/still/slanted-q000.npy",
+    )
     assert "method 'still' gives every image the same score (0.0)" in said(result)
 
 

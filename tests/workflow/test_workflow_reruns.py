@@ -34,10 +34,21 @@ def test_speed_settings_rerun_nothing(project: Path) -> None:
 
 # What follows from outcomes.
 TABLES = {
-    "measure_outcomes", "tabulate_measurements", "estimate", "compare", "find_equivalents",
-    "score_lds", "write_headline", "plot_measures", "plot_ranking", "plot_equivalents",
-    "plot_agreement", "write_report", "all", "total",
-}  # fmt: skip
+    "measure_outcomes",
+    "tabulate_measurements",
+    "estimate",
+    "compare",
+    "find_equivalents",
+    "score_lds",
+    "write_headline",
+    "plot_measures",
+    "plot_ranking",
+    "plot_equivalents",
+    "plot_agreement",
+    "write_report",
+    "all",
+    "total",
+}
 
 
 def test_another_k_runs_only_its_own_retrainings(project: Path) -> None:
@@ -52,8 +63,12 @@ def test_a_measure_is_added_without_training_or_scoring(project: Path) -> None:
     # Methods, random, no removal and unions; the tuning's three; the forgetting check's one.
     assert jobs["measure_outcomes"] == 5 + 3 + 1
     assert set(jobs) == TABLES | {
-        "tabulate_forgetting", "tabulate_removals", "tabulate_tuning", "estimate_tuning", "tuning"
-    }  # fmt: skip
+        "tabulate_forgetting",
+        "tabulate_removals",
+        "tabulate_tuning",
+        "estimate_tuning",
+        "tuning",
+    }
 
 
 def test_a_changed_formula_parameter_reruns_what_depends_on_it(project: Path) -> None:

@@ -50,7 +50,7 @@ def planned(job: Any, *, needed: bool) -> PlannedJob:
         expected_seconds=resources.get("expected_seconds", 0),
         disk_mb=resources.get("disk_mb", 0) if resources.get("expected_seconds") is not None else 0,
         seconds=seconds_of(job.benchmark),
-    )  # fmt: skip
+    )
 
 
 def jobs_of_study(

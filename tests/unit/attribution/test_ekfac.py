@@ -80,9 +80,15 @@ def test_newton_step_with_ekfac_is_equation_5(
     unet64: Any, scheduler: Any, factors: dict[str, torch.Tensor]
 ) -> None:
     config = Unlearning(
-        weights="cross_attention_kv", step="newton", curvature="ekfac", step_size=0.3, steps=1,
-        damping=0.1, gradient_samples=5, seed=1,
-    )  # fmt: skip
+        weights="cross_attention_kv",
+        step="newton",
+        curvature="ekfac",
+        step_size=0.3,
+        steps=1,
+        damping=0.1,
+        gradient_samples=5,
+        seed=1,
+    )
     generator = torch.Generator().manual_seed(3)
     latent = torch.randn(4, 4, 4, generator=generator, dtype=torch.float64)
     text = torch.randn(5, 6, generator=generator, dtype=torch.float64)
@@ -101,8 +107,11 @@ def test_newton_step_with_ekfac_is_equation_5(
 
 
 def test_zero_eigenvalues_without_damping_are_refused() -> None:
-    factors = {"x.input_basis": torch.eye(2), "x.output_basis": torch.eye(2),
-               "x.eigenvalues": torch.tensor([[1.0, 0.0], [1.0, 1.0]])}  # fmt: skip
+    factors = {
+        "x.input_basis": torch.eye(2),
+        "x.output_basis": torch.eye(2),
+        "x.eigenvalues": torch.tensor([[1.0, 0.0], [1.0, 1.0]]),
+    }
     with pytest.raises(InputError, match=r"1 of 4 EK-FAC eigenvalues of 'x' are zero"):
         solve(factors, {"x": torch.ones(2, 2)}, damping=0.0)
 

@@ -25,10 +25,15 @@ def brute_force_fisher(
     """One sample, one backward pass at a time."""
     weights = select_weights(unet, subset)
     stream = Stream(
-        images=data.images, flips=data.flips, captions=data.captions,
-        timesteps=scheduler.config.num_train_timesteps, caption_dropout=0.0,
-        removed=torch.empty(0, dtype=torch.int64), seed=seed, domain=Domain.FISHER,
-    )  # fmt: skip
+        images=data.images,
+        flips=data.flips,
+        captions=data.captions,
+        timesteps=scheduler.config.num_train_timesteps,
+        caption_dropout=0.0,
+        removed=torch.empty(0, dtype=torch.int64),
+        seed=seed,
+        domain=Domain.FISHER,
+    )
     totals = {name: torch.zeros_like(p) for name, p in weights.items()}
     for j in range(samples):
         z = stream.samples(j, j + 1)

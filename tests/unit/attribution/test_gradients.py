@@ -319,11 +319,18 @@ def test_trak_and_d_trak_scores_are_those_of_the_traker_package(
     # traker divides gradients by the square root of their length, and then λ does not fit.
     length = sum(weight.numel() for weight in projector.weights.values())
     traker = TRAKer(
-        unet64, _Output(scheduler, objective), train_set_size=40, device="cpu", proj_dim=8,
+        unet64,
+        _Output(scheduler, objective),
+        train_set_size=40,
+        device="cpu",
+        proj_dim=8,
         projector=_OurProjection(explicit_matrix(projector.projections[0]).float(), names),
-        save_dir=str(tmp_path / "trak"), use_half_precision=False, grad_wrt=names,
-        lambda_reg=damping / length, logging_level=logging.ERROR,
-    )  # fmt: skip
+        save_dir=str(tmp_path / "trak"),
+        use_half_precision=False,
+        grad_wrt=names,
+        lambda_reg=damping / length,
+        logging_level=logging.ERROR,
+    )
     traker.load_checkpoint(unet64.state_dict(), model_id=0)
     for row in range(40):
         draws = draws_of(config, data, row, 0)

@@ -54,9 +54,9 @@ def test_similarity_is_the_larger_cosine_of_image_and_flip() -> None:
         a, b = a.ravel() / 255.0, b.ravel() / 255.0
         return float(a @ b / np.sqrt((a @ a) * (b @ b)))
 
-    expected = np.array([
-        [max(cosine(q, image), cosine(q, image[:, ::-1])) for image in pixels] for q in queries
-    ])  # fmt: skip
+    expected = np.array(
+        [[max(cosine(q, image), cosine(q, image[:, ::-1])) for image in pixels] for q in queries]
+    )
     found = similarity_scores(queries, pixels, flattened, flips=True, part_bytes=900)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     unflipped = similarity_scores(queries, pixels, flattened, flips=False, part_bytes=900)

@@ -106,9 +106,15 @@ def test_unlearning_raises_the_loss_of_the_query(unet64: Any, scheduler: Any, qu
 
     def loss() -> float:
         return query_losses(
-            unet64, scheduler, latent[None], text[None], torch.tensor([5]),
-            timesteps=torch.arange(20), seed=0, batch=20,
-        ).mean()  # fmt: skip
+            unet64,
+            scheduler,
+            latent[None],
+            text[None],
+            torch.tensor([5]),
+            timesteps=torch.arange(20),
+            seed=0,
+            batch=20,
+        ).mean()
 
     weights = select_weights(unet64, "cross_attention_kv")
     fisher = {n: torch.full_like(p, 0.01) for n, p in weights.items()}
@@ -131,9 +137,18 @@ def test_a_box_unlearns_only_inside_it(unet64: Any, scheduler: Any, query: Query
     objectives: list[Objective] = ["loss", "squared_output"]
     for objective in objectives:
         found = query_gradient(
-            unet64, scheduler, weights, *query, query_id=3, step=0, samples=2, seed=1, batch=2,
-            objective=objective, mask=mask,
-        )  # fmt: skip
+            unet64,
+            scheduler,
+            weights,
+            *query,
+            query_id=3,
+            step=0,
+            samples=2,
+            seed=1,
+            batch=2,
+            objective=objective,
+            mask=mask,
+        )
         draws = torch.arange(2)
         t = scale_to(words(1, Domain.UNLEARNING, 3, 0, draws)[0], 20)
         noise = normal(1, Domain.UNLEARNING, 3, 0, draws, shape=(4, 4, 4)).double()

@@ -58,9 +58,12 @@ def encoder() -> TextEncoder:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         config = CLIPTextConfig(
-            hidden_size=WIDTH, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2,
+            hidden_size=WIDTH,
+            intermediate_size=8,
+            num_hidden_layers=1,
+            num_attention_heads=2,
             max_position_embeddings=LENGTH,
-        )  # fmt: skip
+        )
         return TextEncoder(build_tokenizer(LENGTH), CLIPTextModel(config).eval())
 
 
@@ -170,9 +173,13 @@ def test_each_models_token_has_its_own_state_and_other_texts_keep_theirs(
 
 
 def table() -> pd.DataFrame:
-    pool = pd.DataFrame({
-        "image_id": [4, 9], "file_name": ["a.png", "b.png"], "captions": [["V* x"], ["y"]],
-    })  # fmt: skip
+    pool = pd.DataFrame(
+        {
+            "image_id": [4, 9],
+            "file_name": ["a.png", "b.png"],
+            "captions": [["V* x"], ["y"]],
+        }
+    )
     of_cat = pd.DataFrame({"image_id": [1], "file_name": ["c.png"], "captions": [["a V* cat"]]})
     return ex.combined_table(pool, {"cat": of_cat, "ink": of_cat})
 
@@ -257,15 +264,24 @@ def test_an_exemplars_latent_is_encoded_once_and_its_loss_differs_by_unlearning_
     arrays = []
     for number in range(2):  # whoever encodes again gets the same, though the posterior scatters
         path = tmp_path / f"{number}.npy"
-        write_latents(path, NoisyVae(), pixels, flips=2, batch=5, device=CPU, identity="a test's",
-                      save_seconds=1e9)  # fmt: skip
+        write_latents(
+            path,
+            NoisyVae(),
+            pixels,
+            flips=2,
+            batch=5,
+            device=CPU,
+            identity="a test's",
+            save_seconds=1e9,
+        )
         arrays.append(np.load(path))
     assert np.array_equal(*arrays)
     data = make_data()
     data.latents.tensor = torch.from_numpy(arrays[0])
     before = training_losses(unet, scheduler(), data, LOSSES, batch=16)
-    standing = Unlearning(weights="all", step="gradient_ascent", step_size=1e-30, steps=1,
-                          gradient_samples=2, seed=0)  # fmt: skip
+    standing = Unlearning(
+        weights="all", step="gradient_ascent", step_size=1e-30, steps=1, gradient_samples=2, seed=0
+    )
     query = data.latents.tensor[0, 0].float(), data.text.tensor[0, 0].float()  # type: ignore[index]
     options: Any = {"query_id": 1, "images": 12, "batch": 2}
     unlearn(unet, scheduler(), select_weights(unet, "all"), None, *query, standing, **options)
@@ -285,8 +301,13 @@ def test_given_queries_stand_in_the_order_of_all_arrays(tmp_path: Path) -> None:
     names = {m: [[f"{m}-q000", f"{m}-q001"], [f"{m}-t000"]] for m in ("cat", "ink")}
     queries, pictures = given_queries(tmp_path, names)
     assert queries["query"].tolist() == [
-        "cat-q000", "cat-q001", "ink-q000", "ink-q001", "cat-t000", "ink-t000"
-    ]  # fmt: skip
+        "cat-q000",
+        "cat-q001",
+        "ink-q000",
+        "ink-q001",
+        "cat-t000",
+        "ink-t000",
+    ]
     # By id, the first are test queries and the last tuning queries.
     assert [path.name for path in pictures] == ["3.png", "2.png"] * 2 + ["0.png"] * 2
     assert queries["prompt"].tolist()[4:] == ["V* cat 0", "V* ink 0"]

@@ -30,12 +30,13 @@ def test_recall_with_ties_is_the_mean_of_scikit_learns_over_all_orders() -> None
         scores = DRAWN.integers(0, 3, 6).astype(float)
         relevant = np.isin(np.arange(6), DRAWN.choice(6, 2, replace=False))
         orders = [
-            order for order in map(list, permutations(range(6)))
+            order
+            for order in map(list, permutations(range(6)))
             if (np.diff(scores[order]) <= 0).all()
-        ]  # fmt: skip
-        expected = np.mean([
-            recall_score(relevant, np.isin(np.arange(6), order[:3])) for order in orders
-        ])  # fmt: skip
+        ]
+        expected = np.mean(
+            [recall_score(relevant, np.isin(np.arange(6), order[:3])) for order in orders]
+        )
         assert recall_at(scores, relevant, k=3) == pytest.approx(expected)
 
 
@@ -87,12 +88,18 @@ def _average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
 
 def test_intervals_are_over_models_and_errors_over_queries() -> None:
     rows = [
-        {"method": method, "model": model, "kind": "object", "query": f"{model}-q{i}",
-         "recall": value + 0.1 * i, "average_precision": 0.5}
+        {
+            "method": method,
+            "model": model,
+            "kind": "object",
+            "query": f"{model}-q{i}",
+            "recall": value + 0.1 * i,
+            "average_precision": 0.5,
+        }
         for method, base in (("a", 0.1), ("b", 0.4))
         for model, value in (("x", base), ("y", base + 0.2), ("z", base + 0.1))
         for i in range(2)
-    ]  # fmt: skip
+    ]
     table = pd.DataFrame(rows)
     a = keyed(summary_table(table), "measure", "method")["recall", "a"]
     values = table[table["method"] == "a"]["recall"]
@@ -111,10 +118,19 @@ def test_intervals_are_over_models_and_errors_over_queries() -> None:
 
 def test_the_comparisons_p_is_that_of_a_paired_t_test() -> None:
     drawn = DRAWN.uniform(size=(2, 5))
-    table = pd.DataFrame([
-        {"method": method, "model": f"m{i}", "kind": "style", "query": f"m{i}-q0",
-         "recall": value, "average_precision": value}
-        for method, values in zip("ab", drawn, strict=True) for i, value in enumerate(values)
-    ])  # fmt: skip
+    table = pd.DataFrame(
+        [
+            {
+                "method": method,
+                "model": f"m{i}",
+                "kind": "style",
+                "query": f"m{i}-q0",
+                "recall": value,
+                "average_precision": value,
+            }
+            for method, values in zip("ab", drawn, strict=True)
+            for i, value in enumerate(values)
+        ]
+    )
     expected = stats.ttest_rel(*drawn).pvalue
     assert comparisons_table(table)["p"].tolist() == pytest.approx([expected] * 2)

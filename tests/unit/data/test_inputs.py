@@ -35,8 +35,11 @@ def annotations(path: Path, images: list[dict], captions: list[tuple[int, str | 
 @pytest.fixture
 def valid(tmp_path: Path) -> dict[str, Any]:
     images = [{"id": 30, "file_name": "b.jpg"}, {"id": 7, "file_name": "a.jpg"}]
-    return {"path": tmp_path / "captions.json", "images": images,
-            "captions": [(30, "x"), (7, " y "), (7, "z"), (30, "w"), (7, "more")]}  # fmt: skip
+    return {
+        "path": tmp_path / "captions.json",
+        "images": images,
+        "captions": [(30, "x"), (7, " y "), (7, "z"), (30, "w"), (7, "more")],
+    }
 
 
 def test_rows_are_in_the_order_of_image_ids(valid: dict[str, Any]) -> None:
@@ -254,8 +257,11 @@ def test_unet_values_that_diffusers_refuses_are_said() -> None:
 
 
 def test_a_unet_without_the_weight_subset_is_said() -> None:
-    plain = {"down_block_types": ["DownBlock2D"] * 2, "up_block_types": ["UpBlock2D"] * 2,
-             "mid_block_type": None}  # fmt: skip
+    plain = {
+        "down_block_types": ["DownBlock2D"] * 2,
+        "up_block_types": ["UpBlock2D"] * 2,
+        "mid_block_type": None,
+    }
     unet = build_unet({**UNET, **plain}, seed=0, device=CPU)
     with pytest.raises(InputError, match="no weights of the subset 'cross_attention_kv'"):
         select_weights(unet, "cross_attention_kv")
@@ -268,6 +274,9 @@ def test_arrays_of_another_length_than_the_table_are_refused(name: str, cut: int
     arrays[name] = arrays[name][:cut]
     with pytest.raises(InputError, match=rf"data/{name}.npy: \(5, .*does not hold 12 images"):
         EncodedData(
-            arrays["latents"], arrays["text"], data.null_text.numpy(), data.image_ids.numpy(),
+            arrays["latents"],
+            arrays["text"],
+            data.null_text.numpy(),
+            data.image_ids.numpy(),
             device=CPU,
-        )  # fmt: skip
+        )

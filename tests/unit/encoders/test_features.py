@@ -48,9 +48,16 @@ def images_of(pixels: np.ndarray) -> list[Image.Image]:
 
 def test_clip_features_are_open_clips_own(pixels: np.ndarray, tmp_path: Path) -> None:
     config = ClipTraining(
-        width=8, layers=1, heads=2, patch_size=4, context_length=8, epochs=1, batch_size=3,
-        learning_rate=1e-3, seed=0,
-    )  # fmt: skip
+        width=8,
+        layers=1,
+        heads=2,
+        patch_size=4,
+        context_length=8,
+        epochs=1,
+        batch_size=3,
+        learning_rate=1e-3,
+        seed=0,
+    )
     save_clip(train_clip(pixels, CAPTIONS, config, CPU), config, 20, tmp_path)
     model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{tmp_path}")
     tokenize = open_clip.get_tokenizer(f"local-dir:{tmp_path}")
@@ -67,9 +74,12 @@ def test_clip_features_are_open_clips_own(pixels: np.ndarray, tmp_path: Path) ->
 
 def tiny_vit(registers: bool) -> Any:
     common: Any = {
-        "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "patch_size": 4,
+        "hidden_size": 8,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "patch_size": 4,
         "image_size": 16,
-    }  # fmt: skip
+    }
     if registers:
         return Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**common))
     return ViTModel(ViTConfig(**common), add_pooling_layer=False)
@@ -98,9 +108,12 @@ def test_timm_features_are_timms_own(pixels: np.ndarray, tmp_path: Path) -> None
     save_file(model.state_dict(), tmp_path / "model.safetensors")
     cfg = {"input_size": [3, 32, 32], "mean": [0.4] * 3, "std": [0.2] * 3, "crop_pct": 0.9}
     content = {
-        "architecture": name, "num_classes": 0, "num_features": 24, "model_args": arguments,
+        "architecture": name,
+        "num_classes": 0,
+        "num_features": 24,
+        "model_args": arguments,
         "pretrained_cfg": {**cfg, "interpolation": "bicubic", "num_classes": 0},
-    }  # fmt: skip
+    }
     (tmp_path / "config.json").write_text(json.dumps(content))
     preprocess = timm.data.create_transform(
         (3, 32, 32), mean=(0.4,) * 3, std=(0.2,) * 3, crop_pct=0.9, interpolation="bicubic"
@@ -121,9 +134,17 @@ def test_dino_follows_its_seed_and_is_written_for_transformers(
     pixels: np.ndarray, tmp_path: Path
 ) -> None:
     config = DinoTraining(
-        width=8, layers=1, heads=2, patch_size=4, prototypes=16, epochs=2, batch_size=3,
-        learning_rate=1e-3, teacher_momentum=0.9, seed=0,
-    )  # fmt: skip
+        width=8,
+        layers=1,
+        heads=2,
+        patch_size=4,
+        prototypes=16,
+        epochs=2,
+        batch_size=3,
+        learning_rate=1e-3,
+        teacher_momentum=0.9,
+        seed=0,
+    )
     models = [train_dino(pixels, config, CPU) for _ in range(2)]
     for name, tensor in models[0].state_dict().items():
         assert torch.equal(tensor, models[1].state_dict()[name])  # the seed decides everything
@@ -140,9 +161,17 @@ def test_dino_learns_to_tell_images_apart() -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (32, 4, 4, 3), dtype=np.uint8).repeat(4, 1).repeat(4, 2)
     config = DinoTraining(
-        width=32, layers=1, heads=2, patch_size=4, prototypes=64, epochs=150, batch_size=32,
-        learning_rate=2e-3, teacher_momentum=0.95, seed=0,
-    )  # fmt: skip
+        width=32,
+        layers=1,
+        heads=2,
+        patch_size=4,
+        prototypes=64,
+        epochs=150,
+        batch_size=32,
+        learning_rate=2e-3,
+        teacher_momentum=0.95,
+        seed=0,
+    )
     hits = {}
     for name, learning_rate in (("before", 1e-12), ("after", 2e-3)):
         model = train_dino(images, config.model_copy(update={"learning_rate": learning_rate}), CPU)

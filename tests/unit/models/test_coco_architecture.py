@@ -41,9 +41,12 @@ def test_gradients_of_all_weights_are_projected_at_cocos_architecture() -> None:
     scheduler = build_scheduler(experiment.model.noise_schedule)
     for name, entries, shape in (
         ("output", [57_373_316], (1, 32768)),
-        ("layers", [w.numel() for w in select_weights(unet, "cross_attention_kv").values()],
-         (32, 256)),
-    ):  # fmt: skip
+        (
+            "layers",
+            [w.numel() for w in select_weights(unet, "cross_attention_kv").values()],
+            (32, 256),
+        ),
+    ):
         config = experiment.gradients[name].model_copy(update={"draws": 2})
         projector = GradientProjector(unet, config, model_seed=0, device=CPU)
         assert projector.entries == entries
@@ -61,9 +64,13 @@ def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
     output = tmp_path / "model.safetensors"
     training = experiment.training.model_copy(update={"epochs": 1, "batch_size": 2})
     trained, notes = train_from_scratch(
-        data, model, training, removed=np.empty(0, np.int64), state=tmp_path / "state",
+        data,
+        model,
+        training,
+        removed=np.empty(0, np.int64),
+        state=tmp_path / "state",
         save_state_seconds=1e9,
-    )  # fmt: skip
+    )
     save_tensors(output, trained.state_dict(), notes)
     tensors, notes = load_tensors(output)
     assert notes["steps"] == 2
@@ -96,9 +103,17 @@ def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
     before = losses()
     start = {name: p.detach().clone() for name, p in weights.items()}
     unlearn(
-        unet, scheduler, weights, fisher, generated[0], text[0], variant,
-        query_id=5, images=images, batch=2,
-    )  # fmt: skip
+        unet,
+        scheduler,
+        weights,
+        fisher,
+        generated[0],
+        text[0],
+        variant,
+        query_id=5,
+        images=images,
+        batch=2,
+    )
     moved = [bool((p != start[name]).any()) for name, p in weights.items()]
     assert all(moved)
     scores = unlearning_scores(training_losses(unet, scheduler, data, sweep, batch=8), source)

@@ -142,10 +142,24 @@ def test_jobs_ask_for_gpus_in_the_clusters_way(
 ) -> None:
     """By `gpu`, or by the `gres` of the profile; rules that compute on the CPU ask for none."""
     result = subprocess.run(
-        [SNAKEMAKE, "--configfile", "config/tiny.yaml", "--config", "hardware={gpus: 1}",
-         "--directory", str(tmp_path), "--default-resources", default, "-n"],
-        cwd=ROOT, env=ENV, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [
+            SNAKEMAKE,
+            "--configfile",
+            "config/tiny.yaml",
+            "--config",
+            "hardware={gpus: 1}",
+            "--directory",
+            str(tmp_path),
+            "--default-resources",
+            default,
+            "-n",
+        ],
+        cwd=ROOT,
+        env=ENV,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
     def asked(rule: str) -> str:
         found = re.search(rf"rule {rule}:\n.*?resources: (.*?)\n", result.stdout, re.S)

@@ -85,10 +85,12 @@ def queries_of(*names: str) -> Queries:
     numbers = [int(name[1:]) for name in names]
     draws = [torch.Generator().manual_seed(number) for number in numbers]
     return Queries(
-        list(names), [n + 5 for n in numbers],
+        list(names),
+        [n + 5 for n in numbers],
         torch.stack([torch.randn(4, 4, 4, generator=g) for g in draws]),
-        torch.stack([torch.randn(5, 6, generator=g) for g in draws]), numbers,
-    )  # fmt: skip
+        torch.stack([torch.randn(5, 6, generator=g) for g in draws]),
+        numbers,
+    )
 
 
 def test_an_outcome_is_the_same_in_sets_and_in_one_batch() -> None:

@@ -52,16 +52,28 @@ def tables() -> dict[str, pd.DataFrame]:
         "equivalents": equivalents_table(measurements, resamples=50),
         "variance": variance_table(measurements),
         "power": power_table(measurements),
-        "lds": pd.DataFrame([
-            {"k": 50, "method": m, "n_queries": 12, "n_models": 9, "lds": 0.3, "low": 0.1,
-             "high": 0.5} for m in ("good", "bad")
-        ]),
-        "ties": pd.DataFrame([
-            {"method": "bad", "query": "q000", "k": 10, "tied": 4},
-            {"method": "good", "query": "q000", "k": 10, "tied": 0},
-        ]),
+        "lds": pd.DataFrame(
+            [
+                {
+                    "k": 50,
+                    "method": m,
+                    "n_queries": 12,
+                    "n_models": 9,
+                    "lds": 0.3,
+                    "low": 0.1,
+                    "high": 0.5,
+                }
+                for m in ("good", "bad")
+            ]
+        ),
+        "ties": pd.DataFrame(
+            [
+                {"method": "bad", "query": "q000", "k": 10, "tied": 4},
+                {"method": "good", "query": "q000", "k": 10, "tied": 0},
+            ]
+        ),
         "dictionary": dictionary(measures_in(["delta_loss", "mse", "clip"])),
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="module")
@@ -75,17 +87,29 @@ def page(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> str:
     picture = np.zeros((8, 8, 3), np.uint8)
     row = [gallery.Row(NASTY, [gallery.picture(picture, "1", NASTY)])]
     versions = pd.DataFrame({"stage": ["train"], "jobs": [1], "commit": ["abc"]})
-    costs = pd.DataFrame({
-        "stage": ["train"], "jobs": [2], "hours": [1.0], "cpu_hours": [2.0], "memory_gb": [3.0],
-    })  # fmt: skip
+    costs = pd.DataFrame(
+        {
+            "stage": ["train"],
+            "jobs": [2],
+            "hours": [1.0],
+            "cpu_hours": [2.0],
+            "memory_gb": [3.0],
+        }
+    )
     context = document(
-        tables, config, figures=dict.fromkeys(("measures", "ranking", "equivalents", "agreement"),
-                                              gallery.data_address(b"<svg/>", "svg+xml")),
+        tables,
+        config,
+        figures=dict.fromkeys(
+            ("measures", "ranking", "equivalents", "agreement"),
+            gallery.data_address(b"<svg/>", "svg+xml"),
+        ),
         gallery=[gallery.QueryPictures("q000", NASTY, gallery.picture(picture), row, row)],
-        large=False, versions=versions, costs=costs,
+        large=False,
+        versions=versions,
+        costs=costs,
         published=pd.read_csv(REPORT / "published_results.csv"),
         paper=yaml.safe_load((REPORT / "paper.yaml").read_text()),
-    )  # fmt: skip
+    )
     return render(REPORT / "report.html.jinja", context)
 
 
@@ -171,10 +195,15 @@ def few(queries: int) -> list[str]:
         comparisons=comparisons_table(measurements, resamples=100),
         equivalents=equivalents_table(measurements, resamples=20),
         ties=pd.DataFrame(columns=["method", "query", "k", "tied"]),
-        versions=pd.DataFrame({
-            "stage": ["a", "b"], "jobs": [1, 1], "commit": ["abc", "def-dirty"], "torch": ["2", "2"]
-        }),
-    )  # fmt: skip
+        versions=pd.DataFrame(
+            {
+                "stage": ["a", "b"],
+                "jobs": [1, 1],
+                "commit": ["abc", "def-dirty"],
+                "torch": ["2", "2"],
+            }
+        ),
+    )
 
 
 def test_cautions_are_given_where_they_are_due() -> None:
@@ -217,9 +246,16 @@ def test_the_smallest_studies_have_a_page_too(
     empty = pd.DataFrame(columns=["stage", "jobs", "commit"])
     costs = pd.DataFrame(columns=["stage", "jobs", "hours", "cpu_hours", "memory_gb"])
     context = document(
-        tables, config, figures=dict.fromkeys(("measures", "ranking", "equivalents"), "data:,"),
-        gallery=[], large=True, versions=empty, costs=costs, published=None, paper=[],
-    )  # fmt: skip
+        tables,
+        config,
+        figures=dict.fromkeys(("measures", "ranking", "equivalents"), "data:,"),
+        gallery=[],
+        large=True,
+        versions=empty,
+        costs=costs,
+        published=None,
+        paper=[],
+    )
     assert "excess ΔL" in render(REPORT / "report.html.jinja", context)
     for plot in (
         plot_measures(tables["estimates"], methods),
@@ -302,8 +338,10 @@ def test_settings_of_the_coco_study_are_the_paper_s(config: dict[str, Any]) -> N
     assert {"queries.tuning", "unlearning.unlearning.damping"} <= differs
     for key in differs:
         assert rows[key]["paper"] in ("not stated", "20 source models") or key in (
-            "queries.tuning", "counterfactual.retrain_seeds", "unlearning.unlearning.damping",
-        )  # fmt: skip
+            "queries.tuning",
+            "counterfactual.retrain_seeds",
+            "unlearning.unlearning.damping",
+        )
 
 
 def test_numbers_are_rounded_to_their_error() -> None:
@@ -315,8 +353,15 @@ def test_numbers_are_rounded_to_their_error() -> None:
 
 
 def test_random_equivalents_show_where_the_curve_ended() -> None:
-    row = {"equivalent": 312.4, "low": 187.0, "high": 1600.0, "equivalent_censored": False,
-           "low_censored": False, "high_censored": True, "smallest_k": 50}  # fmt: skip
+    row = {
+        "equivalent": 312.4,
+        "low": 187.0,
+        "high": 1600.0,
+        "equivalent_censored": False,
+        "low_censored": False,
+        "high_censored": True,
+        "smallest_k": 50,
+    }
     assert equivalent(row) == "312 (187 to > 1,600)"
     assert equivalent({**row, "low": 12.0}) == "312 (< 50 to > 1,600)"
     beyond = {**row, "equivalent": 1600.0, "equivalent_censored": True}
@@ -336,8 +381,11 @@ def test_the_headline_is_the_same_for_terminal_and_paper(tables: dict[str, pd.Da
 
 
 def test_costs_are_those_of_the_benchmark_files(tmp_path: Path) -> None:
-    for name, seconds in (("retrain/random/s0/k1", 3600), ("retrain/random/s1/k1", 1800),
-                          ("train_vae", 36)):  # fmt: skip
+    for name, seconds in (
+        ("retrain/random/s0/k1", 3600),
+        ("retrain/random/s1/k1", 1800),
+        ("train_vae", 36),
+    ):
         path = tmp_path / f"{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "w", newline="") as file:

@@ -44,9 +44,15 @@ def test_a_signal_stops_a_training_that_goes_on_to_the_same_bits(
 
         unet = build_unet(UNET, seed=0, device=CPU)
         train(
-            unet, build_scheduler(SCHEDULE), make_data(), TRAINING, removed=torch.tensor([1]),
-            state=tmp_path / state, save_state_seconds=1e9, on_step=on_step,
-        )  # fmt: skip
+            unet,
+            build_scheduler(SCHEDULE),
+            make_data(),
+            TRAINING,
+            removed=torch.tensor([1]),
+            state=tmp_path / state,
+            save_state_seconds=1e9,
+            on_step=on_step,
+        )
         return unet.state_dict(), steps
 
     whole, _ = run("whole")
@@ -82,9 +88,13 @@ with job(Space(**files, params={}, wildcards=None, resources={})):
 
 def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", JOB, *arguments], cwd=folder, env=ENV, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-c", JOB, *arguments],
+        cwd=folder,
+        env=ENV,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def test_an_interrupted_job_ends_with_the_signals_status(tmp_path: Path) -> None:
@@ -175,9 +185,14 @@ def test_training_goes_on_when_its_state_cannot_be_saved(
     unet = build_unet(UNET, seed=0, device=CPU)
     with small_disk(1000), caplog.at_level("WARNING", "leavekout"):
         result = train(
-            unet, build_scheduler(SCHEDULE), make_data(), TRAINING, removed=torch.tensor([1]),
-            state=tmp_path / "state", save_state_seconds=0,
-        )  # fmt: skip
+            unet,
+            build_scheduler(SCHEDULE),
+            make_data(),
+            TRAINING,
+            removed=torch.tensor([1]),
+            state=tmp_path / "state",
+            save_state_seconds=0,
+        )
     assert result["steps"] == 9
     assert "Training goes on; a kill would lose it." in caplog.text
     assert list(tmp_path.iterdir()) == []

@@ -135,14 +135,20 @@ def test_bad_input_on_the_way_leaves_no_output(tmp_path: Path, fails_at: int) ->
 def test_a_sweep_goes_on_to_the_same_bits(unet64: Any, scheduler: Any, tmp_path: Path) -> None:
     data = make_data(dtype=torch.float64)
     options: dict[str, Any] = {
-        "batch": 24, "objective": "loss", "settings": {"version": 1}, "save_seconds": 1e9,
-    }  # fmt: skip
+        "batch": 24,
+        "objective": "loss",
+        "settings": {"version": 1},
+        "save_seconds": 1e9,
+    }
     whole = sweep_rows(tmp_path / "whole.npy", unet64, scheduler, data, SWEEP, **options)
     path = tmp_path / "stopped.npy"
     rows = Rows(
-        path, np.float64, (data.images, data.flips), save_seconds=0,
+        path,
+        np.float64,
+        (data.images, data.flips),
+        save_seconds=0,
         identity=identity_of(SWEEP.model_dump(), {"version": 1}, "loss", data.fingerprint, unet64),
-    )  # fmt: skip
+    )
     first = next(iter(training_loss_parts(unet64, scheduler, data, SWEEP, batch=24)))
     rows.fill([first])
     assert 0 < rows.filled < data.images

@@ -77,16 +77,36 @@ def test_the_dictionary_explains_every_column() -> None:
 
 def test_forgetting_is_told_apart_by_the_role_of_the_prompt() -> None:
     tables = [
-        measured("unlearned", "m", 0, [("q000", "target", 5.0), *others(q001=1.0, q002=3.0),
-                                       ("q000-r00", "related", 2.0), ("q000-r01", "related", 4.0)]),
-        measured("unlearned", "m", 0, [("q001", "target", 7.0), *others(q000=2.0, q002=4.0),
-                                       ("q001-r00", "related", 1.0), ("q001-r01", "related", 1.0)]),
+        measured(
+            "unlearned",
+            "m",
+            0,
+            [
+                ("q000", "target", 5.0),
+                *others(q001=1.0, q002=3.0),
+                ("q000-r00", "related", 2.0),
+                ("q000-r01", "related", 4.0),
+            ],
+        ),
+        measured(
+            "unlearned",
+            "m",
+            0,
+            [
+                ("q001", "target", 7.0),
+                *others(q000=2.0, q002=4.0),
+                ("q001-r00", "related", 1.0),
+                ("q001-r01", "related", 1.0),
+            ],
+        ),
         measured("top", "m", 5, [("q000", "target", 9.0)]),
-    ]  # fmt: skip
+    ]
     table: Any = forgetting_table(tables).set_index(["model", "prompts"])
     assert table.loc["unlearned", "delta_loss"].to_dict() == {
-        "target": 6.0, "related": 2.0, "other": 2.5
-    }  # fmt: skip
+        "target": 6.0,
+        "related": 2.0,
+        "other": 2.5,
+    }
     assert table.loc[("unlearned", "other"), "delta_loss_se"] == 0.5
     assert table.loc["unlearned", "n_queries"].tolist() == [2, 2, 2]
     assert table.loc[("unlearned", "target"), "mse"] == 12.0
@@ -97,10 +117,12 @@ def test_unions_compare_their_queries_with_others() -> None:
     rows: Rows = [("q000", "target", 4.0), ("q001", "target", 6.0), *others(q002=1.0)]
     control: Rows = [("q000", "target", 1.0), ("q001", "target", 2.0), *others(q002=2.0)]
     table: Any = removals_table(
-        [measured("union", "mine", 10, rows, number=0),
-         measured("union", "random", 10, control, number=0)],
+        [
+            measured("union", "mine", 10, rows, number=0),
+            measured("union", "random", 10, control, number=0),
+        ],
         resamples=200,
-    ).set_index(["measure", "method"])  # fmt: skip
+    ).set_index(["measure", "method"])
     mine = table.loc[("delta_loss", "mine")]
     assert (mine["targets"], mine["others"]) == (5.0, 1.0)
     assert (mine["n_targets"], mine["n_others"], mine["models"]) == (2, 1, 1)

@@ -57,9 +57,13 @@ def test_a_removed_image_has_no_effect_on_the_weights(tmp_path: Path) -> None:
         assert data.latents.tensor is not None
         data.latents.tensor[2] = value
         unet, _ = train_from_scratch(
-            data, MODEL, TRAINING, removed=np.array([2]), state=tmp_path / str(value),
+            data,
+            MODEL,
+            TRAINING,
+            removed=np.array([2]),
+            state=tmp_path / str(value),
             save_state_seconds=1e9,
-        )  # fmt: skip
+        )
         return unet.state_dict()
 
     assert same(without_image_2(0.0), without_image_2(5.0))
@@ -78,9 +82,15 @@ def test_an_interrupted_training_ends_at_the_same_bits(tmp_path: Path, stop_at: 
     def run(state: Path, on_step: Any) -> dict[str, torch.Tensor]:
         unet = build_unet(UNET, seed=0, device=CPU)
         train(
-            unet, build_scheduler(SCHEDULE), make_data(), TRAINING,
-            removed=torch.tensor([1]), state=state, save_state_seconds=0, on_step=on_step,
-        )  # fmt: skip
+            unet,
+            build_scheduler(SCHEDULE),
+            make_data(),
+            TRAINING,
+            removed=torch.tensor([1]),
+            state=state,
+            save_state_seconds=0,
+            on_step=on_step,
+        )
         return unet.state_dict()
 
     def interrupt(step: int, loss: torch.Tensor) -> None:
@@ -123,8 +133,10 @@ def test_a_training_killed_with_sigkill_ends_at_the_same_bits(tmp_path: Path) ->
         return subprocess.run(
             [sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path / state), how],
             env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     assert run("whole", "finish").returncode == 0
     assert run("killed", "kill").returncode == -signal.SIGKILL
@@ -145,9 +157,13 @@ def test_the_state_of_another_training_is_not_continued(tmp_path: Path) -> None:
         train(
             build_unet(UNET, seed=0, device=CPU),
             build_scheduler(SCHEDULE.model_copy(update={"beta_end": schedule})),
-            encoded, TRAINING, removed=torch.tensor(removed),
-            state=tmp_path / "state", save_state_seconds=0, on_step=on_step,
-        )  # fmt: skip
+            encoded,
+            TRAINING,
+            removed=torch.tensor(removed),
+            state=tmp_path / "state",
+            save_state_seconds=0,
+            on_step=on_step,
+        )
 
     for other in ({"removed": [2]}, {"schedule": 0.1}, {"data": "re-encoded"}):
         with pytest.raises(Interrupted):
@@ -163,18 +179,25 @@ def test_a_truncated_state_is_not_continued(tmp_path: Path) -> None:
     steps: list[int] = []
     unet = build_unet(UNET, seed=0, device=CPU)
     train(
-        unet, build_scheduler(SCHEDULE), make_data(), TRAINING,
-        removed=torch.empty(0, dtype=torch.int64), state=tmp_path / "state",
-        save_state_seconds=1e9, on_step=noted_in(steps),
-    )  # fmt: skip
+        unet,
+        build_scheduler(SCHEDULE),
+        make_data(),
+        TRAINING,
+        removed=torch.empty(0, dtype=torch.int64),
+        state=tmp_path / "state",
+        save_state_seconds=1e9,
+        on_step=noted_in(steps),
+    )
     assert steps[0] == 0
 
 
 def test_a_finished_training_is_not_lost_before_its_outcome_is_written(tmp_path: Path) -> None:
     state, steps = tmp_path / "state.safetensors", TRAINING.steps(12, 0)
     arguments: dict[str, Any] = {
-        "removed": np.empty(0, np.int64), "state": state, "save_state_seconds": 0
-    }  # fmt: skip
+        "removed": np.empty(0, np.int64),
+        "state": state,
+        "save_state_seconds": 0,
+    }
     first, _ = train_from_scratch(make_data(), MODEL, TRAINING, **arguments)
     assert load_tensors(state)[1]["step"] == steps  # and the job is killed here
     again, notes = train_from_scratch(make_data(), MODEL, TRAINING, **arguments)
@@ -189,9 +212,13 @@ def test_rows_that_are_no_training_images_are_left_out(tmp_path: Path) -> None:
         assert data.latents.tensor is not None
         data.latents.tensor[3] = value
         unet, _ = train_from_scratch(
-            data, MODEL, TRAINING, removed=np.array([2]), state=tmp_path / str(value),
+            data,
+            MODEL,
+            TRAINING,
+            removed=np.array([2]),
+            state=tmp_path / str(value),
             save_state_seconds=1e9,
-        )  # fmt: skip
+        )
         return unet.state_dict()
 
     assert same(trained_with(0.0), trained_with(5.0))
@@ -209,9 +236,13 @@ def test_a_unet_of_another_geometry_than_the_data_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         train_from_scratch(
-            make_data(), Model(unet={**UNET, **change}, noise_schedule=SCHEDULE), TRAINING,
-            removed=np.empty(0, np.int64), state=tmp_path / "state", save_state_seconds=1,
-        )  # fmt: skip
+            make_data(),
+            Model(unet={**UNET, **change}, noise_schedule=SCHEDULE),
+            TRAINING,
+            removed=np.empty(0, np.int64),
+            state=tmp_path / "state",
+            save_state_seconds=1,
+        )
 
 
 def test_keeping_epochs_shortens_training_and_keeping_steps_does_not() -> None:
@@ -241,9 +272,14 @@ def test_a_loss_that_is_not_a_number_is_said(tmp_path: Path) -> None:
     data.latents.tensor[:] = float("nan")
     with pytest.raises(InputError, match=r"the loss is nan at step 0; lower"):
         train(
-            build_unet(UNET, seed=0, device=CPU), build_scheduler(SCHEDULE), data, TRAINING,
-            removed=torch.tensor([1]), state=tmp_path / "state", save_state_seconds=1e9,
-        )  # fmt: skip
+            build_unet(UNET, seed=0, device=CPU),
+            build_scheduler(SCHEDULE),
+            data,
+            TRAINING,
+            removed=torch.tensor([1]),
+            state=tmp_path / "state",
+            save_state_seconds=1e9,
+        )
 
 
 def test_a_compiled_training_is_the_same(
@@ -263,9 +299,15 @@ def test_a_compiled_training_is_the_same(
     for compiled in (False, True):
         unet = build_unet(UNET, seed=0, device=CPU)
         train(
-            unet, build_scheduler(SCHEDULE), data, config, removed=torch.tensor([1]),
-            state=tmp_path / "state", save_state_seconds=1e9, compiled=compiled,
-        )  # fmt: skip
+            unet,
+            build_scheduler(SCHEDULE),
+            data,
+            config,
+            removed=torch.tensor([1]),
+            state=tmp_path / "state",
+            save_state_seconds=1e9,
+            compiled=compiled,
+        )
         weights.append(unet.state_dict())
     assert traced == [{"mode": "default", "fullgraph": True, "dynamic": False}]
     for name, value in weights[0].items():
@@ -294,9 +336,15 @@ def test_a_resumed_optimizer_has_the_layout_of_its_parameters(tmp_path: Path) ->
 def test_batches_are_the_same_drawn_one_by_one_or_together(monkeypatch: pytest.MonkeyPatch) -> None:
     data = make_data()
     stream = Stream(
-        images=12, flips=2, captions=3, timesteps=20, caption_dropout=0.5,
-        removed=torch.tensor([4]), seed=0, domain=Domain.TRAINING,
-    )  # fmt: skip
+        images=12,
+        flips=2,
+        captions=3,
+        timesteps=20,
+        caption_dropout=0.5,
+        removed=torch.tensor([4]),
+        seed=0,
+        domain=Domain.TRAINING,
+    )
     one_by_one = list(training_batches(data, stream, TRAINING, 2, 9))
     monkeypatch.setattr(training, "_steps_at_once", lambda device: 4)
     together = list(training_batches(data, stream, TRAINING, 2, 9))

@@ -272,9 +272,15 @@ class Unions:
             for method in [*config.methods, RANDOM]:
                 seed = e.counterfactual.random.seed if method == RANDOM else None
                 yield Removal(
-                    "union", method, config.k, study.seed, number=number, set_seed=seed,
-                    targets=targets, others=others,
-                )  # fmt: skip
+                    "union",
+                    method,
+                    config.k,
+                    study.seed,
+                    number=number,
+                    set_seed=seed,
+                    targets=targets,
+                    others=others,
+                )
 
     def path(self, removal: Removal) -> str:
         """`union/<method>-u<number>/k<K>`."""

@@ -95,11 +95,13 @@ def training_gradients(
         rows = torch.arange(start, min(start + at_once, data.images))
         image, flip = torch.cartesian_prod(rows, torch.arange(data.flips)).T  # [R]
         ids = data.image_ids[image].to(data.device)
-        identity = torch.stack([
-            ids.repeat_interleave(draws),
-            flip.to(data.device).repeat_interleave(draws),
-            torch.arange(draws, device=data.device).repeat(len(ids)),
-        ])  # fmt: skip
+        identity = torch.stack(
+            [
+                ids.repeat_interleave(draws),
+                flip.to(data.device).repeat_interleave(draws),
+                torch.arange(draws, device=data.device).repeat(len(ids)),
+            ]
+        )
         word = words(config.seed, Domain.GRADIENT, *identity)
         t = draw_timesteps(
             config, word[0].reshape(-1, draws), draws, scheduler.config.num_train_timesteps
@@ -157,9 +159,14 @@ def query_gradients(
                 per_sample_gradients(unet, projector.weights, group=len(part)) as gradients,
             ):
                 losses = ddpm_loss(
-                    unet, scheduler, x0, all_t[part], noise.to(x0), condition,
+                    unet,
+                    scheduler,
+                    x0,
+                    all_t[part],
+                    noise.to(x0),
+                    condition,
                     objective=config.objective,
-                )  # fmt: skip
+                )
                 (losses.sum() / draws).backward()
             for name, gradient in gradients.items():
                 total[name] = total[name] + gradient if name in total else gradient

@@ -65,14 +65,24 @@ def _check_methods(e: Experiment, file_of: FileOf) -> None:
     used = {*e.methods, *(e.tuning.methods if e.tuning else [])}
     for name, variant in e.unlearning.items():
         if variant.curvature == "ekfac" and variant.weights != "cross_attention_kv":
-            refuse("unlearning", name, "weights", reason="has to be 'cross_attention_kv' for "
-                   "'ekfac', which is for linear layers without bias")  # fmt: skip
+            refuse(
+                "unlearning",
+                name,
+                "weights",
+                reason="has to be 'cross_attention_kv' for "
+                "'ekfac', which is for linear layers without bias",
+            )
         for query, (left, top, right, bottom) in variant.boxes.items():
             if query not in queries and name in used:
                 refuse("unlearning", name, "boxes", query, reason="is no query")
             if left >= right or top >= bottom:
-                refuse("unlearning", name, "boxes", query, reason="has no inside; a box is [left, "
-                       "top, right, bottom]")  # fmt: skip
+                refuse(
+                    "unlearning",
+                    name,
+                    "boxes",
+                    query,
+                    reason="has no inside; a box is [left, top, right, bottom]",
+                )
     encoders = e.encoders.names()
     if e.encoders.source == "fetch":
         for name in {"vae", "text_encoder", "tokenizer", "clip"} & set(e.encoders.more):

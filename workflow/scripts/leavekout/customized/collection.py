@@ -70,10 +70,16 @@ def given_queries(
         chosen = [*range(len(test)), *range(len(found) - len(tuning), len(found))]
         rows = found.loc[chosen]
         keys = words(0, Domain.PROMPTS, torch.tensor(chosen), number, 3)[0].tolist()
-        tables.append(pd.DataFrame({
-            "query": [*test, *tuning], "prompt": rows["caption"].tolist(), "noise_seed": keys,
-            "model": model,
-        }))  # fmt: skip
+        tables.append(
+            pd.DataFrame(
+                {
+                    "query": [*test, *tuning],
+                    "prompt": rows["caption"].tolist(),
+                    "noise_seed": keys,
+                    "model": model,
+                }
+            )
+        )
         files = [root / model / "queries" / name for name in rows["file_name"]]
         pictures.update(zip([*test, *tuning], files, strict=True))
     table = _in_order(pd.concat(tables), queries)

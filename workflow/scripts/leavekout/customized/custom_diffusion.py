@@ -49,8 +49,9 @@ def read_token(folder: Path) -> Tensor:
         InputError: there is no such file, or it does not hold one vector.
     """
     paths = [path for ending in _ENDINGS for path in sorted(folder.glob(f"<*>{ending}"))]
-    path = _only(paths or [folder / f"{_TOKEN}{ending}" for ending in _ENDINGS], folder,
-                 "token's embedding")  # fmt: skip
+    path = _only(
+        paths or [folder / f"{_TOKEN}{ending}" for ending in _ENDINGS], folder, "token's embedding"
+    )
     tensors = list(load_foreign_tensors(path).values())
     if len(tensors) != 1 or tensors[0].dim() != 1:
         shapes = [tuple(t.shape) for t in tensors]

@@ -73,9 +73,15 @@ def customize(
             chosen, draws = _draw(config.seed, positions, _EXEMPLARS, rows)
             texts = [_pick(captions[row], word) for row, word in zip(chosen, draws, strict=True)]
             loss = _loss(
-                unet, scheduler, data, config, positions, _EXEMPLARS, chosen,
+                unet,
+                scheduler,
+                data,
+                config,
+                positions,
+                _EXEMPLARS,
+                chosen,
                 encoder.with_gradient(texts),
-            ).mean()  # fmt: skip
+            ).mean()
             if config.prior_weight:
                 chosen, draws = _draw(config.seed, positions, _POOL, others)
                 picked = scale_to(torch.tensor(draws), data.captions)

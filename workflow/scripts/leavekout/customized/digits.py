@@ -60,9 +60,12 @@ def _split(
     for number, name in enumerate(styles):  # of as many kinds of digits as there are
         chosen = [kinds[i % len(kinds)] for i in range(EXEMPLARS)]
         places = [number * EXEMPLARS + i // len(kinds) for i in range(EXEMPLARS)]
-        exemplars[name] = np.array([
-            order[labels[order] == kind][place] for kind, place in zip(chosen, places, strict=True)
-        ])  # fmt: skip
+        exemplars[name] = np.array(
+            [
+                order[labels[order] == kind][place]
+                for kind, place in zip(chosen, places, strict=True)
+            ]
+        )
     of_styles = np.concatenate([np.empty(0, int), *(exemplars[name] for name in styles)])
     in_pool = ~held_out
     in_pool[of_styles] = False

@@ -32,8 +32,9 @@ def plot_retrieval(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
         ax.set_ylabel(f"{label}, {_KINDS['style']}")
         ax.plot([0, 1], [0, 1], color="#cccccc", linewidth=0.8, zorder=0)
         bare(ax)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False,
-                  fontsize=9)  # fmt: skip
+    figure.legend(
+        *axes[0].get_legend_handles_labels(), loc="outside right center", frameon=False, fontsize=9
+    )
     return figure
 
 
@@ -43,6 +44,15 @@ def _draw(ax: Axes, rows: Mapping[str, Mapping | None], method: str, number: int
     values = {kind: (row["mean"], row["se"]) if row else (0.0, 0.0) for kind, row in rows.items()}
     (x, x_error), (y, y_error) = values["object"], values["style"]
     ax.errorbar(
-        x, y, xerr=x_error, yerr=y_error, color=color, marker=marker, label=method, capsize=2,
-        markersize=6, elinewidth=1, linestyle="",
-    )  # fmt: skip
+        x,
+        y,
+        xerr=x_error,
+        yerr=y_error,
+        color=color,
+        marker=marker,
+        label=method,
+        capsize=2,
+        markersize=6,
+        elinewidth=1,
+        linestyle="",
+    )

@@ -54,13 +54,15 @@ def headlines(summary: pd.DataFrame) -> dict[str, pd.DataFrame]:
     tables = {}
     for measure, label in MEASURES.items():
         overall = summary[(summary["kind"] == kinds[-1]) & (summary["measure"] == measure)]
-        tables[label] = pd.DataFrame([
-            {
-                "method": method,
-                **{KINDS[kind]: _mean(found[kind, measure, method]) for kind in kinds},
-            }
-            for method in overall.sort_values("mean", ascending=False, kind="stable")["method"]
-        ])  # fmt: skip
+        tables[label] = pd.DataFrame(
+            [
+                {
+                    "method": method,
+                    **{KINDS[kind]: _mean(found[kind, measure, method]) for kind in kinds},
+                }
+                for method in overall.sort_values("mean", ascending=False, kind="stable")["method"]
+            ]
+        )
     return tables
 
 
@@ -89,18 +91,22 @@ def _groups(comparisons: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFra
 
 def pairs_table(comparisons: pd.DataFrame) -> pd.DataFrame:
     """Pairs of methods as text, those told apart first."""
-    return pd.DataFrame([
-        {
-            "ahead": row["ahead"], "behind": row["behind"],
-            "difference": interval(
-                row["difference"], (row["high"] - row["low"]) / 4, row["low"], row["high"]
-            ),
-            "models ahead": f"{row['models_ahead']} of {row['models']}",
-            "p": p_value(row["p"]), "corrected p": p_value(row["p_holm"]),
-            "told apart": "yes" if row["distinguishable"] else "no",
-        }
-        for row in records(comparisons.sort_values(["p_holm", "p"], kind="stable"))
-    ])  # fmt: skip
+    return pd.DataFrame(
+        [
+            {
+                "ahead": row["ahead"],
+                "behind": row["behind"],
+                "difference": interval(
+                    row["difference"], (row["high"] - row["low"]) / 4, row["low"], row["high"]
+                ),
+                "models ahead": f"{row['models_ahead']} of {row['models']}",
+                "p": p_value(row["p"]),
+                "corrected p": p_value(row["p_holm"]),
+                "told apart": "yes" if row["distinguishable"] else "no",
+            }
+            for row in records(comparisons.sort_values(["p_holm", "p"], kind="stable"))
+        ]
+    )
 
 
 def models_table(retrievals: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -109,10 +115,14 @@ def models_table(retrievals: pd.DataFrame, measure: str) -> pd.DataFrame:
     for model, part in retrievals.groupby("model", sort=False):
         means = part.groupby("method", sort=False)[measure].mean()
         about = part.iloc[0]
-        rows.append({
-            "model": str(model), "kind": about["kind"], "exemplars": f"{about['exemplars']}",
-            **{str(method): f"{mean:.2f}" for method, mean in means.items()},
-        })  # fmt: skip
+        rows.append(
+            {
+                "model": str(model),
+                "kind": about["kind"],
+                "exemplars": f"{about['exemplars']}",
+                **{str(method): f"{mean:.2f}" for method, mean in means.items()},
+            }
+        )
     return pd.DataFrame(rows)
 
 

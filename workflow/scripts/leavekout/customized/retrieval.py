@@ -57,10 +57,16 @@ def retrieval_table(
         model, ranked = model_of(query), candidates(images, query)
         scores = read_scores(path, images=len(images), method=method)[ranked]
         relevant = exemplar_rows(images, model)[ranked]
-        rows.append({
-            "method": method, "model": model, "kind": kinds[model], "query": query,
-            "exemplars": int(relevant.sum()), "candidates": len(scores),
-            "recall": recall_at(scores, relevant),
-            "average_precision": float(average_precision_score(relevant, scores)),
-        })  # fmt: skip
+        rows.append(
+            {
+                "method": method,
+                "model": model,
+                "kind": kinds[model],
+                "query": query,
+                "exemplars": int(relevant.sum()),
+                "candidates": len(scores),
+                "recall": recall_at(scores, relevant),
+                "average_precision": float(average_precision_score(relevant, scores)),
+            }
+        )
     return pd.DataFrame(rows, columns=list(DICTIONARY))

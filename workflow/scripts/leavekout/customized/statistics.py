@@ -28,12 +28,19 @@ def summary_table(retrievals: pd.DataFrame) -> pd.DataFrame:
         of_models = values.groupby("model")[measure].mean().to_numpy()
         queries = values[measure].to_numpy()
         low, high = _interval(of_models)
-        rows.append({
-            "kind": kind, "measure": measure, "method": method,
-            "models": len(of_models), "queries": len(queries), "mean": queries.mean(),
-            "se": stats.sem(queries) if len(queries) > 1 else np.nan,
-            "low": np.clip(low, 0, 1), "high": np.clip(high, 0, 1),
-        })  # fmt: skip
+        rows.append(
+            {
+                "kind": kind,
+                "measure": measure,
+                "method": method,
+                "models": len(of_models),
+                "queries": len(queries),
+                "mean": queries.mean(),
+                "se": stats.sem(queries) if len(queries) > 1 else np.nan,
+                "low": np.clip(low, 0, 1),
+                "high": np.clip(high, 0, 1),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -52,12 +59,20 @@ def comparisons_table(retrievals: pd.DataFrame) -> pd.DataFrame:
             ahead, behind = sorted(pair, key=lambda name: -means[name].mean())
             difference = (means[ahead] - means[behind]).to_numpy()
             low, high = _interval(difference)
-            rows.append({
-                "kind": kind, "measure": measure, "ahead": ahead, "behind": behind,
-                "models": len(difference), "difference": difference.mean(),
-                "low": np.clip(low, -1, 1), "high": np.clip(high, -1, 1),
-                "models_ahead": int((difference > 0).sum()), "p": _p(difference),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "kind": kind,
+                    "measure": measure,
+                    "ahead": ahead,
+                    "behind": behind,
+                    "models": len(difference),
+                    "difference": difference.mean(),
+                    "low": np.clip(low, -1, 1),
+                    "high": np.clip(high, -1, 1),
+                    "models_ahead": int((difference > 0).sum()),
+                    "p": _p(difference),
+                }
+            )
         if rows:
             table = pd.DataFrame(rows)
             table["p_holm"] = holm(table["p"].to_numpy())

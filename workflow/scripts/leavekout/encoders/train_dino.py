@@ -45,10 +45,13 @@ def random_crops(images: Tensor, generator: torch.Generator) -> Tensor:
     x, y = (1 - width) * uniform(-1, 1), (1 - height) * uniform(-1, 1)
     turn = uniform(-_MAX_TURN, _MAX_TURN)
     cos, sin = turn.cos(), turn.sin()
-    affine = torch.stack([
-        torch.stack([width * cos, -height * sin, x], 1),
-        torch.stack([width * sin, height * cos, y], 1),
-    ], 1)  # fmt: skip
+    affine = torch.stack(
+        [
+            torch.stack([width * cos, -height * sin, x], 1),
+            torch.stack([width * sin, height * cos, y], 1),
+        ],
+        1,
+    )
     grid = functional.affine_grid(affine, list(images.shape), align_corners=False)
     cropped = functional.grid_sample(
         images, grid.to(images), padding_mode="border", align_corners=False

@@ -15,10 +15,12 @@ def loss_changes(
 ) -> np.ndarray:
     """ΔL(ẑ) = L(ẑ, θ_−K) − L(ẑ, θ0) (eq. 2), the same noise for both models: [Q]."""
     # A query at a time: a sum over another layout could differ in the last digit.
-    return np.array([
-        losses.mean() - before.mean()
-        for losses, before in zip(outcome.losses, source.losses, strict=True)
-    ])  # fmt: skip
+    return np.array(
+        [
+            losses.mean() - before.mean()
+            for losses, before in zip(outcome.losses, source.losses, strict=True)
+        ]
+    )
 
 
 def evaluation_errors(outcome: "Outcome", source: "Outcome") -> np.ndarray:

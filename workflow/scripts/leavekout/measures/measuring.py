@@ -42,9 +42,14 @@ def measure_outcomes(
         outcome = Outcome.load(path)
         removal = Removal.from_dict(outcome.about)
         arm = (
-            removal.policy, removal.method, removal.k, removal.training_seed, removal.number,
-            "+".join(removal.targets), len(outcome.removed),
-        )  # fmt: skip
+            removal.policy,
+            removal.method,
+            removal.k,
+            removal.training_seed,
+            removal.number,
+            "+".join(removal.targets),
+            len(outcome.removed),
+        )
         # Queries of one role are encoded together, whichever of them are asked for: in another
         # batch, the last digits of their features would differ.
         for role, names in _by_role(removal, outcome).items():

@@ -14,10 +14,12 @@ def squared_errors(
     outcome: "Outcome", source: "Outcome", encoder: Encoder | None = None
 ) -> np.ndarray:
     """Mean squared difference of the pictures, pixels in [0, 1]: [Q]."""
-    return np.array([
-        np.square(after / 255.0 - before / 255.0).mean()
-        for after, before in zip(outcome.pictures, source.pictures, strict=True)
-    ])  # fmt: skip
+    return np.array(
+        [
+            np.square(after / 255.0 - before / 255.0).mean()
+            for after, before in zip(outcome.pictures, source.pictures, strict=True)
+        ]
+    )
 
 
 MEASURE = Measure(

@@ -28,13 +28,20 @@ def structural_similarities(
         raise InputError(
             f"measures: 'ssim' needs pictures of at least {_SMALLEST} pixels a side, not {side}."
         )
-    return np.array([
-        structural_similarity(
-            before, after, channel_axis=2, data_range=255,
-            gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-        )
-        for after, before in zip(outcome.pictures, source.pictures, strict=True)
-    ])  # fmt: skip
+    return np.array(
+        [
+            structural_similarity(
+                before,
+                after,
+                channel_axis=2,
+                data_range=255,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+            )
+            for after, before in zip(outcome.pictures, source.pictures, strict=True)
+        ]
+    )
 
 
 MEASURE = Measure(

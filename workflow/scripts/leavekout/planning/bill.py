@@ -69,17 +69,19 @@ def bill(jobs: Sequence[PlannedJob]) -> pd.DataFrame:
         expected = job.expected_seconds * (ratio or 1.0) if job.needed else 0.0
         gpu_h, cpu_h = job.gpus / 3600, (0 if job.gpus else job.threads) / 3600
         basis = "benchmarks" if ratio else "estimate"
-        rows.append({
-            "rule": job.rule,
-            "done": int(not job.needed),
-            "spent_gpu_h": seconds * gpu_h,
-            "spent_cpu_h": seconds * cpu_h,
-            "to_do": int(job.needed),
-            "gpu_h": expected * gpu_h,
-            "cpu_h": expected * cpu_h,
-            "disk_gb": job.disk_mb / 1000 if job.needed else 0.0,
-            "from": basis if job.expected_seconds else "",
-        })  # fmt: skip
+        rows.append(
+            {
+                "rule": job.rule,
+                "done": int(not job.needed),
+                "spent_gpu_h": seconds * gpu_h,
+                "spent_cpu_h": seconds * cpu_h,
+                "to_do": int(job.needed),
+                "gpu_h": expected * gpu_h,
+                "cpu_h": expected * cpu_h,
+                "disk_gb": job.disk_mb / 1000 if job.needed else 0.0,
+                "from": basis if job.expected_seconds else "",
+            }
+        )
     table = pd.DataFrame(rows)
     how = dict.fromkeys(table.columns.drop(["rule", "from"]), "sum") | {"from": "first"}
     return table.groupby("rule", sort=False).agg(how)
@@ -135,6 +137,12 @@ def _as_text(table: pd.DataFrame) -> str:
         **{name: whole[name].map(lambda v: f"{v:,.0f}" if v else "") for name in ("done", "to_do")},
         **{"from": whole["from"].fillna("")},
     )
-    names = {"spent_gpu_h": "GPU-h spent", "spent_cpu_h": "CPU-h spent", "to_do": "to do",
-             "gpu_h": "GPU-h", "cpu_h": "CPU-h", "disk_gb": "disk GB"}  # fmt: skip
+    names = {
+        "spent_gpu_h": "GPU-h spent",
+        "spent_cpu_h": "CPU-h spent",
+        "to_do": "to do",
+        "gpu_h": "GPU-h",
+        "cpu_h": "CPU-h",
+        "disk_gb": "disk GB",
+    }
     return shown.rename(columns=names).to_string()

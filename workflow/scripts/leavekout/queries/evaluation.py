@@ -40,9 +40,14 @@ def evaluate(
     for queries in sets:
         losses = losses_on_queries(unet, model, evaluation, queries, batch=batch)
         latents = sample_latents(
-            unet, sampling, model.noise_schedule, queries.text, null_text, queries.noise_seeds,
+            unet,
+            sampling,
+            model.noise_schedule,
+            queries.text,
+            null_text,
+            queries.noise_seeds,
             shape=latent_shape(unet),
-        )  # fmt: skip
+        )
         pictures = decode_latents(vae, latents)
         outcomes.append(
             Outcome(about, queries.names, losses, latents.cpu().numpy(), pictures, removed)

@@ -43,9 +43,14 @@ def generate(
     latents, pictures = [], []
     for rows in np.array_split(np.arange(len(text)), -(-len(text) // batch)):
         found = sample_latents(
-            unet, sampling, schedule, text[rows], null_text,
-            [noise_seeds[row] for row in rows.tolist()], shape=latent_shape(unet),
-        )  # fmt: skip
+            unet,
+            sampling,
+            schedule,
+            text[rows],
+            null_text,
+            [noise_seeds[row] for row in rows.tolist()],
+            shape=latent_shape(unet),
+        )
         latents.append(found)
         pictures.append(decode_latents(vae, found))
     return torch.cat(latents), np.concatenate(pictures)

@@ -69,9 +69,13 @@ class Outcome:
         places = {name: place for place, name in enumerate(self.queries)}
         rows = [places[name] for name in names]
         return Outcome(
-            self.about, list(names), self.losses[rows], self.latents[rows], self.pictures[rows],
+            self.about,
+            list(names),
+            self.losses[rows],
+            self.latents[rows],
+            self.pictures[rows],
             self.removed,
-        )  # fmt: skip
+        )
 
 
 def joined(outcomes: Sequence[Outcome]) -> Outcome:

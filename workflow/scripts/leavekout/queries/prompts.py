@@ -31,11 +31,13 @@ def choose_queries(
     drawn = words(seed, Domain.PROMPTS, torch.arange(len(prompts)))
     ranked = torch.argsort(drawn[0], stable=True).tolist()
     order = ranked[: len(test)] + ranked[::-1][: len(tuning)]
-    return pd.DataFrame({
-        "query": [*test, *tuning],
-        "prompt": [prompts[i] for i in order],
-        "noise_seed": [int(drawn[1][i]) for i in order],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "query": [*test, *tuning],
+            "prompt": [prompts[i] for i in order],
+            "noise_seed": [int(drawn[1][i]) for i in order],
+        }
+    )
 
 
 def choose_related(
@@ -66,8 +68,10 @@ def choose_related(
     features = np.concatenate([encode(others[i : i + _PROMPTS_AT_ONCE]) for i in parts])
     nearest = np.argsort(-(encode(own) @ features.T), axis=1, kind="stable")[:, :related]
     count = len(own) * related
-    return pd.DataFrame({
-        "query": [name for query in queries.index for name in names[query]],
-        "prompt": [others[i] for i in nearest.ravel()],
-        "noise_seed": words(seed, Domain.PROMPTS, torch.arange(count), 1)[0].tolist(),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "query": [name for query in queries.index for name in names[query]],
+            "prompt": [others[i] for i in nearest.ravel()],
+            "noise_seed": words(seed, Domain.PROMPTS, torch.arange(count), 1)[0].tolist(),
+        }
+    )

@@ -79,10 +79,13 @@ def removals_text(removals: pd.DataFrame) -> pd.DataFrame:
     for one in records(removals):
         measure = measure_of(one["measure"])
         row = {
-            "measure": measure.heading, "removal": one["policy"], "removed by": one["method"],
-            "K": f"{one['k']:,}", "images removed": f"{one['removed']:,.0f}",
+            "measure": measure.heading,
+            "removal": one["policy"],
+            "removed by": one["method"],
+            "K": f"{one['k']:,}",
+            "images removed": f"{one['removed']:,.0f}",
             "models": f"{one['models']}",
-        }  # fmt: skip
+        }
         for name, what in (("targets", "its queries"), ("others", "other queries")):
             values = (one.get(f"{name}{end}", np.nan) for end in ("", "_error", "_low", "_high"))
             row[what] = interval(*(value * measure.scale for value in values))
@@ -93,14 +96,19 @@ def removals_text(removals: pd.DataFrame) -> pd.DataFrame:
 def lds_text(lds: pd.DataFrame) -> pd.DataFrame:
     """Linear datamodeling scores, the best first."""
     rows = lds.sort_values(["k", "lds"], ascending=False)
-    return pd.DataFrame([
-        {
-            "method": row["method"], "images removed": f"{row['k']:,}",
-            "models": f"{row['n_models']}",
-            "LDS": interval(row["lds"], (row["high"] - row["low"]) / 4, row["low"], row["high"]),
-        }
-        for row in records(rows)
-    ])  # fmt: skip
+    return pd.DataFrame(
+        [
+            {
+                "method": row["method"],
+                "images removed": f"{row['k']:,}",
+                "models": f"{row['n_models']}",
+                "LDS": interval(
+                    row["lds"], (row["high"] - row["low"]) / 4, row["low"], row["high"]
+                ),
+            }
+            for row in records(rows)
+        ]
+    )
 
 
 def variance_text(variance: pd.DataFrame) -> pd.DataFrame:
@@ -109,15 +117,20 @@ def variance_text(variance: pd.DataFrame) -> pd.DataFrame:
     for row in records(variance):
         total, measure = row["total"] or float("nan"), measure_of(row["measure"])
         shares = {
-            "queries": row["query"], "retraining": row["retraining"],
-            "of it shared by all queries": row["shared"], "evaluation": row["evaluation"],
-        }  # fmt: skip
-        rows.append({
-            "measure": measure.label, "K": f"{row['k']:,}",
-            "removed by": row["method"],
-            "standard deviation": f"{row['total']**0.5 * measure.scale:.3g}",
-            **{name: f"{100 * value / total:.0f} %" for name, value in shares.items()},
-        })  # fmt: skip
+            "queries": row["query"],
+            "retraining": row["retraining"],
+            "of it shared by all queries": row["shared"],
+            "evaluation": row["evaluation"],
+        }
+        rows.append(
+            {
+                "measure": measure.label,
+                "K": f"{row['k']:,}",
+                "removed by": row["method"],
+                "standard deviation": f"{row['total'] ** 0.5 * measure.scale:.3g}",
+                **{name: f"{100 * value / total:.0f} %" for name, value in shares.items()},
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -146,10 +159,17 @@ def cost_text(costs: pd.DataFrame) -> pd.DataFrame:
     """Jobs, hours and memory of each stage, and their sums."""
     if len(costs) == 0:
         return costs
-    total = pd.DataFrame([{
-        "stage": "all", "jobs": costs["jobs"].sum(), "hours": costs["hours"].sum(),
-        "cpu_hours": costs["cpu_hours"].sum(), "memory_gb": costs["memory_gb"].max(),
-    }])  # fmt: skip
+    total = pd.DataFrame(
+        [
+            {
+                "stage": "all",
+                "jobs": costs["jobs"].sum(),
+                "hours": costs["hours"].sum(),
+                "cpu_hours": costs["cpu_hours"].sum(),
+                "memory_gb": costs["memory_gb"].max(),
+            }
+        ]
+    )
     formats = {"stage": "", "jobs": ",", "hours": ",.2f", "cpu_hours": ",.2f", "memory_gb": ".1f"}
     names = {
         "hours": "hours, one after another",

@@ -84,10 +84,15 @@ def attributed_rows(
         framed: rows that stand out by a frame.
     """
     return [
-        Row(method, [picture(pixels[row], str(place + 1), captions[row], framed=row in framed)
-                     for place, row in enumerate(rows)])
+        Row(
+            method,
+            [
+                picture(pixels[row], str(place + 1), captions[row], framed=row in framed)
+                for place, row in enumerate(rows)
+            ],
+        )
         for method, rows in ranked.items()
-    ]  # fmt: skip
+    ]
 
 
 def regenerated_rows(models: Mapping[str, Mapping[str, np.ndarray]]) -> list[Row]:
@@ -99,9 +104,16 @@ def regenerated_rows(models: Mapping[str, Mapping[str, np.ndarray]]) -> list[Row
     labels = {label: None for by_label in models.values() for label in by_label}
     seeds = models.get(NO_REMOVAL, {})
     rows = [
-        Row(label, [picture(by_label[label], method)
-                    for method, by_label in models.items() if label in by_label])
-        for label in labels if label not in seeds
-    ]  # fmt: skip
+        Row(
+            label,
+            [
+                picture(by_label[label], method)
+                for method, by_label in models.items()
+                if label in by_label
+            ],
+        )
+        for label in labels
+        if label not in seeds
+    ]
     others = [picture(pixels, label) for label, pixels in seeds.items()]
     return [*rows, Row("nothing removed", others)] if others else rows

@@ -128,8 +128,16 @@ def as_text(tables: Iterable[tuple[str, pd.DataFrame, str]]) -> str:
 
 def as_latex(tables: Iterable[pd.DataFrame], note: str) -> str:
     """Tables of text for a paper, for use with the package booktabs."""
-    signs = {"×": r"$\times$", "³": "$^3$", "²": "$^2$", "Δ": r"$\Delta$", "−": "$-$",
-             "> ": "$>$", "_": r"\_", "–": "--"}  # fmt: skip
+    signs = {
+        "×": r"$\times$",
+        "³": "$^3$",
+        "²": "$^2$",
+        "Δ": r"$\Delta$",
+        "−": "$-$",
+        "> ": "$>$",
+        "_": r"\_",
+        "–": "--",
+    }
 
     def escaped(text: str) -> str:
         for sign, latex in signs.items():

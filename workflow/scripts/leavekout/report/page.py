@@ -18,9 +18,12 @@ def render(template: Path, context: Mapping[str, Any]) -> str:
         jinja2.UndefinedError: if the template names something that the context lacks.
     """
     environment = Environment(
-        loader=FileSystemLoader(template.parent), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=FileSystemLoader(template.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.tests["numeric"] = _numeric
     return environment.get_template(template.name).render(context)
 
@@ -32,7 +35,9 @@ def _numeric(text: object) -> bool:
 
 def number_cells(table: pd.DataFrame, formats: Mapping[str, str]) -> pd.DataFrame:
     """The columns named in `formats` as text, in this order."""
-    return pd.DataFrame({
-        name: [format(value, how) if how else str(value) for value in table[name]]
-        for name, how in formats.items()
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            name: [format(value, how) if how else str(value) for value in table[name]]
+            for name, how in formats.items()
+        }
+    )

@@ -41,11 +41,15 @@ def costs_of(benchmarks: Path) -> pd.DataFrame:
             lines = list(csv.DictReader(file, delimiter="\t"))
         if lines:
             last = lines[-1]
-            rows.append({
-                "stage": _stage(path, benchmarks), "jobs": 1, "hours": _number(last["s"]) / 3600,
-                "cpu_hours": _number(last["cpu_time"]) / 3600,
-                "memory_gb": _number(last["max_rss"]) / 1024,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "stage": _stage(path, benchmarks),
+                    "jobs": 1,
+                    "hours": _number(last["s"]) / 3600,
+                    "cpu_hours": _number(last["cpu_time"]) / 3600,
+                    "memory_gb": _number(last["max_rss"]) / 1024,
+                }
+            )
     table = pd.DataFrame(rows, columns=["stage", "jobs", "hours", "cpu_hours", "memory_gb"])
     how = {"jobs": "sum", "hours": "sum", "cpu_hours": "sum", "memory_gb": "max"}
     return table.groupby("stage", as_index=False).agg(how).sort_values("hours", ascending=False)

@@ -16,10 +16,15 @@ def settings_table(
     rows = []
     for setting in paper:
         here = _lookup(config, setting["key"])
-        rows.append({
-            "key": setting["key"], "here": _text(here), "paper": _text(setting["paper"]),
-            "where": setting.get("where", ""), "same": here == setting["paper"],
-        })  # fmt: skip
+        rows.append(
+            {
+                "key": setting["key"],
+                "here": _text(here),
+                "paper": _text(setting["paper"]),
+                "where": setting.get("where", ""),
+                "same": here == setting["paper"],
+            }
+        )
     return rows
 
 

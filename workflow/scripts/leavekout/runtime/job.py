@@ -98,9 +98,12 @@ def job(snakemake: Any) -> Iterator[Run]:
         output = Paths(snakemake.output)
         remove_leftovers(output)
         yield Run(
-            Paths(snakemake.input), output, snakemake.params, snakemake.wildcards,
+            Paths(snakemake.input),
+            output,
+            snakemake.params,
+            snakemake.wildcards,
             snakemake.resources,
-        )  # fmt: skip
+        )
     except InputError as error:
         logger.error("error: %s", error)
         sys.exit(1)

@@ -23,8 +23,21 @@ def comparisons_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataF
     `distinguishable`: p_holm ≤ 0.05; `queries_needed`: for 80 % power at the corrected level, if
     the true difference is the observed one.
     """
-    columns = ["measure", "k", "ahead", "behind", "n_queries", "difference", "low", "high",
-               "share_ahead", "p", "p_holm", "distinguishable", "queries_needed"]  # fmt: skip
+    columns = [
+        "measure",
+        "k",
+        "ahead",
+        "behind",
+        "n_queries",
+        "difference",
+        "low",
+        "high",
+        "share_ahead",
+        "p",
+        "p_holm",
+        "distinguishable",
+        "queries_needed",
+    ]
     tables = [
         compare(arms_of(measurements, measure.name), k, measure.name, resamples=resamples)
         for measure in measures_in(measurements["measure"])
@@ -37,10 +50,11 @@ def compare(arms: Arms, k: int, measure: str, *, resamples: int) -> pd.DataFrame
     """The rows of `comparisons_table` for one measure and K."""
     sign = measure_of(measure).direction
     pairs = [
-        pair if sign * (arms.effects[pair[0], k].mean() - arms.effects[pair[1], k].mean()) >= 0
+        pair
+        if sign * (arms.effects[pair[0], k].mean() - arms.effects[pair[1], k].mean()) >= 0
         else pair[::-1]
         for pair in combinations(arms.methods(k), 2)
-    ]  # fmt: skip
+    ]
     if not pairs:
         return pd.DataFrame()
     effects = arms.effects
@@ -52,15 +66,23 @@ def compare(arms: Arms, k: int, measure: str, *, resamples: int) -> pd.DataFrame
     )
     p_values = sign_flip_p_values(differences, resamples=resamples)
     corrected = holm(p_values)
-    return pd.DataFrame({
-        "measure": measure, "k": k,
-        "ahead": [ahead for ahead, _ in pairs], "behind": [behind for _, behind in pairs],
-        "n_queries": arms.queries, "difference": estimate.value,
-        "low": estimate.low, "high": estimate.high,
-        "share_ahead": (sign * differences > 0).mean(axis=1),
-        "p": p_values, "p_holm": corrected, "distinguishable": corrected <= LEVEL,
-        "queries_needed": [queries_needed(d, level=LEVEL / len(pairs)) for d in differences],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "measure": measure,
+            "k": k,
+            "ahead": [ahead for ahead, _ in pairs],
+            "behind": [behind for _, behind in pairs],
+            "n_queries": arms.queries,
+            "difference": estimate.value,
+            "low": estimate.low,
+            "high": estimate.high,
+            "share_ahead": (sign * differences > 0).mean(axis=1),
+            "p": p_values,
+            "p_holm": corrected,
+            "distinguishable": corrected <= LEVEL,
+            "queries_needed": [queries_needed(d, level=LEVEL / len(pairs)) for d in differences],
+        }
+    )
 
 
 def indistinguishable(comparisons: pd.DataFrame, order: list[str]) -> list[list[str]]:

@@ -43,10 +43,13 @@ class RandomCurve:
         by_model = mean(self.values, queries)  # [B, M]
         weights = sets[:, self.number]
         weighted = by_model * weights
-        return np.stack([
-            weighted[:, columns].sum(axis=1) / weights[:, columns].sum(axis=1)
-            for _, columns in sorted(self.columns.items())
-        ], axis=1)  # fmt: skip
+        return np.stack(
+            [
+                weighted[:, columns].sum(axis=1) / weights[:, columns].sum(axis=1)
+                for _, columns in sorted(self.columns.items())
+            ],
+            axis=1,
+        )
 
 
 def random_curve(arms: Arms, measure: str) -> RandomCurve:
@@ -118,12 +121,27 @@ def equivalents_table(
             continue
         curves = Curves(random_curve(arms, measure), arms.queries, resamples, origin=origin)
         for (method, k), cell in sorted(arms.effects.items(), key=lambda item: item[0][::-1]):
-            rows.append({
-                "measure": measure, "k": k, "method": method,
-                **curves.equivalent(oriented(cell, measure)),
-            })  # fmt: skip
-    columns = ["measure", "k", "method", "equivalent", "low", "high", "equivalent_censored",
-               "low_censored", "high_censored", "smallest_k", "covers"]  # fmt: skip
+            rows.append(
+                {
+                    "measure": measure,
+                    "k": k,
+                    "method": method,
+                    **curves.equivalent(oriented(cell, measure)),
+                }
+            )
+    columns = [
+        "measure",
+        "k",
+        "method",
+        "equivalent",
+        "low",
+        "high",
+        "equivalent_censored",
+        "low_censored",
+        "high_censored",
+        "smallest_k",
+        "covers",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -171,12 +189,15 @@ class Curves:
         high, high_beyond = self._crossing(difference.high, last=True)
         unknown = not np.isfinite(difference.error).all()
         return {
-            "equivalent": point, "equivalent_censored": beyond,
-            "low": np.nan if unknown else low, "low_censored": low_beyond and not unknown,
-            "high": np.nan if unknown else high, "high_censored": high_beyond and not unknown,
+            "equivalent": point,
+            "equivalent_censored": beyond,
+            "low": np.nan if unknown else low,
+            "low_censored": low_beyond and not unknown,
+            "high": np.nan if unknown else high,
+            "high_censored": high_beyond and not unknown,
             "smallest_k": int(self._random.ks[0]),
             "covers": "queries and models" if self.sets > 1 else "queries",
-        }  # fmt: skip
+        }
 
     def _crossing(self, difference: np.ndarray, *, last: bool = False) -> tuple[float, bool]:
         """The first or last K at which [G] falls to 0, or the curve's end, and whether that."""

@@ -65,23 +65,38 @@ def mean_of_shared(values: np.ndarray, count: int, seed: int = 0) -> Estimate:
 def _row(measure: str, k: int, method: str, models: int, arms: Arms, e: Estimate) -> dict:
     shared = method in (CONTROL, NO_REMOVAL)
     return {
-        "measure": measure, "k": k, "method": method, "n_queries": arms.queries, "n_models": models,
-        "mean": float(e.value), "mean_low": float(e.low), "mean_high": float(e.high),
-        "mean_error": float(e.error), "excess": np.nan, "excess_low": np.nan,
-        "excess_high": np.nan, "excess_error": np.nan, "naive_error": float(e.query_error),
-        "better": np.nan, "p": np.nan, "covers": _covers(models if shared else 2),
-    }  # fmt: skip
+        "measure": measure,
+        "k": k,
+        "method": method,
+        "n_queries": arms.queries,
+        "n_models": models,
+        "mean": float(e.value),
+        "mean_low": float(e.low),
+        "mean_high": float(e.high),
+        "mean_error": float(e.error),
+        "excess": np.nan,
+        "excess_low": np.nan,
+        "excess_high": np.nan,
+        "excess_error": np.nan,
+        "naive_error": float(e.query_error),
+        "better": np.nan,
+        "p": np.nan,
+        "covers": _covers(models if shared else 2),
+    }
 
 
 def _excess(cell: np.ndarray, random: np.ndarray, sign: int, count: int, tests: int) -> dict:
     e = excess(cell, random, count=count)
     return {
-        "excess": float(e.value), "excess_low": float(e.low), "excess_high": float(e.high),
-        "excess_error": float(e.error), "naive_error": float(e.query_error),
+        "excess": float(e.value),
+        "excess_low": float(e.low),
+        "excess_high": float(e.high),
+        "excess_error": float(e.error),
+        "naive_error": float(e.query_error),
         "better": float((sign * (cell - random.mean(axis=1)) > 0).mean()),
         "p": p_of_excess(e, cell, random, count=count, tests=tests),
         "covers": _covers(random.shape[1]),
-    }  # fmt: skip
+    }
 
 
 def excess(cell: np.ndarray, random: np.ndarray, *, count: int, seed: int = 0) -> Estimate:

@@ -75,10 +75,17 @@ def lds_table(
         if models >= FEWEST_MODELS:
             count = min(resamples, MOST_RESAMPLES)
             score = lds(arms.random[k], np.stack(by_query), resamples=count)
-            rows.append({
-                "k": k, "method": method, "n_queries": arms.queries, "n_models": models,
-                "lds": float(score.value), "low": float(score.low), "high": float(score.high),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "k": k,
+                    "method": method,
+                    "n_queries": arms.queries,
+                    "n_models": models,
+                    "lds": float(score.value),
+                    "low": float(score.low),
+                    "high": float(score.high),
+                }
+            )
     return pd.DataFrame(
         rows, columns=["k", "method", "n_queries", "n_models", "lds", "low", "high"]
     )
@@ -94,7 +101,10 @@ def agreement(scores: Mapping[str, float], effects: Mapping[str, float]) -> tupl
         return np.nan, np.nan
     a, b = (np.array([values[m] for m in methods]) for values in (scores, effects))
     test = stats.permutation_test(
-        (a,), lambda x: rank_correlations(x, b), permutation_type="pairings",
-        n_resamples=50_000, rng=np.random.default_rng(0),
-    )  # fmt: skip
+        (a,),
+        lambda x: rank_correlations(x, b),
+        permutation_type="pairings",
+        n_resamples=50_000,
+        rng=np.random.default_rng(0),
+    )
     return float(test.statistic), float(test.pvalue)

@@ -47,9 +47,12 @@ def _parts(arms: Arms, method: str, k: int) -> dict[str, float]:
     total = max(0.0, excess.var(ddof=1) - (within - shared) / random.shape[1])
     query = max(0.0, total - retraining - evaluation)
     return {
-        "total": query + retraining + evaluation, "query": query, "retraining": retraining,
-        "shared": min(shared, retraining), "evaluation": evaluation,
-    }  # fmt: skip
+        "total": query + retraining + evaluation,
+        "query": query,
+        "retraining": retraining,
+        "shared": min(shared, retraining),
+        "evaluation": evaluation,
+    }
 
 
 def retraining_variance(random: np.ndarray) -> tuple[float, float]:
@@ -89,8 +92,15 @@ def power_table(measurements: pd.DataFrame) -> pd.DataFrame:
                     row = {"measure": measure, "k": k, "comparison": kind, "queries": queries}
                     row |= {"retrainings": retrainings, "difference": plain}
                     rows.append(row | {"difference_holm": corrected})
-    columns = ["measure", "k", "comparison", "queries", "retrainings", "difference",
-               "difference_holm"]  # fmt: skip
+    columns = [
+        "measure",
+        "k",
+        "comparison",
+        "queries",
+        "retrainings",
+        "difference",
+        "difference_holm",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -120,9 +130,9 @@ def _spreads(arms: Arms, k: int) -> dict[str, _Spread]:
     methods = arms.methods(k)
     within, shared = retraining_variance(random)
     retraining = max(0.0, within - arms.evaluation[CONTROL, k])
-    of_excess = np.median([
-        (arms.effects[method, k] - random.mean(axis=1)).var(ddof=1) for method in methods
-    ])  # fmt: skip
+    of_excess = np.median(
+        [(arms.effects[method, k] - random.mean(axis=1)).var(ddof=1) for method in methods]
+    )
     noise = min(retraining, of_excess)
     kinds = {
         "method and random": _Spread(

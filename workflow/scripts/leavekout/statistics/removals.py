@@ -26,18 +26,24 @@ def removals_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.Data
         for (policy, method, k), group in of_measure.groupby(["policy", "method", "k"], sort=False):
             models = group[["number", "targets", "removed"]].drop_duplicates()
             row = {
-                "policy": policy, "measure": measure.name, "method": method, "k": k,
-                "models": len(models), "removed": models["removed"].mean(),
-            }  # fmt: skip
+                "policy": policy,
+                "measure": measure.name,
+                "method": method,
+                "k": k,
+                "models": len(models),
+                "removed": models["removed"].mean(),
+            }
             for role, name in ((TARGET, "targets"), (OTHER, "others")):
                 values = group.loc[group["role"] == role, "value"].to_numpy(float)
                 if not len(values):
                     continue
                 found = mean_over_queries(values, resamples)
                 row |= {
-                    f"n_{name}": len(values), name: float(found.value),
+                    f"n_{name}": len(values),
+                    name: float(found.value),
                     f"{name}_error": float(found.error),
-                    f"{name}_low": float(found.low), f"{name}_high": float(found.high),
-                }  # fmt: skip
+                    f"{name}_low": float(found.low),
+                    f"{name}_high": float(found.high),
+                }
             rows.append(row)
     return pd.DataFrame(rows)

@@ -21,10 +21,15 @@ def sign_flip_p_values(
     if differences.shape[1] < 2:
         return np.ones(len(differences))
     return stats.permutation_test(
-        (differences,), lambda x, axis: x.mean(axis=axis), permutation_type="samples",
-        vectorized=True, n_resamples=max(resamples, 400 * (tests or len(differences))), axis=-1,
-        batch=max(1, 10**7 // differences.size), rng=np.random.default_rng(seed),
-    ).pvalue  # fmt: skip
+        (differences,),
+        lambda x, axis: x.mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=max(resamples, 400 * (tests or len(differences))),
+        axis=-1,
+        batch=max(1, 10**7 // differences.size),
+        rng=np.random.default_rng(seed),
+    ).pvalue
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:

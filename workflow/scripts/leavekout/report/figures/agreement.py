@@ -21,9 +21,13 @@ def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence
     excess = {row["method"]: row for row in records(rows[rows["excess"].notna()])}
     scale = measure.scale
     figure, axes = plt.subplots(
-        1, max(1, len(ks)), figsize=(1.6 + 3.9 * max(1, len(ks)), 3.8), squeeze=False, sharey=True,
+        1,
+        max(1, len(ks)),
+        figsize=(1.6 + 3.9 * max(1, len(ks)), 3.8),
+        squeeze=False,
+        sharey=True,
         layout="constrained",
-    )  # fmt: skip
+    )
     if not ks:
         axes[0, 0].text(0.5, 0.5, "too few random models", ha="center", va="center")
         axes[0, 0].axis("off")
@@ -35,12 +39,19 @@ def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence
             x, y = scores[method], excess[method]
             color, marker = style(number)
             ax.errorbar(
-                x["lds"], scale * y["excess"], color=color, marker=marker, label=method,
+                x["lds"],
+                scale * y["excess"],
+                color=color,
+                marker=marker,
+                label=method,
                 xerr=[[x["lds"] - x["low"]], [x["high"] - x["lds"]]],
-                yerr=[[scale * (y["excess"] - y["excess_low"])],
-                      [scale * (y["excess_high"] - y["excess"])]],
-                capsize=2, linewidth=0.8,
-            )  # fmt: skip
+                yerr=[
+                    [scale * (y["excess"] - y["excess_low"])],
+                    [scale * (y["excess_high"] - y["excess"])],
+                ],
+                capsize=2,
+                linewidth=0.8,
+            )
         rho, p = agreement(
             {method: row["lds"] for method, row in scores.items()},
             {method: measure.direction * row["excess"] for method, row in excess.items()},

@@ -25,17 +25,24 @@ def plot_equivalents(
         for row in records(equivalents[equivalents["measure"] == measure.name]):
             y = order.index(row["method"]) + beside(ks, row["k"])
             known = pd.notna(row["low"])
-            lines.append({
-                "y": y, "value": row["equivalent"], "method": row["method"],
-                "low": row["low"] if known else row["equivalent"],
-                "high": row["high"] if known else row["equivalent"],
-                "filled": row["k"] == ks[-1],
-            })  # fmt: skip
+            lines.append(
+                {
+                    "y": y,
+                    "value": row["equivalent"],
+                    "method": row["method"],
+                    "low": row["low"] if known else row["equivalent"],
+                    "high": row["high"] if known else row["equivalent"],
+                    "filled": row["k"] == ks[-1],
+                }
+            )
             if row["high_censored"] or row["equivalent_censored"]:
                 ax.annotate(
-                    "", (end * 1.09, y), (end, y), annotation_clip=False,
+                    "",
+                    (end * 1.09, y),
+                    (end, y),
+                    annotation_clip=False,
                     arrowprops={"arrowstyle": "->", "color": GREY},
-                )  # fmt: skip
+                )
         forest(ax, lines, methods)
         for k in ks:
             ax.axvline(k, color=GREY, linestyle="--", linewidth=1)

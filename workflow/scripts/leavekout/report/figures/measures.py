@@ -52,9 +52,18 @@ def _draw_curve(
     rows = rows[rows["method"] == name].sort_values("k")
     ends = [rows["mean"] - rows["mean_low"], rows["mean_high"] - rows["mean"]]
     ax.errorbar(
-        rows["k"] * shift, rows["mean"], np.array(ends), label=name, color=color, marker=marker,
-        markersize=5, linestyle=line, linewidth=1.2, elinewidth=0.9, capsize=2,
-    )  # fmt: skip
+        rows["k"] * shift,
+        rows["mean"],
+        np.array(ends),
+        label=name,
+        color=color,
+        marker=marker,
+        markersize=5,
+        linestyle=line,
+        linewidth=1.2,
+        elinewidth=0.9,
+        capsize=2,
+    )
 
 
 def _draw_floor(ax: Axes, rows: pd.DataFrame) -> None:

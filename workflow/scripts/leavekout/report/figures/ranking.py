@@ -34,13 +34,16 @@ def plot_ranking(
             [
                 {
                     "y": order.index(row["method"]) + beside(ks, row["k"]),
-                    "value": row["excess"], "low": row["excess_low"], "high": row["excess_high"],
-                    "method": row["method"], "filled": row["k"] == ks[-1],
+                    "value": row["excess"],
+                    "low": row["excess_low"],
+                    "high": row["excess_high"],
+                    "method": row["method"],
+                    "filled": row["k"] == ks[-1],
                 }
                 for row in records(rows)
             ],
             methods,
-        )  # fmt: skip
+        )
         same = comparisons[(comparisons["measure"] == measure.name) & (comparisons["k"] == ks[-1])]
         _draw_groups(ax, indistinguishable(same, order), order)
         ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
@@ -64,6 +67,12 @@ def _draw_groups(ax: Axes, groups: Sequence[Sequence[str]], order: Sequence[str]
         x = 1.03 + 0.035 * number
         y = [order.index(name) for name in group]
         ax.plot(
-            [x] * len(y), y, color="#999999", linewidth=2, marker="o", markersize=3.5,
-            transform=ax.get_yaxis_transform(), clip_on=False,
-        )  # fmt: skip
+            [x] * len(y),
+            y,
+            color="#999999",
+            linewidth=2,
+            marker="o",
+            markersize=3.5,
+            transform=ax.get_yaxis_transform(),
+            clip_on=False,
+        )

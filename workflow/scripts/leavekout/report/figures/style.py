@@ -39,9 +39,13 @@ def panels(
     lines = -(-len(measures) // columns)
     width = 11 * columns / _COLUMNS if columns > 1 else 5.5
     figure, axes = plt.subplots(
-        lines, columns, figsize=(width, height * lines), sharey=sharey, squeeze=False,
+        lines,
+        columns,
+        figsize=(width, height * lines),
+        sharey=sharey,
+        squeeze=False,
         layout="constrained",
-    )  # fmt: skip
+    )
     for ax in axes.flat[len(measures) :]:
         ax.set_visible(False)
     shown = list(zip(axes.flat, measures, strict=False))
@@ -83,6 +87,11 @@ def forest(ax: Axes, rows: Sequence[dict], methods: Sequence[str]) -> None:
         color, marker = style(methods.index(row["method"]))
         ends = [[row["value"] - row["low"]], [row["high"] - row["value"]]]
         ax.errorbar(
-            row["value"], row["y"], xerr=ends, color=color, marker=marker, capsize=2,
+            row["value"],
+            row["y"],
+            xerr=ends,
+            color=color,
+            marker=marker,
+            capsize=2,
             markerfacecolor=color if row["filled"] else "white",
-        )  # fmt: skip
+        )
