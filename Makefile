@@ -15,9 +15,7 @@ export OMP_NUM_THREADS ?= 1
 setup: $(READY)
 
 demo: $(READY)
-	$(BIN)/snakemake --cores all --configfile config/$(EXPERIMENT).yaml --quiet rules reason host
-	@cat results/$(EXPERIMENT)/tables/headline.txt
-	@echo "Tables and figures: results/$(EXPERIMENT)/. Report: results/$(EXPERIMENT)/report.html"
+	@$(BIN)/python workflow/scripts/run_study.py --configfile config/$(EXPERIMENT).yaml
 
 # Every heavy step at COCO's architecture on this machine, beside plain loops; some minutes.
 benchmark: $(READY)

@@ -19,8 +19,8 @@ from leavekout.kinds import read_experiment
 from leavekout.measures import registry
 from leavekout.measures.registry import measure, measures_in
 from leavekout.report import gallery, provenance
-from leavekout.report.cautions import cautions
-from leavekout.report.claims import claims, pairs_table
+from leavekout.report.cautions import cautions, of_versions
+from leavekout.report.claims import claims, pairs_table, verdict
 from leavekout.report.document import document
 from leavekout.report.figures.agreement import plot_agreement
 from leavekout.report.figures.equivalents import plot_equivalents
@@ -195,22 +195,58 @@ def few(queries: int) -> list[str]:
         comparisons=comparisons_table(measurements, resamples=100),
         equivalents=equivalents_table(measurements, resamples=20),
         ties=pd.DataFrame(columns=["method", "query", "k", "tied"]),
-        versions=pd.DataFrame(
-            {
-                "stage": ["a", "b"],
-                "jobs": [1, 1],
-                "commit": ["abc", "def-dirty"],
-                "torch": ["2", "2"],
-            }
-        ),
     )
+
+
+def test_artifacts_of_different_versions_are_said_before_all_else(
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    made_by = {"commit": ["abc", "def-dirty"], "torch": ["2", "2"]}
+    said = "\n".join(of_versions(pd.DataFrame({"stage": ["a", "b"], "jobs": [1, 1], **made_by})))
+    assert "commit abc, def-dirty" in said
+    assert "torch" not in said
+    assert "uncommitted changes" in said
+
+
+def test_the_verdict_is_what_the_tables_say(tables: dict[str, pd.DataFrame]) -> None:
+    said = verdict(tables["estimates"], tables["comparisons"])
+    at = keyed(tables["estimates"], "measure", "k", "method")
+    excess = 1e3 * at["delta_loss", 10, "good"]["excess"]
+    assert said.startswith(
+        "Removing the 10 images that good names raises ΔL furthest, the most of 2 methods: "
+        "ΔL × 10³ differs from random removal by "
+    )
+    assert f"by {excess:.0f}" in said
+    assert said.endswith(
+        "2 of 2 methods can be shown to be ahead of random removal, and 1 of 1 pairs of methods "
+        "can be told apart."
+    )
+    measurements = study(queries=3, sets=1)
+    few_queries = verdict(
+        estimates_table(measurements, resamples=100),
+        comparisons_table(measurements, resamples=100),
+    )
+    assert "No method can be shown to be ahead of random removal, and 0 of 1 pairs" in few_queries
+
+
+def test_the_first_picture_is_one_query_by_one_method() -> None:
+    shown = [gallery.picture(np.full((2, 2, 3), i, np.uint8), "good") for i in range(4)]
+    query = gallery.QueryPictures(
+        "q000",
+        "a four",
+        shown[0],
+        [gallery.Row("bad", [shown[1]]), gallery.Row("good", [shown[2]])],
+        [gallery.Row("K = 10", [shown[3]])],
+    )
+    lead = gallery.lead([query], "good", "K = 10")
+    assert lead is not None
+    assert (lead.generated, lead.removed, lead.regenerated) == (shown[0], [shown[2]], shown[3])
+    assert gallery.lead([query], "good", "K = 11") is None
+    assert gallery.lead([query], "ugly", "K = 10") is None
 
 
 def test_cautions_are_given_where_they_are_due() -> None:
     said = "\n".join(few(3))
-    assert "commit abc, def-dirty" in said
-    assert "torch" not in said
-    assert "uncommitted changes" in said
     assert "Too few queries to tell methods apart: with 3 queries and 1 pair " in said
     assert (
         "Too few queries to show any method ahead of random: with 3 queries and 2 methods" in said

@@ -97,10 +97,11 @@ def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_an_interrupted_job_ends_with_the_signals_status(tmp_path: Path) -> None:
-    process = started(tmp_path, "0", str(int(signal.SIGTERM)))
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_job_ends_with_the_signals_status(tmp_path: Path, number: int) -> None:
+    process = started(tmp_path, "0", str(int(number)))
     _, err = process.communicate(timeout=30)
-    assert process.returncode == 128 + signal.SIGTERM
+    assert process.returncode == 128 + number
     assert "Traceback" not in err
 
 

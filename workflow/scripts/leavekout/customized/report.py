@@ -166,7 +166,7 @@ def document(
             f"among {config['dataset']['images']:,} other images: how many do they find?"
         ),
         "sections": SECTIONS,
-        "cautions": cautions(retrievals, versions),
+        "voiding": cautions(retrievals, versions),
         "headlines": headlines(tables["summary"]),
         "headline_note": NOTE,
         "figures": figures,

@@ -17,16 +17,12 @@ def cautions(
     comparisons: pd.DataFrame,
     equivalents: pd.DataFrame,
     ties: pd.DataFrame,
-    versions: pd.DataFrame,
 ) -> list[str]:
-    """Warnings, the gravest first.
+    """Warnings that the tables of these names give, the gravest first.
 
-    Args:
-        estimates, comparisons, equivalents, ties: the tables of these names.
-        versions: a row for each stage and version; see `provenance.versions_of`.
+    Those of `of_versions` are apart: they may void the whole result, so they stand before it.
     """
     return [
-        *of_versions(versions),
         *_of_queries(estimates, comparisons),
         *_of_models(estimates),
         *_of_ties(ties),
@@ -35,7 +31,7 @@ def cautions(
 
 
 def of_versions(versions: pd.DataFrame) -> list[str]:
-    """Warnings of artifacts that different versions made."""
+    """Warnings of artifacts that different versions made; see `provenance.versions_of`."""
     said = []
     for column in versions.columns.drop(["stage", "jobs"]):
         values = sorted(versions[column].unique())

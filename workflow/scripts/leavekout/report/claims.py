@@ -6,9 +6,35 @@ import pandas as pd
 
 from leavekout.measures.measure import Measure
 from leavekout.measures.registry import measures_in
-from leavekout.report.headline import methods_ks
-from leavekout.report.text import interval, p_value, queries, records
+from leavekout.report.headline import methods_ks, primary, ranked
+from leavekout.report.text import estimate, interval, keyed, p_value, queries, records
 from leavekout.statistics.significance import LEVEL
+
+
+def verdict(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> str:
+    """What the primary measure says at the largest K, in a sentence or two."""
+    measure, k = primary(estimates), methods_ks(estimates)[-1]
+    here = (estimates["measure"] == measure.name) & (estimates["k"] == k)
+    order = ranked(estimates, k)
+    best = keyed(estimates[here], "method")[order[0],]
+    effect = "raises" if measure.direction > 0 else "lowers"
+    most = f", the most of {len(order)} methods" if len(order) > 1 else ""
+    sentence = (
+        f"Removing the {k:,} images that {order[0]} names {effect} {measure.label} furthest"
+        f"{most}: {measure.heading} differs from random removal by {estimate(best, 'excess')}."
+    )
+    tested = estimates[here & estimates["p_holm"].notna()]
+    if len(tested):
+        ahead = tested[measure.direction * tested["excess"] > 0]
+        shown = int((ahead["p_holm"] <= LEVEL).sum())
+        how_many = f"{shown} of {len(tested)} methods" if shown else "No method"
+        sentence += f" {how_many} can be shown to be ahead of random removal"
+        pairs = comparisons[(comparisons["k"] == k) & (comparisons["measure"] == measure.name)]
+        if len(pairs):
+            told = int(pairs["distinguishable"].astype(bool).sum())
+            sentence += f", and {told} of {len(pairs)} pairs of methods can be told apart"
+        sentence += "."
+    return sentence
 
 
 def claims(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:

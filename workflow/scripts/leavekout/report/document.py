@@ -8,10 +8,10 @@ import yaml
 
 from leavekout.measures.registry import measures_in
 from leavekout.report import content
-from leavekout.report.cautions import cautions
-from leavekout.report.claims import claims, pairs_table
-from leavekout.report.gallery import QueryPictures
-from leavekout.report.headline import controls, headline, methods_ks, note, primary
+from leavekout.report.cautions import cautions, of_versions
+from leavekout.report.claims import claims, pairs_table, verdict
+from leavekout.report.gallery import QueryPictures, lead
+from leavekout.report.headline import controls, headline, methods_ks, note, primary, ranked
 from leavekout.report.settings import published_table, settings_table
 
 TABLES = (
@@ -64,12 +64,14 @@ def document(
         "experiment": config["experiment"],
         "summary": content.summary(config, estimates),
         "sections": sections,
+        "voiding": of_versions(versions),
+        "verdict": verdict(estimates, comparisons),
+        "lead": lead(gallery, ranked(estimates, k)[0], f"K = {k:,}"),
         "cautions": cautions(
             estimates=estimates,
             comparisons=comparisons,
             equivalents=equivalents,
             ties=tables["ties"],
-            versions=versions,
         ),
         "headline": headline(estimates, comparisons, equivalents),
         "headline_note": note(estimates),

@@ -44,6 +44,37 @@ class QueryPictures:
     regenerated: Sequence[Row]
 
 
+@dataclass(frozen=True)
+class Lead:
+    """One query as the report's first picture: generated, what was removed, generated again."""
+
+    prompt: str
+    method: str
+    generated: Picture
+    removed: Sequence[Picture]
+    regenerated: Picture
+
+
+def lead(gallery: Sequence[QueryPictures], method: str, label: str) -> Lead | None:
+    """The first query of the gallery, by one method, if the gallery has its pictures.
+
+    Args:
+        label: of the row of models that are shown, such as `K = 100`.
+    """
+    for query in gallery:
+        removed = [row.pictures for row in query.attributed if row.name == method]
+        again = [
+            one
+            for row in query.regenerated
+            if row.name == label
+            for one in row.pictures
+            if one.label == method
+        ]
+        if removed and again:
+            return Lead(query.prompt, method, query.generated, removed[0], again[0])
+    return None
+
+
 def picture(
     pixels: np.ndarray, label: str = "", caption: str = "", *, framed: bool = False
 ) -> Picture:

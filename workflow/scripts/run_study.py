@@ -1,0 +1,132 @@
+"""Runs a study on this machine, and shows one line of progress in place of Snakemake's pages.
+
+    python workflow/scripts/run_study.py --configfile config/digits.yaml
+
+What Snakemake and its jobs print goes to results/<experiment>/snakemake.log.
+"""
+
+import argparse
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from leavekout.errors import InputError
+from leavekout.planning.bill import PlannedJob
+from plan_study import ROOT, jobs_of_study
+
+_FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)")
+_START = 8.0  # seconds that a job takes to import its libraries
+_TAIL = 25  # lines shown of a run that failed
+
+
+class Progress:
+    """How much of a study is done: jobs are counted, and weighed by the seconds they may take."""
+
+    def __init__(self, jobs: Iterable[PlannedJob]) -> None:
+        needed = [job for job in jobs if job.needed]
+        self.total = len(needed)
+        self.done = 0
+        count = Counter(job.rule for job in needed)
+        seconds = Counter[str]()
+        for job in needed:
+            seconds[job.rule] += _START + job.expected_seconds  # type: ignore[assignment]
+        self._mean = {rule: seconds[rule] / count[rule] for rule in count}
+        self._all = sum(seconds.values())
+        self._passed = 0.0
+
+    def see(self, line: str) -> bool:
+        """Takes a line of Snakemake's output; whether it says that a job has finished."""
+        finished = _FINISHED.search(line)
+        if finished is None or finished[1] not in self._mean:
+            return False
+        self.done += 1
+        self._passed += self._mean[finished[1]]
+        return True
+
+    def text(self, elapsed: float) -> str:
+        """One line: jobs done, time passed, time left in proportion to what has been done."""
+        said = f"{self.done} of {self.total} jobs done, {_minutes(elapsed)}"
+        if not 0.05 * self._all < self._passed < self._all:
+            return said
+        left = elapsed * (self._all - self._passed) / self._passed
+        return f"{said}, about {_minutes(left)} left"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def run(command: Sequence[str], progress: Progress, log: Path) -> int:
+    """Runs Snakemake to its end and returns its exit status; its output goes to `log`.
+
+    Ctrl-C reaches Snakemake itself, which stops its jobs; we wait for it.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    on_terminal = sys.stdout.isatty()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    begin = time.monotonic()
+    with (
+        log.open("w") as file,
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            preexec_fn=lambda: signal.signal(signal.SIGINT, before),
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            file.write(line)
+            file.flush()
+            if progress.see(line):
+                text = progress.text(time.monotonic() - begin)
+                print(f"\r\033[K{text}" if on_terminal else text, end="" if on_terminal else "\n")
+                sys.stdout.flush()
+        status = process.wait()
+    if on_terminal:
+        print()
+    signal.signal(signal.SIGINT, before)
+    return status
+
+
+def main() -> None:
+    """Plans, runs, and says where the results are."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--configfile", nargs="+", type=Path, default=[ROOT / "config/digits.yaml"])
+    arguments = parser.parse_args()
+    try:
+        jobs, config = jobs_of_study(arguments.configfile, {}, ["all"])
+    except (InputError, WorkflowError) as error:
+        sys.exit(str(error))
+    results = Path("results") / config["experiment"]
+    log = results / "snakemake.log"
+    progress = Progress(jobs)
+    print(f"{progress.total} jobs to run; all that they print goes to {log}.", flush=True)
+    files = map(str, arguments.configfile)
+    snakemake = str(Path(sys.executable).with_name("snakemake"))
+    status = run([snakemake, "--cores", "all", "--configfile", *files], progress, log)
+    if status:
+        print("\n".join(log.read_text().splitlines()[-_TAIL:]), file=sys.stderr)
+        sys.exit(
+            f"The study stopped; {log} says why. Nothing that was finished is lost: the same "
+            "command resumes it."
+        )
+    headline = results / "tables" / "headline.txt"
+    print(f"\n{headline.read_text()}" if headline.exists() else "")
+    print(f"Report:             {results / 'report.html'} (open it in a browser)")
+    print(f"Tables and figures: {results / 'tables'}, {results / 'figures'}")
+    print("Next: add a method of your own (docs/adding-a-baseline.md), or compare more queries")
+    print("      and methods (config/digits-study.yaml).")
+
+
+if __name__ == "__main__":
+    main()
