@@ -14,7 +14,8 @@ from scipy import ndimage
 from sklearn.datasets import load_digits
 
 from leavekout.customized.tokens import PLACEHOLDER
-from leavekout.data.digits import WORDS, chosen_templates, fill, templates, write_annotations
+from leavekout.data.coco import write_annotations
+from leavekout.data.digits import WORDS, chosen_templates, fill, templates
 from leavekout.errors import InputError
 from leavekout.runtime.artifacts import atomic
 

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from leavekout.errors import InputError
-from leavekout.runtime.artifacts import load_table
+from leavekout.runtime.artifacts import atomic, load_table
 from leavekout.runtime.job import progress
 
 
@@ -33,6 +34,18 @@ def read_annotations(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     captions = captions.dropna(subset=["caption"])
     captions["caption"] = captions["caption"].astype(str).str.strip()
     return images, captions[captions["caption"] != ""].sort_values("id")
+
+
+def write_annotations(
+    path: Path, images: list[dict[str, Any]], captions: list[tuple[int, str]]
+) -> None:
+    """Writes captions, each with its image's id, in COCO's format."""
+    annotations = [
+        {"id": number, "image_id": image, "caption": text}
+        for number, (image, text) in enumerate(captions)
+    ]
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps({"images": images, "annotations": annotations}))
 
 
 def training_table(annotations: Path, *, images: int | None, captions: int) -> pd.DataFrame:

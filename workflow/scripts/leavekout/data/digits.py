@@ -4,14 +4,13 @@ The 1,797 images are the test set of *Optical Recognition of Handwritten Digits*
 C. Kaynak, UCI Machine Learning Repository, 1998, CC BY 4.0) and ship inside scikit-learn.
 """
 
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from leavekout.data.coco import write_annotations
 from leavekout.runtime.artifacts import atomic
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -72,15 +71,3 @@ def fill(template: tuple[str, bool], label: int) -> str:
     """The caption of a digit."""
     text, spelled = template
     return text.format(WORDS[label] if spelled else label)
-
-
-def write_annotations(
-    path: Path, images: list[dict[str, Any]], captions: list[tuple[int, str]]
-) -> None:
-    """Writes captions, each with its image's id, in COCO's format."""
-    annotations = [
-        {"id": number, "image_id": image, "caption": text}
-        for number, (image, text) in enumerate(captions)
-    ]
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps({"images": images, "annotations": annotations}))
