@@ -18,17 +18,21 @@ def verdict(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> str:
     order = ranked(estimates, k)
     best = keyed(estimates[here], "method")[order[0],]
     effect = "raises" if measure.direction > 0 else "lowers"
-    most = f", the most of {len(order)} methods" if len(order) > 1 else ""
+    of_all = f"Of {len(order)} methods, removing" if len(order) > 1 else "Removing"
+    most = " most" if len(order) > 1 else ""
     sentence = (
-        f"Removing the {k:,} images that {order[0]} names {effect} {measure.label} furthest"
-        f"{most}: {measure.heading} differs from random removal by {estimate(best, 'excess')}."
+        f"{of_all} the {k:,} images that {order[0]} names {effect} {measure.label}{most}: the "
+        f"excess over random removal, {measure.heading}, is {estimate(best, 'excess')}."
     )
     tested = estimates[here & estimates["p_holm"].notna()]
     if len(tested):
         ahead = tested[measure.direction * tested["excess"] > 0]
         shown = int((ahead["p_holm"] <= LEVEL).sum())
-        how_many = f"{shown} of {len(tested)} methods" if shown else "No method"
-        sentence += f" {how_many} can be shown to be ahead of random removal"
+        how_many = f"{shown} of {len(tested)} methods" if shown else "no method"
+        sentence += (
+            f" With {tested['n_queries'].max()} queries, {how_many} can be shown to be ahead of "
+            "random removal"
+        )
         pairs = comparisons[(comparisons["k"] == k) & (comparisons["measure"] == measure.name)]
         if len(pairs):
             told = int(pairs["distinguishable"].astype(bool).sum())
