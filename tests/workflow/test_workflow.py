@@ -2,13 +2,17 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from leavekout.queries.outcome import Outcome
-from project import TINY, said, snakemake
+from project import ENV, ROOT, TINY, said, snakemake
 
 
 def test_tables_hold_every_method_query_and_control(results: Path) -> None:
@@ -120,3 +124,38 @@ def test_what_is_no_model_of_the_study_is_said(project: Path) -> None:
     result = snakemake(project, "-n", *TINY, "--", target)
     assert result.returncode == 1
     assert "retrained/pixel/q000/k21 is no model of this study" in said(result)
+
+
+def test_the_tour_runs_and_agrees_with_the_measurements(
+    project: Path, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "tour.md").read_text(), re.S)
+    assert len(blocks) == 6
+    monkeypatch.chdir(project)
+    names: dict[str, Any] = {}
+    exec("".join(blocks).replace("results/digits", "results/tiny"), names)
+    measured = names["of_query"]
+    here = measured["measure"] == "delta_loss"
+    here &= measured["k"] == names["without"].about["k"]
+    assert measured[here]["value"].tolist() == pytest.approx([names["delta_loss"]])
+    assert set(names["best"]["image_id"]) == set(
+        names["images"]["image_id"].iloc[np.argsort(-names["scores"], kind="stable")[:8]]
+    )
+
+
+def test_a_study_is_resumed_with_one_line_of_progress(project: Path, results: Path) -> None:
+    (results / "report.html").unlink()
+    done = subprocess.run(
+        [sys.executable, "workflow/scripts/run_study.py", "--configfile", "config/tiny.yaml"],
+        cwd=project,
+        env=ENV,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 jobs to run" in done.stdout
+    assert "1 of 1 jobs done" in done.stdout
+    assert "Report:             results/tiny/report.html" in done.stdout
+    assert (results / "report.html").exists()
+    assert "Finished jobid" in (results / "snakemake.log").read_text()
