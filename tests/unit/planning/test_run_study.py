@@ -17,8 +17,12 @@ def planned(rule: str, seconds: float, *, needed: bool = True) -> PlannedJob:
     return PlannedJob(rule, f"{rule}.py", needed, 0, 1, seconds, 0.0, None)
 
 
-JOBS = [planned("encode", 12), planned("train", 22), planned("train", 22),
-        planned("done", 99, needed=False)]  # fmt: skip
+JOBS = [
+    planned("encode", 12),
+    planned("train", 22),
+    planned("train", 22),
+    planned("done", 99, needed=False),
+]
 
 
 def test_time_left_follows_what_jobs_are_expected_to_take() -> None:
