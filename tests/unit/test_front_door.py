@@ -1,5 +1,8 @@
 """What belongs to the project says the same of it everywhere."""
 
+import ast
+import re
+import sys
 import tomllib
 
 import yaml
@@ -17,12 +20,38 @@ def test_version_and_licence_are_the_same_everywhere() -> None:
 def test_the_package_asks_for_what_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     locked = (ROOT / "requirements.lock").read_text().lower().replace("_", "-")
+    names = [re.split(r"[>=]", entry)[0] for entry in project["dependencies"]]
     missing = [
-        name
-        for name in project["dependencies"]
-        if f"\n{name.lower().replace('_', '-')}==" not in "\n" + locked
+        name for name in names if f"\n{name.lower().replace('_', '-')}==" not in "\n" + locked
     ]
     assert missing == []
+
+
+def test_the_package_asks_for_what_it_imports() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = {re.split(r"[>=]", entry)[0].lower() for entry in project["dependencies"]}
+    other_names = {
+        "open_clip": "open_clip_torch",
+        "PIL": "pillow",
+        "skimage": "scikit-image",
+        "sklearn": "scikit-learn",
+        "yaml": "pyyaml",
+    }
+    imported = {
+        name.split(".")[0]
+        for path in (ROOT / "workflow" / "scripts" / "leavekout").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    needed = {other_names.get(name, name) for name in imported}
+    ours = set(sys.stdlib_module_names) | {"leavekout"}
+    assert {name.lower() for name in needed - ours} - asked == set()
 
 
 def test_public_ci_runs_what_ci_runs() -> None:

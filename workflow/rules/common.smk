@@ -137,15 +137,18 @@ def external_scores(wildcards):
 
 def require_known_methods():
     """Stops with one sentence if a method is named that nothing makes."""
-    written = re.compile(r"^results/[^/]+/attribution/([a-z0-9_-]+)/")
-    ruled = [
-        m[1] for rule in workflow.rules for m in map(written.match, map(str, rule.output)) if m
-    ]
-    named = [name for section in METHOD_SECTIONS for name in config[section]]
     for method in [*METHODS, *TUNING["methods"], *FURTHER_METHODS]:
         path = f"results/{config['experiment']}/attribution/{method}/{TEST_QUERIES[0]}.npy"
         if not any(producer.is_producer(path) for producer in workflow.rules):
             raise WorkflowError(
                 f"methods: nothing in workflow/rules/attribution/ writes the scores of '{method}'; "
-                f"methods that exist: {', '.join(dict.fromkeys([*named, *ruled]))}."
+                f"methods that exist: {', '.join(existing_methods())}."
             )
+
+
+def existing_methods():
+    """Entries of the configuration, and what rules write whose path names a method."""
+    configured = [name for section in METHOD_SECTIONS for name in config[section]]
+    outputs = [str(path) for rule in workflow.rules for path in rule.output]
+    ruled = re.findall(r"^results/[^/]+/attribution/([a-z0-9_-]+)/", "\n".join(outputs), re.M)
+    return dict.fromkeys([*configured, *ruled])

@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import yaml
 from PIL import Image
 
 from leavekout.data.coco import write_annotations
@@ -42,18 +43,24 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def annotate(folder: Path, prompts: Path) -> str:
-    """Writes both annotation files; returns what the configuration has to say of them."""
+    """Writes both annotation files; returns the section `dataset` of a configuration, as YAML."""
     pictures = pictures_in(folder)
     captions = [lines_of(picture.with_suffix(".txt")) for picture in pictures]
     entries = [{"id": i, "file_name": picture.name} for i, picture in enumerate(pictures)]
     pairs = [(i, text) for i, texts in enumerate(captions) for text in texts]
+    held_out = [(0, prompt) for prompt in lines_of(prompts)]
     write_annotations(folder.parent / "annotations.json", entries, pairs)
-    write_annotations(folder.parent / "prompts.json", [], [(0, p) for p in lines_of(prompts)])
-    return (
-        f"dataset:\n  source: folder\n  root: {folder.parent}\n  train_images: {folder.name}\n"
-        "  train_annotations: annotations.json\n  prompt_annotations: prompts.json\n"
-        f"  images: {len(pictures)}\n  captions: {min(map(len, captions))} # that every image has"
-    )
+    write_annotations(folder.parent / "prompts.json", [], held_out)
+    section = {
+        "source": "folder",
+        "root": str(folder.parent),
+        "train_images": folder.name,
+        "train_annotations": "annotations.json",
+        "prompt_annotations": "prompts.json",
+        "images": len(pictures),
+        "captions": min(map(len, captions)),  # every image has so many
+    }
+    return yaml.safe_dump({"dataset": section}, sort_keys=False, allow_unicode=True)
 
 
 def main() -> None:
@@ -63,7 +70,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=Path, required=True, help="a text file of prompts")
     arguments = parser.parse_args()
     try:
-        print(annotate(arguments.images.resolve(), arguments.prompts))
+        print(annotate(arguments.images.resolve(), arguments.prompts), end="")
     except InputError as error:
         sys.exit(str(error))
 

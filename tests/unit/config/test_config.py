@@ -135,6 +135,7 @@ def test_coco_has_the_papers_values() -> None:
          "'counterfactual' is not for this kind of experiment, which has 'customized'"),
         ({"oracle": {"groups": 1}}, "'oracle.groups' is 1, but"),
         ({"dataset": {"source": "archives"}}, "'dataset.archives' names no archive to fetch"),
+        ({"dataset": {"background": "#ff000080"}}, "'dataset.background' is '#ff000080', but"),
         ({"dataset": {"background": "whitish"}}, "'dataset.background' is 'whitish', but"),
         ({"dataset": {"image_size": 18}}, "'dataset.image_size' is 18, but has to be a multiple of "
          "4, because the VAE has 3 levels."),

@@ -23,8 +23,8 @@ There is one file for each experiment, mostly of the same name. Results go to
 | file | what |
 |---|---|
 | `digits.yaml` | the default: real digits, minutes on a laptop (`make demo`) |
-| `digits-study.yaml` | the published run on digits: every baseline, more queries, two values \
-of K, tuning queries |
+| `digits-study.yaml` | the study on digits: eight methods, more queries, tuning queries |
+| `folder-example.yaml` | your own captioned pictures ([how](../docs/own-pictures.md)) |
 | `coco.yaml` | the paper's study on MSCOCO, for a cluster with GPUs |
 | `coco-ablations.yaml` | the paper's ablations of unlearning, in the same results folder |
 | `digits-custom.yaml` | the Customized Model benchmark on digits |

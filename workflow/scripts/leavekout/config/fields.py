@@ -25,7 +25,8 @@ Distinct = AfterValidator(_distinct)
 
 
 def _colour(name: str) -> str:
-    ImageColor.getrgb(name)  # raises ValueError
+    if len(ImageColor.getrgb(name)) != 3:  # which raises ValueError for what is no colour
+        raise ValueError("a colour should be opaque")
     return name
 
 

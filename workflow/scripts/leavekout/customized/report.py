@@ -126,9 +126,9 @@ def models_table(retrievals: pd.DataFrame, measure: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def cautions(retrievals: pd.DataFrame, versions: pd.DataFrame) -> list[str]:
+def cautions(retrievals: pd.DataFrame) -> list[str]:
     """What a reader has to be warned of."""
-    said = of_versions(versions)
+    said = []
     for kind, models in retrievals.groupby("kind")["model"].nunique().items():
         if models < _FEW_MODELS:
             said.append(
@@ -166,7 +166,8 @@ def document(
             f"among {config['dataset']['images']:,} other images: how many do they find?"
         ),
         "sections": SECTIONS,
-        "voiding": cautions(retrievals, versions),
+        "voiding": of_versions(versions),
+        "cautions": cautions(retrievals),
         "headlines": headlines(tables["summary"]),
         "headline_note": NOTE,
         "figures": figures,

@@ -1,4 +1,4 @@
-"""Reads image-caption pairs in COCO's folder and annotation format."""
+"""Reads and writes image-caption pairs in COCO's folder and annotation format."""
 
 import json
 from collections.abc import Iterator

@@ -12,17 +12,16 @@ from leavekout.statistics.significance import LEVEL
 
 
 def verdict(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> str:
-    """What the primary measure says at the largest K, in a sentence or two."""
+    """What the primary measure says at the largest K, in two or three sentences."""
     measure, k = primary(estimates), methods_ks(estimates)[-1]
     here = (estimates["measure"] == measure.name) & (estimates["k"] == k)
     order = ranked(estimates, k)
     best = keyed(estimates[here], "method")[order[0],]
-    effect = "raises" if measure.direction > 0 else "lowers"
-    of_all = f"Of {len(order)} methods, removing" if len(order) > 1 else "Removing"
-    most = " most" if len(order) > 1 else ""
-    sentence = (
-        f"{of_all} the {k:,} images that {order[0]} names {effect} {measure.label}{most}: the "
-        f"excess over random removal, {measure.heading}, is {estimate(best, 'excess')}."
+    among = f"Of {len(order)} methods, {order[0]} does best by {measure.label}. "
+    sentence = among if len(order) > 1 else ""
+    sentence += (
+        f"Without the {k:,} images that {order[0]} names, the excess over random removal, "
+        f"{measure.heading}, is {estimate(best, 'excess')}."
     )
     tested = estimates[here & estimates["p_holm"].notna()]
     if len(tested):
@@ -30,8 +29,8 @@ def verdict(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> str:
         shown = int((ahead["p_holm"] <= LEVEL).sum())
         how_many = f"{shown} of {len(tested)} methods" if shown else "no method"
         sentence += (
-            f" With {tested['n_queries'].max()} queries, {how_many} can be shown to be ahead of "
-            "random removal"
+            f" From {_counted(int(tested['n_queries'].max()), 'query', 'queries')}, {how_many} can "
+            "be shown to be ahead of random removal"
         )
         pairs = comparisons[(comparisons["k"] == k) & (comparisons["measure"] == measure.name)]
         if len(pairs):
@@ -77,6 +76,10 @@ def told_apart(pairs: pd.DataFrame) -> str:
         f"{len(told)} of {len(pairs)} pairs of methods can be told apart"
         f"{': ' + which if which else ''}."
     )
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
 
 
 def _listed(lead: str, names: Iterable[str]) -> str:
