@@ -43,7 +43,9 @@ def test_output_goes_to_the_log_and_the_status_is_returned(
 ) -> None:
     program = "print('Finished jobid: 1 (Rule: encode)'); print('no room'); raise SystemExit(3)"
     log = tmp_path / "results" / "snakemake.log"
+    before = signal.getsignal(signal.SIGINT)
     assert run([sys.executable, "-c", program], Progress(JOBS), log) == 3
+    assert signal.getsignal(signal.SIGINT) == before
     assert log.read_text() == "Finished jobid: 1 (Rule: encode)\nno room\n"
     assert capsys.readouterr().out.startswith("1 of 3 jobs done, ")
 
@@ -72,4 +74,3 @@ def test_ctrl_c_reaches_the_run_which_is_waited_for(tmp_path: Path) -> None:
     subprocess.run(["kill", "-s", "INT", "--", f"-{process.pid}"], check=True)
     assert process.wait(30) == 7
     assert log.read_text() == "ready\nsaved\n"
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
