@@ -31,7 +31,8 @@ from leavekout.config.leave_k_out import LeaveKOut
 from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData
 from leavekout.kinds import read_experiment
-from leavekout.models.unet import build_scheduler, build_unet
+from leavekout.models.denoiser import build_denoiser
+from leavekout.models.process import build_process
 from leavekout.queries.evaluation import losses_on_queries
 from leavekout.queries.loading import Queries
 from leavekout.queries.outcome import Outcome
@@ -52,13 +53,13 @@ def train_and_measure(
     files |= {f"{name}_checksum": encoded / f"{name}.json" for name in ("latents", "text")}
     files["images"] = encoded / "images.parquet"
     data = EncodedData.load(files, device=device, room_gb=4)
-    unet = build_unet(e.model.unet, seed=e.training.seed, device=device)
+    denoiser = build_denoiser(e.model, seed=e.training.seed, device=device)
     removed = np.empty(0, np.int64) if removal is None else Outcome.load(removal).removed
     curve: list[torch.Tensor] = []
     with tempfile.TemporaryDirectory() as folder:
         train(
-            unet,
-            build_scheduler(e.model.noise_schedule),
+            denoiser,
+            build_process(e.model),
             data,
             e.training.model_copy(update={"precision": precision}),
             removed=torch.from_numpy(removed),
@@ -75,7 +76,9 @@ def train_and_measure(
     }
     names = pd.read_parquet(files["query_table"])["query"].tolist()
     queries = Queries.load(files, names, device)
-    losses = losses_on_queries(unet, e.model, e.evaluation, queries, batch=e.hardware.forward_batch)
+    losses = losses_on_queries(
+        denoiser, e.model, e.evaluation, queries, batch=e.hardware.forward_batch
+    )
     return torch.stack(curve).cpu().numpy(), losses
 
 

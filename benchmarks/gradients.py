@@ -30,22 +30,23 @@ from leavekout.attribution.curvature.per_sample import per_sample_gradients
 from leavekout.attribution.curvature.projection import Projection
 from leavekout.config.reading import read_yaml
 from leavekout.kinds import read_experiment
-from leavekout.models.loss import ddpm_loss
-from leavekout.models.unet import build_scheduler, build_unet, select_weights
+from leavekout.models.denoiser import build_denoiser, select_weights
+from leavekout.models.loss import denoising_loss
+from leavekout.models.process import build_process
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
 
 
 class _Loss(AbstractModelOutput):
-    """The DDPM loss of one sample, as traker asks for it."""
+    """The loss of one sample, as traker asks for it."""
 
-    def __init__(self, scheduler: Any) -> None:
-        self.scheduler = scheduler
+    def __init__(self, process: Any) -> None:
+        self.process = process
 
     def get_output(self, model: Any, weights: Any, buffers: Any, *batch: Tensor) -> Tensor:
-        x_t, t, noise, text = (part[None] for part in batch)
-        call = (weights, buffers), (x_t, t, text)
-        return (torch.func.functional_call(model, *call).sample - noise).square().mean()
+        x_t, times, target, text = (part[None] for part in batch)
+        call = (weights, buffers), (x_t, times, text)
+        return (torch.func.functional_call(model, *call) - target).square().mean()
 
     def get_out_to_loss_grad(self, model: Any, weights: Any, buffers: Any, batch: Any) -> Tensor:
         raise NotImplementedError("scores are not measured here")
@@ -76,29 +77,28 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     file = CONFIG / f"{arguments.experiment}.yaml"
     model = read_experiment(read_yaml(file), [file]).model
-    unet = build_unet(model.unet, seed=0, device=device)
-    scheduler = build_scheduler(model.noise_schedule)
-    weights = select_weights(unet, arguments.weights)
+    denoiser = build_denoiser(model, seed=0, device=device)
+    process = build_process(model)
+    weights = select_weights(denoiser, arguments.weights)
     names, d = list(weights), sum(w.numel() for w in weights.values())
     batch, p = arguments.batch, arguments.dimension
-    shape = (batch, unet.config.in_channels, *[unet.config.sample_size] * 2)
-    x0, noise = (torch.randn(shape, device=device) for _ in range(2))
-    text = torch.randn(batch, 77, unet.config.cross_attention_dim, device=device)
+    x0, noise = (torch.randn(batch, *denoiser.latent_shape, device=device) for _ in range(2))
+    text = torch.randn(batch, 77, denoiser.text_width or 1, device=device)
     t = torch.randint(1000, (batch,), device=device)
     ours = Projection(d, p, seed=0, number=0, device=device)
     theirs = BasicProjector(d, p, 0, ProjectionType.normal, device, block_size=100)
     computer = FunctionalGradientComputer(
-        unet, _Loss(scheduler), d, torch.float32, device, grad_wrt=names
+        denoiser, _Loss(process), d, torch.float32, device, grad_wrt=names
     )
 
     def our_gradients() -> Tensor:
-        with per_sample_gradients(unet, names) as gradients:
-            ddpm_loss(unet, scheduler, x0, t, noise, text).sum().backward()
+        with per_sample_gradients(denoiser, names) as gradients:
+            denoising_loss(denoiser, process, x0, t, noise, text).sum().backward()
         return torch.cat([gradients[name].flatten(1) for name in names], 1)
 
     def their_gradients() -> Tensor:
-        x_t = scheduler.add_noise(x0, noise, t)
-        found = computer.compute_per_sample_grad((x_t, t, noise, text))
+        x_t, target = process.noised(x0, noise, t), process.target(x0, noise)
+        found = computer.compute_per_sample_grad((x_t, process.times(t), target, text))
         return vectorize({name: found[name] for name in names}, device=device)
 
     a, b = our_gradients(), their_gradients()

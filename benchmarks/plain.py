@@ -1,7 +1,6 @@
 """What one writes first with the same libraries: the references that ours are measured beside."""
 
 import torch
-from diffusers import DDPMScheduler
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -9,14 +8,15 @@ from leavekout.attribution.curvature.fisher import fisher_samples
 from leavekout.config.experiment import LossSweep
 from leavekout.config.fields import Precision
 from leavekout.data.encoded import EncodedData
-from leavekout.models.unet import strided_timesteps
+from leavekout.models.denoiser import Denoiser
+from leavekout.models.process import Process
 from leavekout.noise import Domain, normal
 from leavekout.runtime.precision import arithmetic
 
 
 def train(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     x0: Tensor,
     text: Tensor,
     *,
@@ -24,23 +24,23 @@ def train(
     precision: Precision,
 ) -> None:
     """A loop as in diffusers' examples, on tensors that lie on the device."""
-    optimizer = torch.optim.AdamW(unet.parameters(), 1e-4)
+    optimizer = torch.optim.AdamW(denoiser.parameters(), 1e-4)
     for _ in range(steps):
         t = torch.randint(0, 1000, (len(x0),), device=x0.device)
         noise = torch.randn_like(x0)
         with arithmetic(precision, x0.device):
-            predicted = unet(scheduler.add_noise(x0, noise, t), t, text).sample
-            loss = functional.mse_loss(predicted.float(), noise)
+            predicted = denoiser(process.noised(x0, noise, t), process.times(t), text)
+            loss = functional.mse_loss(predicted.float(), process.target(x0, noise))
         optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(unet.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
         optimizer.step()
 
 
 @torch.no_grad()
 def sweep(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     data: EncodedData,
     config: LossSweep,
     *,
@@ -48,7 +48,7 @@ def sweep(
     batch: int,
 ) -> Tensor:
     """Losses of the first images, [images, F]: each caption, flip and timestep is a sample."""
-    timesteps = strided_timesteps(scheduler, config.timestep_stride)
+    timesteps = process.strided_timesteps(config.timestep_stride)
     factors = (images, data.flips, config.captions, len(timesteps))
     sums = torch.zeros(images, data.flips, dtype=torch.float64, device=data.device)
     for part in torch.cartesian_prod(*map(torch.arange, factors)).split(batch):
@@ -56,17 +56,18 @@ def sweep(
         t = timesteps[step].to(data.device)
         ids, at = data.image_ids[image].to(data.device), flip.to(data.device)
         noise = normal(config.seed, Domain.SWEEP, ids, at, t, shape=data.latent_shape)
-        noisy = scheduler.add_noise(data.latents[image, flip], noise, t)
+        noisy = process.noised(data.latents[image, flip], noise, t)
         with arithmetic(config.precision, data.device):
-            predicted = unet(noisy, t, data.text[image, caption]).sample
-        losses = (predicted - noise).square().mean((1, 2, 3)).double()
+            predicted = denoiser(noisy, process.times(t), data.text[image, caption])
+        target = process.target(data.latents[image, flip], noise)
+        losses = (predicted - target).square().mean((1, 2, 3)).double()
         sums.index_put_((image.to(data.device), at), losses, accumulate=True)
     return sums / (config.captions * len(timesteps))
 
 
 def fisher(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     data: EncodedData,
     weights: dict[str, nn.Parameter],
     *,
@@ -75,9 +76,9 @@ def fisher(
 ) -> dict[str, Tensor]:
     """One sample, one backward pass at a time."""
     sums = {name: torch.zeros_like(p) for name, p in weights.items()}
-    for z in fisher_samples(scheduler, data, samples=samples, seed=0, batch=1, what="plain"):
+    for z in fisher_samples(process, data, samples=samples, seed=0, batch=1, what="plain"):
         with arithmetic(precision, data.device):
-            loss = z.loss(unet, scheduler).sum()
+            loss = z.loss(denoiser, process).sum()
         gradients = torch.autograd.grad(loss, list(weights.values()))
         for total, gradient in zip(sums.values(), gradients, strict=True):
             total += gradient.square() / samples
@@ -85,8 +86,8 @@ def fisher(
 
 
 def project(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     data: EncodedData,
     weights: dict[str, nn.Parameter],
     *,
@@ -102,9 +103,9 @@ def project(
     """
     for _ in range(rows):
         totals = [torch.zeros_like(w) for w in weights.values()]
-        for z in fisher_samples(scheduler, data, samples=draws, seed=0, batch=1, what="plain"):
+        for z in fisher_samples(process, data, samples=draws, seed=0, batch=1, what="plain"):
             with arithmetic(precision, data.device):
-                loss = z.loss(unet, scheduler).sum() / draws
+                loss = z.loss(denoiser, process).sum() / draws
             gradients = torch.autograd.grad(loss, list(weights.values()))
             for total, gradient in zip(totals, gradients, strict=True):
                 total += gradient

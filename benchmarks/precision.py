@@ -31,12 +31,13 @@ from leavekout.attribution.gradients import GradientProjector, query_gradients, 
 from leavekout.attribution.influence import ridge_scores
 from leavekout.attribution.scores import top_k
 from leavekout.attribution.sweep import training_losses
-from leavekout.attribution.unlearning import unlearned_unet, unlearning_scores
+from leavekout.attribution.unlearning import unlearned_denoiser, unlearning_scores
 from leavekout.config.experiment import Experiment
 from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData
 from leavekout.kinds import read_experiment
-from leavekout.models.unet import build_scheduler, load_unet, select_weights
+from leavekout.models.denoiser import load_denoiser, select_weights
+from leavekout.models.process import build_process
 from leavekout.queries.loading import Queries
 from leavekout.runtime.tensors import save_tensors
 
@@ -77,11 +78,11 @@ def compared(exact: np.ndarray, scores: np.ndarray, k: int) -> dict[str, float]:
 
 
 def influence_scores(
-    e: Experiment, unet: Any, data: EncodedData, results: Path
+    e: Experiment, denoiser: Any, data: EncodedData, results: Path
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores [Q, N] of the first entry of `influence` with gradients in float32 and bfloat16."""
     method = next(iter(e.influence.values()))
-    scheduler = build_scheduler(e.model.noise_schedule)
+    process = build_process(e.model)
     paths = {name: str(results / "queries" / f"{name}.npy") for name in ("latents", "text")}
     table = results / "queries" / "queries.parquet"
     names = pd.read_parquet(table)["query"].tolist()
@@ -89,14 +90,14 @@ def influence_scores(
 
     def scored(precision: str) -> np.ndarray:
         config = e.gradients[method.gradients].model_copy(update={"precision": precision})
-        projector = GradientProjector(unet, config, model_seed=0, device=data.device)
+        projector = GradientProjector(denoiser, config, model_seed=0, device=data.device)
         parts = training_gradients(
-            unet, scheduler, data, projector, batch=e.hardware.per_sample_batch
+            denoiser, process, data, projector, batch=e.hardware.per_sample_batch
         )
         features = torch.cat([part.cpu() for part in parts]).numpy()
         of_queries = query_gradients(
-            unet,
-            scheduler,
+            denoiser,
+            process,
             queries,
             projector,
             draws=method.query_draws,
@@ -132,18 +133,18 @@ def main() -> None:
         room_gb=e.hardware.device_data_gb,
     )
     weights = results / "source" / "model.safetensors"
-    source = load_unet(e.model.unet, weights, device=device)
-    scheduler = build_scheduler(e.model.noise_schedule)
+    source = load_denoiser(e.model, weights, device=device)
+    process = build_process(e.model)
     variant = next(iter(e.unlearning.values()))
     names = pd.read_parquet(results / "queries" / "queries.parquet")["query"].tolist()
     assert e.counterfactual
     k = e.counterfactual.k[0]
 
-    def sweep(unet: Any, precision: str) -> np.ndarray:
+    def sweep(denoiser: Any, precision: str) -> np.ndarray:
         config = e.losses.model_copy(update={"precision": precision})
 
         def run() -> np.ndarray:
-            return training_losses(unet, scheduler, data, config, batch=e.hardware.forward_batch)
+            return training_losses(denoiser, process, data, config, batch=e.hardware.forward_batch)
 
         if precision == "tf32" and device.type == "cpu":
             with EmulatedTF32():
@@ -154,7 +155,7 @@ def main() -> None:
         files = {"weights": str(weights), "fisher": str(fisher)}
         files["queries"] = str(results / "queries" / "queries.parquet")
         files |= {f"query_{n}": str(results / "queries" / f"{n}.npy") for n in ("latents", "text")}
-        return unlearned_unet(
+        return unlearned_denoiser(
             files,
             e.model,
             variant,
@@ -173,7 +174,7 @@ def main() -> None:
         rough,
         diagonal_fisher(
             source,
-            scheduler,
+            process,
             data,
             select_weights(source, variant.weights),
             **e.fisher.model_copy(update={"precision": "bfloat16"}).model_dump(),
@@ -182,8 +183,8 @@ def main() -> None:
     )
     rows = []
     for query in names:
-        unet = unlearned(query, kept)
-        after = {precision: sweep(unet, precision) for precision in precisions}
+        denoiser = unlearned(query, kept)
+        after = {precision: sweep(denoiser, precision) for precision in precisions}
         exact = unlearning_scores(after["float32"], before["float32"])
         cases = {
             "sweeps in tf32": unlearning_scores(after["tf32"], before["tf32"]),

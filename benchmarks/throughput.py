@@ -35,7 +35,6 @@ from diffusers import AutoencoderKL
 from diffusers.models.attention_processor import AttnProcessor2_0
 from measuring import Step, counted, difference, matrix_rate, once, wait
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from leavekout.attribution.curvature.fisher import diagonal_fisher
@@ -47,11 +46,17 @@ from leavekout.data.encoded import EncodedData
 from leavekout.encoders.pretrained import TextEncoder, encode_images
 from leavekout.encoders.train_clip import build_tokenizer
 from leavekout.kinds import read_experiment
-from leavekout.models.unet import build_scheduler, build_unet, select_weights, strided_timesteps
+from leavekout.models.denoiser import build_denoiser, operations, select_weights
+from leavekout.models.process import build_process
 from leavekout.runtime.precision import arithmetic
 from leavekout.training.training import train
 
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "coco.yaml"
+
+
+def set_attention(denoiser: Any) -> None:
+    """diffusers' own attention, in place of what we chose."""
+    denoiser.set_attn_processor(AttnProcessor2_0())
 
 
 class Bench:
@@ -66,10 +71,10 @@ class Bench:
         self.per_sample = 256 if self.on_gpu else 8
         self.images = 256 if self.on_gpu else 2
         self.data = self.made_up(self.images)
-        self.unet = build_unet(self.e.model.unet, seed=0, device=self.device)
-        self.scheduler = build_scheduler(self.e.model.noise_schedule)
-        self.plain_unet = build_unet(self.e.model.unet, seed=0, device=self.device)
-        self.plain_unet.set_attn_processor(AttnProcessor2_0())
+        self.denoiser = build_denoiser(self.e.model, seed=0, device=self.device)
+        self.process = build_process(self.e.model)
+        self.plain_denoiser: Any = build_denoiser(self.e.model, seed=0, device=self.device)
+        set_attention(self.plain_denoiser)
 
     def precision(self, section: Any) -> Precision:
         """What the configuration says for a section; on a CPU float32."""
@@ -113,11 +118,11 @@ class Bench:
                 step.rates.append(step.samples / (time.perf_counter() - began))
 
         def run() -> None:
-            unet = build_unet(self.e.model.unet, seed=0, device=self.device)
+            denoiser = build_denoiser(self.e.model, seed=0, device=self.device)
             with tempfile.TemporaryDirectory() as folder:
                 train(
-                    unet,
-                    self.scheduler,
+                    denoiser,
+                    self.process,
                     self.data,
                     config,
                     removed=torch.empty(0, dtype=torch.int64),
@@ -135,23 +140,23 @@ class Bench:
         size, steps = (128, 100) if self.on_gpu else (16, 3)
         x0 = torch.randn(size, 4, 16, 16, device=self.device)
         text = torch.randn(size, 77, 1024, device=self.device)
-        unet = build_unet(self.e.model.unet, seed=0, device=self.device)
-        unet.set_attn_processor(AttnProcessor2_0())
+        denoiser = build_denoiser(self.e.model, seed=0, device=self.device)
+        set_attention(denoiser)
         options: Any = {"steps": steps, "precision": self.precision(self.e.training)}
         return Step(
             "training, plain",
-            lambda: plain.train(unet, self.scheduler, x0, text, **options),
+            lambda: plain.train(denoiser, self.process, x0, text, **options),
             size * steps,
         )
 
     def sweep(self) -> Step:
         """Ours."""
         config = self.e.losses.model_copy(update={"precision": self.precision(self.e.losses)})
-        samples = self.images * 2 * 5 * len(strided_timesteps(self.scheduler, 50))
+        samples = self.images * 2 * 5 * len(self.process.strided_timesteps(50))
 
         def run() -> np.ndarray:
-            unet, data = self.unet, self.data
-            return training_losses(unet, self.scheduler, data, config, batch=self.batch)
+            denoiser, data = self.denoiser, self.data
+            return training_losses(denoiser, self.process, data, config, batch=self.batch)
 
         return Step("sweep", run, samples)
 
@@ -162,19 +167,19 @@ class Bench:
         options: Any = {"images": images, "batch": self.batch}
         return Step(
             "sweep, plain",
-            lambda: plain.sweep(self.plain_unet, self.scheduler, self.data, config, **options),
+            lambda: plain.sweep(self.plain_denoiser, self.process, self.data, config, **options),
             images * 2 * 5 * 20,
         )
 
     def fisher(self) -> Step:
         """Ours."""
         samples = 16 * self.per_sample if self.on_gpu else 16
-        weights = select_weights(self.unet, "cross_attention_kv")
+        weights = select_weights(self.denoiser, "cross_attention_kv")
 
         def run() -> dict[str, Tensor]:
             return diagonal_fisher(
-                self.unet,
-                self.scheduler,
+                self.denoiser,
+                self.process,
                 self.data,
                 weights,
                 samples=samples,
@@ -188,11 +193,11 @@ class Bench:
     def plain_fisher(self) -> Step:
         """The plain loop; as many samples as ours on a CPU, for the comparison."""
         samples = 64 if self.on_gpu else 16
-        weights = select_weights(self.plain_unet, "cross_attention_kv")
+        weights = select_weights(self.plain_denoiser, "cross_attention_kv")
         options: Any = {"samples": samples, "precision": self.precision(self.e.fisher)}
         return Step(
             "Fisher, plain",
-            lambda: plain.fisher(self.plain_unet, self.scheduler, self.data, weights, **options),
+            lambda: plain.fisher(self.plain_denoiser, self.process, self.data, weights, **options),
             samples,
         )
 
@@ -200,13 +205,13 @@ class Bench:
         """Ours, of an entry of `gradients`."""
         section = self.e.gradients[name]
         config = section.model_copy(update={"precision": self.precision(section)})
-        projector = GradientProjector(self.unet, config, model_seed=0, device=self.device)
+        projector = GradientProjector(self.denoiser, config, model_seed=0, device=self.device)
         images = 1 if not self.on_gpu else 2 * self.per_sample // config.draws
         data = self.made_up(images)
 
         def run() -> None:
             for part in training_gradients(
-                self.unet, self.scheduler, data, projector, batch=self.per_sample
+                self.denoiser, self.process, data, projector, batch=self.per_sample
             ):
                 part.cpu()
 
@@ -215,7 +220,7 @@ class Bench:
     def plain_gradients(self) -> Step:
         """DataInf's: of keys and values, 256 dimensions of each layer."""
         config = self.e.gradients["layers"]
-        weights = select_weights(self.plain_unet, config.weights)
+        weights = select_weights(self.plain_denoiser, config.weights)
         entries = {w.shape: w.numel() for w in weights.values()}
         rows = 10 if self.on_gpu else 2
         options: Any = {
@@ -229,7 +234,7 @@ class Bench:
         }
         return Step(
             "gradients 'layers', plain",
-            lambda: plain.project(self.plain_unet, self.scheduler, self.data, weights, **options),
+            lambda: plain.project(self.plain_denoiser, self.process, self.data, weights, **options),
             rows * config.draws,
         )
 
@@ -289,14 +294,6 @@ class Bench:
         return "float32" if section is None else self.precision(section)
 
 
-def forward_flop(bench: Bench) -> float:
-    """Operations of a forward pass of one sample as diffusers makes it."""
-    x, t = torch.randn(1, 4, 16, 16, device=bench.device), torch.zeros(1, device=bench.device)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        bench.plain_unet(x, t, torch.randn(1, 77, 1024, device=bench.device))
-    return float(counter.get_total_flops())
-
-
 def main() -> None:
     """Counts, compares, times in turns, and prints."""
     parser = argparse.ArgumentParser(
@@ -323,7 +320,7 @@ def main() -> None:
             print(f"  {ours.name}: {difference(a, b):.1e}")
     for step in alone:
         counted(step)
-    forward = forward_flop(bench)
+    forward = operations(bench.e.model, 77)
     pairs[0][0].flop = pairs[0][1].flop = 3 * forward  # a backward pass costs two forward passes
     peaks: dict[Precision, list[float]] = {bench.precision_of(step): [] for step in steps}
     for _ in range(arguments.rounds):

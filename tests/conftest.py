@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import torch
 
+from leavekout.config.model import Model
 from leavekout.data.encoded import EncodedData
-from leavekout.models.unet import build_scheduler, build_unet
+from leavekout.models.denoiser import build_denoiser
+from leavekout.models.process import Process, build_process
 from project import TINY, copy_project, said, snakemake
-from world import CPU, SCHEDULE, UNET, make_data
+from world import CPU, MODELS, make_data
 
 # What takes minutes, and is run by `make test-all` alone.
 THOROUGH = "test_workflow_methods", "test_workflow_customized", "test_coco_path", "test_custom_path"
@@ -33,21 +35,27 @@ def data64() -> EncodedData:
     return make_data(dtype=torch.float64)
 
 
+@pytest.fixture(params=MODELS)
+def model(request: pytest.FixtureRequest) -> Model:
+    """Every denoiser with every process, one after the other."""
+    return MODELS[request.param]
+
+
 @pytest.fixture
-def unet64() -> Any:
-    """A float64 U-Net whose attention is not at its near-zero initial weights."""
-    unet = build_unet(UNET, seed=1, device=CPU).double()
+def denoiser64(model: Model) -> Any:
+    """A float64 denoiser whose attention is not at its near-zero initial weights."""
+    denoiser = build_denoiser(model, seed=1, device=CPU).double()
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
-        for parameter in unet.parameters():
+        for parameter in denoiser.parameters():
             noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
-            parameter += 0.1 * noise
-    return unet
+            parameter.add_(0.1 * noise)
+    return denoiser
 
 
 @pytest.fixture
-def scheduler() -> Any:
-    return build_scheduler(SCHEDULE)
+def process(model: Model) -> Process:
+    return build_process(model)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Any
 from leavekout.config.leave_k_out import LeaveKOut
 from leavekout.config.reading import read_yaml
 from leavekout.kinds import read_experiment
-from leavekout.models.unet import build_unet
+from leavekout.models.denoiser import build_denoiser
 from project import ROOT
 from world import CPU
 
@@ -17,5 +17,5 @@ def coco() -> LeaveKOut:
     return read_experiment(read_yaml(path), [path])
 
 
-def coco_unet() -> Any:
-    return build_unet(coco().model.unet, seed=0, device=CPU)
+def coco_denoiser() -> Any:
+    return build_denoiser(coco().model, seed=0, device=CPU)

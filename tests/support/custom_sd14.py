@@ -17,12 +17,12 @@ MODELS = {"fish": "V* fish", "ink": "V* art style"}
 POOL, EXEMPLARS, QUERIES, SIDE = 30, 3, 2, 64
 
 
-def write_hub(hub: Path, unet: dict[str, Any]) -> None:
+def write_hub(hub: Path, denoiser: dict[str, Any]) -> None:
     """The model repositories that the configuration names."""
     torch.manual_seed(0)
     base = hub / "CompVis" / "stable-diffusion-v1-4"
     write_stable_diffusion(base)
-    UNet2DConditionModel(**unet).save_pretrained(base / "unet")
+    UNet2DConditionModel(**denoiser).save_pretrained(base / "unet")
     write_encoders(hub)
 
 
@@ -43,11 +43,11 @@ def write_images(
     (folder / f"{name}.json").write_text(json.dumps(content))
 
 
-def write_custom_models(root: Path, unet: dict[str, Any]) -> None:
+def write_custom_models(root: Path, denoiser: dict[str, Any]) -> None:
     """A folder of each model, with Custom Diffusion's files as diffusers writes them."""
     for seed, (model, phrase) in enumerate(MODELS.items()):
         torch.manual_seed(seed)
-        custom = UNet2DConditionModel(**unet)
+        custom = UNet2DConditionModel(**denoiser)
         processors: dict[str, Any] = {}
         for name in custom.attn_processors:
             cross = "attn2" in name

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from leavekout.config.experiment import NoiseSchedule, Training
+from leavekout.config.experiment import Training
+from leavekout.config.model import FlowMatching, Model, NoiseSchedule
 from leavekout.data.encoded import EncodedData
 
 CPU = torch.device("cpu")
@@ -22,7 +23,28 @@ UNET = {
     "attention_head_dim": 2,
     "norm_num_groups": 4,
 }
+TRANSFORMER: dict[str, object] = {
+    "sample_size": 4,
+    "in_channels": 4,
+    "out_channels": 4,
+    "patch_size": 2,
+    "num_layers": 2,
+    "num_attention_heads": 2,
+    "attention_head_dim": 4,
+    "cross_attention_dim": 8,
+    "caption_channels": 6,
+    "attention_bias": False,
+}
 SCHEDULE = NoiseSchedule(timesteps=20, beta_schedule="linear", beta_start=1e-3, beta_end=0.2)
+FLOW = FlowMatching(timesteps=20, density="logit_normal")
+MODEL = Model(unet=UNET, noise_schedule=SCHEDULE)
+# Every denoiser with every process, by name.
+MODELS = {
+    "unet": MODEL,
+    "unet-flow": Model(unet=UNET, flow_matching=FLOW),
+    "transformer": Model(transformer=TRANSFORMER, noise_schedule=SCHEDULE),
+    "transformer-flow": Model(transformer=TRANSFORMER, flow_matching=FLOW),
+}
 TRAINING = Training(
     seed=0,
     epochs=6,
@@ -36,6 +58,11 @@ TRAINING = Training(
     precision="float32",
     when_removing="keep_steps",
 )
+
+
+def unet_with(**changes: object) -> Model:
+    """The tiny U-Net with other arguments."""
+    return MODEL.model_copy(update={"unet": {**UNET, **changes}})
 
 
 def make_data(

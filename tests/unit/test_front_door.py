@@ -33,6 +33,7 @@ def test_the_package_asks_for_what_it_imports() -> None:
     other_names = {
         "open_clip": "open_clip_torch",
         "PIL": "pillow",
+        "pydantic_core": "pydantic",  # which brings the one that it needs
         "skimage": "scikit-image",
         "sklearn": "scikit-learn",
         "yaml": "pyyaml",

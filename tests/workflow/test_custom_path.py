@@ -76,12 +76,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         config = small_study(server.url)
         (project / "config" / "small.yaml").write_text(yaml.safe_dump(config))
         path = project / "config" / "small.yaml"
-        unet = read_experiment(read_yaml(path), [path]).model.unet
-        write_hub(server.folder / "hub", unet)
+        denoiser = read_experiment(read_yaml(path), [path]).model.unet
+        write_hub(server.folder / "hub", denoiser)
         pool = project / "resources" / "pool"
         write_images(pool, "images", [f"picture {i}" for i in range(POOL)], seed=0, suffix="jpg")
         (pool / "images.json").rename(pool / "captions.json")
-        write_custom_models(project / "resources" / "models", unet)
+        write_custom_models(project / "resources" / "models", denoiser)
         result = snakemake(project, *PATH)
         assert result.returncode == 0, said(result)
         yield project
@@ -217,5 +217,5 @@ def test_the_base_model_has_as_many_weights_as_stable_diffusion() -> None:
     from diffusers import UNet2DConditionModel
 
     with torch.device("meta"):
-        unet = UNet2DConditionModel(**read_experiment(read_yaml(SD14), [SD14]).model.unet)
-    assert sum(p.numel() for p in unet.parameters()) == 859_520_964
+        denoiser = UNet2DConditionModel(**read_experiment(read_yaml(SD14), [SD14]).model.unet)
+    assert sum(p.numel() for p in denoiser.parameters()) == 859_520_964

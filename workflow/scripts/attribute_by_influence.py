@@ -10,7 +10,8 @@ from leavekout.attribution.influence import datainf_scores, ensemble_scores, rid
 from leavekout.attribution.scores import save_scores
 from leavekout.config.experiment import Model
 from leavekout.config.methods import Gradients, Influence
-from leavekout.models.unet import build_scheduler, load_unet
+from leavekout.models.denoiser import load_denoiser
+from leavekout.models.process import build_process
 from leavekout.queries.loading import Queries
 from leavekout.runtime.artifacts import load_npy
 from leavekout.runtime.job import compute_job
@@ -32,13 +33,13 @@ with compute_job(snakemake) as run:
             zip(method.source_seeds, run.input.gradients, strict=True)
         ):
             weights = files[number * each : (number + 1) * each]
-            unet = load_unet(model.unet, weights, device=run.device)
+            denoiser = load_denoiser(model, weights, device=run.device)
             projector = GradientProjector(
-                unet, Gradients(**run.params.gradients), model_seed=seed, device=run.device
+                denoiser, Gradients(**run.params.gradients), model_seed=seed, device=run.device
             )
             features_of_queries = query_gradients(
-                unet,
-                build_scheduler(model.noise_schedule),
+                denoiser,
+                build_process(model),
                 queries,
                 projector,
                 draws=method.query_draws,

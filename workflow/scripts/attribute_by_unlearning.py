@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from leavekout.attribution.scores import save_scores
 from leavekout.attribution.sweep import sweep_rows
-from leavekout.attribution.unlearning import unlearned_unet, unlearning_scores
+from leavekout.attribution.unlearning import unlearned_denoiser, unlearning_scores
 from leavekout.config.experiment import LossSweep, Model
 from leavekout.config.methods import Unlearning
 from leavekout.data.encoded import EncodedData
-from leavekout.models.unet import build_scheduler
+from leavekout.models.process import build_process
 from leavekout.runtime.artifacts import load_npy
 from leavekout.runtime.job import compute_job
 
@@ -20,7 +20,7 @@ with compute_job(snakemake) as run:
     config = Unlearning(**run.params.unlearning)
     method, query = run.wildcards.method, run.wildcards.query
     data = EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb)
-    unet = unlearned_unet(
+    denoiser = unlearned_denoiser(
         run.input,
         model,
         config,
@@ -32,8 +32,8 @@ with compute_job(snakemake) as run:
     )
     rows = sweep_rows(
         run.output.scores,
-        unet,
-        build_scheduler(model.noise_schedule),
+        denoiser,
+        build_process(model),
         data,
         LossSweep(**run.params.losses),
         batch=run.resources.batch,

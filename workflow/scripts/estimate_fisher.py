@@ -6,7 +6,8 @@ from leavekout.attribution.curvature.ekfac import ekfac
 from leavekout.attribution.curvature.fisher import diagonal_fisher
 from leavekout.config.experiment import Model
 from leavekout.data.encoded import EncodedData
-from leavekout.models.unet import build_scheduler, load_unet, select_weights
+from leavekout.models.denoiser import load_denoiser, select_weights
+from leavekout.models.process import build_process
 from leavekout.runtime.job import compute_job
 from leavekout.runtime.tensors import save_tensors
 
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 
 with compute_job(snakemake) as run:
     model = Model(**run.params.model)
-    unet = load_unet(model.unet, run.input.weights, device=run.device)
+    denoiser = load_denoiser(model, run.input.weights, device=run.device)
     estimate = {"diagonal": diagonal_fisher, "ekfac": ekfac}[run.params.curvature]
     fisher = estimate(
-        unet,
-        build_scheduler(model.noise_schedule),
+        denoiser,
+        build_process(model),
         EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb),
-        select_weights(unet, run.wildcards.weights),
+        select_weights(denoiser, run.wildcards.weights),
         **run.params.fisher,
         batch=run.resources.batch,
     )

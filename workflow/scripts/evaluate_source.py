@@ -6,7 +6,7 @@ import numpy as np
 
 from leavekout.config.experiment import Model
 from leavekout.config.leave_k_out import Evaluation
-from leavekout.models.unet import load_unet
+from leavekout.models.denoiser import load_denoiser
 from leavekout.queries.evaluation import losses_on_queries
 from leavekout.queries.loading import Queries, load_pictures
 from leavekout.queries.outcome import Outcome
@@ -19,7 +19,7 @@ with compute_job(snakemake) as run:
     model, of = Model(**run.params.model), run.params.of
     queries = Queries.load(run.input, run.params.names, run.device, of=of)
     losses = losses_on_queries(
-        load_unet(model.unet, run.input.weights, device=run.device),
+        load_denoiser(model, run.input.weights, device=run.device),
         model,
         Evaluation(**run.params.evaluation),
         queries,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from diffusers.utils import SAFETENSORS_WEIGHTS_NAME as WEIGHTS_NAME
 
+from leavekout.config.model import Model
 from leavekout.encoders.published import read_weights
 from leavekout.runtime.job import job
 from leavekout.runtime.tensors import save_tensors
@@ -16,5 +17,5 @@ with job(snakemake) as run:
     # A file that is there, or a fetched folder of diffusers' format.
     fetched = run.input.get("fetched")
     path = Path(fetched, WEIGHTS_NAME) if fetched else Path(run.params.file)
-    weights = read_weights(path, run.params.model["unet"])
+    weights = read_weights(path, Model(**run.params.model))
     save_tensors(run.output.weights, weights, {"published": run.params.file})

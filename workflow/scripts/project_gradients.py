@@ -6,7 +6,8 @@ from leavekout.attribution.gradients import GradientProjector, write_gradients
 from leavekout.config.experiment import Model
 from leavekout.config.methods import Gradients
 from leavekout.data.encoded import EncodedData
-from leavekout.models.unet import build_scheduler, load_unet
+from leavekout.models.denoiser import load_denoiser
+from leavekout.models.process import build_process
 from leavekout.runtime.job import compute_job
 from leavekout.runtime.rows import identity_of
 
@@ -15,19 +16,19 @@ if TYPE_CHECKING:
 
 with compute_job(snakemake) as run:
     model = Model(**run.params.model)
-    unet = load_unet(model.unet, run.input.weights, device=run.device)
+    denoiser = load_denoiser(model, run.input.weights, device=run.device)
     seed = run.params.model_seed  # a further source model has a projection of its own
     projector = GradientProjector(
-        unet, Gradients(**run.params.gradients), model_seed=seed, device=run.device
+        denoiser, Gradients(**run.params.gradients), model_seed=seed, device=run.device
     )
     data = EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb)
     write_gradients(
         run.output.gradients,
-        unet,
-        build_scheduler(model.noise_schedule),
+        denoiser,
+        build_process(model),
         data,
         projector,
         batch=run.resources.batch,
-        identity=identity_of(dict(run.params), seed, data.fingerprint, unet),
+        identity=identity_of(dict(run.params), seed, data.fingerprint, denoiser),
         save_seconds=run.resources.checkpoint_seconds,
     )

@@ -23,7 +23,7 @@ with compute_job(snakemake) as run:
     data = EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb)
     files = {name: run.input[name] for name in ("scores", "groups") if run.input.get(name)}
     removed = rows_to_remove(removal, files, images=data.images)
-    unet, notes = train_from_scratch(
+    denoiser, notes = train_from_scratch(
         data,
         model,
         Training(**params.training),
@@ -34,7 +34,7 @@ with compute_job(snakemake) as run:
         what=label(output.parent),
     )
     outcome = evaluate(
-        unet,
+        denoiser,
         load_vae(run.input.vae, run.device),
         load_sets(run.input, removal.targets, removal.others, removal.related, run.device),
         load_npy(run.input.null_text),
@@ -46,6 +46,6 @@ with compute_job(snakemake) as run:
         batch=run.resources.batch,
     )
     if run.output.get("weights"):
-        save_tensors(run.output.weights, unet.state_dict(), notes)
+        save_tensors(run.output.weights, denoiser.state_dict(), notes)
     outcome.save(output)
     state_beside(output).unlink(missing_ok=True)

@@ -6,7 +6,8 @@ from leavekout.config.experiment import Model, Sampling
 from leavekout.data.coco import held_out_prompts
 from leavekout.encoders.features import load_text_encoder
 from leavekout.encoders.pretrained import TextEncoder, load_vae
-from leavekout.models.unet import load_unet
+from leavekout.models.denoiser import load_denoiser
+from leavekout.models.process import build_process
 from leavekout.queries.generation import encode_prompts, generate, write_queries
 from leavekout.queries.prompts import choose_related
 from leavekout.runtime.artifacts import load_npy, load_table
@@ -28,13 +29,13 @@ with compute_job(snakemake) as run:
     encoder = TextEncoder.load(files.tokenizer, files.text_encoder, run.device)
     text = encode_prompts(encoder, table["prompt"].tolist())
     latents, pictures = generate(
-        load_unet(model.unet, files.weights, device=run.device),
+        load_denoiser(model, files.weights, device=run.device),
         load_vae(files.vae, run.device),
         text,
         load_npy(files.null_text),
         table["noise_seed"].tolist(),
         Sampling(**params.sampling),
-        model.noise_schedule,
+        build_process(model),
         batch=run.resources.batch,
     )
     write_queries(table, latents, text, pictures, run.output)

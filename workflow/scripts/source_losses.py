@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from leavekout.attribution.sweep import sweep_rows
 from leavekout.config.experiment import LossSweep, Model
 from leavekout.data.encoded import EncodedData
-from leavekout.models.unet import build_scheduler, load_unet
+from leavekout.models.denoiser import load_denoiser
+from leavekout.models.process import build_process
 from leavekout.runtime.job import compute_job
 
 if TYPE_CHECKING:
@@ -13,12 +14,12 @@ if TYPE_CHECKING:
 
 with compute_job(snakemake) as run:
     model = Model(**run.params.model)
-    unet = load_unet(model.unet, run.input.weights, device=run.device)
+    denoiser = load_denoiser(model, run.input.weights, device=run.device)
     data = EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb)
     rows = sweep_rows(
         run.output.losses,
-        unet,
-        build_scheduler(model.noise_schedule),
+        denoiser,
+        build_process(model),
         data,
         LossSweep(**run.params.losses),
         batch=run.resources.batch,

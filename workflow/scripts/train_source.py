@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 with compute_job(snakemake) as run:
     output = run.output.weights
-    unet, notes = train_from_scratch(
+    denoiser, notes = train_from_scratch(
         EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb),
         Model(**run.params.model),
         Training(**run.params.training),
@@ -25,5 +25,5 @@ with compute_job(snakemake) as run:
         compiled=bool(run.resources.compile),
         what=label(output.parent),
     )
-    save_tensors(output, unet.state_dict(), notes)
+    save_tensors(output, denoiser.state_dict(), notes)
     state_beside(output).unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leavekout.attribution.unlearning import unlearned_unet
+from leavekout.attribution.unlearning import unlearned_denoiser
 from leavekout.config.experiment import Model, Sampling
 from leavekout.config.leave_k_out import Evaluation
 from leavekout.config.methods import Unlearning
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 with compute_job(snakemake) as run:
     model, removal = Model(**run.params.model), Removal.from_dict(run.params.about)
-    unet = unlearned_unet(
+    denoiser = unlearned_denoiser(
         run.input,
         model,
         Unlearning(**run.params.unlearning),
@@ -31,7 +31,7 @@ with compute_job(snakemake) as run:
         device=run.device,
     )
     evaluate(
-        unet,
+        denoiser,
         load_vae(run.input.vae, run.device),
         load_sets(run.input, removal.targets, removal.others, removal.related, run.device),
         load_npy(run.input.null_text),

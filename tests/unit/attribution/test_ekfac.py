@@ -10,19 +10,19 @@ from leavekout.attribution.curvature.fisher import fisher_samples
 from leavekout.attribution.unlearning import unlearn
 from leavekout.config.methods import Unlearning
 from leavekout.errors import InputError
-from leavekout.models.unet import select_weights
+from leavekout.models.denoiser import select_weights
 
 SAMPLES: dict[str, Any] = {"samples": 25, "seed": 5}
 
 
 def layer_traces(
-    unet: Any, scheduler: Any, data: Any, name: str
+    denoiser: Any, process: Any, data: Any, name: str
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """(inputs a, gradients of outputs g), each [tokens, width], of one sample at a time."""
-    layer = unet.get_submodule(name.removesuffix(".weight"))
-    unet.requires_grad_(True)
+    layer = denoiser.get_submodule(name.removesuffix(".weight"))
+    denoiser.requires_grad_(True)
     traces = []
-    for z in fisher_samples(scheduler, data, batch=1, what="test", **SAMPLES):
+    for z in fisher_samples(process, data, batch=1, what="test", **SAMPLES):
         kept: dict[str, torch.Tensor] = {}
 
         def keep(
@@ -31,25 +31,25 @@ def layer_traces(
             kept.update(a=inputs[0].detach()[0], output=output)
 
         handle = layer.register_forward_hook(keep)
-        loss = z.loss(unet, scheduler).sum()
+        loss = z.loss(denoiser, process).sum()
         handle.remove()
         traces.append((kept["a"], torch.autograd.grad(loss, kept["output"])[0][0]))
     return traces
 
 
 @pytest.fixture
-def factors(unet64: Any, scheduler: Any, data64: Any) -> dict[str, torch.Tensor]:
-    weights = select_weights(unet64, "cross_attention_kv")
-    return ekfac(unet64, scheduler, data64, weights, batch=4, **SAMPLES)
+def factors(denoiser64: Any, process: Any, data64: Any) -> dict[str, torch.Tensor]:
+    weights = select_weights(denoiser64, "cross_attention_kv")
+    return ekfac(denoiser64, process, data64, weights, batch=4, **SAMPLES)
 
 
 def test_solution_is_that_of_explicit_kronecker_factors(
-    unet64: Any, scheduler: Any, data64: Any, factors: dict[str, torch.Tensor]
+    denoiser64: Any, process: Any, data64: Any, factors: dict[str, torch.Tensor]
 ) -> None:
     """(Q Λ Qᵀ + λ̄ I)⁻¹ vec(G) with Q = U_S ⊗ U_A as one dense matrix."""
     generator = torch.Generator().manual_seed(0)
-    for name, weight in select_weights(unet64, "cross_attention_kv").items():
-        traces = layer_traces(unet64, scheduler, data64, name)
+    for name, weight in select_weights(denoiser64, "cross_attention_kv").items():
+        traces = layer_traces(denoiser64, process, data64, name)
         a_cov = sum(a.T @ a for a, _ in traces)
         s_cov = sum(g.T @ g for _, g in traces)
         u_a = torch.linalg.eigh(torch.as_tensor(a_cov)).eigenvectors
@@ -66,18 +66,18 @@ def test_solution_is_that_of_explicit_kronecker_factors(
 
 
 def test_eigenvalues_keep_the_trace_of_the_fisher(
-    unet64: Any, scheduler: Any, data64: Any, factors: dict[str, torch.Tensor]
+    denoiser64: Any, process: Any, data64: Any, factors: dict[str, torch.Tensor]
 ) -> None:
     """Σ Λ = E‖G‖²: a change of basis moves nothing out of the Fisher."""
-    for name in select_weights(unet64, "cross_attention_kv"):
-        traces = layer_traces(unet64, scheduler, data64, name)
+    for name in select_weights(denoiser64, "cross_attention_kv"):
+        traces = layer_traces(denoiser64, process, data64, name)
         expected = torch.stack([(g.T @ a).square().sum() for a, g in traces]).mean()
         found = factors[f"{name}.eigenvalues"].double().sum()
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
 
 
 def test_newton_step_with_ekfac_is_equation_5(
-    unet64: Any, scheduler: Any, factors: dict[str, torch.Tensor]
+    denoiser64: Any, process: Any, factors: dict[str, torch.Tensor]
 ) -> None:
     config = Unlearning(
         weights="cross_attention_kv",
@@ -93,15 +93,15 @@ def test_newton_step_with_ekfac_is_equation_5(
     latent = torch.randn(4, 4, 4, generator=generator, dtype=torch.float64)
     text = torch.randn(5, 6, generator=generator, dtype=torch.float64)
     options: dict[str, Any] = {"query_id": 7, "images": 40, "batch": 5}
-    weights = select_weights(unet64, "cross_attention_kv")
-    start = {name: p.detach().clone() for name, p in unet64.named_parameters()}
+    weights = select_weights(denoiser64, "cross_attention_kv")
+    start = {name: p.detach().clone() for name, p in denoiser64.named_parameters()}
     ascent = config.model_copy(update={"step": "gradient_ascent", "step_size": 1.0})
-    unlearn(unet64, scheduler, weights, None, latent, text, ascent, **options)
+    unlearn(denoiser64, process, weights, None, latent, text, ascent, **options)
     gradients = {name: (p - start[name]).detach() for name, p in weights.items()}
-    unet64.load_state_dict(start)
-    unlearn(unet64, scheduler, weights, factors, latent, text, config, **options)
+    denoiser64.load_state_dict(start)
+    unlearn(denoiser64, process, weights, factors, latent, text, config, **options)
     directions = solve(factors, gradients, damping=0.1)
-    for name, parameter in unet64.named_parameters():
+    for name, parameter in denoiser64.named_parameters():
         moved = 0.3 / 40 * directions[name] if name in directions else 0.0
         torch.testing.assert_close(parameter, start[name] + moved, rtol=1e-9, atol=1e-12)
 
@@ -116,9 +116,9 @@ def test_zero_eigenvalues_without_damping_are_refused() -> None:
         solve(factors, {"x": torch.ones(2, 2)}, damping=0.0)
 
 
-def test_weights_of_other_layers_are_refused(unet64: Any, scheduler: Any, data64: Any) -> None:
-    weights = select_weights(unet64, "all")
+def test_weights_of_other_layers_are_refused(denoiser64: Any, process: Any, data64: Any) -> None:
+    weights = select_weights(denoiser64, "all")
     with pytest.raises(InputError, match="'ekfac' is for weights of linear layers, but the subset"):
-        ekfac(unet64, scheduler, data64, weights, batch=4, **SAMPLES)
+        ekfac(denoiser64, process, data64, weights, batch=4, **SAMPLES)
     with pytest.raises(InputError, match="no EK-FAC factors of the weight 'x'"):
         solve({}, {"x": torch.ones(2, 2)}, damping=0.1)

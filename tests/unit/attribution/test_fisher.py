@@ -6,29 +6,30 @@ import pytest
 import torch
 from torch import nn
 
-from coco_study import coco_unet
+from coco_study import coco_denoiser
 from leavekout.attribution.curvature.fisher import damped, diagonal_fisher
 from leavekout.attribution.curvature.per_sample import per_sample_gradients
 from leavekout.config.fields import WeightSubset
 from leavekout.errors import InputError
-from leavekout.models.loss import ddpm_loss
-from leavekout.models.unet import select_weights
+from leavekout.models.denoiser import select_weights
+from leavekout.models.loss import denoising_loss
 from leavekout.noise import Domain, normal
 from leavekout.training.stream import Stream
+from reference import plain_errors
 
 SUBSETS: list[WeightSubset] = ["all", "attention", "cross_attention", "cross_attention_kv"]
 
 
 def brute_force_fisher(
-    unet: Any, scheduler: Any, data: Any, subset: WeightSubset, samples: int, seed: int
+    denoiser: Any, process: Any, data: Any, subset: WeightSubset, samples: int, seed: int
 ) -> dict[str, torch.Tensor]:
     """One sample, one backward pass at a time."""
-    weights = select_weights(unet, subset)
+    weights = select_weights(denoiser, subset)
     stream = Stream(
         images=data.images,
         flips=data.flips,
         captions=data.captions,
-        timesteps=scheduler.config.num_train_timesteps,
+        timesteps=process.timesteps,
         caption_dropout=0.0,
         removed=torch.empty(0, dtype=torch.int64),
         seed=seed,
@@ -39,9 +40,8 @@ def brute_force_fisher(
         z = stream.samples(j, j + 1)
         x0, text = data.batch(z)
         noise = normal(seed, Domain.FISHER, z.positions, shape=data.latent_shape).double()
-        alpha = scheduler.alphas_cumprod[z.timesteps].double().reshape(1, 1, 1, 1)
-        x_t = alpha.sqrt() * x0 + (1 - alpha).sqrt() * noise
-        loss = (unet(x_t, z.timesteps, text).sample - noise).square().mean()
+        error, _ = plain_errors(denoiser, process, x0, z.timesteps, noise, text)
+        loss = error.square().mean()
         gradients = torch.autograd.grad(loss, list(weights.values()))
         for total, gradient in zip(totals.values(), gradients, strict=True):
             total += gradient.square() / samples
@@ -50,11 +50,11 @@ def brute_force_fisher(
 
 @pytest.mark.parametrize("subset", SUBSETS)
 def test_fisher_equals_a_loop_of_single_sample_autograd(
-    subset: WeightSubset, unet64: Any, scheduler: Any, data64: Any
+    subset: WeightSubset, denoiser64: Any, process: Any, data64: Any
 ) -> None:
-    expected = brute_force_fisher(unet64, scheduler, data64, subset, samples=15, seed=5)
-    weights = select_weights(unet64, subset)
-    fisher = diagonal_fisher(unet64, scheduler, data64, weights, samples=15, seed=5, batch=4)
+    expected = brute_force_fisher(denoiser64, process, data64, subset, samples=15, seed=5)
+    weights = select_weights(denoiser64, subset)
+    fisher = diagonal_fisher(denoiser64, process, data64, weights, samples=15, seed=5, batch=4)
     assert fisher.keys() == expected.keys()
     for name, value in expected.items():
         assert value.max() > 0
@@ -62,10 +62,12 @@ def test_fisher_equals_a_loop_of_single_sample_autograd(
         torch.testing.assert_close(fisher[name].double(), value, rtol=2e-6, atol=1e-12)
 
 
-def test_fisher_does_not_depend_on_the_batch_size(unet64: Any, scheduler: Any, data64: Any) -> None:
-    weights = select_weights(unet64, "cross_attention_kv")
+def test_fisher_does_not_depend_on_the_batch_size(
+    denoiser64: Any, process: Any, data64: Any
+) -> None:
+    weights = select_weights(denoiser64, "cross_attention_kv")
     one, other = (
-        diagonal_fisher(unet64, scheduler, data64, weights, samples=10, seed=0, batch=batch)
+        diagonal_fisher(denoiser64, process, data64, weights, samples=10, seed=0, batch=batch)
         for batch in (1, 7)
     )
     for name in one:
@@ -73,18 +75,18 @@ def test_fisher_does_not_depend_on_the_batch_size(unet64: Any, scheduler: Any, d
 
 
 def test_per_sample_gradients_leave_the_model_as_it_was(
-    unet64: Any, scheduler: Any, data64: Any
+    denoiser64: Any, process: Any, data64: Any
 ) -> None:
-    weights = select_weights(unet64, "cross_attention_kv")
+    weights = select_weights(denoiser64, "cross_attention_kv")
     noise = torch.randn(2, 4, 4, 4, dtype=torch.float64)
     t = torch.tensor([3, 9])
     rows = torch.tensor([0, 1])
     x0, text = data64.latents[rows, rows], data64.text[rows, rows]
-    with per_sample_gradients(unet64, weights) as gradients:
-        ddpm_loss(unet64, scheduler, x0, t, noise, text).sum().backward()
+    with per_sample_gradients(denoiser64, weights) as gradients:
+        denoising_loss(denoiser64, process, x0, t, noise, text).sum().backward()
     assert all(g.shape == (2, *weights[name].shape) for name, g in gradients.items())
-    assert all(p.requires_grad and p.grad is None for p in unet64.parameters())
-    assert not any(module._forward_hooks for module in unet64.modules())
+    assert all(p.requires_grad and p.grad is None for p in denoiser64.parameters())
+    assert not any(module._forward_hooks for module in denoiser64.modules())
 
 
 def test_gradients_of_a_layer_used_twice_are_added() -> None:
@@ -107,8 +109,8 @@ def test_damping_adds_a_share_of_the_mean_entry() -> None:
 
 
 def test_coco_subsets_have_the_published_sizes() -> None:
-    unet = coco_unet()
-    weights = select_weights(unet, "cross_attention_kv")
-    assert sum(p.numel() for p in unet.parameters()) == 57_373_316
+    denoiser = coco_denoiser()
+    weights = select_weights(denoiser, "cross_attention_kv")
+    assert sum(p.numel() for p in denoiser.parameters()) == 57_373_316
     assert len(weights) == 32
     assert sum(p.numel() for p in weights.values()) == 7_077_888

@@ -24,9 +24,10 @@ from leavekout.attribution.gradients import (
 from leavekout.attribution.influence import datainf_scores, ensemble_scores, ridge_scores
 from leavekout.config.methods import Gradients
 from leavekout.errors import InputError
-from leavekout.models.unet import select_weights
+from leavekout.models.denoiser import select_weights
 from leavekout.noise import Domain, normal, scale_to, words
 from leavekout.queries.loading import Queries
+from reference import plain_errors
 from world import CPU, SAVING, make_data
 
 JOINT = Gradients(
@@ -61,15 +62,14 @@ def draws_of(config: Gradients, data: Any, row: int, flip: int) -> list[Any]:
     return result
 
 
-def plain_gradient(unet: Any, scheduler: Any, config: Gradients, draws: list[Any]) -> Any:
+def plain_gradient(denoiser: Any, process: Any, config: Gradients, draws: list[Any]) -> Any:
     """∇ of the mean of the objective over draws, one autograd pass, by name."""
-    weights = select_weights(unet, config.weights)
+    weights = select_weights(denoiser, config.weights)
     total = torch.zeros((), dtype=torch.float64)
     for x0, t, noise, text in draws:
-        alpha = scheduler.alphas_cumprod[t].double().reshape(1, 1, 1, 1)
-        predicted = unet(alpha.sqrt() * x0 + (1 - alpha).sqrt() * noise, t, text).sample
-        target = noise if config.objective == "loss" else 0.0
-        total = total + (predicted - target).square().mean() / len(draws)
+        error, output = plain_errors(denoiser, process, x0, t, noise, text)
+        chosen = error if config.objective == "loss" else output
+        total = total + chosen.square().mean() / len(draws)
     gradients = torch.autograd.grad(total, list(weights.values()))
     return dict(zip(weights, gradients, strict=True))
 
@@ -133,14 +133,14 @@ def test_a_projection_that_does_not_reduce_is_refused() -> None:
     ],
 )
 def test_features_are_projected_autograd_gradients(
-    changes: dict[str, Any], unet64: Any, scheduler: Any, data64: Any
+    changes: dict[str, Any], denoiser64: Any, process: Any, data64: Any
 ) -> None:
     config = JOINT.model_copy(update=changes)
-    projector = GradientProjector(unet64, config, model_seed=2, device=CPU)
-    parts = training_gradients(unet64, scheduler, data64, projector, batch=12)
+    projector = GradientProjector(denoiser64, config, model_seed=2, device=CPU)
+    parts = training_gradients(denoiser64, process, data64, projector, batch=12)
     features = torch.cat(list(parts))
     for row, flip in ((0, 0), (3, 1), (11, 0)):
-        gradient = plain_gradient(unet64, scheduler, config, draws_of(config, data64, row, flip))
+        gradient = plain_gradient(denoiser64, process, config, draws_of(config, data64, row, flip))
         blocks = [g.flatten() for g in gradient.values()]
         blocks = [torch.cat(blocks)] if config.layout == "joint" else blocks
         pairs = zip(projector.projections, blocks, strict=True)
@@ -151,13 +151,13 @@ def test_features_are_projected_autograd_gradients(
 
 
 def test_features_do_not_depend_on_the_batch_size(
-    unet64: Any, scheduler: Any, data64: Any, tmp_path: Path
+    denoiser64: Any, process: Any, data64: Any, tmp_path: Path
 ) -> None:
-    projector = GradientProjector(unet64, JOINT, model_seed=0, device=CPU)
+    projector = GradientProjector(denoiser64, JOINT, model_seed=0, device=CPU)
     files = []
     for batch in (1, 7, 1000):
         files.append(tmp_path / f"{batch}.npy")
-        write_gradients(files[-1], unet64, scheduler, data64, projector, batch=batch, **SAVING)
+        write_gradients(files[-1], denoiser64, process, data64, projector, batch=batch, **SAVING)
     first, *others = [np.load(file) for file in files]
     assert first.shape == (12, 2, 1, 16)
     for other in others:
@@ -177,12 +177,12 @@ def make_queries() -> Queries:
 
 @pytest.mark.parametrize("timestep", [None, 13])
 def test_query_features_are_projected_autograd_gradients(
-    timestep: int | None, unet64: Any, scheduler: Any
+    timestep: int | None, denoiser64: Any, process: Any
 ) -> None:
     queries = make_queries()
-    projector = GradientProjector(unet64, JOINT, model_seed=0, device=CPU)
+    projector = GradientProjector(denoiser64, JOINT, model_seed=0, device=CPU)
     found = query_gradients(
-        unet64, scheduler, queries, projector, draws=5, timestep=timestep, batch=2
+        denoiser64, process, queries, projector, draws=5, timestep=timestep, batch=2
     )
     for i, query_id in enumerate(queries.noise_seeds):
         draws = []
@@ -192,7 +192,7 @@ def test_query_features_are_projected_autograd_gradients(
             t = drawn if timestep is None else torch.tensor([timestep])
             noise = normal(JOINT.seed, Domain.GRADIENT, query_id, 2, one, shape=(4, 4, 4))
             draws.append((queries.latents[i][None], t, noise.double(), queries.text[i][None]))
-        gradient = plain_gradient(unet64, scheduler, JOINT, draws)
+        gradient = plain_gradient(denoiser64, process, JOINT, draws)
         g = torch.cat([g.flatten() for g in gradient.values()])
         expected = explicit_matrix(projector.projections[0]) @ g
         torch.testing.assert_close(found[i, 0], expected, rtol=1e-5, atol=1e-8)
@@ -269,15 +269,19 @@ def test_images_that_a_model_was_not_trained_on_change_no_others_score(solver: s
 class _Output(AbstractModelOutput):
     """The objective of one image, the mean over its draws, as traker asks for it."""
 
-    def __init__(self, scheduler: Any, objective: str) -> None:
-        self.alphas, self.objective = scheduler.alphas_cumprod.double(), objective
+    def __init__(self, process: Any, objective: str) -> None:
+        self.process, self.objective = process, objective
 
     def get_output(self, model: Any, weights: Any, buffers: Any, *batch: Any) -> torch.Tensor:
         x0, t, noise, text = batch
-        alpha = self.alphas[t].reshape(-1, 1, 1, 1)
-        x_t = alpha.sqrt() * x0 + (1 - alpha).sqrt() * noise
-        predicted = torch.func.functional_call(model, (weights, buffers), (x_t, t, text)).sample
-        error = predicted - noise if self.objective == "loss" else predicted
+
+        def call(*inputs: torch.Tensor) -> torch.Tensor:
+            return torch.func.functional_call(model, (weights, buffers), inputs)
+
+        # The process's own x_t and target, which are tested elsewhere: they run under vmap.
+        x_t, target = self.process.noised(x0, noise, t), self.process.target(x0, noise)
+        predicted = call(x_t, self.process.times(t), text)
+        error = predicted - target if self.objective == "loss" else predicted
         return error.square().mean()
 
     def get_out_to_loss_grad(self, model: Any, weights: Any, buffers: Any, batch: Any) -> Any:
@@ -300,27 +304,27 @@ class _OurProjection(AbstractProjector):
 
 @pytest.mark.parametrize(("objective", "damping"), [("loss", 0.0), ("squared_output", 2.0)])
 def test_trak_and_d_trak_scores_are_those_of_the_traker_package(
-    objective: Any, damping: float, unet64: Any, scheduler: Any, tmp_path: Path
+    objective: Any, damping: float, denoiser64: Any, process: Any, tmp_path: Path
 ) -> None:
     """From the model to the scores, with nothing shared but draws and projection matrix."""
     data = make_data(images=40, flips=1, dtype=torch.float64)
     config = JOINT.model_copy(update={"objective": objective, "dimension": 8})
     queries = make_queries()
-    projector = GradientProjector(unet64, config, model_seed=0, device=CPU)
-    write_gradients(tmp_path / "g.npy", unet64, scheduler, data, projector, batch=30, **SAVING)
+    projector = GradientProjector(denoiser64, config, model_seed=0, device=CPU)
+    write_gradients(tmp_path / "g.npy", denoiser64, process, data, projector, batch=30, **SAVING)
     of_queries = query_gradients(
-        unet64, scheduler, queries, projector, draws=4, timestep=None, batch=4
+        denoiser64, process, queries, projector, draws=4, timestep=None, batch=4
     )
     features = np.load(tmp_path / "g.npy")
     found = ridge_scores(features, of_queries, damping=damping, device=CPU)[:, :, 0]
 
     names = list(projector.weights)
-    unet64.requires_grad_(True)
+    denoiser64.requires_grad_(True)
     # traker divides gradients by the square root of their length, and then λ does not fit.
     length = sum(weight.numel() for weight in projector.weights.values())
     traker = TRAKer(
-        unet64,
-        _Output(scheduler, objective),
+        denoiser64,
+        _Output(process, objective),
         train_set_size=40,
         device="cpu",
         proj_dim=8,
@@ -331,13 +335,13 @@ def test_trak_and_d_trak_scores_are_those_of_the_traker_package(
         lambda_reg=damping / length,
         logging_level=logging.ERROR,
     )
-    traker.load_checkpoint(unet64.state_dict(), model_id=0)
+    traker.load_checkpoint(denoiser64.state_dict(), model_id=0)
     for row in range(40):
         draws = draws_of(config, data, row, 0)
         batch = [torch.cat(parts)[None] for parts in zip(*draws, strict=True)]
         traker.featurize(batch, inds=np.array([row]))
     traker.finalize_features()
-    traker.start_scoring_checkpoint("test", unet64.state_dict(), model_id=0, num_targets=2)
+    traker.start_scoring_checkpoint("test", denoiser64.state_dict(), model_id=0, num_targets=2)
     for i, query_id in enumerate(queries.noise_seeds):
         index = torch.arange(4)
         t = scale_to(words(config.seed, Domain.GRADIENT, query_id, 2, index)[0], 20)

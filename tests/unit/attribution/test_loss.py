@@ -11,21 +11,20 @@ from leavekout.config.experiment import LossSweep
 from leavekout.data.encoded import EncodedData
 from leavekout.models.loss import query_losses
 from leavekout.noise import Domain, normal
+from reference import plain_errors
 from world import CPU, make_data
 
 SWEEP = LossSweep(timestep_stride=7, captions=2, seed=4)
 
 
-def plain_loss(unet: Any, scheduler: Any, x0: Any, t: int, noise: Any, text: Any) -> float:
-    """One sample's DDPM loss from its definition."""
-    alpha = scheduler.alphas_cumprod[t].double()
-    x_t = alpha.sqrt() * x0 + (1 - alpha).sqrt() * noise
-    predicted = unet(x_t[None], torch.tensor([t]), text[None]).sample[0]
-    return float((predicted - noise).square().mean())
+def plain_loss(denoiser: Any, process: Any, x0: Any, t: int, noise: Any, text: Any) -> float:
+    """One sample's loss from its definition."""
+    error, _ = plain_errors(denoiser, process, x0[None], torch.tensor([t]), noise[None], text[None])
+    return float(error.square().mean())
 
 
 @torch.no_grad()
-def test_sweep_equals_a_plain_loop(unet64: Any, scheduler: Any, data64: Any) -> None:
+def test_sweep_equals_a_plain_loop(denoiser64: Any, process: Any, data64: Any) -> None:
     expected = np.zeros((data64.images, data64.flips))
     for row in range(data64.images):
         for flip in range(data64.flips):
@@ -37,19 +36,19 @@ def test_sweep_equals_a_plain_loop(unet64: Any, scheduler: Any, data64: Any) -> 
                     noise = normal(4, Domain.SWEEP, image, variant, t, shape=(4, 4, 4))[0].double()
                     x0 = data64.latents[torch.tensor([row]), torch.tensor([flip])][0]
                     text = data64.text[torch.tensor([row]), torch.tensor([caption])][0]
-                    losses.append(plain_loss(unet64, scheduler, x0, t, noise, text))
+                    losses.append(plain_loss(denoiser64, process, x0, t, noise, text))
             expected[row, flip] = np.mean(losses)
-    found = training_losses(unet64, scheduler, data64, SWEEP, batch=16)
+    found = training_losses(denoiser64, process, data64, SWEEP, batch=16)
     np.testing.assert_allclose(found, expected, rtol=2e-6)
 
 
-def test_scores_do_not_depend_on_batch_size(unet64: Any, scheduler: Any, data64: Any) -> None:
-    sweeps = [training_losses(unet64, scheduler, data64, SWEEP, batch=b) for b in (1, 5, 13, 500)]
+def test_scores_do_not_depend_on_batch_size(denoiser64: Any, process: Any, data64: Any) -> None:
+    sweeps = [training_losses(denoiser64, process, data64, SWEEP, batch=b) for b in (1, 5, 13, 500)]
     for other in sweeps[1:]:
         np.testing.assert_allclose(other, sweeps[0], rtol=1e-12)
 
 
-def test_scores_do_not_depend_on_the_order_of_images(unet64: Any, scheduler: Any) -> None:
+def test_scores_do_not_depend_on_the_order_of_images(denoiser64: Any, process: Any) -> None:
     data = make_data(dtype=torch.float64)
     order = np.random.default_rng(0).permutation(data.images)
     shuffled = EncodedData(
@@ -60,20 +59,20 @@ def test_scores_do_not_depend_on_the_order_of_images(unet64: Any, scheduler: Any
         device=CPU,
         dtype=torch.float64,
     )
-    straight = training_losses(unet64, scheduler, data, SWEEP, batch=16)
-    found = training_losses(unet64, scheduler, shuffled, SWEEP, batch=16)
+    straight = training_losses(denoiser64, process, data, SWEEP, batch=16)
+    found = training_losses(denoiser64, process, shuffled, SWEEP, batch=16)
     np.testing.assert_allclose(found, straight[order], rtol=1e-12)
 
 
 @torch.no_grad()
-def test_loss_change_equals_a_plain_loop(unet64: Any, scheduler: Any, data64: Any) -> None:
+def test_loss_change_equals_a_plain_loop(denoiser64: Any, process: Any, data64: Any) -> None:
     latents = data64.latents[torch.arange(3), torch.zeros(3, dtype=torch.int64)]
     text = data64.text[torch.arange(3), torch.ones(3, dtype=torch.int64)]
     ids, timesteps = torch.tensor([11, 5, 900]), torch.arange(0, 20, 3)
 
     def losses() -> np.ndarray:
         return query_losses(
-            unet64, scheduler, latents, text, ids, timesteps=timesteps, seed=8, batch=4
+            denoiser64, process, latents, text, ids, timesteps=timesteps, seed=8, batch=4
         )
 
     def plain(query: int) -> float:
@@ -81,11 +80,11 @@ def test_loss_change_equals_a_plain_loop(unet64: Any, scheduler: Any, data64: An
         for t in timesteps.tolist():
             noise = normal(8, Domain.EVALUATION, ids[query : query + 1], t, shape=(4, 4, 4))
             x0, c = latents[query], text[query]
-            each.append(plain_loss(unet64, scheduler, x0, t, noise[0].double(), c))
+            each.append(plain_loss(denoiser64, process, x0, t, noise[0].double(), c))
         return float(np.mean(each))
 
     source, before = losses(), [plain(q) for q in range(3)]
-    for parameter in unet64.parameters():
+    for parameter in denoiser64.parameters():
         parameter += 0.05
     changed, after = losses(), [plain(q) for q in range(3)]
     for q in range(3):

@@ -9,8 +9,9 @@ from leavekout.attribution.unlearning import latent_mask, query_gradient, unlear
 from leavekout.config.fields import Objective
 from leavekout.config.methods import Unlearning
 from leavekout.errors import InputError
-from leavekout.models.unet import select_weights
+from leavekout.models.denoiser import select_weights
 from leavekout.noise import Domain, normal, scale_to, words
+from reference import plain_errors
 
 N = 40
 Query = tuple[torch.Tensor, torch.Tensor]  # latent, text states
@@ -26,7 +27,7 @@ NEWTON = Unlearning(
 
 
 def plain_gradient(
-    unet: Any, scheduler: Any, weights: Any, at: Query, query: int, step: int
+    denoiser: Any, process: Any, weights: Any, at: Query, query: int, step: int
 ) -> list[torch.Tensor]:
     """∇L(ẑ, θ) one draw at a time, with autograd on all parameters."""
     totals = [torch.zeros_like(p) for p in weights.values()]
@@ -34,9 +35,8 @@ def plain_gradient(
         one = torch.tensor([draw])
         t = scale_to(words(NEWTON.seed, Domain.UNLEARNING, query, step, one)[0], 20)
         noise = normal(NEWTON.seed, Domain.UNLEARNING, query, step, one, shape=(4, 4, 4)).double()
-        alpha = scheduler.alphas_cumprod[t].double().reshape(1, 1, 1, 1)
-        x_t = alpha.sqrt() * at[0] + (1 - alpha).sqrt() * noise
-        loss = (unet(x_t, t, at[1][None]).sample - noise).square().mean()
+        error, _ = plain_errors(denoiser, process, at[0], t, noise, at[1][None])
+        loss = error.square().mean()
         for total, g in zip(totals, torch.autograd.grad(loss, list(weights.values())), strict=True):
             total += g / NEWTON.gradient_samples
     return totals
@@ -50,48 +50,58 @@ def query() -> Query:
 
 
 @pytest.mark.parametrize("steps", [1, 3])
-def test_newton_steps_are_equation_5(steps: int, unet64: Any, scheduler: Any, query: Query) -> None:
-    weights = select_weights(unet64, "cross_attention_kv")
+def test_newton_steps_are_equation_5(
+    steps: int, denoiser64: Any, process: Any, query: Query
+) -> None:
+    weights = select_weights(denoiser64, "cross_attention_kv")
     generator = torch.Generator().manual_seed(0)
     fisher = {n: torch.rand(p.shape, generator=generator).double() for n, p in weights.items()}
-    start = {n: p.detach().clone() for n, p in unet64.named_parameters()}
+    start = {n: p.detach().clone() for n, p in denoiser64.named_parameters()}
 
     flat = torch.cat([f.flatten() for f in fisher.values()])
     for step in range(steps):
-        gradient = plain_gradient(unet64, scheduler, weights, query, query=77, step=step)
+        gradient = plain_gradient(denoiser64, process, weights, query, query=77, step=step)
         with torch.no_grad():
             for (name, p), g in zip(weights.items(), gradient, strict=True):
                 inverse = torch.diag(1 / (fisher[name].flatten() + 0.2 * flat.mean()))
                 p.add_((0.3 / N) * (inverse @ g.flatten()).reshape(p.shape))
-    expected = {n: p.detach().clone() for n, p in unet64.named_parameters()}
+    expected = {n: p.detach().clone() for n, p in denoiser64.named_parameters()}
 
-    unet64.load_state_dict(start)
+    denoiser64.load_state_dict(start)
     config = NEWTON.model_copy(update={"steps": steps})
-    unlearn(unet64, scheduler, weights, fisher, *query, config, query_id=77, images=N, batch=4)
-    for name, parameter in unet64.named_parameters():
+    unlearn(denoiser64, process, weights, fisher, *query, config, query_id=77, images=N, batch=4)
+    for name, parameter in denoiser64.named_parameters():
         moved = (expected[name] - start[name]).abs().max()
         assert (moved > 0) == (name in weights)
         torch.testing.assert_close(parameter.detach(), expected[name], rtol=1e-6, atol=1e-9)
 
 
-def test_gradient_ascent_needs_no_fisher(unet64: Any, scheduler: Any, query: Query) -> None:
-    weights = select_weights(unet64, "attention")
+def test_gradient_ascent_needs_no_fisher(denoiser64: Any, process: Any, query: Query) -> None:
+    weights = select_weights(denoiser64, "attention")
     start = {n: p.detach().clone() for n, p in weights.items()}
-    gradient = plain_gradient(unet64, scheduler, weights, query, query=1, step=0)
+    gradient = plain_gradient(denoiser64, process, weights, query, query=1, step=0)
     config = NEWTON.model_copy(update={"step": "gradient_ascent", "weights": "attention"})
-    unlearn(unet64, scheduler, weights, None, *query, config, query_id=1, images=N, batch=9)
+    unlearn(denoiser64, process, weights, None, *query, config, query_id=1, images=N, batch=9)
     for (name, p), g in zip(weights.items(), gradient, strict=True):
         torch.testing.assert_close(p.detach(), start[name] + 0.3 * g, rtol=1e-6, atol=1e-9)
 
 
 def test_the_query_gradient_does_not_depend_on_the_batch_size(
-    unet64: Any, scheduler: Any, query: Query
+    denoiser64: Any, process: Any, query: Query
 ) -> None:
-    weights = select_weights(unet64, "cross_attention_kv")
+    weights = select_weights(denoiser64, "cross_attention_kv")
 
     def gradient(batch: int) -> dict[str, torch.Tensor]:
         return query_gradient(
-            unet64, scheduler, weights, *query, query_id=2, step=0, samples=11, seed=0, batch=batch
+            denoiser64,
+            process,
+            weights,
+            *query,
+            query_id=2,
+            step=0,
+            samples=11,
+            seed=0,
+            batch=batch,
         )
 
     one, other = gradient(1), gradient(6)
@@ -99,15 +109,17 @@ def test_the_query_gradient_does_not_depend_on_the_batch_size(
         torch.testing.assert_close(one[name], other[name], rtol=1e-10, atol=1e-14)
 
 
-def test_unlearning_raises_the_loss_of_the_query(unet64: Any, scheduler: Any, query: Query) -> None:
+def test_unlearning_raises_the_loss_of_the_query(
+    denoiser64: Any, process: Any, query: Query
+) -> None:
     from leavekout.models.loss import query_losses
 
     latent, text = query
 
     def loss() -> float:
         return query_losses(
-            unet64,
-            scheduler,
+            denoiser64,
+            process,
             latent[None],
             text[None],
             torch.tensor([5]),
@@ -116,29 +128,33 @@ def test_unlearning_raises_the_loss_of_the_query(unet64: Any, scheduler: Any, qu
             batch=20,
         ).mean()
 
-    weights = select_weights(unet64, "cross_attention_kv")
+    weights = select_weights(denoiser64, "cross_attention_kv")
     fisher = {n: torch.full_like(p, 0.01) for n, p in weights.items()}
     before = loss()
-    unlearn(unet64, scheduler, weights, fisher, latent, text, NEWTON, query_id=5, images=N, batch=9)
+    unlearn(
+        denoiser64, process, weights, fisher, latent, text, NEWTON, query_id=5, images=N, batch=9
+    )
     assert loss() > before
 
 
-def test_the_fisher_of_other_weights_is_refused(unet64: Any, scheduler: Any, query: Query) -> None:
-    weights = select_weights(unet64, "cross_attention_kv")
+def test_the_fisher_of_other_weights_is_refused(
+    denoiser64: Any, process: Any, query: Query
+) -> None:
+    weights = select_weights(denoiser64, "cross_attention_kv")
     with pytest.raises(InputError, match="not the Fisher of the weight subset"):
-        unlearn(unet64, scheduler, weights, {}, *query, NEWTON, query_id=0, images=N, batch=4)
+        unlearn(denoiser64, process, weights, {}, *query, NEWTON, query_id=0, images=N, batch=4)
 
 
-def test_a_box_unlearns_only_inside_it(unet64: Any, scheduler: Any, query: Query) -> None:
+def test_a_box_unlearns_only_inside_it(denoiser64: Any, process: Any, query: Query) -> None:
     """The gradient is that of the mean over the box's latents, by autograd on the plain formula."""
-    weights = select_weights(unet64, "cross_attention_kv")
+    weights = select_weights(denoiser64, "cross_attention_kv")
     mask = latent_mask((0.5, 0.0, 1.0, 0.4), (4, 4))
     assert mask.nonzero().tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]
     objectives: list[Objective] = ["loss", "squared_output"]
     for objective in objectives:
         found = query_gradient(
-            unet64,
-            scheduler,
+            denoiser64,
+            process,
             weights,
             *query,
             query_id=3,
@@ -152,11 +168,12 @@ def test_a_box_unlearns_only_inside_it(unet64: Any, scheduler: Any, query: Query
         draws = torch.arange(2)
         t = scale_to(words(1, Domain.UNLEARNING, 3, 0, draws)[0], 20)
         noise = normal(1, Domain.UNLEARNING, 3, 0, draws, shape=(4, 4, 4)).double()
-        x_t = scheduler.add_noise(query[0].expand(2, 4, 4, 4), noise, t)
-        unet64.requires_grad_(True)
-        predicted = unet64(x_t, t, query[1].expand(2, 5, 6)).sample
-        error = predicted - noise if objective == "loss" else predicted
-        loss = error[:, :, :2, 2:].square().mean()
+        denoiser64.requires_grad_(True)
+        error, output = plain_errors(
+            denoiser64, process, query[0], t, noise, query[1].expand(2, 5, 6)
+        )
+        chosen = error if objective == "loss" else output
+        loss = chosen[:, :, :2, 2:].square().mean()
         expected = torch.autograd.grad(loss, list(weights.values()))
         for name, gradient in zip(weights, expected, strict=True):
             torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-12)

@@ -32,9 +32,10 @@ from leavekout.customized.tokens import (
 from leavekout.encoders.pretrained import TextEncoder, encode_images, write_latents
 from leavekout.encoders.train_clip import build_tokenizer
 from leavekout.errors import InputError
-from leavekout.models.unet import build_scheduler, build_unet, load_unet, select_weights
+from leavekout.models.denoiser import build_denoiser, load_denoiser, select_weights
+from leavekout.models.process import build_process
 from leavekout.runtime.tensors import save_tensors
-from world import CPU, SCHEDULE, UNET, make_data
+from world import CPU, MODEL, UNET, make_data
 
 WIDTH, LENGTH = 6, 12
 LOSSES = LossSweep(timestep_stride=5, captions=1, seed=0)
@@ -44,13 +45,13 @@ TRAINING = Customization(
 )  # fmt: skip
 
 
-def scheduler() -> Any:
-    return build_scheduler(SCHEDULE)
+def process() -> Any:
+    return build_process(MODEL)
 
 
 @pytest.fixture
-def unet() -> Any:
-    return build_unet(UNET, seed=0, device=CPU)
+def denoiser() -> Any:
+    return build_denoiser(MODEL, seed=0, device=CPU)
 
 
 @pytest.fixture
@@ -67,9 +68,9 @@ def encoder() -> TextEncoder:
         return TextEncoder(build_tokenizer(LENGTH), CLIPTextModel(config).eval())
 
 
-def as_diffusers(unet: Any, *, query_and_out: bool) -> Any:
+def as_diffusers(denoiser: Any, *, query_and_out: bool) -> Any:
     """A copy whose cross-attention is customized by diffusers' own processors, at random."""
-    custom = copy.deepcopy(unet)
+    custom = copy.deepcopy(denoiser)
     torch.manual_seed(1)
     processors: dict[str, Any] = {}
     for name in custom.attn_processors:
@@ -85,38 +86,38 @@ def as_diffusers(unet: Any, *, query_and_out: bool) -> Any:
     return custom
 
 
-def outputs(unet: Any) -> Tensor:
+def outputs(denoiser: Any) -> Tensor:
     generator = torch.Generator().manual_seed(3)
     x = torch.randn(2, 4, 4, 4, generator=generator)
     text = torch.randn(2, 5, WIDTH, generator=generator)
     with torch.no_grad():
-        return unet(x, torch.tensor([3, 8]), text).sample
+        return denoiser(x, torch.tensor([3, 8]), text)
 
 
 @pytest.mark.parametrize("safe", [True, False])
 @pytest.mark.parametrize("query_and_out", [True, False])
 def test_weights_that_diffusers_saved_make_the_same_model(
-    unet: Any, tmp_path: Path, safe: bool, query_and_out: bool
+    denoiser: Any, tmp_path: Path, safe: bool, query_and_out: bool
 ) -> None:
-    theirs = as_diffusers(unet, query_and_out=query_and_out)
+    theirs = as_diffusers(denoiser, query_and_out=query_and_out)
     theirs.save_attn_procs(tmp_path / "model", safe_serialization=safe)
-    save_tensors(tmp_path / "base.safetensors", unet.state_dict())
-    weights = read_weights(tmp_path / "model", unet)
+    save_tensors(tmp_path / "base.safetensors", denoiser.state_dict())
+    weights = read_weights(tmp_path / "model", denoiser)
     save_tensors(tmp_path / "changes.safetensors", weights)
     files = [tmp_path / "base.safetensors", tmp_path / "changes.safetensors"]
-    ours = load_unet(UNET, files, device=CPU)
-    assert (outputs(unet) - outputs(theirs)).abs().max() > 1e-2
+    ours = load_denoiser(MODEL, files, device=CPU)
+    assert (outputs(denoiser) - outputs(theirs)).abs().max() > 1e-2
     torch.testing.assert_close(outputs(ours), outputs(theirs), atol=1e-6, rtol=1e-5)
 
 
-def test_diffusers_reads_what_we_write(unet: Any, tmp_path: Path) -> None:
+def test_diffusers_reads_what_we_write(denoiser: Any, tmp_path: Path) -> None:
     weights = {
-        n: torch.randn_like(p) for n, p in select_weights(unet, "cross_attention_kv").items()
+        n: torch.randn_like(p) for n, p in select_weights(denoiser, "cross_attention_kv").items()
     }
     write_customization(tmp_path / "model", weights, torch.arange(WIDTH))
-    ours = copy.deepcopy(unet)
+    ours = copy.deepcopy(denoiser)
     ours.load_state_dict(weights, strict=False)
-    theirs = as_diffusers(unet, query_and_out=False)
+    theirs = as_diffusers(denoiser, query_and_out=False)
     # What `load_attn_procs` does; it sets processors only where a pipeline calls it.
     read = load_file(tmp_path / "model" / "pytorch_custom_diffusion_weights.safetensors")
     theirs.set_attn_processor({**theirs.attn_processors, **theirs._process_custom_diffusion(read)})
@@ -129,23 +130,25 @@ def test_a_token_that_diffusers_saved_is_read(tmp_path: Path) -> None:
     assert read_token(tmp_path).tolist() == list(range(WIDTH))
 
 
-def test_weights_of_another_base_are_refused(unet: Any, tmp_path: Path) -> None:
-    other = build_unet({**UNET, "cross_attention_dim": 8}, seed=0, device=CPU)
+def test_weights_of_another_base_are_refused(denoiser: Any, tmp_path: Path) -> None:
+    other = build_denoiser(
+        MODEL.model_copy(update={"unet": {**UNET, "cross_attention_dim": 8}}), seed=0, device=CPU
+    )
     write_customization(
         tmp_path / "model", select_weights(other, "cross_attention_kv"), torch.zeros(WIDTH)
     )
-    with pytest.raises(InputError, match=r"does not fit the base model .*to_k.*\(8, 8\) in the f"):
-        read_weights(tmp_path / "model", unet)
+    with pytest.raises(InputError, match=r"does not fit the base model;.*to_k.*\(8, 8\) in the f"):
+        read_weights(tmp_path / "model", denoiser)
     write_customization(tmp_path / "odd", {"x.to_k.weight": torch.zeros(1)}, torch.zeros(WIDTH))
     with pytest.raises(InputError, match=r"'x.to_k.weight': \(1,\) in the file, absent in the mo"):
-        read_weights(tmp_path / "odd", unet)
+        read_weights(tmp_path / "odd", denoiser)
 
 
-def test_missing_files_are_said(unet: Any, tmp_path: Path) -> None:
+def test_missing_files_are_said(denoiser: Any, tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"customized model's weights is missing; expected 'pytorc"
     ):
-        read_weights(tmp_path, unet)
+        read_weights(tmp_path, denoiser)
     with pytest.raises(InputError, match=r"token's embedding is missing; expected '<new1>.safeten"):
         read_token(tmp_path)
     for name in ("<new1>", "<new2>"):
@@ -207,15 +210,15 @@ def test_an_exemplar_of_the_pool_is_refused() -> None:
         ex.refuse_shared(pixels, table())
 
 
-def test_customizing_moves_keys_values_and_token_alone(unet: Any, encoder: TextEncoder) -> None:
+def test_customizing_moves_keys_values_and_token_alone(denoiser: Any, encoder: TextEncoder) -> None:
     data = make_data()
     data.held_out = torch.tensor([10, 11])
     captions = {10: [f"a {token_of('cat')}"], 11: [f"the {token_of('cat')}"]}
-    start = copy.deepcopy(unet.state_dict())
+    start = copy.deepcopy(denoiser.state_dict())
     words = encoder.model.get_input_embeddings().weight.detach().clone()
-    weights, token = customize(unet, scheduler(), encoder, data, captions, "cat", TRAINING)
-    moved = {name for name, p in unet.state_dict().items() if not torch.equal(p, start[name])}
-    assert moved == set(weights) == set(select_weights(unet, "cross_attention_kv"))
+    weights, token = customize(denoiser, process(), encoder, data, captions, "cat", TRAINING)
+    moved = {name for name, p in denoiser.state_dict().items() if not torch.equal(p, start[name])}
+    assert moved == set(weights) == set(select_weights(denoiser, "cross_attention_kv"))
     initial = words[encoder.tokenizer("digit", add_special_tokens=False).input_ids[0]]
     assert token.shape == (WIDTH,)
     assert not torch.equal(token, initial)
@@ -223,7 +226,7 @@ def test_customizing_moves_keys_values_and_token_alone(unet: Any, encoder: TextE
     assert torch.equal(after, words)
 
 
-def test_the_pool_counts_by_its_weight_alone(unet: Any, encoder: TextEncoder) -> None:
+def test_the_pool_counts_by_its_weight_alone(denoiser: Any, encoder: TextEncoder) -> None:
     def token(prior_weight: float, shift: float) -> Tensor:
         data = make_data()
         data.held_out = torch.tensor([10, 11])
@@ -231,17 +234,17 @@ def test_the_pool_counts_by_its_weight_alone(unet: Any, encoder: TextEncoder) ->
         data.latents.tensor[:10] += shift
         config = TRAINING.model_copy(update={"prior_weight": prior_weight})
         captions = {10: [f"a {token_of('cat')}"]}
-        own = copy.deepcopy(unet), scheduler(), copy.deepcopy(encoder)
+        own = copy.deepcopy(denoiser), process(), copy.deepcopy(encoder)
         return customize(*own, data, captions, "cat", config)[1]
 
     assert torch.equal(token(0.0, shift=0.0), token(0.0, shift=1.0))
     assert not torch.equal(token(1.0, shift=0.0), token(1.0, shift=1.0))
 
 
-def test_an_initial_word_of_several_tokens_is_refused(unet: Any, encoder: TextEncoder) -> None:
+def test_an_initial_word_of_several_tokens_is_refused(denoiser: Any, encoder: TextEncoder) -> None:
     config = TRAINING.model_copy(update={"initial_word": "two words"})
     with pytest.raises(InputError, match=r"'two words' is 2 tokens"):
-        customize(unet, scheduler(), encoder, make_data(), {1: ["x"]}, "cat", config)
+        customize(denoiser, process(), encoder, make_data(), {1: ["x"]}, "cat", config)
 
 
 class NoisyVae(torch.nn.Module):
@@ -258,7 +261,7 @@ class NoisyVae(torch.nn.Module):
 
 
 def test_an_exemplars_latent_is_encoded_once_and_its_loss_differs_by_unlearning_alone(
-    unet: Any, tmp_path: Path
+    denoiser: Any, tmp_path: Path
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), dtype=np.uint8)
     arrays = []
@@ -278,17 +281,17 @@ def test_an_exemplars_latent_is_encoded_once_and_its_loss_differs_by_unlearning_
     assert np.array_equal(*arrays)
     data = make_data()
     data.latents.tensor = torch.from_numpy(arrays[0])
-    before = training_losses(unet, scheduler(), data, LOSSES, batch=16)
+    before = training_losses(denoiser, process(), data, LOSSES, batch=16)
     standing = Unlearning(
         weights="all", step="gradient_ascent", step_size=1e-30, steps=1, gradient_samples=2, seed=0
     )
     query = data.latents.tensor[0, 0].float(), data.text.tensor[0, 0].float()  # type: ignore[index]
     options: Any = {"query_id": 1, "images": 12, "batch": 2}
-    unlearn(unet, scheduler(), select_weights(unet, "all"), None, *query, standing, **options)
-    assert np.array_equal(training_losses(unet, scheduler(), data, LOSSES, batch=16), before)
+    unlearn(denoiser, process(), select_weights(denoiser, "all"), None, *query, standing, **options)
+    assert np.array_equal(training_losses(denoiser, process(), data, LOSSES, batch=16), before)
     moving = standing.model_copy(update={"step_size": 1.0})
-    unlearn(unet, scheduler(), select_weights(unet, "all"), None, *query, moving, **options)
-    assert not np.array_equal(training_losses(unet, scheduler(), data, LOSSES, batch=16), before)
+    unlearn(denoiser, process(), select_weights(denoiser, "all"), None, *query, moving, **options)
+    assert not np.array_equal(training_losses(denoiser, process(), data, LOSSES, batch=16), before)
 
 
 def test_given_queries_stand_in_the_order_of_all_arrays(tmp_path: Path) -> None:

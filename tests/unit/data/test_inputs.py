@@ -13,11 +13,11 @@ from PIL import Image
 from leavekout.data import coco, digits
 from leavekout.data.encoded import EncodedData
 from leavekout.errors import InputError
-from leavekout.models.unet import build_unet, load_unet, select_weights
+from leavekout.models.denoiser import build_denoiser, load_denoiser, select_weights
 from leavekout.queries.prompts import choose_queries
 from leavekout.runtime import artifacts
 from leavekout.runtime.tensors import load_tensors, save_tensors
-from world import CPU, UNET, make_data
+from world import CPU, MODEL, make_data, unet_with
 
 
 def annotations(path: Path, images: list[dict], captions: list[tuple[int, str | None]]) -> Path:
@@ -245,26 +245,24 @@ def test_artifacts_can_be_read_by_whom_the_user_lets(tmp_path: Path) -> None:
 
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
-    unet = build_unet({**UNET, "cross_attention_dim": 10}, seed=0, device=CPU)
-    save_tensors(tmp_path / "w.safetensors", unet.state_dict())
-    with pytest.raises(InputError, match=r"does not fit model.unet.*to_k.weight.*\(8, 10\)"):
-        load_unet(UNET, tmp_path / "w.safetensors", device=CPU)
+    denoiser = build_denoiser(unet_with(cross_attention_dim=10), seed=0, device=CPU)
+    save_tensors(tmp_path / "w.safetensors", denoiser.state_dict())
+    with pytest.raises(InputError, match=r"does not fit the configuration.*to_k.weight.*\(8, 10\)"):
+        load_denoiser(MODEL, tmp_path / "w.safetensors", device=CPU)
 
 
 def test_unet_values_that_diffusers_refuses_are_said() -> None:
     with pytest.raises(InputError, match=r"model\.unet: diffusers refuses these values"):
-        build_unet({**UNET, "colour": 3}, seed=0, device=CPU)
+        build_denoiser(unet_with(colour=3), seed=0, device=CPU)
 
 
 def test_a_unet_without_the_weight_subset_is_said() -> None:
-    plain = {
-        "down_block_types": ["DownBlock2D"] * 2,
-        "up_block_types": ["UpBlock2D"] * 2,
-        "mid_block_type": None,
-    }
-    unet = build_unet({**UNET, **plain}, seed=0, device=CPU)
+    plain = unet_with(
+        down_block_types=["DownBlock2D"] * 2, up_block_types=["UpBlock2D"] * 2, mid_block_type=None
+    )
+    denoiser = build_denoiser(plain, seed=0, device=CPU)
     with pytest.raises(InputError, match="no weights of the subset 'cross_attention_kv'"):
-        select_weights(unet, "cross_attention_kv")
+        select_weights(denoiser, "cross_attention_kv")
 
 
 @pytest.mark.parametrize(("name", "cut"), [("latents", 5), ("text", 5)])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,9 @@ import torch
 
 from leavekout.encoders.published import import_latents, import_text, read_weights
 from leavekout.errors import InputError
-from leavekout.models.unet import build_unet
+from leavekout.models.denoiser import build_denoiser
 from project import copy_project, planned
-from world import CPU, SAVING, UNET
+from world import CPU, MODEL, SAVING, unet_with
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 4, 4, 3), dtype=np.uint8)
 CAPTIONS = [[f"caption {n} of {image}" for n in range(2)] for image in range(12)]
@@ -87,17 +88,17 @@ def test_text_states_are_checked_and_taken(tmp_path: Path) -> None:
 
 
 def test_a_source_model_is_read_from_either_format(tmp_path: Path) -> None:
-    unet = build_unet(UNET, seed=3, device=CPU)
-    torch.save(unet.state_dict(), tmp_path / "model.pth")
-    unet.save_pretrained(tmp_path)
+    denoiser: Any = build_denoiser(MODEL, seed=3, device=CPU)
+    torch.save(denoiser.state_dict(), tmp_path / "model.pth")
+    denoiser.save_pretrained(tmp_path)
     for path in (tmp_path / "model.pth", tmp_path / "diffusion_pytorch_model.safetensors"):
-        weights = read_weights(path, UNET)
-        assert all(torch.equal(weights[name], p) for name, p in unet.state_dict().items())
-    with pytest.raises(InputError, match=r"model.pth: does not fit model.unet"):
-        read_weights(tmp_path / "model.pth", {**UNET, "cross_attention_dim": 7})
+        weights = read_weights(path, MODEL)
+        assert all(torch.equal(weights[name], p) for name, p in denoiser.state_dict().items())
+    with pytest.raises(InputError, match=r"model.pth: does not fit the configuration"):
+        read_weights(tmp_path / "model.pth", unet_with(cross_attention_dim=7))
     torch.save({"model": [1]}, tmp_path / "other.pth")
     with pytest.raises(InputError, match=r"other.pth: does not fit"):
-        read_weights(tmp_path / "other.pth", UNET)
+        read_weights(tmp_path / "other.pth", MODEL)
 
 
 def test_rules_import_what_is_published(tmp_path: Path) -> None:

@@ -5,19 +5,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from coco_study import coco, coco_unet
+from coco_study import coco, coco_denoiser
 from leavekout.attribution.curvature.fisher import diagonal_fisher
 from leavekout.attribution.gradients import GradientProjector, training_gradients
 from leavekout.attribution.sweep import training_losses
 from leavekout.attribution.unlearning import unlearn, unlearning_scores
 from leavekout.data.encoded import EncodedData
+from leavekout.models.denoiser import load_denoiser, select_weights
+from leavekout.models.process import build_process
 from leavekout.models.sampling import sample_latents
-from leavekout.models.unet import (
-    build_scheduler,
-    latent_shape,
-    load_unet,
-    select_weights,
-)
 from leavekout.queries.evaluation import losses_on_queries
 from leavekout.queries.loading import Queries
 from leavekout.runtime.tensors import load_tensors, save_tensors
@@ -37,20 +33,20 @@ def coco_data(images: int) -> EncodedData:
 
 
 def test_gradients_of_all_weights_are_projected_at_cocos_architecture() -> None:
-    experiment, data, unet = coco(), coco_data(1), coco_unet()
-    scheduler = build_scheduler(experiment.model.noise_schedule)
+    experiment, data, denoiser = coco(), coco_data(1), coco_denoiser()
+    process = build_process(experiment.model)
     for name, entries, shape in (
         ("output", [57_373_316], (1, 32768)),
         (
             "layers",
-            [w.numel() for w in select_weights(unet, "cross_attention_kv").values()],
+            [w.numel() for w in select_weights(denoiser, "cross_attention_kv").values()],
             (32, 256),
         ),
     ):
         config = experiment.gradients[name].model_copy(update={"draws": 2})
-        projector = GradientProjector(unet, config, model_seed=0, device=CPU)
+        projector = GradientProjector(denoiser, config, model_seed=0, device=CPU)
         assert projector.entries == entries
-        found = list(training_gradients(unet, scheduler, data, projector, batch=2))
+        found = list(training_gradients(denoiser, process, data, projector, batch=2))
         assert [part.shape for part in found] == [(1, 2, *shape)]  # the image and its flip
         assert all(part.isfinite().all() and part.std() > 0 for part in found)
 
@@ -58,7 +54,7 @@ def test_gradients_of_all_weights_are_projected_at_cocos_architecture() -> None:
 def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
     experiment, images = coco(), 4
     data = coco_data(images)
-    model, scheduler = experiment.model, build_scheduler(experiment.model.noise_schedule)
+    model, process = experiment.model, build_process(experiment.model)
 
     # Two training steps, in bfloat16 as on the GPU; the weights stay float32.
     output = tmp_path / "model.safetensors"
@@ -76,21 +72,19 @@ def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
     assert notes["steps"] == 2
     assert all(t.dtype == torch.float32 and t.isfinite().all() for t in tensors.values())
 
-    unet = load_unet(model.unet, output, device=CPU)
-    assert latent_shape(unet) == (4, 16, 16)
+    denoiser = load_denoiser(model, output, device=CPU)
+    assert denoiser.latent_shape == (4, 16, 16)
     variant = experiment.unlearning["unlearning"].model_copy(update={"gradient_samples": 2})
-    weights = select_weights(unet, variant.weights)
-    fisher = diagonal_fisher(unet, scheduler, data, weights, samples=3, seed=0, batch=2)
+    weights = select_weights(denoiser, variant.weights)
+    fisher = diagonal_fisher(denoiser, process, data, weights, samples=3, seed=0, batch=2)
     assert sum(f.numel() for f in fisher.values()) == 7_077_888
 
     sweep = experiment.losses.model_copy(update={"timestep_stride": 500, "captions": 1})
-    source = training_losses(unet, scheduler, data, sweep, batch=8)
+    source = training_losses(denoiser, process, data, sweep, batch=8)
     sampling = experiment.sampling.model_copy(update={"steps": 2})
     text = data.text[torch.tensor([0]), torch.tensor([0])]
     null = data.null_text.numpy()
-    generated = sample_latents(
-        unet, sampling, model.noise_schedule, text, null, [5], shape=(4, 16, 16)
-    )
+    generated = sample_latents(denoiser, process, sampling, text, null, [5])
     assert generated.abs().max() <= 1  # the last predicted x0 is clamped, without noise after it
 
     evaluation = experiment.evaluation.model_copy(update={"timestep_stride": 500})
@@ -98,13 +92,13 @@ def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
     query = Queries(["q000"], [5], generated, text, [0])
 
     def losses() -> np.ndarray:
-        return losses_on_queries(unet, model, evaluation, query, batch=2)
+        return losses_on_queries(denoiser, model, evaluation, query, batch=2)
 
     before = losses()
     start = {name: p.detach().clone() for name, p in weights.items()}
     unlearn(
-        unet,
-        scheduler,
+        denoiser,
+        process,
         weights,
         fisher,
         generated[0],
@@ -116,10 +110,10 @@ def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
     )
     moved = [bool((p != start[name]).any()) for name, p in weights.items()]
     assert all(moved)
-    scores = unlearning_scores(training_losses(unet, scheduler, data, sweep, batch=8), source)
+    scores = unlearning_scores(training_losses(denoiser, process, data, sweep, batch=8), source)
     assert scores.shape == (images,)
     assert np.isfinite(scores).all()
 
-    again = sample_latents(unet, sampling, model.noise_schedule, text, null, [5], shape=(4, 16, 16))
+    again = sample_latents(denoiser, process, sampling, text, null, [5])
     assert np.isfinite(losses() - before).all()
     assert again.isfinite().all()

@@ -8,21 +8,22 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
 from leavekout.config.experiment import Sampling
+from leavekout.models.denoiser import Denoiser, build_denoiser
+from leavekout.models.process import Process, build_process
 from leavekout.models.sampling import sample_latents
 from leavekout.noise import Domain, normal
-from world import SCHEDULE
+from world import CPU, MODELS
 
-DDIM = Sampling(sampler="ddim", steps=5, guidance=3.0, clip_x0=None)
-DDPM = Sampling(sampler="ddpm", steps=20, guidance=2.0, clip_x0=1.0)
-
-
-@pytest.fixture
-def unet(unet64: Any) -> Any:
-    return unet64.float()
-
-
-def sample(unet: Any, config: Sampling, text: Any, null: Any, seeds: list[int]) -> torch.Tensor:
-    return sample_latents(unet, config, SCHEDULE, text, null, seeds, shape=(4, 4, 4))
+SAMPLERS = {
+    "ddim": Sampling(sampler="ddim", steps=5, guidance=3.0, clip_x0=None),
+    "ddpm": Sampling(sampler="ddpm", steps=20, guidance=2.0, clip_x0=1.0),
+    "euler": Sampling(sampler="euler", steps=7, guidance=3.0, clip_x0=None),
+}
+CASES = [
+    (name, SAMPLERS[sampler])
+    for name in MODELS
+    for sampler in (["euler"] if name.endswith("flow") else ["ddim", "ddpm"])
+]
 
 
 @pytest.fixture
@@ -31,31 +32,52 @@ def conditions() -> tuple[torch.Tensor, np.ndarray]:
     return torch.randn(3, 5, 6, generator=generator), torch.randn(5, 6, generator=generator).numpy()
 
 
-@pytest.mark.parametrize("config", [DDIM, DDPM])
+def model_with_noise(name: str) -> tuple[Denoiser, Process]:
+    """A denoiser that is not at its initial weights, which hardly attend to the text."""
+    denoiser = build_denoiser(MODELS[name], seed=1, device=CPU)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in denoiser.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    return denoiser, build_process(MODELS[name])
+
+
+@pytest.mark.parametrize(("name", "config"), CASES)
 def test_a_query_comes_out_the_same_alone_and_in_a_batch(
-    config: Sampling, unet: Any, conditions: Any
+    name: str, config: Sampling, conditions: Any
 ) -> None:
     text, null = conditions
-    together = sample(unet, config, text, null, [10, 20, 30])
+    model = model_with_noise(name)
+    together = sample_latents(*model, config, text, null, [10, 20, 30])
     for i, seed in enumerate([10, 20, 30]):
-        alone = sample(unet, config, text[i : i + 1], null, [seed])
+        alone = sample_latents(*model, config, text[i : i + 1], null, [seed])
         torch.testing.assert_close(alone[0], together[i], rtol=1e-3, atol=1e-4)
-    assert not torch.allclose(together[0], sample(unet, config, text, null, [11, 20, 30])[0])
+    other = sample_latents(*model, config, text, null, [11, 20, 30])
+    assert not torch.allclose(together[0], other[0])
 
 
-@pytest.mark.parametrize("config", [DDIM, DDPM])
+@pytest.mark.parametrize(("name", "config"), CASES)
 @torch.no_grad()
-def test_sampling_equals_a_plain_loop(config: Sampling, unet: Any, conditions: Any) -> None:
+def test_sampling_equals_a_plain_loop(name: str, config: Sampling, conditions: Any) -> None:
     text, null = conditions
-    kind = DDIMScheduler if config.sampler == "ddim" else DDPMScheduler
-    scheduler = kind(20, beta_start=1e-3, beta_end=0.2, clip_sample=config.sampler == "ddpm")
-    scheduler.set_timesteps(config.steps)
+    denoiser, process = model_with_noise(name)
+
+    def guided(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        conditional = denoiser(x, t, text[:1])
+        unconditional = denoiser(x, t, torch.from_numpy(null)[None])
+        return (1 - config.guidance) * unconditional + config.guidance * conditional
+
     generator = torch.Generator().manual_seed(7)
     x = normal(0, Domain.SAMPLING, torch.tensor([7]), shape=(4, 4, 4))
-    for t in scheduler.timesteps:
-        conditional = unet(x, t, text[:1]).sample
-        unconditional = unet(x, t, torch.from_numpy(null)[None]).sample
-        guided = (1 - config.guidance) * unconditional + config.guidance * conditional
-        x = scheduler.step(guided, t, x, generator=generator).prev_sample
-    found = sample(unet, config, text[:1], null, [7])
+    if config.sampler == "euler":  # dx/dt = v, from t = 1 to 0
+        for step in range(config.steps):
+            t = 1 - step / config.steps
+            x = x - guided(x, torch.tensor([1000 * t])) / config.steps
+    else:
+        kind = DDIMScheduler if config.sampler == "ddim" else DDPMScheduler
+        theirs = kind(20, beta_start=1e-3, beta_end=0.2, clip_sample=config.sampler == "ddpm")
+        theirs.set_timesteps(config.steps)
+        for t in theirs.timesteps:
+            x = theirs.step(guided(x, t), t, x, generator=generator).prev_sample
+    found = sample_latents(denoiser, process, config, text[:1], null, [7])
     torch.testing.assert_close(found, x, rtol=1e-3, atol=1e-4)

@@ -10,10 +10,9 @@ from leavekout.attribution.curvature.fisher import diagonal_fisher
 from leavekout.attribution.sweep import training_losses
 from leavekout.config.experiment import LossSweep
 from leavekout.errors import InputError
-from leavekout.models.shared_text import shared_text
-from leavekout.models.unet import build_unet, select_weights
+from leavekout.models.denoiser import build_denoiser, select_weights
 from leavekout.runtime.precision import arithmetic
-from world import CPU, UNET, make_data
+from world import CPU, MODEL, make_data
 
 
 def inputs(samples: int, texts: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -24,56 +23,56 @@ def inputs(samples: int, texts: int) -> tuple[torch.Tensor, torch.Tensor, torch.
 
 
 @pytest.mark.parametrize("texts", [1, 2, 6])
-def test_samples_attend_to_their_text_as_in_diffusers(unet64: Any, texts: int) -> None:
+def test_samples_attend_to_their_text_as_in_diffusers(denoiser64: Any, texts: int) -> None:
     x, t, text = inputs(6, texts)
-    expected = unet64(x, t, text.repeat_interleave(6 // texts, 0)).sample
-    with shared_text(unet64) as keys_and_values:
-        found = unet64(x, t, keys_and_values(text)).sample
+    expected = denoiser64(x, t, text.repeat_interleave(6 // texts, 0))
+    with denoiser64.shared_text() as keys_and_values:
+        found = denoiser64(x, t, keys_and_values(text))
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(unet64(x, t, text.repeat_interleave(6 // texts, 0)).sample, expected)
+    torch.testing.assert_close(denoiser64(x, t, text.repeat_interleave(6 // texts, 0)), expected)
 
 
-def test_gradients_reach_the_weights(unet64: Any) -> None:
+def test_gradients_reach_the_weights(denoiser64: Any) -> None:
     x, t, text = inputs(4, 1)
-    weights = list(select_weights(unet64, "cross_attention").values())
-    plain = unet64(x, t, text.expand(4, -1, -1)).sample.square().sum()
+    weights = list(select_weights(denoiser64, "cross_attention").values())
+    plain = denoiser64(x, t, text.expand(4, -1, -1)).square().sum()
     expected = torch.autograd.grad(plain, weights)
-    with shared_text(unet64) as keys_and_values:
-        shared = unet64(x, t, keys_and_values(text)).sample.square().sum()
+    with denoiser64.shared_text() as keys_and_values:
+        shared = denoiser64(x, t, keys_and_values(text)).square().sum()
     for found, value in zip(torch.autograd.grad(shared, weights), expected, strict=True):
         torch.testing.assert_close(found, value, rtol=1e-10, atol=1e-12)
 
 
-def test_it_is_undone_after_an_error(unet64: Any) -> None:
-    before = unet64.attn_processors
-    with pytest.raises(ZeroDivisionError), shared_text(unet64):
+def test_it_is_undone_after_an_error(denoiser64: Any) -> None:
+    before = denoiser64.attn_processors
+    with pytest.raises(ZeroDivisionError), denoiser64.shared_text():
         raise ZeroDivisionError
-    assert unet64.attn_processors == before
+    assert denoiser64.attn_processors == before
 
 
-def test_another_kind_of_attention_is_refused(unet64: Any) -> None:
-    layer = next(m for n, m in unet64.named_modules() if n.endswith(".attn2"))
-    layer.to_k = torch.nn.Linear(6, 8, bias=True)
-    with pytest.raises(InputError, match="cross-attention of this kind"), shared_text(unet64):
+def test_another_kind_of_attention_is_refused(denoiser64: Any) -> None:
+    layer = next(m for n, m in denoiser64.named_modules() if n.endswith(".attn2"))
+    layer.to_k = torch.nn.Linear(6, 4)
+    with pytest.raises(InputError, match="cross-attention of this kind"), denoiser64.shared_text():
         pass
 
 
-def test_precision_is_used_and_restored(scheduler: Any) -> None:
-    unet, data = build_unet(UNET, seed=1, device=CPU), make_data()
+def test_precision_is_used_and_restored(process: Any) -> None:
+    denoiser, data = build_denoiser(MODEL, seed=1, device=CPU), make_data()
     sweep = LossSweep(timestep_stride=7, captions=2, seed=4)
     losses = {
         precision: training_losses(
-            unet, scheduler, data, sweep.model_copy(update={"precision": precision}), batch=64
+            denoiser, process, data, sweep.model_copy(update={"precision": precision}), batch=64
         )
         for precision in ("float32", "tf32", "bfloat16")
     }
     np.testing.assert_array_equal(losses["tf32"], losses["float32"])  # on a CPU
     np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=3e-3)
     assert (losses["bfloat16"] != losses["float32"]).any()
-    weights = select_weights(unet, "cross_attention_kv")
+    weights = select_weights(denoiser, "cross_attention_kv")
     exact, rounded = (
         diagonal_fisher(
-            unet, scheduler, data, weights, samples=20, seed=0, batch=8, precision=precision
+            denoiser, process, data, weights, samples=20, seed=0, batch=8, precision=precision
         )
         for precision in ("float32", "bfloat16")
     )

@@ -12,7 +12,7 @@ import torch
 from leavekout.config.reading import read_yaml, require_unchanged
 from leavekout.errors import InputError
 from leavekout.kinds import costs_of, read_experiment
-from leavekout.models.unet import build_unet
+from leavekout.models.denoiser import build_denoiser
 from leavekout.planning.bill import PlannedJob, account, bill, measured_ratios
 from project import ENV, ROOT, SNAKEMAKE
 
@@ -25,8 +25,8 @@ def experiment(name: str) -> Any:
 @pytest.mark.parametrize("name", ["coco", "digits"])
 def test_the_stated_number_of_weights_is_the_models(name: str) -> None:
     e = experiment(name)
-    unet = build_unet(e.model.unet, seed=0, device=torch.device("meta"))
-    assert sum(p.numel() for p in unet.parameters()) == e.hardware.estimates.parameters
+    denoiser = build_denoiser(e.model, seed=0, device=torch.device("meta"))
+    assert sum(p.numel() for p in denoiser.parameters()) == e.hardware.estimates.parameters
 
 
 def test_sizes_are_those_of_the_arrays() -> None:
@@ -71,9 +71,11 @@ def test_memory_covers_data_that_is_read_from_the_host() -> None:
 
 def test_a_unet_without_a_plain_size_is_said() -> None:
     e = experiment("digits")
-    unet = {**e.model.unet, "sample_size": [4, 4]}
-    changed = e.model_copy(update={"model": e.model.model_copy(update={"unet": unet})})
-    with pytest.raises(InputError, match=r"'model.unet.sample_size' is \[4, 4\], but should be a"):
+    denoiser = {**e.model.unet, "sample_size": [4, 4]}
+    changed = e.model_copy(update={"model": e.model.model_copy(update={"unet": denoiser})})
+    with pytest.raises(
+        InputError, match=r"'model.unet.sample_size' is \[4, 4\], but has to be a whole"
+    ):
         costs_of(changed)
 
 

@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 import torch
 
-from leavekout.config.experiment import Model, Sampling
+from leavekout.config.experiment import Sampling
 from leavekout.config.leave_k_out import Evaluation
 from leavekout.errors import InputError
-from leavekout.models.unet import build_unet
+from leavekout.models.denoiser import build_denoiser
 from leavekout.queries.evaluation import evaluate
 from leavekout.queries.loading import Queries
 from leavekout.queries.outcome import Outcome, joined
 from leavekout.queries.prompts import choose_related
 from leavekout.removal import related_names
 from leavekout.runtime.artifacts import save_npy, save_table
-from world import CPU, SCHEDULE, UNET
+from world import CPU, MODEL
 
 
 def test_queries_are_read_by_name(tmp_path: Path) -> None:
@@ -68,11 +68,11 @@ class Vae:
 
 def outcome_of(seed: int, sets: Sequence[Queries]) -> Outcome:
     return evaluate(
-        build_unet(UNET, seed=seed, device=CPU),
+        build_denoiser(MODEL, seed=seed, device=CPU),
         Vae(),
         sets,
         np.zeros((5, 6), np.float16),
-        Model(unet=UNET, noise_schedule=SCHEDULE),
+        MODEL,
         Evaluation(timestep_stride=4, seed=0),
         Sampling(sampler="ddim", steps=3, guidance=2.0, clip_x0=None),
         about={"policy": "top", "targets": ["q000"]},

@@ -17,14 +17,15 @@ import pytest
 import torch
 
 from leavekout.errors import InputError, Interrupted
-from leavekout.models.unet import build_scheduler, build_unet
+from leavekout.models.denoiser import build_denoiser
+from leavekout.models.process import build_process
 from leavekout.runtime import artifacts
 from leavekout.runtime.interruption import remove_leftovers, stop_request
 from leavekout.runtime.job import device_of, job
 from leavekout.runtime.tensors import save_tensors
 from leavekout.training.training import train
 from project import ROOT
-from world import CPU, SCHEDULE, TRAINING, UNET, make_data
+from world import CPU, MODEL, TRAINING, make_data
 
 PATHS = os.pathsep.join([str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "support")])
 ENV = {**os.environ, "PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
@@ -42,10 +43,10 @@ def test_a_signal_stops_a_training_that_goes_on_to_the_same_bits(
             if step == stop_at:
                 os.kill(os.getpid(), number)
 
-        unet = build_unet(UNET, seed=0, device=CPU)
+        denoiser = build_denoiser(MODEL, seed=0, device=CPU)
         train(
-            unet,
-            build_scheduler(SCHEDULE),
+            denoiser,
+            build_process(MODEL),
             make_data(),
             TRAINING,
             removed=torch.tensor([1]),
@@ -53,7 +54,7 @@ def test_a_signal_stops_a_training_that_goes_on_to_the_same_bits(
             save_state_seconds=1e9,
             on_step=on_step,
         )
-        return unet.state_dict(), steps
+        return denoiser.state_dict(), steps
 
     whole, _ = run("whole")
     before = signal.getsignal(number)
@@ -183,11 +184,11 @@ def test_a_full_disk_is_said_and_harms_no_artifact(tmp_path: Path) -> None:
 def test_training_goes_on_when_its_state_cannot_be_saved(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    unet = build_unet(UNET, seed=0, device=CPU)
+    denoiser = build_denoiser(MODEL, seed=0, device=CPU)
     with small_disk(1000), caplog.at_level("WARNING", "leavekout"):
         result = train(
-            unet,
-            build_scheduler(SCHEDULE),
+            denoiser,
+            build_process(MODEL),
             make_data(),
             TRAINING,
             removed=torch.tensor([1]),

@@ -132,7 +132,7 @@ def test_bad_input_on_the_way_leaves_no_output(tmp_path: Path, fails_at: int) ->
     assert not (tmp_path / "a.npy").exists()
 
 
-def test_a_sweep_goes_on_to_the_same_bits(unet64: Any, scheduler: Any, tmp_path: Path) -> None:
+def test_a_sweep_goes_on_to_the_same_bits(denoiser64: Any, process: Any, tmp_path: Path) -> None:
     data = make_data(dtype=torch.float64)
     options: dict[str, Any] = {
         "batch": 24,
@@ -140,24 +140,27 @@ def test_a_sweep_goes_on_to_the_same_bits(unet64: Any, scheduler: Any, tmp_path:
         "settings": {"version": 1},
         "save_seconds": 1e9,
     }
-    whole = sweep_rows(tmp_path / "whole.npy", unet64, scheduler, data, SWEEP, **options)
+    whole = sweep_rows(tmp_path / "whole.npy", denoiser64, process, data, SWEEP, **options)
     path = tmp_path / "stopped.npy"
     rows = Rows(
         path,
         np.float64,
         (data.images, data.flips),
         save_seconds=0,
-        identity=identity_of(SWEEP.model_dump(), {"version": 1}, "loss", data.fingerprint, unet64),
+        identity=identity_of(
+            SWEEP.model_dump(), {"version": 1}, "loss", data.fingerprint, denoiser64
+        ),
     )
-    first = next(iter(training_loss_parts(unet64, scheduler, data, SWEEP, batch=24)))
+    first = next(iter(training_loss_parts(denoiser64, process, data, SWEEP, batch=24)))
     rows.fill([first])
     assert 0 < rows.filled < data.images
-    resumed = sweep_rows(path, unet64, scheduler, data, SWEEP, **options)
+    resumed = sweep_rows(path, denoiser64, process, data, SWEEP, **options)
     np.testing.assert_array_equal(resumed.array, whole.array)
     with torch.no_grad():
-        next(unet64.parameters()).add_(1e-9)
+        next(denoiser64.parameters()).add_(1e-9)
     assert (
-        sweep_rows(path, unet64, scheduler, data, SWEEP, **options).array[0, 0] != whole.array[0, 0]
+        sweep_rows(path, denoiser64, process, data, SWEEP, **options).array[0, 0]
+        != whole.array[0, 0]
     )
 
 

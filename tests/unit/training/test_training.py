@@ -15,7 +15,8 @@ import torch
 from leavekout.config.experiment import Model
 from leavekout.data.encoded import EncodedData
 from leavekout.errors import InputError
-from leavekout.models.unet import build_scheduler, build_unet
+from leavekout.models.denoiser import build_denoiser
+from leavekout.models.process import build_process
 from leavekout.noise import Domain
 from leavekout.runtime.tensors import load_tensors
 from leavekout.training import training
@@ -23,13 +24,13 @@ from leavekout.training.state import resume, save_state
 from leavekout.training.stream import Stream
 from leavekout.training.training import learning_rate, train, train_from_scratch, training_batches
 from project import ROOT
-from world import CPU, SCHEDULE, TRAINING, UNET, make_data
+from world import CPU, MODEL, SCHEDULE, TRAINING, UNET, make_data
 
-MODEL = Model(unet=UNET, noise_schedule=SCHEDULE)
+MODEL = MODEL
 
 
 def trained(path: Path, removed: list[int], **changes: Any) -> dict[str, torch.Tensor]:
-    unet, _ = train_from_scratch(
+    denoiser, _ = train_from_scratch(
         make_data(),
         MODEL,
         TRAINING.model_copy(update=changes),
@@ -37,7 +38,7 @@ def trained(path: Path, removed: list[int], **changes: Any) -> dict[str, torch.T
         state=path / "state.safetensors",
         save_state_seconds=1e9,
     )
-    return unet.state_dict()
+    return denoiser.state_dict()
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -56,7 +57,7 @@ def test_a_removed_image_has_no_effect_on_the_weights(tmp_path: Path) -> None:
         data = make_data()
         assert data.latents.tensor is not None
         data.latents.tensor[2] = value
-        unet, _ = train_from_scratch(
+        denoiser, _ = train_from_scratch(
             data,
             MODEL,
             TRAINING,
@@ -64,7 +65,7 @@ def test_a_removed_image_has_no_effect_on_the_weights(tmp_path: Path) -> None:
             state=tmp_path / str(value),
             save_state_seconds=1e9,
         )
-        return unet.state_dict()
+        return denoiser.state_dict()
 
     assert same(without_image_2(0.0), without_image_2(5.0))
 
@@ -80,10 +81,10 @@ def noted_in(steps: list[int]) -> Callable[[int, torch.Tensor], None]:
 @pytest.mark.parametrize("stop_at", [0, 2, 5])
 def test_an_interrupted_training_ends_at_the_same_bits(tmp_path: Path, stop_at: int) -> None:
     def run(state: Path, on_step: Any) -> dict[str, torch.Tensor]:
-        unet = build_unet(UNET, seed=0, device=CPU)
+        denoiser = build_denoiser(MODEL, seed=0, device=CPU)
         train(
-            unet,
-            build_scheduler(SCHEDULE),
+            denoiser,
+            build_process(MODEL),
             make_data(),
             TRAINING,
             removed=torch.tensor([1]),
@@ -91,7 +92,7 @@ def test_an_interrupted_training_ends_at_the_same_bits(tmp_path: Path, stop_at: 
             save_state_seconds=0,
             on_step=on_step,
         )
-        return unet.state_dict()
+        return denoiser.state_dict()
 
     def interrupt(step: int, loss: torch.Tensor) -> None:
         if step == stop_at:
@@ -111,18 +112,18 @@ import os, signal, sys
 from pathlib import Path
 import torch
 from world import *
-from leavekout.models.unet import build_scheduler
+from leavekout.models.process import build_process
 from pathlib import Path
 from leavekout.training.training import train
-from leavekout.models.unet import build_unet
-unet = build_unet(UNET, seed=0, device=CPU)
+from leavekout.models.denoiser import build_denoiser
+denoiser = build_denoiser(MODEL, seed=0, device=CPU)
 def on_step(step, loss):
     print(step, flush=True)
     if step == 3 and sys.argv[2] == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-train(unet, build_scheduler(SCHEDULE), make_data(), TRAINING, removed=torch.tensor([1]),
+train(denoiser, build_process(MODEL), make_data(), TRAINING, removed=torch.tensor([1]),
       state=Path(sys.argv[1]), save_state_seconds=0, on_step=on_step)
-torch.save(unet.state_dict(), sys.argv[1] + ".pt")
+torch.save(denoiser.state_dict(), sys.argv[1] + ".pt")
 """
 
 
@@ -155,8 +156,13 @@ def test_the_state_of_another_training_is_not_continued(tmp_path: Path) -> None:
         encoded = make_data()
         encoded.fingerprint = data
         train(
-            build_unet(UNET, seed=0, device=CPU),
-            build_scheduler(SCHEDULE.model_copy(update={"beta_end": schedule})),
+            build_denoiser(MODEL, seed=0, device=CPU),
+            build_process(
+                Model(
+                    unet=UNET,
+                    noise_schedule=SCHEDULE.model_copy(update={"beta_end": schedule}),
+                )
+            ),
             encoded,
             TRAINING,
             removed=torch.tensor(removed),
@@ -177,10 +183,10 @@ def test_the_state_of_another_training_is_not_continued(tmp_path: Path) -> None:
 def test_a_truncated_state_is_not_continued(tmp_path: Path) -> None:
     (tmp_path / "state").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
     steps: list[int] = []
-    unet = build_unet(UNET, seed=0, device=CPU)
+    denoiser = build_denoiser(MODEL, seed=0, device=CPU)
     train(
-        unet,
-        build_scheduler(SCHEDULE),
+        denoiser,
+        build_process(MODEL),
         make_data(),
         TRAINING,
         removed=torch.empty(0, dtype=torch.int64),
@@ -211,7 +217,7 @@ def test_rows_that_are_no_training_images_are_left_out(tmp_path: Path) -> None:
         data.held_out = torch.tensor([3])
         assert data.latents.tensor is not None
         data.latents.tensor[3] = value
-        unet, _ = train_from_scratch(
+        denoiser, _ = train_from_scratch(
             data,
             MODEL,
             TRAINING,
@@ -219,7 +225,7 @@ def test_rows_that_are_no_training_images_are_left_out(tmp_path: Path) -> None:
             state=tmp_path / str(value),
             save_state_seconds=1e9,
         )
-        return unet.state_dict()
+        return denoiser.state_dict()
 
     assert same(trained_with(0.0), trained_with(5.0))
 
@@ -228,10 +234,10 @@ def test_rows_that_are_no_training_images_are_left_out(tmp_path: Path) -> None:
     ("change", "message"),
     [
         ({"sample_size": 8}, r"takes latents of shape \(4, 8, 8\)"),
-        ({"cross_attention_dim": 7}, "is 7, but"),
+        ({"cross_attention_dim": 7}, "takes text states of width 7, but"),
     ],
 )
-def test_a_unet_of_another_geometry_than_the_data_is_refused(
+def test_a_denoiser_of_another_geometry_than_the_data_is_refused(
     tmp_path: Path, change: dict, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
@@ -272,8 +278,8 @@ def test_a_loss_that_is_not_a_number_is_said(tmp_path: Path) -> None:
     data.latents.tensor[:] = float("nan")
     with pytest.raises(InputError, match=r"the loss is nan at step 0; lower"):
         train(
-            build_unet(UNET, seed=0, device=CPU),
-            build_scheduler(SCHEDULE),
+            build_denoiser(MODEL, seed=0, device=CPU),
+            build_process(MODEL),
             data,
             TRAINING,
             removed=torch.tensor([1]),
@@ -297,10 +303,10 @@ def test_a_compiled_training_is_the_same(
     config = TRAINING.model_copy(update={"epochs": 2})
     weights = []
     for compiled in (False, True):
-        unet = build_unet(UNET, seed=0, device=CPU)
+        denoiser = build_denoiser(MODEL, seed=0, device=CPU)
         train(
-            unet,
-            build_scheduler(SCHEDULE),
+            denoiser,
+            build_process(MODEL),
             data,
             config,
             removed=torch.tensor([1]),
@@ -308,7 +314,7 @@ def test_a_compiled_training_is_the_same(
             save_state_seconds=1e9,
             compiled=compiled,
         )
-        weights.append(unet.state_dict())
+        weights.append(denoiser.state_dict())
     assert traced == [{"mode": "default", "fullgraph": True, "dynamic": False}]
     for name, value in weights[0].items():
         torch.testing.assert_close(weights[1][name], value, rtol=1e-4, atol=1e-6)
@@ -316,11 +322,11 @@ def test_a_compiled_training_is_the_same(
 
 def test_a_resumed_optimizer_has_the_layout_of_its_parameters(tmp_path: Path) -> None:
     """On a GPU weights lie with channels last, and the fused step takes nothing else."""
-    unets = [build_unet(UNET, seed=0, device=CPU) for _ in range(2)]
+    unets = [build_denoiser(MODEL, seed=0, device=CPU) for _ in range(2)]
     optimizers = []
-    for unet in unets:
-        unet.to(memory_format=torch.channels_last)
-        optimizers.append(torch.optim.AdamW(unet.parameters(), 1e-3, fused=True))
+    for denoiser in unets:
+        denoiser.to(memory_format=torch.channels_last)
+        optimizers.append(torch.optim.AdamW(denoiser.parameters(), 1e-3, fused=True))
     for parameter in unets[0].parameters():
         parameter.grad = torch.randn_like(parameter)
     optimizers[0].step()

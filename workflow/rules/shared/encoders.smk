@@ -10,7 +10,7 @@ FETCHED = (
     else {}
 )
 if isinstance(config["published"]["source_model"], dict):
-    FETCHED["unet"] = config["published"]["source_model"]
+    FETCHED["denoiser"] = config["published"]["source_model"]
 
 if ENCODERS["source"] == "train":
 

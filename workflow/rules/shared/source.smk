@@ -7,7 +7,7 @@ if SOURCE_MODEL:
 
     rule import_source:
         input:
-            fetched="<results>/encoders/unet" if isinstance(SOURCE_MODEL, dict) else [],
+            fetched="<results>/encoders/denoiser" if isinstance(SOURCE_MODEL, dict) else [],
         output:
             weights="<results>/source/model.safetensors",
         log:

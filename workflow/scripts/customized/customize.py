@@ -10,7 +10,8 @@ from leavekout.customized.exemplars import exemplar_rows
 from leavekout.data.encoded import EncodedData
 from leavekout.data.table import texts_for
 from leavekout.encoders.pretrained import TextEncoder
-from leavekout.models.unet import build_scheduler, load_unet
+from leavekout.models.denoiser import load_denoiser
+from leavekout.models.process import build_process
 from leavekout.runtime.artifacts import load_table
 from leavekout.runtime.job import compute_job
 
@@ -23,8 +24,8 @@ with compute_job(snakemake) as run:
     captions = texts_for(table, "captions", "denoiser")
     base = run.input.tokenizer, run.input.text_encoder
     weights, token = customize(
-        load_unet(model.unet, run.input.weights, device=run.device),
-        build_scheduler(model.noise_schedule),
+        load_denoiser(model, run.input.weights, device=run.device),
+        build_process(model),
         TextEncoder.load(*base, run.device),
         EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb),
         {row: list(captions[row]) for row in exemplar_rows(table, name).nonzero()[0].tolist()},

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from leavekout.config.model import Model
 from leavekout.customized.custom_diffusion import read_token, read_weights
-from leavekout.models.unet import skeleton_unet
+from leavekout.models.denoiser import skeleton
 from leavekout.runtime.job import job
 from leavekout.runtime.tensors import save_tensors
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 with job(snakemake) as run:
     folder = Path(run.params.folder)
-    unet = skeleton_unet(run.params.model["unet"])
-    token, weights = read_token(folder), read_weights(folder, unet)
+    denoiser = skeleton(Model(**run.params.model))
+    token, weights = read_token(folder), read_weights(folder, denoiser)
     save_tensors(run.output.weights, weights, {"customized": str(folder)})
     save_tensors(run.output.token, {"embedding": token}, {"customized": str(folder)})

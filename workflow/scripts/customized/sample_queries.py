@@ -11,7 +11,8 @@ from leavekout.customized.collection import given_queries, prompts_of_models, wi
 from leavekout.data.coco import read_image
 from leavekout.data.table import texts_for
 from leavekout.encoders.pretrained import TextEncoder, encode_images, load_vae
-from leavekout.models.unet import load_unet
+from leavekout.models.denoiser import load_denoiser
+from leavekout.models.process import build_process
 from leavekout.queries.generation import encode_prompts, generate, write_queries
 from leavekout.runtime.artifacts import load_npy, save_npy
 from leavekout.runtime.job import compute_job
@@ -42,13 +43,13 @@ with compute_job(snakemake) as run:
         for name, changes in zip(table["model"].unique(), files.changes, strict=True):
             rows = np.flatnonzero(table["model"] == name)
             generated = generate(
-                load_unet(model.unet, [files.weights, changes], device=run.device),
+                load_denoiser(model, [files.weights, changes], device=run.device),
                 vae,
                 text[rows],
                 load_npy(files.null_text),
                 table["noise_seed"].iloc[rows].tolist(),
                 Sampling(**params.sampling),
-                model.noise_schedule,
+                build_process(model),
                 batch=batch,
             )
             found.update(zip(rows.tolist(), zip(*generated, strict=True), strict=True))

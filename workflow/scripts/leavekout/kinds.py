@@ -13,6 +13,7 @@ from leavekout.customized import checks as customized_checks
 from leavekout.customized.config import CustomizedExperiment
 from leavekout.customized.costs import CustomizedCosts
 from leavekout.errors import InputError
+from leavekout.models import shapes
 from leavekout.planning.costs import Costs
 from leavekout.planning.leave_k_out import LeaveKOutCosts
 
@@ -56,6 +57,7 @@ def read_experiment(config: Mapping[str, Any], files: Sequence[Path]) -> Any:
                 f"'{kind.section}'; set '{key}' to null."
             )
     experiment = validated(said, kind.experiment)
+    shapes.check(experiment, said.file_of)
     kind.check(experiment, said.file_of)
     return experiment
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import DDPMScheduler
-from torch import Tensor, nn
+from torch import Tensor
 
 from leavekout.attribution.curvature.per_sample import per_sample_gradients
 from leavekout.attribution.curvature.projection import Projection
 from leavekout.config.methods import Gradients
 from leavekout.data.encoded import EncodedData
-from leavekout.models.loss import ddpm_loss
-from leavekout.models.unet import select_weights
+from leavekout.models.denoiser import Denoiser, select_weights
+from leavekout.models.loss import denoising_loss
+from leavekout.models.process import Process
 from leavekout.noise import Domain, normal, scale_to, words
 from leavekout.queries.loading import Queries
 from leavekout.runtime.job import progress
@@ -35,10 +35,10 @@ class GradientProjector:
     """
 
     def __init__(
-        self, unet: nn.Module, config: Gradients, *, model_seed: int, device: torch.device
+        self, denoiser: Denoiser, config: Gradients, *, model_seed: int, device: torch.device
     ) -> None:
         self.config = config
-        self.weights = select_weights(unet, config.weights)
+        self.weights = select_weights(denoiser, config.weights)
         sizes = [parameter.numel() for parameter in self.weights.values()]
         # d of each projected block, [L].
         self.entries = sizes if config.layout == "by_layer" else [sum(sizes)]
@@ -73,8 +73,8 @@ def draw_timesteps(config: Gradients, first: Tensor, draws: int, timesteps: int)
 
 
 def training_gradients(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     data: EncodedData,
     projector: GradientProjector,
     *,
@@ -103,27 +103,25 @@ def training_gradients(
             ]
         )
         word = words(config.seed, Domain.GRADIENT, *identity)
-        t = draw_timesteps(
-            config, word[0].reshape(-1, draws), draws, scheduler.config.num_train_timesteps
-        ).flatten()
+        t = draw_timesteps(config, word[0].reshape(-1, draws), draws, process.timesteps).flatten()
         caption = scale_to(word[1], data.captions).cpu()
         noise = normal(config.seed, Domain.GRADIENT, *identity, shape=data.latent_shape)
         x0 = data.latents[image, flip].repeat_interleave(draws, 0)
         text = data.text[image.repeat_interleave(draws), caption]
         with (
             arithmetic(config.precision, data.device),
-            per_sample_gradients(unet, projector.weights, group=draws) as gradients,
+            per_sample_gradients(denoiser, projector.weights, group=draws) as gradients,
         ):
-            losses = ddpm_loss(
-                unet, scheduler, x0, t, noise.to(x0), text, objective=config.objective
+            losses = denoising_loss(
+                denoiser, process, x0, t, noise.to(x0), text, objective=config.objective
             )
             (losses.sum() / draws).backward()
         yield projector(gradients).unflatten(0, (len(rows), data.flips))
 
 
 def query_gradients(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     queries: Queries,
     projector: GradientProjector,
     *,
@@ -146,7 +144,7 @@ def query_gradients(
         total: dict[str, Tensor] = {}
         index = torch.arange(draws, device=latent.device)
         word = words(config.seed, Domain.GRADIENT, query_id, _QUERY, index)[0]
-        all_t = draw_timesteps(config, word[None], draws, scheduler.config.num_train_timesteps)[0]
+        all_t = draw_timesteps(config, word[None], draws, process.timesteps)[0]
         if timestep is not None:
             all_t = torch.full_like(index, timestep)
         for part in index.split(batch):
@@ -156,11 +154,11 @@ def query_gradients(
             condition = text.expand(len(part), *text.shape)
             with (
                 arithmetic(config.precision, latent.device),
-                per_sample_gradients(unet, projector.weights, group=len(part)) as gradients,
+                per_sample_gradients(denoiser, projector.weights, group=len(part)) as gradients,
             ):
-                losses = ddpm_loss(
-                    unet,
-                    scheduler,
+                losses = denoising_loss(
+                    denoiser,
+                    process,
                     x0,
                     all_t[part],
                     noise.to(x0),
@@ -176,8 +174,8 @@ def query_gradients(
 
 def write_gradients(
     path: Path,
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     data: EncodedData,
     projector: GradientProjector,
     *,
@@ -192,7 +190,7 @@ def write_gradients(
     """
 
     def parts(first: int) -> Iterator[Tensor]:
-        return training_gradients(unet, scheduler, data, projector, batch=batch, first=first)
+        return training_gradients(denoiser, process, data, projector, batch=batch, first=first)
 
     shape = (data.images, data.flips, len(projector.entries), projector.config.dimension)
     write_rows(path, np.float32, shape, parts, identity=identity, save_seconds=save_seconds)

@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDPMScheduler
-from torch import Tensor, nn
+from torch import Tensor
 
 from leavekout.config.experiment import LossSweep
 from leavekout.config.fields import Objective
 from leavekout.data.encoded import EncodedData, prefetch
-from leavekout.models.loss import batches_of_passes, ddpm_loss
-from leavekout.models.shared_text import shared_text
-from leavekout.models.unet import strided_timesteps
+from leavekout.models.denoiser import Denoiser
+from leavekout.models.loss import batches_of_passes, denoising_loss
+from leavekout.models.process import Process
 from leavekout.noise import Domain, normal
 from leavekout.runtime.job import label, progress
 from leavekout.runtime.precision import arithmetic
@@ -23,8 +22,8 @@ from leavekout.runtime.rows import Rows, identity_of
 
 @torch.no_grad()
 def training_loss_parts(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     data: EncodedData,
     config: LossSweep,
     *,
@@ -43,7 +42,7 @@ def training_loss_parts(
         batch: forward passes at a time.
     """
     device, captions = data.device, config.captions
-    timesteps = strided_timesteps(scheduler, config.timestep_stride)
+    timesteps = process.strided_timesteps(config.timestep_stride)
     # The M passes of each caption: every flip at every timestep.
     flip, t = torch.cartesian_prod(torch.arange(data.flips), timesteps).to(device).T
     chunk = max(1, batch // (len(t) * captions))  # images at a time
@@ -56,7 +55,7 @@ def training_loss_parts(
             noise = sweep_noise(config.seed, ids, flip, t, captions, data.latent_shape)
             yield rows, data.latents[(rows,)], data.text[rows[:, None], caption[None]], noise
 
-    with shared_text(unet) as keys_and_values:
+    with denoiser.shared_text() as keys_and_values:
         total = -(-(data.images - first) // chunk)
         ahead = prefetch(chunks(), device)
         for rows, latents, text, noise in progress(ahead, what, total, every_seconds=20):
@@ -67,9 +66,9 @@ def training_loss_parts(
                 for texts, passes in batches_of_passes(len(shared), len(t), batch):
                     at = torch.broadcast_tensors(image[texts, None], flip[passes])
                     x0 = latents[at]  # [g, m, 4, h, w]
-                    losses = ddpm_loss(
-                        unet,
-                        scheduler,
+                    losses = denoising_loss(
+                        denoiser,
+                        process,
                         x0.flatten(0, 1),
                         t[passes].repeat(len(x0)),
                         noise[texts, passes].flatten(0, 1).to(x0),
@@ -105,8 +104,8 @@ def training_losses(*arguments: Any, **options: Any) -> np.ndarray:
 
 def sweep_rows(
     output: Path,
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     data: EncodedData,
     config: LossSweep,
     *,
@@ -124,13 +123,13 @@ def sweep_rows(
         output,
         np.float64,
         (data.images, data.flips),
-        identity=identity_of(config.model_dump(), settings, objective, data.fingerprint, unet),
+        identity=identity_of(config.model_dump(), settings, objective, data.fingerprint, denoiser),
         save_seconds=save_seconds,
     )
     rows.fill(
         training_loss_parts(
-            unet,
-            scheduler,
+            denoiser,
+            process,
             data,
             config,
             batch=batch,

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
 from leavekout.attribution.curvature import ekfac
@@ -15,17 +14,17 @@ from leavekout.config.experiment import Model
 from leavekout.config.fields import Box, Objective
 from leavekout.config.methods import Unlearning
 from leavekout.errors import InputError
-from leavekout.models.loss import ddpm_loss
-from leavekout.models.shared_text import shared_text
-from leavekout.models.unet import build_scheduler, load_unet, select_weights
+from leavekout.models.denoiser import Denoiser, load_denoiser, select_weights
+from leavekout.models.loss import denoising_loss
+from leavekout.models.process import Process, build_process
 from leavekout.noise import Domain, normal, scale_to, words
 from leavekout.queries.loading import Queries
 from leavekout.runtime.tensors import load_tensors
 
 
 def query_gradient(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     weights: Mapping[str, nn.Parameter],
     latent: Tensor,
     text: Tensor,
@@ -44,22 +43,22 @@ def query_gradient(
         latent: [4, h, w], the sampler's final latent; text: [T, E].
         query_id, step: key the draws together with `seed`.
         samples: number of draws.
-        objective, mask: as in `ddpm_loss`.
+        objective, mask: as in `denoising_loss`.
     """
-    flags = {p: p.requires_grad for p in unet.parameters()}
-    unet.requires_grad_(False)
+    flags = {p: p.requires_grad for p in denoiser.parameters()}
+    denoiser.requires_grad_(False)
     for parameter in weights.values():
         parameter.requires_grad_(True)
     totals = {name: torch.zeros_like(p) for name, p in weights.items()}
-    with shared_text(unet) as keys_and_values:
+    with denoiser.shared_text() as keys_and_values:
         for draws in torch.arange(samples, device=latent.device).split(batch):
             first = words(seed, Domain.UNLEARNING, query_id, step, draws)[0]
-            t = scale_to(first, scheduler.config.num_train_timesteps)
+            t = scale_to(first, process.timesteps)
             noise = normal(seed, Domain.UNLEARNING, query_id, step, draws, shape=latent.shape)
             x0 = latent.expand(len(draws), *latent.shape)
-            losses = ddpm_loss(
-                unet,
-                scheduler,
+            losses = denoising_loss(
+                denoiser,
+                process,
                 x0,
                 t,
                 noise.to(x0),
@@ -77,8 +76,8 @@ def query_gradient(
 
 
 def unlearn(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     weights: Mapping[str, nn.Parameter],
     curvature: Mapping[str, Tensor] | None,
     latent: Tensor,
@@ -90,7 +89,7 @@ def unlearn(
     batch: int,
     box: Box | None = None,
 ) -> None:
-    """Moves the chosen weights of `unet`, in place, from θ0 to θ_−ẑ.
+    """Moves the chosen weights of `denoiser`, in place, from θ0 to θ_−ẑ.
 
     newton:          θ ← θ + (α/N) F⁻¹ ∇L(ẑ, θ)   (eq. 5), F the damped diagonal Fisher or EK-FAC
     gradient_ascent: θ ← θ + α ∇L(ẑ, θ)
@@ -106,8 +105,8 @@ def unlearn(
     mask = None if box is None else latent_mask(box, latent.shape[-2:]).to(latent.device)
     for step in range(config.steps):
         gradients = query_gradient(
-            unet,
-            scheduler,
+            denoiser,
+            process,
             weights,
             latent,
             text,
@@ -162,7 +161,7 @@ def latent_mask(box: Box, size: Sequence[int]) -> Tensor:
     return mask
 
 
-def unlearned_unet(
+def unlearned_denoiser(
     files: Any,
     model: Model,
     config: Unlearning,
@@ -173,19 +172,19 @@ def unlearned_unet(
     batch: int,
     device: torch.device,
 ) -> Any:
-    """The U-Net at θ_−ẑ, from the source model's weights and a query's name.
+    """The denoiser at θ_−ẑ, from the source model's weights and a query's name.
 
     Args:
-        files: paths of `weights` (or several, as in `load_unet`), `query_table`, `query_latents`,
-            `query_text`, and of `fisher` where `config` needs a curvature.
+        files: paths of `weights` (or several, as in `load_denoiser`), `query_table`,
+            `query_latents`, `query_text`, and of `fisher` where `config` needs a curvature.
     """
     one = Queries.load(files, [query], device)
-    unet = load_unet(model.unet, files["weights"], device=device)
+    denoiser = load_denoiser(model, files["weights"], device=device)
     curvature = files.get("fisher")
     unlearn(
-        unet,
-        build_scheduler(model.noise_schedule),
-        select_weights(unet, config.weights),
+        denoiser,
+        build_process(model),
+        select_weights(denoiser, config.weights),
         load_tensors(curvature)[0] if curvature else None,
         one.latents[0],
         one.text[0],
@@ -195,7 +194,7 @@ def unlearned_unet(
         batch=batch,
         box=box,
     )
-    return unet
+    return denoiser
 
 
 def unlearning_scores(unlearned: np.ndarray, source: np.ndarray) -> np.ndarray:

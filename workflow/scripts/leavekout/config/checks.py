@@ -19,6 +19,7 @@ def check(e: Experiment, file_of: FileOf) -> None:
     """Refuses values that are fine alone and wrong together; raises InputError."""
     require_within_schedule(e, file_of, "losses.timestep_stride", e.losses.timestep_stride)
     require_within_schedule(e, file_of, "sampling.steps", e.sampling.steps)
+    _check_sampler(e, file_of)
     if e.losses.captions > e.dataset.captions:
         raise InputError(
             f"{file_of('losses', 'captions')}: 'losses.captions' is "
@@ -34,10 +35,26 @@ def check(e: Experiment, file_of: FileOf) -> None:
 
 def require_within_schedule(e: Experiment, file_of: FileOf, key: str, value: int) -> None:
     """Refuses a number of timesteps, or between them, beyond the noise schedule's."""
-    if value > e.model.noise_schedule.timesteps:
+    if value > e.model.process.timesteps:
         raise InputError(
             f"{file_of(*key.split('.'))}: '{key}' is {value}, more than the "
-            f"{e.model.noise_schedule.timesteps} timesteps of the noise schedule."
+            f"{e.model.process.timesteps} timesteps of the noise schedule."
+        )
+
+
+def _check_sampler(e: Experiment, file_of: FileOf) -> None:
+    """Refuses a sampler that is for another process."""
+    flow, sampler = e.model.flow_matching is not None, e.sampling.sampler
+    if flow != (sampler == "euler"):
+        fitting = "'euler' for flow matching" if flow else "'ddpm' or 'ddim' for a noise schedule"
+        raise InputError(
+            f"{file_of('sampling', 'sampler')}: 'sampling.sampler' is '{sampler}', but has to be "
+            f"{fitting}."
+        )
+    if flow and e.sampling.clip_x0 is not None:
+        raise InputError(
+            f"{file_of('sampling', 'clip_x0')}: 'sampling.clip_x0' has to be null for flow "
+            "matching."
         )
 
 
@@ -101,6 +118,6 @@ def _check_methods(e: Experiment, file_of: FileOf) -> None:
             refuse("influence", name, "solver", reason="needs gradients with the layout 'by_layer'")
         if influence.solver == "datainf" and influence.damping == 0:
             refuse("influence", name, "damping", reason="has to be above 0 for 'datainf'")
-        last = e.model.noise_schedule.timesteps - 1
+        last = e.model.process.timesteps - 1
         if influence.query_timestep is not None and influence.query_timestep > last:
             refuse("influence", name, "query_timestep", reason=f"is beyond the last one, {last}")

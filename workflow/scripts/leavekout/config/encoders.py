@@ -34,7 +34,7 @@ class ClipTraining(Section):
 
     width: Positive
     """Width of both towers. It is also the width of the text states, so
-    `model.unet.cross_attention_dim` has to be equal to it."""
+    The width of the text that the model attends to has to be equal to it."""
     layers: Positive
     """Layers of each tower."""
     heads: Positive
@@ -149,7 +149,7 @@ class Published(Section):
     """
 
     source_model: str | HubFolder | None = None
-    """Weights of the U-Net, used in place of a source model that is trained here. It is a file
+    """Weights of the denoiser, used in place of a source model that is trained here. It is a file
     (safetensors, or a PyTorch file of tensors alone) or a section for a model in the format of
     diffusers."""
     latents: str | None = None

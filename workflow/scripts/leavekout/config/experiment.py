@@ -29,6 +29,7 @@ from leavekout.config.methods import (
     Influence,
     Unlearning,
 )
+from leavekout.config.model import Model
 
 
 class Dataset(Section):
@@ -55,30 +56,6 @@ class Dataset(Section):
     flips: bool
     """Whether training mirrors half of the images. If so, every method scores an image and its
     mirror image and keeps the maximum."""
-
-
-class NoiseSchedule(Section):
-    """The forward process of DDPM."""
-
-    timesteps: Positive
-    """Number of timesteps."""
-    beta_schedule: Literal["linear", "scaled_linear", "squaredcos_cap_v2"]
-    """How β changes over the timesteps, by its name in diffusers."""
-    beta_start: PositiveFloat
-    """β of the first timestep."""
-    beta_end: PositiveFloat
-    """β of the last timestep."""
-
-
-class Model(Section):
-    """A U-Net of diffusers and its noise schedule."""
-
-    unet: dict[str, object]
-    """Arguments of `diffusers.UNet2DConditionModel`, passed unchanged. `sample_size` is the side of
-    a latent: the images' side divided by 2^(n-1) for a VAE of n levels. `cross_attention_dim` is
-    the width of the text states, which is CLIP's width for encoders that are trained here."""
-    noise_schedule: NoiseSchedule
-    """How noise is added to latents."""
 
 
 class Training(Section):
@@ -128,8 +105,9 @@ class Training(Section):
 class Sampling(Section):
     """The sampler that all models use."""
 
-    sampler: Literal["ddpm", "ddim"]
-    """Sampler. `ddim` adds no noise."""
+    sampler: Literal["ddpm", "ddim", "euler"]
+    """`ddpm`, or `ddim`, which adds no noise, for a `noise_schedule`. `euler` for
+    `flow_matching`."""
     steps: Positive
     """Steps of the sampler."""
     guidance: Annotated[float, Field(ge=0)]
@@ -228,7 +206,7 @@ class Experiment(Section):
     published: Published = Published()
     """Artifacts of others in place of ours."""
     model: Model
-    """The diffusion model."""
+    """The generative model."""
     training: Training | None = None
     """Training of the source model and of every leave-K-out model."""
     sampling: Sampling

@@ -14,7 +14,7 @@ class Rates(Section):
     """
 
     parameters: Positive
-    """Weights of the U-Net."""
+    """Weights of the denoiser."""
     training_per_second: PositiveFloat
     """Samples per second of a training: forward pass, backward pass and update."""
     forward_per_second: PositiveFloat
@@ -41,7 +41,7 @@ class Hardware(Section):
     """CPU threads of a training. On a CPU they change the last bits of a result, because sums are
     split differently. Keep the number through a study."""
     compile: bool = False
-    """Whether trainings compile the U-Net with `torch.compile`. On a GPU it is replayed as CUDA
+    """Whether trainings compile the denoiser with `torch.compile`. On a GPU it is replayed as CUDA
     graphs. Compiling takes a minute or two at the start and needs a C compiler. It changes the last
     bits of a result. Keep the value through a study."""
     forward_batch: Positive

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from leavekout.config import checks, shapes
+from leavekout.config import checks
 from leavekout.config.experiment import Experiment
 from leavekout.errors import InputError
 
@@ -128,7 +128,6 @@ def validated(said: Merged, kind: type[AnyExperiment]) -> AnyExperiment:
         sentences = [_sentence(e, said, schema) for e in error.errors()]
         raise InputError("\n".join(sentences)) from None
     checks.check(experiment, said.file_of)
-    shapes.check(experiment, said.file_of)
     return experiment
 
 
@@ -170,6 +169,8 @@ def _sentence(error: Any, said: Merged, schema: Tree) -> str:
             return f"{file}: unknown key '{key}'{hint}."
         case "missing":
             return f"{file}: the key '{key}' is missing."
+        case "one_of":
+            return f"{file}: '{key}' {error['msg']}."
         case _:
             message = error["msg"][0].lower() + error["msg"][1:]
             return f"{file}: '{key}' is {error['input']!r}, but {message}."

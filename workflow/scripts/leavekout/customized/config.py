@@ -50,7 +50,7 @@ class Customized(Section):
       contain no `<`. Where queries are `generated`, `queries.json` has no `images`, and there is no
       `queries/`.
     - `pytorch_custom_diffusion_weights.safetensors` (or `.bin`, `.pt`): the weights that differ
-      from the base model's, as `save_attn_procs` of diffusers writes them, or by the U-Net's own
+      from the base model's, as `save_attn_procs` of diffusers writes them, or by the denoiser's own
       names.
     - `<new1>.safetensors` (or `.bin`, `.pt`; any name in angle brackets): the token's embedding, as
       the training script of diffusers writes it.

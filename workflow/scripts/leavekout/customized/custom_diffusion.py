@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from leavekout.errors import InputError
-from leavekout.models.unet import require_part
+from leavekout.models.denoiser import Denoiser, require_part
 from leavekout.runtime.artifacts import atomic_folder
 from leavekout.runtime.tensors import load_foreign_tensors
 
@@ -26,10 +26,10 @@ _OF_PROCESSOR = re.compile(r"\.processor\.(to_[a-z]+)_custom_diffusion\.")
 _TOKEN = "<new1>"  # diffusers' own default name
 
 
-def read_weights(folder: Path, unet: nn.Module) -> dict[str, Tensor]:
-    """The weights that a customized model has in place of the base model's, by the U-Net's names.
+def read_weights(folder: Path, denoiser: Denoiser) -> dict[str, Tensor]:
+    """The weights that a customized model has in place of the base model's, by its names.
 
-    Reads diffusers' names, and those of a U-Net's own state dict.
+    Reads diffusers' names, and those of a denoiser's own state dict.
 
     Raises:
         InputError: there is no such file, it runs code when read, or its weights do not fit the
@@ -38,7 +38,7 @@ def read_weights(folder: Path, unet: nn.Module) -> dict[str, Tensor]:
     path = _only([folder / f"{_WEIGHTS}{ending}" for ending in _ENDINGS], folder, "weights")
     found = load_foreign_tensors(path)
     tensors = {_OF_PROCESSOR.sub(r".\1.", name): t.float() for name, t in found.items()}
-    require_part(tensors, unet, path)
+    require_part(tensors, denoiser, path)
     return tensors
 
 
@@ -73,7 +73,7 @@ def write_customization(folder: Path, weights: Mapping[str, Tensor], token: Tens
     """Writes a customized model's folder, which `load_attn_procs` of diffusers reads, too.
 
     Args:
-        weights: of cross-attention, by the U-Net's names; token: [E].
+        weights: of cross-attention, by the denoiser's names; token: [E].
     """
     renamed = {
         re.sub(r"\.(to_[a-z]+)\.", r".processor.\1_custom_diffusion.", name): _plain(tensor)

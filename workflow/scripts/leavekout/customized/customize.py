@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
 from leavekout.customized.config import Customization
@@ -12,8 +11,9 @@ from leavekout.customized.tokens import add_tokens, token_of
 from leavekout.data.encoded import EncodedData
 from leavekout.encoders.pretrained import TextEncoder
 from leavekout.errors import InputError
-from leavekout.models.loss import ddpm_loss
-from leavekout.models.unet import select_weights
+from leavekout.models.denoiser import Denoiser, select_weights
+from leavekout.models.loss import denoising_loss
+from leavekout.models.process import Process
 from leavekout.noise import Domain, normal, scale_to, words
 from leavekout.runtime.job import progress
 
@@ -22,15 +22,15 @@ _EXEMPLARS, _POOL = 0, 1
 
 
 def customize(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     encoder: TextEncoder,
     data: EncodedData,
     captions: Mapping[int, Sequence[str]],
     model: str,
     config: Customization,
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Learns V* and the cross-attention's K and V from exemplars; changes `unet` and `encoder`.
+    """Learns V* and the cross-attention's K and V from exemplars; changes `denoiser` and `encoder`.
 
     Minimizes the DDPM loss of the exemplars, each with a caption that holds V*, plus `prior_weight`
     times that of images of the pool with their own captions, which keeps the model what it is for
@@ -51,8 +51,8 @@ def customize(
     embedding = nn.Parameter(_initial_embedding(encoder, config.initial_word))
     add_tokens(encoder.tokenizer, encoder.model, {model: embedding.detach()})
     token = encoder.tokenizer.convert_tokens_to_ids(token_of(model))
-    unet.requires_grad_(False)
-    weights = select_weights(unet, "cross_attention_kv")
+    denoiser.requires_grad_(False)
+    weights = select_weights(denoiser, "cross_attention_kv")
     for parameter in weights.values():
         parameter.requires_grad_(True)
     optimizer = torch.optim.AdamW(
@@ -73,8 +73,8 @@ def customize(
             chosen, draws = _draw(config.seed, positions, _EXEMPLARS, rows)
             texts = [_pick(captions[row], word) for row, word in zip(chosen, draws, strict=True)]
             loss = _loss(
-                unet,
-                scheduler,
+                denoiser,
+                process,
                 data,
                 config,
                 positions,
@@ -86,7 +86,7 @@ def customize(
                 chosen, draws = _draw(config.seed, positions, _POOL, others)
                 picked = scale_to(torch.tensor(draws), data.captions)
                 text = data.text[torch.tensor(chosen), picked]
-                kept = _loss(unet, scheduler, data, config, positions, _POOL, chosen, text)
+                kept = _loss(denoiser, process, data, config, positions, _POOL, chosen, text)
                 loss = loss + config.prior_weight * kept.mean()
             optimizer.zero_grad()
             loss.backward()
@@ -111,8 +111,8 @@ def _pick(texts: Sequence[str], word: int) -> str:
 
 
 def _loss(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     data: EncodedData,
     config: Customization,
     positions: Tensor,
@@ -123,11 +123,11 @@ def _loss(
     """L of a batch of images with these text states: [B]."""
     word = words(config.seed, Domain.CUSTOMIZATION, positions, kind)
     flips = scale_to(word[2], data.flips)
-    t = scale_to(word[3], scheduler.config.num_train_timesteps).to(data.device)
+    t = scale_to(word[3], process.timesteps).to(data.device)
     identity = positions.to(data.device), torch.full_like(positions, kind).to(data.device)
     noise = normal(config.seed, Domain.CUSTOMIZATION, *identity, shape=data.latent_shape)
     x0 = data.latents[torch.tensor(rows), flips]
-    return ddpm_loss(unet, scheduler, x0, t, noise.to(x0), text.to(x0))
+    return denoising_loss(denoiser, process, x0, t, noise.to(x0), text.to(x0))
 
 
 def _initial_embedding(encoder: TextEncoder, word: str) -> Tensor:

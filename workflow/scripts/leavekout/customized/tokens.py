@@ -1,8 +1,8 @@
 """V*: the word that a customized model learned for its exemplars.
 
 Captions and prompts hold the placeholder `V*`. Each model's own token takes its place where text is
-encoded for the U-Net, so that one text encoder serves all models; other text encoders, which know
-no such word, see the text without it.
+encoded for the denoiser, so that one text encoder serves all models; other text encoders, which
+know no such word, see the text without it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ def without_token(text: str) -> str:
 
 
 def captions_with_tokens(table: pd.DataFrame) -> list[list[str]]:
-    """The captions of a table of images [N][C], as the U-Net's text encoder takes them."""
+    """The captions of a table of images [N][C], as the denoiser's text encoder takes them."""
     return [
         [with_token(text, model) for text in texts]
         for texts, model in zip(table["captions"], table["model"], strict=True)

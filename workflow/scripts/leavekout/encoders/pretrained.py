@@ -1,6 +1,6 @@
 """The frozen encoders, read from `from_pretrained` folders, and the data they encode.
 
-VAE: images ↔ latents. Text encoder: captions → the states that the U-Net attends to. CLIP: the
+VAE: images ↔ latents. Text encoder: captions → the states that the denoiser attends to. CLIP: the
 image tower behind the CLIP measure.
 """
 

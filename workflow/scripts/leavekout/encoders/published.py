@@ -1,14 +1,15 @@
 """The paper's own artifacts in place of ours: checked against our encoders, brought to form."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from leavekout.config.model import Model
 from leavekout.errors import InputError
-from leavekout.models.unet import require_weights
+from leavekout.models.denoiser import require_weights, skeleton
 from leavekout.runtime.artifacts import load_npy
 from leavekout.runtime.rows import write_rows
 from leavekout.runtime.tensors import load_foreign_tensors
@@ -21,14 +22,14 @@ _SIMILAR = 0.9
 _SCALES = (0.8, 1.25)
 
 
-def read_weights(path: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
-    """A U-Net's weights from safetensors or from a PyTorch file of tensors alone.
+def read_weights(path: Path, model: Model) -> dict[str, Tensor]:
+    """A denoiser's weights from safetensors or from a PyTorch file of tensors alone.
 
     Raises:
-        InputError: it is neither, or its weights are not those of `model.unet`.
+        InputError: it is neither, or its weights are not those of the model.
     """
     tensors = load_foreign_tensors(path)
-    require_weights(tensors, config, path)
+    require_weights(tensors, skeleton(model), path)
     return {name: tensor.float() for name, tensor in tensors.items()}
 
 

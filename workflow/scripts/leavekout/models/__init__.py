@@ -1,1 +1,1 @@
-"""The denoiser, its loss and its sampler: the only room that knows a U-Net."""
+"""Denoisers, what they are trained to do, and sampling: the only room that knows their parts."""

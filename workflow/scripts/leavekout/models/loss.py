@@ -1,20 +1,20 @@
-"""The DDPM loss L(z, θ), and its values at queries."""
+"""The loss L(z, θ), and its values at queries."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from diffusers import DDPMScheduler
-from torch import Tensor, nn
+from torch import Tensor
 
 from leavekout.config.fields import Objective
-from leavekout.models.shared_text import shared_text
+from leavekout.models.denoiser import Denoiser
+from leavekout.models.process import Process
 from leavekout.noise import Domain, normal
 
 
-def ddpm_loss(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+def denoising_loss(
+    denoiser: Callable[[Tensor, Tensor, Tensor], Tensor],
+    process: Process,
     x0: Tensor,
     timesteps: Tensor,
     noise: Tensor,
@@ -23,19 +23,24 @@ def ddpm_loss(
     objective: Objective = "loss",
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Mean squared error between ε and ε_θ(x_t, c, t), for each sample.
+    """Mean squared error of the prediction f_θ(x_t, c, t), for each sample.
+
+    Of diffusion f is ε_θ and the target ε; of flow matching f is v_θ and the target ε − x_0.
 
     Args:
         x0, noise: [B, 4, h, w]; timesteps: int64 [B]; text: [B, T, E].
-        objective: `squared_output` takes ‖ε_θ(x_t, c, t)‖² in place of the error, as D-TRAK does.
+        objective: `squared_output` takes ‖f_θ(x_t, c, t)‖² in place of the error, as D-TRAK does.
         mask: bool [h, w]; the mean is then over the elements where it is true.
 
     Returns:
         [B], the mean over latent elements.
     """
-    x_t = scheduler.add_noise(x0, noise, timesteps)
-    predicted = unet(x_t, timesteps, text, return_dict=False)[0]
-    error = predicted - noise if objective == "loss" else predicted.to(noise.dtype)
+    x_t = process.noised(x0, noise, timesteps)
+    predicted = denoiser(x_t, process.times(timesteps), text)
+    if objective == "loss":
+        error = predicted - process.target(x0, noise)
+    else:
+        error = predicted.to(noise.dtype)
     elements = error if mask is None else error[:, :, mask]
     return elements.square().flatten(1).mean(1)
 
@@ -49,8 +54,8 @@ def batches_of_passes(texts: int, members: int, batch: int) -> Iterator[tuple[sl
 
 @torch.no_grad()
 def query_losses(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     latents: Tensor,
     text: Tensor,
     query_ids: Tensor,
@@ -67,14 +72,14 @@ def query_losses(
     """
     timesteps, ids = timesteps.to(latents.device), query_ids.to(latents.device)
     result = torch.empty(len(latents), len(timesteps), dtype=torch.float64, device=latents.device)
-    with shared_text(unet) as keys_and_values:
+    with denoiser.shared_text() as keys_and_values:
         for queries, steps in batches_of_passes(len(latents), len(timesteps), batch):
             x0, t = latents[queries], timesteps[steps]
             identity = (ids[queries].repeat_interleave(len(t)), t.repeat(len(x0)))
             noise = normal(seed, Domain.EVALUATION, *identity, shape=latents.shape[1:])
-            losses = ddpm_loss(
-                unet,
-                scheduler,
+            losses = denoising_loss(
+                denoiser,
+                process,
                 x0.repeat_interleave(len(t), 0),
                 identity[1],
                 noise.to(latents),

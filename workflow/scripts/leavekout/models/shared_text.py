@@ -15,7 +15,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from leavekout.errors import InputError
-from leavekout.models.unet import SHORT_SEQUENCE
+
+# On a CPU, attention among so many places or fewer is faster plain than by the fused kernel.
+SHORT_SEQUENCE = 64
+# Text states [G, T, E] → the keys and values of all layers [G, T, P].
+KeysAndValues = Callable[[Tensor], Tensor]
 
 
 class _Attend:
@@ -56,28 +60,34 @@ class _Attend:
 
 
 @contextmanager
-def shared_text(unet: Any) -> Iterator[Callable[[Tensor], Tensor]]:
-    """Within the block the U-Net takes keys and values [G, T, P] in place of text states.
-
-    Yields the function that makes them from text states [G, T, E]. A batch of B samples may come
-    with G texts: the first B/G samples attend to the first, and so on. Differentiable.
+def shared_text(network: Any) -> Iterator[KeysAndValues]:
+    """`Denoiser.shared_text` of a network whose cross-attention is diffusers', named `attn2`.
 
     Raises:
-        InputError: the U-Net's cross-attention is not the plain one of Stable Diffusion.
+        InputError: the cross-attention is not the plain one of Stable Diffusion and PixArt.
     """
     weights: list[Tensor] = []
-    processors, first = dict(unet.attn_processors), 0
-    for name, layer in unet.named_modules():
+    biases: list[Tensor] = []
+    processors, first = dict(network.attn_processors), 0
+    for name, layer in network.named_modules():
         if name.endswith(".attn2"):
-            if layer.to_k.bias is not None or layer.to_k.weight.shape != layer.to_v.weight.shape:
-                raise InputError("model.unet: cross-attention of this kind is not supported.")
+            if layer.to_k.weight.shape != layer.to_v.weight.shape:
+                raise InputError("model: cross-attention of this kind is not supported.")
             width = layer.to_k.out_features
             processors[f"{name}.processor"] = _Attend(first, width)
             weights += [layer.to_k.weight, layer.to_v.weight]
+            if layer.to_k.bias is not None:
+                biases += [layer.to_k.bias, layer.to_v.bias]
             first += 2 * width
-    before = unet.attn_processors
-    unet.set_attn_processor(processors)
+    before = network.attn_processors
+    network.set_attn_processor(processors)
+
+    def keys_and_values(text: Tensor) -> Tensor:
+        if not weights:  # nothing attends to the text
+            return text
+        return functional.linear(text, torch.cat(weights), torch.cat(biases) if biases else None)
+
     try:
-        yield lambda text: functional.linear(text, torch.cat(weights))
+        yield keys_and_values
     finally:
-        unet.set_attn_processor(before)
+        network.set_attn_processor(before)

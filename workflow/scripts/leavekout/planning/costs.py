@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 from leavekout.config.experiment import Experiment
-from leavekout.errors import InputError
+from leavekout.models.geometry import geometry_of
 
 START_SECONDS = 30  # of a job: two Snakemakes on a node, and the libraries' imports
 _STEP_SECONDS = 0.05  # of a sampler, whose steps follow each other, however few the pictures
@@ -58,7 +58,8 @@ class Costs:
         data = experiment.dataset
         self.images, self.captions = data.images, data.captions
         self.flips = 2 if data.flips else 1
-        width, side = (self._of_unet(key) for key in ("cross_attention_dim", "sample_size"))
+        geometry = geometry_of(experiment.model)
+        width, side = geometry.text_width or 0, geometry.side
         clip = getattr(experiment.encoders, "clip", None)
         tokens = getattr(clip, "context_length", _TOKENS)
         self.pixels_mb = 1e-6 * data.images * data.image_size**2 * 3
@@ -220,15 +221,9 @@ class Costs:
         """A training's saved state: weights and AdamW's two moments."""
         return 3 * self.weights_mb
 
-    def _of_unet(self, key: str) -> int:
-        value = self.e.model.unet.get(key)
-        if not isinstance(value, int):
-            raise InputError(f"'model.unet.{key}' is {value!r}, but should be a whole number.")
-        return value
-
     def timesteps(self, stride: int) -> int:
         """How many timesteps a stride leaves."""
-        return math.ceil(self.e.model.noise_schedule.timesteps / stride)
+        return math.ceil(self.e.model.process.timesteps / stride)
 
     def _scores_mb(self) -> float:
         return _FLOAT * self.images

@@ -5,20 +5,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from leavekout.config.experiment import Model, Sampling
 from leavekout.config.leave_k_out import Evaluation
 from leavekout.encoders.pretrained import decode_latents
+from leavekout.models.denoiser import Denoiser
 from leavekout.models.loss import query_losses
+from leavekout.models.process import build_process
 from leavekout.models.sampling import sample_latents
-from leavekout.models.unet import build_scheduler, latent_shape, strided_timesteps
 from leavekout.queries.loading import Queries
 from leavekout.queries.outcome import Outcome, joined
 
 
 def evaluate(
-    unet: nn.Module,
+    denoiser: Denoiser,
     vae: Any,
     sets: Sequence[Queries],
     null_text: np.ndarray,
@@ -38,15 +38,14 @@ def evaluate(
     """
     outcomes = []
     for queries in sets:
-        losses = losses_on_queries(unet, model, evaluation, queries, batch=batch)
+        losses = losses_on_queries(denoiser, model, evaluation, queries, batch=batch)
         latents = sample_latents(
-            unet,
+            denoiser,
+            build_process(model),
             sampling,
-            model.noise_schedule,
             queries.text,
             null_text,
             queries.noise_seeds,
-            shape=latent_shape(unet),
         )
         pictures = decode_latents(vae, latents)
         outcomes.append(
@@ -56,7 +55,7 @@ def evaluate(
 
 
 def losses_on_queries(
-    unet: nn.Module,
+    denoiser: Denoiser,
     model: Model,
     evaluation: Evaluation,
     queries: Queries,
@@ -64,14 +63,14 @@ def losses_on_queries(
     batch: int,
 ) -> np.ndarray:
     """L(ẑ, θ) of Q queries at the evaluation's timesteps: float64 [Q, T']."""
-    scheduler = build_scheduler(model.noise_schedule)
+    process = build_process(model)
     return query_losses(
-        unet,
-        scheduler,
+        denoiser,
+        process,
         queries.latents,
         queries.text,
         torch.tensor(queries.noise_seeds, dtype=torch.int64),
-        timesteps=strided_timesteps(scheduler, evaluation.timestep_stride),
+        timesteps=process.strided_timesteps(evaluation.timestep_stride),
         seed=evaluation.seed,
         batch=batch,
     )

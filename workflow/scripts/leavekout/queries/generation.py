@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from leavekout.config.experiment import NoiseSchedule, Sampling
+from leavekout.config.experiment import Sampling
 from leavekout.encoders.pretrained import TextEncoder, decode_latents
+from leavekout.models.denoiser import Denoiser
+from leavekout.models.process import Process
 from leavekout.models.sampling import sample_latents
-from leavekout.models.unet import latent_shape
 from leavekout.runtime.artifacts import save_image, save_npy, save_table
 
 _TEXTS_AT_ONCE = 256
@@ -25,13 +26,13 @@ def encode_prompts(encoder: TextEncoder, prompts: Sequence[str]) -> Tensor:
 
 
 def generate(
-    unet: nn.Module,
+    denoiser: Denoiser,
     vae: Any,
     text: Tensor,
     null_text: np.ndarray,
     noise_seeds: Sequence[int],
     sampling: Sampling,
-    schedule: NoiseSchedule,
+    process: Process,
     *,
     batch: int,
 ) -> tuple[Tensor, np.ndarray]:
@@ -43,13 +44,12 @@ def generate(
     latents, pictures = [], []
     for rows in np.array_split(np.arange(len(text)), -(-len(text) // batch)):
         found = sample_latents(
-            unet,
+            denoiser,
+            process,
             sampling,
-            schedule,
             text[rows],
             null_text,
             [noise_seeds[row] for row in rows.tolist()],
-            shape=latent_shape(unet),
         )
         latents.append(found)
         pictures.append(decode_latents(vae, found))

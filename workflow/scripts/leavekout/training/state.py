@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DDPMScheduler
-from torch import Tensor, nn
+from torch import Tensor
 
 from leavekout.config.experiment import Training
 from leavekout.data.encoded import EncodedData
 from leavekout.errors import InputError
+from leavekout.models.denoiser import Denoiser
+from leavekout.models.process import Process
 from leavekout.runtime.tensors import load_tensors, save_tensors
 
 logger = logging.getLogger("leavekout")
@@ -20,31 +21,26 @@ _VERSION = 1  # of the training loop; raised when its result changes
 
 
 def training_identity(
-    unet: Any, scheduler: DDPMScheduler, data: EncodedData, config: Training, removed: Tensor
+    denoiser: Any, process: Process, data: EncodedData, config: Training, removed: Tensor
 ) -> str:
     """Digest of all that a training's result depends on, which a saved state must agree with."""
-    settings: list[dict[str, Any]] = [
-        # Names with _ are diffusers' own notes, and their order changes from process to process.
-        {k: v for k, v in model.config.items() if not k.startswith("_")}
-        for model in (unet, scheduler)
-    ]
-    settings.append(config.model_dump())
+    settings = [denoiser.settings, process.settings, config.model_dump()]
     content = [_VERSION, settings, data.images, data.fingerprint, removed.tolist()]
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def save_state(
-    unet: nn.Module, optimizer: torch.optim.Optimizer, path: Path, identity: str, step: int
+    denoiser: Denoiser, optimizer: torch.optim.Optimizer, path: Path, identity: str, step: int
 ) -> None:
     """Writes the weights and AdamW's moments after `step` steps."""
-    tensors = {f"parameter/{name}": p for name, p in unet.named_parameters()}
+    tensors = {f"parameter/{name}": p for name, p in denoiser.named_parameters()}
     for number, slot in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{number}/{key}": value for key, value in slot.items()}
     save_tensors(path, tensors, {"identity": identity, "step": step})
 
 
-def resume(unet: nn.Module, optimizer: torch.optim.Optimizer, path: Path, identity: str) -> int:
+def resume(denoiser: Denoiser, optimizer: torch.optim.Optimizer, path: Path, identity: str) -> int:
     """Restores a saved state if there is one for this very training; returns the next step."""
     if not path.exists():
         return 0
@@ -57,7 +53,7 @@ def resume(unet: nn.Module, optimizer: torch.optim.Optimizer, path: Path, identi
         logger.warning("%s is of another training (the configuration changed); starting anew", path)
         return 0
     with torch.no_grad():
-        for name, parameter in unet.named_parameters():
+        for name, parameter in denoiser.named_parameters():
             parameter.copy_(tensors[f"parameter/{name}"])
     content = optimizer.state_dict()
     for name, tensor in tensors.items():
@@ -65,7 +61,7 @@ def resume(unet: nn.Module, optimizer: torch.optim.Optimizer, path: Path, identi
             _, number, key = name.split("/")
             content["state"].setdefault(int(number), {})[key] = tensor
     optimizer.load_state_dict(content)
-    for parameter in unet.parameters():
+    for parameter in denoiser.parameters():
         for key, value in optimizer.state[parameter].items():
             if value.shape == parameter.shape:  # in the parameter's layout, as the fused step needs
                 optimizer.state[parameter][key] = torch.empty_like(parameter.data).copy_(value)

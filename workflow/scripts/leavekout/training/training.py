@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
 from leavekout.config.experiment import Model, Training
 from leavekout.data.encoded import EncodedData, prefetch
 from leavekout.errors import InputError, Interrupted
-from leavekout.models.loss import ddpm_loss
-from leavekout.models.unet import build_scheduler, build_unet, latent_shape
+from leavekout.models.denoiser import Denoiser, build_denoiser
+from leavekout.models.loss import denoising_loss
+from leavekout.models.process import Process, build_process
 from leavekout.noise import Domain, normal
 from leavekout.runtime.interruption import stop_request
 from leavekout.runtime.job import progress
@@ -58,15 +58,15 @@ def train_from_scratch(
             for has been written.
 
     Returns:
-        The U-Net, and notes on its training for the file that is made of it.
+        The denoiser, and notes on its training for the file that is made of it.
     """
-    unet = build_unet(model.unet, seed=config.seed, device=data.device)
-    scheduler = build_scheduler(model.noise_schedule)
+    denoiser = build_denoiser(model, seed=config.seed, device=data.device)
+    process = build_process(model)
     rows = torch.from_numpy(np.union1d(removed, data.held_out.numpy()))
-    _require_fit(unet, data)
+    _require_fit(denoiser, data)
     result = train(
-        unet,
-        scheduler,
+        denoiser,
+        process,
         data,
         config,
         removed=rows,
@@ -76,7 +76,7 @@ def train_from_scratch(
         what=what,
     )
     logger.info("%s: trained, %s", what, result)
-    return unet, {"training": config.model_dump(), "removed": len(rows), **result}
+    return denoiser, {"training": config.model_dump(), "removed": len(rows), **result}
 
 
 def state_beside(output: Path) -> Path:
@@ -85,8 +85,8 @@ def state_beside(output: Path) -> Path:
 
 
 def train(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     data: EncodedData,
     config: Training,
     *,
@@ -97,15 +97,15 @@ def train(
     what: str = "training",
     on_step: Callable[[int, Tensor], None] = lambda step, loss: None,
 ) -> dict[str, float | None]:
-    """Trains `unet` in place: A(D \\ D^K) of eq. 1.
+    """Trains `denoiser` in place: A(D \\ D^K) of eq. 1.
 
-    AdamW on the DDPM loss over the paired stream of `config.seed` (see `stream.py`). The whole
+    AdamW on the loss over the paired stream of `config.seed` (see `stream.py`). The whole
     state goes to the file `state` every `save_state_seconds`, and when a signal asks to stop; if
     that file is there at the start, training continues from it, to the same final weights as
     without the interruption.
 
     Args:
-        unet: with its initial weights.
+        denoiser: with its initial weights.
         removed: int64 [K], rows that are left out.
         compiled: see `ready_to_train`.
         on_step: called after each step with its number and loss.
@@ -123,19 +123,19 @@ def train(
         images=data.images,
         flips=data.flips,
         captions=data.captions,
-        timesteps=scheduler.config.num_train_timesteps,
+        timesteps=process.timesteps,
         caption_dropout=config.caption_dropout,
         removed=removed,
         seed=config.seed,
         domain=Domain.TRAINING,
     )
-    forward = ready_to_train(unet, data.device, compiled=compiled)
-    parameters = list(unet.parameters())
+    forward = ready_to_train(denoiser, data.device, compiled=compiled)
+    parameters = list(denoiser.parameters())
     optimizer = torch.optim.AdamW(
         parameters, config.learning_rate, weight_decay=config.weight_decay, fused=True
     )
-    identity = training_identity(unet, scheduler, data, config, removed)
-    first = resume(unet, optimizer, state, identity)
+    identity = training_identity(denoiser, process, data, config, removed)
+    first = resume(denoiser, optimizer, state, identity)
     if first:
         logger.info("%s: continues at step %d of %d", what, first, steps)
     losses: deque[Tensor] = deque(maxlen=max(1, steps // 10))
@@ -148,7 +148,7 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step, steps)
             with arithmetic(config.precision, data.device):
-                loss = ddpm_loss(forward, scheduler, x0, t, noise, text).mean()
+                loss = denoising_loss(forward, process, x0, t, noise, text).mean()
             optimizer.zero_grad()
             loss.backward()
             if config.gradient_clip is not None:
@@ -158,7 +158,7 @@ def train(
             if step % _CHECK_EVERY == 0 or step == steps - 1:
                 _require_finite(losses[-1], what, step)
             if stop.by:
-                save_state(unet, optimizer, state, identity, step + 1)
+                save_state(denoiser, optimizer, state, identity, step + 1)
                 raise Interrupted(
                     f"{what}: stopped by {stop.by.name} after step {step + 1} of {steps}; its "
                     "state is saved, and a retry goes on from there.",
@@ -166,7 +166,7 @@ def train(
                 )
             if time.monotonic() - saved > save_state_seconds:
                 try:
-                    save_state(unet, optimizer, state, identity, step + 1)
+                    save_state(denoiser, optimizer, state, identity, step + 1)
                 except InputError as error:
                     logger.warning("%s Training goes on; a kill would lose it.", error)
                 saved = time.monotonic()
@@ -197,18 +197,18 @@ def _steps_at_once(device: torch.device) -> int:
     return 8 if device.type == "cuda" else 1
 
 
-def ready_to_train(unet: Any, device: torch.device, *, compiled: bool) -> Any:
-    """The U-Net as the training loop calls it.
+def ready_to_train(denoiser: Any, device: torch.device, *, compiled: bool) -> Any:
+    """The denoiser as the training loop calls it.
 
     On a GPU convolutions run with channels last. `compiled` fuses its elementwise steps, and on a
     GPU replays its kernels as CUDA graphs: of a small model the time is in launching them.
     """
     if device.type == "cuda":
-        unet.to(memory_format=torch.channels_last)
+        denoiser.to(memory_format=torch.channels_last)
     if not compiled:
-        return unet
+        return denoiser
     mode = "reduce-overhead" if device.type == "cuda" else "default"
-    fused = torch.compile(unet, mode=mode, fullgraph=True, dynamic=False)
+    fused = torch.compile(denoiser, mode=mode, fullgraph=True, dynamic=False)
 
     def forward(*inputs: Tensor, **options: Any) -> Any:
         torch.compiler.cudagraph_mark_step_begin()  # the last step's results are done with
@@ -224,15 +224,15 @@ def _require_finite(loss: Tensor, what: str, step: int) -> None:
         )
 
 
-def _require_fit(unet: Any, data: EncodedData) -> None:
-    """Refuses a U-Net of another geometry than the encoded data."""
-    if latent_shape(unet) != data.latent_shape:
+def _require_fit(denoiser: Denoiser, data: EncodedData) -> None:
+    """Refuses a denoiser of another geometry than the encoded data."""
+    if denoiser.latent_shape != data.latent_shape:
         raise InputError(
-            f"model.unet: takes latents of shape {latent_shape(unet)} (in_channels, sample_size), "
-            f"but the encoded images are {data.latent_shape}."
+            f"model: takes latents of shape {denoiser.latent_shape}, but the encoded images are "
+            f"{data.latent_shape}."
         )
-    if unet.config.cross_attention_dim != data.text.shape[-1]:
+    if denoiser.text_width not in (None, data.text.shape[-1]):
         raise InputError(
-            f"model.unet.cross_attention_dim is {unet.config.cross_attention_dim}, but the text "
-            f"states have width {data.text.shape[-1]}."
+            f"model: takes text states of width {denoiser.text_width}, but those of the captions "
+            f"have width {data.text.shape[-1]}."
         )

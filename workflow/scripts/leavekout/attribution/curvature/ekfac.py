@@ -7,7 +7,6 @@ George et al., *Fast Approximate Natural Gradient Descent in a Kronecker-factore
 from collections.abc import Mapping
 
 import torch
-from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
 from leavekout.attribution.curvature.fisher import fisher_samples
@@ -15,6 +14,8 @@ from leavekout.attribution.curvature.per_sample import watch_layers
 from leavekout.config.fields import Precision
 from leavekout.data.encoded import EncodedData
 from leavekout.errors import InputError
+from leavekout.models.denoiser import Denoiser
+from leavekout.models.process import Process
 from leavekout.runtime.precision import arithmetic
 
 # The parts of one weight's factors, as suffixes of its name.
@@ -22,8 +23,8 @@ _INPUT, _OUTPUT, _EIGENVALUES = "input_basis", "output_basis", "eigenvalues"
 
 
 def ekfac(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     data: EncodedData,
     weights: Mapping[str, nn.Parameter],
     *,
@@ -48,7 +49,7 @@ def ekfac(
     layers = {}
     for name in weights:
         layer, _, kind = name.rpartition(".")
-        if kind != "weight" or not isinstance(unet.get_submodule(layer), nn.Linear):
+        if kind != "weight" or not isinstance(denoiser.get_submodule(layer), nn.Linear):
             raise InputError(
                 f"curvature 'ekfac' is for weights of linear layers, but the subset holds '{name}'."
             )
@@ -72,10 +73,10 @@ def ekfac(
                 with torch.autocast(x.device.type, enabled=False):
                     covariances[key] = covariances.get(key, 0) + (x.T @ x).double()
 
-    for sample in fisher_samples(scheduler, data, what="EK-FAC, covariances", **options):
+    for sample in fisher_samples(process, data, what="EK-FAC, covariances", **options):
         seen.clear()
-        with arithmetic(precision, data.device), watch_layers(unet, layers, add_covariances):
-            sample.loss(unet, scheduler).sum().backward()
+        with arithmetic(precision, data.device), watch_layers(denoiser, layers, add_covariances):
+            sample.loss(denoiser, process).sum().backward()
     bases = {key: torch.linalg.eigh(c).eigenvectors for key, c in covariances.items()}
     for layer, leader in leaders.items():
         bases[f"{layers[layer]}.{_INPUT}"] = bases[f"{layers[leader]}.{_INPUT}"]
@@ -95,10 +96,10 @@ def ekfac(
             product = torch.bmm(turned.transpose(1, 2), rotated[leader])  # [B, out, in]
         eigenvalues[name] += product.square().sum(0)
 
-    for sample in fisher_samples(scheduler, data, what="EK-FAC, eigenvalues", **options):
+    for sample in fisher_samples(process, data, what="EK-FAC, eigenvalues", **options):
         rotated.clear()
-        with arithmetic(precision, data.device), watch_layers(unet, layers, add_eigenvalues):
-            sample.loss(unet, scheduler).sum().backward()
+        with arithmetic(precision, data.device), watch_layers(denoiser, layers, add_eigenvalues):
+            sample.loss(denoiser, process).sum().backward()
     measured = {f"{n}.{_EIGENVALUES}": total / samples for n, total in eigenvalues.items()}
     return {name: tensor.float() for name, tensor in (bases | measured).items()}
 

@@ -4,14 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
-from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
 from leavekout.attribution.curvature.per_sample import per_sample_gradients
 from leavekout.config.fields import Precision
 from leavekout.data.encoded import EncodedData
 from leavekout.errors import InputError
-from leavekout.models.loss import ddpm_loss
+from leavekout.models.denoiser import Denoiser
+from leavekout.models.loss import denoising_loss
+from leavekout.models.process import Process
 from leavekout.noise import Domain, normal
 from leavekout.runtime.job import progress
 from leavekout.runtime.precision import arithmetic
@@ -27,13 +28,13 @@ class FisherSample:
     timesteps: Tensor  # int64 [B]
     noise: Tensor  # [B, 4, h, w]
 
-    def loss(self, unet: nn.Module, scheduler: DDPMScheduler) -> Tensor:
+    def loss(self, denoiser: Denoiser, process: Process) -> Tensor:
         """L of each sample: [B]."""
-        return ddpm_loss(unet, scheduler, self.x0, self.timesteps, self.noise, self.text)
+        return denoising_loss(denoiser, process, self.x0, self.timesteps, self.noise, self.text)
 
 
 def fisher_samples(
-    scheduler: DDPMScheduler, data: EncodedData, *, samples: int, seed: int, batch: int, what: str
+    process: Process, data: EncodedData, *, samples: int, seed: int, batch: int, what: str
 ) -> Iterator[FisherSample]:
     """Training samples in batches: one uniform timestep and fresh noise for each.
 
@@ -45,7 +46,7 @@ def fisher_samples(
         images=data.images,
         flips=data.flips,
         captions=data.captions,
-        timesteps=scheduler.config.num_train_timesteps,
+        timesteps=process.timesteps,
         caption_dropout=0.0,
         removed=data.held_out,
         seed=seed,
@@ -61,8 +62,8 @@ def fisher_samples(
 
 
 def diagonal_fisher(
-    unet: nn.Module,
-    scheduler: DDPMScheduler,
+    denoiser: Denoiser,
+    process: Process,
     data: EncodedData,
     weights: Mapping[str, nn.Parameter],
     *,
@@ -78,10 +79,13 @@ def diagonal_fisher(
     """
     sums = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in weights.items()}
     for sample in fisher_samples(
-        scheduler, data, samples=samples, seed=seed, batch=batch, what="Fisher"
+        process, data, samples=samples, seed=seed, batch=batch, what="Fisher"
     ):
-        with arithmetic(precision, data.device), per_sample_gradients(unet, weights) as gradients:
-            sample.loss(unet, scheduler).sum().backward()
+        with (
+            arithmetic(precision, data.device),
+            per_sample_gradients(denoiser, weights) as gradients,
+        ):
+            sample.loss(denoiser, process).sum().backward()
         for name, gradient in gradients.items():
             sums[name] += gradient.square().sum(0)
     return {name: (total / samples).float() for name, total in sums.items()}

@@ -3,16 +3,19 @@
 The gradient of a sample with respect to a layer's weights is a product of the layer's input and
 the gradient of its output, which one backward pass of the summed loss gives for every sample at
 once. No weight gradient is computed by autograd, and nothing upstream of the first chosen layer
-is differentiated.
+is differentiated. A parameter that belongs to no layer and is broadcast over the batch has the
+gradient of a sample's copy of it.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from leavekout.errors import InputError
 
 OnBackward = Callable[[str, nn.Module, Tensor, Tensor], None]
 
@@ -59,32 +62,78 @@ def per_sample_gradients(
     losses. Afterwards the yielded dict holds, for each name in `weights`, [B, *weight.shape].
 
     Args:
-        weights: names of parameters of Linear, Conv2d, GroupNorm and LayerNorm layers.
+        weights: names of parameters of Linear, Conv2d, GroupNorm and LayerNorm layers, and of those
+            that the model names as `broadcast` (see `Denoiser`).
         group: adds up the gradients of so many consecutive samples, for B·group samples in a
             batch; of linear layers no gradient of a single sample is ever made.
 
     Raises:
-        TypeError: a weight belongs to another kind of layer.
+        InputError: a weight belongs to another kind of layer.
     """
     gradients: dict[str, Tensor] = {}
     owners: dict[str, set[str]] = {}
+    broadcast: list[str] = []
     for name in weights:
         layer, _, kind = name.rpartition(".")
-        owners.setdefault(layer, set()).add(kind)
-    rules = {layer: _rule(model.get_submodule(layer)) for layer in owners}
+        if kind in getattr(model, "broadcast", ()):
+            broadcast.append(name)
+        else:
+            owners.setdefault(layer, set()).add(kind)
+    rules = {layer: _rule(layer, model.get_submodule(layer)) for layer in owners}
+
+    def add(name: str, value: Tensor) -> None:
+        # From factors in half precision, as under autocast, but used in single precision.
+        value = value.to(torch.promote_types(value.dtype, torch.float32))
+        gradients[name] = gradients[name] + value if name in gradients else value
 
     def collect(layer: str, module: nn.Module, a: Tensor, g: Tensor) -> None:
         for kind, value in rules[layer](module, a, g, owners[layer], group).items():
-            name = f"{layer}.{kind}"
-            # From factors in half precision, as under autocast, but used in single precision.
-            value = value.to(torch.promote_types(value.dtype, torch.float32))
-            gradients[name] = gradients[name] + value if name in gradients else value
+            add(f"{layer}.{kind}", value)
 
-    with watch_layers(model, owners, collect):
+    with watch_layers(model, owners, collect), ExitStack() as stack:
+        for name in broadcast:
+
+            def collect_copies(g: Tensor, name: str = name) -> None:
+                add(name, _add_up(g, group))
+
+            stack.enter_context(_copied(model, name, collect_copies))
         yield gradients
 
 
-def _rule(module: nn.Module) -> Callable[..., dict[str, Tensor]]:
+class _Copies:
+    """Stands for a parameter p, but makes p[None] a copy of p for each sample of the batch."""
+
+    def __init__(self, parameter: Tensor, on_backward: Callable[[Tensor], None]) -> None:
+        self.parameter, self.on_backward = parameter, on_backward
+        self.device = parameter.device
+        self.samples = 0
+
+    def __getitem__(self, index: None) -> Tensor:
+        copies = self.parameter.detach().expand(self.samples, *self.parameter.shape).clone()
+        copies.requires_grad_().register_hook(self.on_backward)
+        return copies
+
+
+@contextmanager
+def _copied(model: nn.Module, name: str, on_backward: Callable[[Tensor], None]) -> Iterator[None]:
+    """Within the block, `on_backward` gets the gradients [B, …] of a parameter's copies."""
+    layer, _, kind = name.rpartition(".")
+    owner = model.get_submodule(layer)
+    copies = _Copies(owner.get_parameter(kind), on_backward)
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        copies.samples = len(inputs[0])
+
+    handle = model.register_forward_pre_hook(count)
+    owner.__dict__[kind] = copies  # hides the parameter, which stays registered
+    try:
+        yield
+    finally:
+        del owner.__dict__[kind]
+        handle.remove()
+
+
+def _rule(name: str, module: nn.Module) -> Callable[..., dict[str, Tensor]]:
     match module:
         case nn.Linear():
             return _linear
@@ -92,7 +141,10 @@ def _rule(module: nn.Module) -> Callable[..., dict[str, Tensor]]:
             return _convolution
         case nn.GroupNorm() | nn.LayerNorm():
             return _norm
-    raise TypeError(f"no per-sample gradient for {type(module).__name__}")
+    raise InputError(
+        f"model: there is no per-sample gradient for the layer '{name}', a "
+        f"{type(module).__name__}; choose a smaller subset of weights."
+    )
 
 
 def _linear(

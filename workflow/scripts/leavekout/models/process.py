@@ -1,0 +1,140 @@
+"""What a denoiser is trained to do: how latents are noised, and what is predicted of them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, FlowMatchEulerDiscreteScheduler
+from torch import Tensor
+
+from leavekout.config.experiment import Sampling
+from leavekout.config.model import FlowMatching, Model, NoiseSchedule
+
+_TIME_SCALE = 1000.0  # of the times that a denoiser is told, whose embedding is made for such
+
+
+class Process(ABC):
+    """A way from data to noise and back, at T timesteps that are drawn uniformly.
+
+    Args:
+        timesteps: T. A timestep is a number below T; the noise of an image is keyed to it.
+    """
+
+    def __init__(self, config: NoiseSchedule | FlowMatching) -> None:
+        self.config = config
+        self.timesteps = config.timesteps
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """All that a result depends on."""
+        return {"process": type(self.config).__name__, **self.config.model_dump()}
+
+    def strided_timesteps(self, stride: int) -> Tensor:
+        """Timesteps 0, stride, 2·stride, …: int64 [ceil(T / stride)]."""
+        return torch.arange(0, self.timesteps, stride)
+
+    @abstractmethod
+    def noised(self, x0: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """x_t of clean latents and noise [B, C, h, w], at int64 [B]."""
+
+    @abstractmethod
+    def target(self, x0: Tensor, noise: Tensor) -> Tensor:
+        """What the denoiser should predict: [B, C, h, w]."""
+
+    @abstractmethod
+    def times(self, timesteps: Tensor) -> Tensor:
+        """What the denoiser is told of timesteps int64 [B]: [B]."""
+
+    @abstractmethod
+    def sampler(self, config: Sampling) -> Any:
+        """The way back: a scheduler of diffusers, with its timesteps set."""
+
+
+class Diffusion(Process):
+    """DDPM: x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, and ε is predicted (Ho et al., NeurIPS 2020)."""
+
+    config: NoiseSchedule
+
+    def __init__(self, config: NoiseSchedule) -> None:
+        super().__init__(config)
+        self.scheduler = DDPMScheduler(**self._schedule(), clip_sample=False)
+
+    def _schedule(self) -> dict[str, Any]:
+        return {
+            "num_train_timesteps": self.config.timesteps,
+            "beta_schedule": self.config.beta_schedule,
+            "beta_start": self.config.beta_start,
+            "beta_end": self.config.beta_end,
+        }
+
+    def noised(self, x0: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """x_t, see `Process`."""
+        return self.scheduler.add_noise(x0, noise, timesteps)
+
+    def target(self, x0: Tensor, noise: Tensor) -> Tensor:
+        """ε."""
+        return noise
+
+    def times(self, timesteps: Tensor) -> Tensor:
+        """The timesteps themselves."""
+        return timesteps
+
+    def sampler(self, config: Sampling) -> Any:
+        """DDPM or DDIM."""
+        kind = DDPMScheduler if config.sampler == "ddpm" else DDIMScheduler
+        sampler = kind(
+            **self._schedule(),
+            clip_sample=config.clip_x0 is not None,
+            clip_sample_range=config.clip_x0 or 1.0,
+        )
+        sampler.set_timesteps(config.steps)
+        return sampler
+
+
+class RectifiedFlow(Process):
+    """x_t = (1 − t) x_0 + t ε, and the velocity ε − x_0 is predicted.
+
+    Liu et al., *Flow Straight and Fast* (ICLR 2023); the density of times from Esser et al.,
+    *Scaling Rectified Flow Transformers for High-Resolution Image Synthesis* (ICML 2024), eq. 19.
+    Timestep i of T is the time at the density's quantile (i + ½) / T.
+    """
+
+    config: FlowMatching
+
+    def __init__(self, config: FlowMatching) -> None:
+        super().__init__(config)
+        quantiles = (torch.arange(config.timesteps, dtype=torch.float64) + 0.5) / config.timesteps
+        logit_normal = config.density == "logit_normal"
+        self.t = torch.special.ndtri(quantiles).sigmoid() if logit_normal else quantiles
+
+    def _at(self, timesteps: Tensor) -> Tensor:
+        if self.t.device != timesteps.device:
+            self.t = self.t.to(timesteps.device)
+        return self.t[timesteps]
+
+    def noised(self, x0: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
+        """x_t, see `Process`."""
+        t = self._at(timesteps).to(x0.dtype)[:, None, None, None]
+        return (1 - t) * x0 + t * noise
+
+    def target(self, x0: Tensor, noise: Tensor) -> Tensor:
+        """The velocity ε − x_0."""
+        return noise - x0
+
+    def times(self, timesteps: Tensor) -> Tensor:
+        """1000 t."""
+        return (_TIME_SCALE * self._at(timesteps)).float()
+
+    def sampler(self, config: Sampling) -> Any:
+        """Euler's method from t = 1 to 0 in equal steps."""
+        sampler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=int(_TIME_SCALE))
+        sampler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / config.steps, config.steps))
+        return sampler
+
+
+def build_process(model: Model) -> Process:
+    """What a model's denoiser is trained to do."""
+    config = model.process
+    return Diffusion(config) if isinstance(config, NoiseSchedule) else RectifiedFlow(config)
