@@ -14,7 +14,13 @@ from project import TINY, copy_project, said, snakemake
 from world import CPU, MODELS, make_data
 
 # What takes minutes, and is run by `make test-all` alone.
-THOROUGH = "test_workflow_methods", "test_workflow_customized", "test_coco_path", "test_custom_path"
+THOROUGH = (
+    "test_workflow_methods",
+    "test_workflow_denoiser",
+    "test_workflow_customized",
+    "test_coco_path",
+    "test_custom_path",
+)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
