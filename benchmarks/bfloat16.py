@@ -52,7 +52,7 @@ def train_and_measure(
     files = {name: encoded / f"{name}.npy" for name in ("latents", "text", "null_text")}
     files |= {f"{name}_checksum": encoded / f"{name}.json" for name in ("latents", "text")}
     files["images"] = encoded / "images.parquet"
-    data = EncodedData.load(files, device=device, room_gb=4)
+    data = EncodedData.load(files, device, e.hardware)
     denoiser = build_denoiser(e.model, seed=e.training.seed, device=device)
     removed = np.empty(0, np.int64) if removal is None else Outcome.load(removal).removed
     curve: list[torch.Tensor] = []

@@ -128,9 +128,7 @@ def main() -> None:
         f"{name}_checksum": str(results / "data" / f"{name}.json") for name in ("latents", "text")
     }
     data = EncodedData.load(
-        {**arrays, **sums, "images": str(results / "data" / "images.parquet")},
-        device=device,
-        room_gb=e.hardware.device_data_gb,
+        {**arrays, **sums, "images": str(results / "data" / "images.parquet")}, device, e.hardware
     )
     weights = results / "source" / "model.safetensors"
     source = load_denoiser(e.model, weights, device=device)

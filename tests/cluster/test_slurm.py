@@ -33,7 +33,7 @@ forgetting: null
 measures: [delta_loss, mse]
 counterfactual: { retrain_seeds: [], union: null }
 training: { epochs: 8 }
-hardware: { gpus: 1, checkpoint_seconds: 1 }
+hardware: { gpus: 1, pretend: true, checkpoint_seconds: 1 }
 """
 STUDY = [
     "--profile", "slurm", "--configfile", "config/disturbed.yaml",

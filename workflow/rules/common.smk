@@ -62,6 +62,8 @@ ENCODED = {
     "latents_checksum": "<results>/data/latents.json",
     "text_checksum": "<results>/data/text.json",
 }
+# How jobs reach them; see config/README.md.
+DATA_ACCESS = {key: HARDWARE[key] for key in ("device_data_gb", "stage_to")}
 # What `queries.loading` reads.
 QUERY_FILES = {
     "query_table": "<results>/queries/queries.parquet",
@@ -101,7 +103,7 @@ def resources_for(cost, *, gpu=True):
     longest = HARDWARE["longest_minutes"] or math.inf
     return {
         **device,
-        "on_gpu": on_gpu,
+        "on_gpu": int(on_gpu and not HARDWARE["pretend"]),
         "mem_mb": lambda wildcards, attempt: round(attempt * of(wildcards).memory_mb),
         "runtime": lambda wildcards, attempt: min(longest, of(wildcards).minutes(attempt)),
         "disk_mb": lambda wildcards: math.ceil(of(wildcards).disk_mb),

@@ -19,7 +19,7 @@ with compute_job(snakemake) as run:
     model = Model(**run.params.model)
     config = Unlearning(**run.params.unlearning)
     method, query = run.wildcards.method, run.wildcards.query
-    data = EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb)
+    data = EncodedData.load(run.input, run.device, run.resources)
     denoiser = unlearned_denoiser(
         run.input,
         model,

@@ -21,7 +21,7 @@ with compute_job(snakemake) as run:
     fisher = estimate(
         denoiser,
         build_process(model),
-        EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb),
+        EncodedData.load(run.input, run.device, run.resources),
         select_weights(denoiser, run.wildcards.weights),
         **run.params.fisher,
         batch=run.resources.batch,

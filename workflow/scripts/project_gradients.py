@@ -21,7 +21,7 @@ with compute_job(snakemake) as run:
     projector = GradientProjector(
         denoiser, Gradients(**run.params.gradients), model_seed=seed, device=run.device
     )
-    data = EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb)
+    data = EncodedData.load(run.input, run.device, run.resources)
     write_gradients(
         run.output.gradients,
         denoiser,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 with compute_job(snakemake) as run:
     model = Model(**run.params.model)
     denoiser = load_denoiser(model, run.input.weights, device=run.device)
-    data = EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb)
+    data = EncodedData.load(run.input, run.device, run.resources)
     rows = sweep_rows(
         run.output.losses,
         denoiser,

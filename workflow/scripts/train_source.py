@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 with compute_job(snakemake) as run:
     output = run.output.weights
     denoiser, notes = train_from_scratch(
-        EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb),
+        EncodedData.load(run.input, run.device, run.resources),
         Model(**run.params.model),
         Training(**run.params.training),
         removed=np.empty(0, np.int64),

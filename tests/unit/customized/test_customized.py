@@ -285,7 +285,7 @@ def test_an_exemplars_latent_is_encoded_once_and_its_loss_differs_by_unlearning_
     standing = Unlearning(
         weights="all", step="gradient_ascent", step_size=1e-30, steps=1, gradient_samples=2, seed=0
     )
-    query = data.latents.tensor[0, 0].float(), data.text.tensor[0, 0].float()  # type: ignore[index]
+    query = data.latents.tensor[0, 0].float(), data.text.tensor[0, 0].float()
     options: Any = {"query_id": 1, "images": 12, "batch": 2}
     unlearn(denoiser, process(), select_weights(denoiser, "all"), None, *query, standing, **options)
     assert np.array_equal(training_losses(denoiser, process(), data, LOSSES, batch=16), before)

@@ -81,9 +81,19 @@ def test_precision_is_used_and_restored(process: Any) -> None:
         assert not torch.equal(rounded[name], value)
         scale = value.mean().item()
         torch.testing.assert_close(rounded[name], value, rtol=0.1, atol=0.05 * scale)
-    backend = torch.backends.cuda.matmul
-    before = backend.fp32_precision
-    with arithmetic("tf32", CPU):
-        assert backend.fp32_precision == "tf32"
-    assert backend.fp32_precision == before
+
+    # What PyTorch's own kernels and its compiler read, by either of its two interfaces.
+    def flags() -> list[Any]:
+        backends: tuple[Any, Any] = torch.backends.cuda.matmul, torch.backends.cudnn
+        newer = backends[0].fp32_precision, backends[1].conv.fp32_precision
+        return [*(b.allow_tf32 for b in backends), *newer, torch.get_float32_matmul_precision()]
+
+    before = flags()[:2]
+    for outer in ("float32", "tf32"):
+        with arithmetic(outer, CPU), arithmetic("tf32", CPU):
+            assert flags() == [True, True, "tf32", "tf32", "high"]
+        with arithmetic(outer, CPU), arithmetic("float32", CPU):
+            assert flags()[:2] == [False, False]
+            assert "tf32" not in flags()
+    assert flags()[:2] == before
     assert not torch.is_autocast_enabled("cpu")

@@ -1,5 +1,6 @@
 """Signals, full disks and leftovers: what a long study meets."""
 
+import ctypes
 import errno
 import os
 import platform
@@ -137,17 +138,41 @@ def test_what_dead_processes_left_is_removed_and_nothing_else(tmp_path: Path) ->
     assert mine.name.startswith(f".{here}~{os.getpid()}~")
 
 
-@pytest.mark.parametrize(
-    ("resources", "device"),
-    [({"gpu": 1}, "cuda"), ({"gpu": 0, "on_gpu": 1}, "cuda"), ({"gpu": 0, "on_gpu": 0}, "cpu")],
-)
-def test_a_gpu_is_used_where_one_was_asked_for_in_whichever_way(
-    monkeypatch: pytest.MonkeyPatch, resources: dict[str, int], device: str
+@pytest.mark.parametrize("resources", [{"on_gpu": 1}, {"gpu": 0, "on_gpu": 1}])
+def test_a_job_that_asks_for_a_gpu_never_computes_on_the_cpu_instead(
+    monkeypatch: pytest.MonkeyPatch, resources: dict[str, int]
 ) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert device_of(resources).type == device
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert device_of(resources).type == "cpu"
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
+    assert device_of(resources).type == "cuda"
+
+    def old_driver() -> None:
+        raise RuntimeError("The NVIDIA driver on your system is too old (found 12020). Update it.")
+
+    monkeypatch.setattr(torch.cuda, "init", old_driver)
+    monkeypatch.setattr(torch.version, "cuda", "13.2")
+    with pytest.raises(InputError, match=r"too old \(found 12020\)\. .* version 580 or newer\. "):
+        device_of(resources)
+    assert device_of({"gpu": 1, "on_gpu": 0}).type == "cpu"  # pretended
+
+
+@pytest.mark.parametrize("error", [None, errno.EOPNOTSUPP])
+def test_room_for_an_array_is_taken_on_any_file_system(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: int | None
+) -> None:
+    if error:
+
+        class Library:
+            def fallocate(self, *arguments: object) -> int:
+                ctypes.set_errno(error or 0)
+                return -1
+
+        monkeypatch.setattr(artifacts.ctypes, "CDLL", lambda *_, **__: Library())
+        monkeypatch.setattr(artifacts, "_PIECE", 1000)
+    array = artifacts.create_npy(tmp_path / "a.npy", np.float32, (50, 21))
+    assert array.shape == (50, 21)
+    assert not array.any()
+    taken = (tmp_path / "a.npy").stat()
+    assert taken.st_blocks * 512 >= taken.st_size > 50 * 21 * 4
 
 
 @contextmanager

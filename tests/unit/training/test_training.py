@@ -1,5 +1,7 @@
 """Training: paired, resumable to the same bits, and refusing what cannot be trained."""
 
+import copy
+import math
 import os
 import signal
 import subprocess
@@ -11,19 +13,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from leavekout.config.experiment import Model
 from leavekout.data.encoded import EncodedData
 from leavekout.errors import InputError
 from leavekout.models.denoiser import build_denoiser
 from leavekout.models.process import build_process
-from leavekout.noise import Domain
+from leavekout.noise import Domain, normal
 from leavekout.runtime.tensors import load_tensors
 from leavekout.training import training
 from leavekout.training.state import resume, save_state
 from leavekout.training.stream import Stream
 from leavekout.training.training import learning_rate, train, train_from_scratch, training_batches
 from project import ROOT
+from reference import plain_errors
 from world import CPU, MODEL, SCHEDULE, TRAINING, UNET, make_data
 
 MODEL = MODEL
@@ -111,6 +115,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
+from torch import nn
 from world import *
 from leavekout.models.process import build_process
 from pathlib import Path
@@ -357,3 +362,49 @@ def test_batches_are_the_same_drawn_one_by_one_or_together(monkeypatch: pytest.M
     assert len(one_by_one) == len(together) == 7
     for a, b in zip(one_by_one, together, strict=True):
         assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("limit", [None, 0.05])
+def test_a_training_step_equals_the_plain_one(
+    limit: float | None, model: Model, data64: Any, tmp_path: Path
+) -> None:
+    """Keys and values made once, clipping in the optimizer, a learning rate in a tensor."""
+    config = TRAINING.model_copy(update={"gradient_clip": limit, "warmup_steps": 0})
+    process, started = build_process(model), [build_denoiser(model, seed=0, device=CPU).double()]
+    plain = copy.deepcopy(started[0])
+    train(
+        started[0],
+        process,
+        data64,
+        config,
+        removed=torch.empty(0, dtype=torch.int64),
+        state=tmp_path / "state",
+        save_state_seconds=1e9,
+    )
+    stream = Stream(
+        images=data64.images,
+        flips=data64.flips,
+        captions=data64.captions,
+        timesteps=process.timesteps,
+        caption_dropout=config.caption_dropout,
+        removed=torch.empty(0, dtype=torch.int64),
+        seed=config.seed,
+        domain=Domain.TRAINING,
+    )
+    optimizer = torch.optim.AdamW(plain.parameters(), 1.0, weight_decay=config.weight_decay)
+    steps, norms = config.steps(data64.images, 0), []
+    for step in range(steps):
+        z = stream.samples(step * 8, step * 8 + 8)
+        x0, text = data64.batch(z)
+        noise = normal(config.seed, Domain.TRAINING, z.positions, shape=(4, 4, 4))
+        error, _ = plain_errors(plain, process, x0, z.timesteps, noise, text)
+        optimizer.param_groups[0]["lr"] = learning_rate(config, step, steps)
+        optimizer.zero_grad()
+        error.square().flatten(1).mean(1).mean().backward()
+        norms.append(float(nn.utils.clip_grad_norm_(plain.parameters(), limit or math.inf)))
+        optimizer.step()
+    assert min(norms) > 0.05  # it is clipped
+    # The optimizer takes what it divides gradients by in single precision.
+    close: Any = {"rtol": 1e-12, "atol": 1e-12} if limit is None else {"rtol": 1e-5, "atol": 1e-7}
+    for ours, theirs in zip(started[0].parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, **close)

@@ -23,8 +23,8 @@ rule project_gradients:
         CONDA
     resources:
         **resources_for(lambda wildcards: EXPECTED.projection(wildcards.gradients)),
+        **DATA_ACCESS,
         batch=HARDWARE["per_sample_batch"],
-        device_data_gb=HARDWARE["device_data_gb"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
         model=config["model"],

@@ -39,9 +39,9 @@ rule attribute_by_unlearning:
         CONDA
     resources:
         **resources_for(lambda wildcards: EXPECTED.unlearning(wildcards.method)),
+        **DATA_ACCESS,
         batch=HARDWARE["forward_batch"],
         gradient_batch=HARDWARE["gradient_batch"],
-        device_data_gb=HARDWARE["device_data_gb"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
         trained_on=TRAINED_ON,

@@ -24,7 +24,7 @@ if CUSTOMIZATION:
             CONDA
         resources:
             **resources_for(EXPECTED.customization()),
-            device_data_gb=HARDWARE["device_data_gb"],
+            **DATA_ACCESS,
         params:
             model=config["model"],
             training=CUSTOMIZATION,

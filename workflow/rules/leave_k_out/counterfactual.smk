@@ -28,8 +28,8 @@ rule retrain:
     threads: HARDWARE["training_threads"]
     resources:
         **resources_for(retraining_cost),
+        **DATA_ACCESS,
         batch=HARDWARE["forward_batch"],
-        device_data_gb=HARDWARE["device_data_gb"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
         compile=int(HARDWARE["compile"]),
     params:

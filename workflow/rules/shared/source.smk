@@ -41,7 +41,7 @@ else:
         threads: HARDWARE["training_threads"]
         resources:
             **resources_for(EXPECTED.training()),
-            device_data_gb=HARDWARE["device_data_gb"],
+            **DATA_ACCESS,
             checkpoint_seconds=HARDWARE["checkpoint_seconds"],
             compile=int(HARDWARE["compile"]),
         params:
@@ -67,8 +67,8 @@ rule estimate_fisher:
         CONDA
     resources:
         **resources_for(EXPECTED.fisher()),
+        **DATA_ACCESS,
         batch=HARDWARE["per_sample_batch"],
-        device_data_gb=HARDWARE["device_data_gb"],
     params:
         model=config["model"],
         fisher=config["fisher"],
@@ -86,8 +86,8 @@ use rule estimate_fisher as estimate_ekfac with:
         "<benchmarks>/estimate_ekfac/{weights}.tsv"
     resources:
         **resources_for(EXPECTED.ekfac()),
+        **DATA_ACCESS,
         batch=HARDWARE["per_sample_batch"],
-        device_data_gb=HARDWARE["device_data_gb"],
     params:
         model=config["model"],
         fisher=config["fisher"],
@@ -110,8 +110,8 @@ rule source_losses:
         CONDA
     resources:
         **resources_for(EXPECTED.sweep()),
+        **DATA_ACCESS,
         batch=HARDWARE["forward_batch"],
-        device_data_gb=HARDWARE["device_data_gb"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
         model=config["model"],

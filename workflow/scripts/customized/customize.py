@@ -27,7 +27,7 @@ with compute_job(snakemake) as run:
         load_denoiser(model, run.input.weights, device=run.device),
         build_process(model),
         TextEncoder.load(*base, run.device),
-        EncodedData.load(run.input, device=run.device, room_gb=run.resources.device_data_gb),
+        EncodedData.load(run.input, run.device, run.resources),
         {row: list(captions[row]) for row in exemplar_rows(table, name).nonzero()[0].tolist()},
         name,
         Customization(**run.params.training),

@@ -37,6 +37,9 @@ class Hardware(Section):
     gpus: Annotated[int, Field(ge=0, le=1)]
     """GPUs that a computing job requests. With 0 it runs on the CPU. On a workstation, `snakemake
     --resources gpu=1` limits how many such jobs run at once."""
+    pretend: bool = False
+    """For trials of a cluster that has no GPUs: jobs request them and compute on the CPU. Without
+    it, a job that requests a GPU and finds none stops."""
     training_threads: Positive
     """CPU threads of a training. On a CPU they change the last bits of a result, because sums are
     split differently. Keep the number through a study."""
@@ -53,8 +56,13 @@ class Hardware(Section):
     per_sample_batch: Positive
     """Samples whose per-sample gradients are held at once."""
     device_data_gb: Annotated[int, Field(ge=0)]
-    """Encoded data is kept on the device up to this size in GB, and up to 70 % of a GPU's free
-    memory. The rest is streamed."""
+    """Encoded data is kept in a GPU's memory up to this size in GB. The rest is streamed from the
+    node's page cache, which all its jobs share. It has to leave 30 % of the memory to the model:
+    95 on a GPU with 141 GB, 55 on one with 80."""
+    stage_to: str = ""
+    """A folder on the node's own disk, such as `$TMPDIR`, to which latents and text states are
+    copied first, for file systems that are slow to read at random. Jobs of a node share the copy,
+    and it stays there until you or the cluster delete it."""
     checkpoint_seconds: Positive
     """Seconds between saved states. Trainings, encodings, sweeps and projected gradients resume
     from them after a kill."""

@@ -1,20 +1,25 @@
 """The encoded training set: latents and text states, read where they lie."""
 
 import json
+import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from leavekout.data.staging import staged
 from leavekout.data.table import trained_rows
 from leavekout.errors import InputError
 from leavekout.runtime.artifacts import load_json, load_npy, load_table
 
-_COPY_ROWS = 1024
+_SHARE = 0.7  # of a GPU's free memory that data may take; the rest is the model's
+_READERS = 4
 
 
 @dataclass(frozen=True)
@@ -30,34 +35,83 @@ class Samples:
 
 
 class DeviceArray:
-    """A big array indexed by row, on the device if it fits there, else memory-mapped."""
+    """A big array indexed by its first dimensions: memory-mapped, or kept on a GPU that has room.
+
+    A memory-mapped array lies in the page cache of the node, once for all its jobs.
+
+    Args:
+        array: memory-mapped; dtype: of what is returned.
+        room_bytes: what may be kept on a GPU; an array beyond it is streamed.
+        name: for messages.
+    """
 
     def __init__(
-        self, array: np.ndarray, device: torch.device, dtype: torch.dtype, room_bytes: float
+        self,
+        array: np.ndarray,
+        device: torch.device,
+        dtype: torch.dtype,
+        room_bytes: float,
+        name: str,
     ) -> None:
-        self.device, self.dtype = device, dtype
-        self.shape = array.shape
+        self.device, self.dtype, self.name = device, dtype, name
+        self.shape: tuple[int, ...] = array.shape
         self.array = array
-        if device.type == "cuda":  # leave room for the model and its activations
-            room_bytes = min(room_bytes, 0.7 * torch.cuda.mem_get_info(device)[0])
-        self.tensor = self._copy() if array.nbytes <= room_bytes else None
+        self.resident = device.type == "cuda" and array.nbytes <= room_bytes
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*not writable.*")  # nobody writes to it
+            self.tensor = torch.from_numpy(np.ascontiguousarray(array))
 
-    def _copy(self) -> Tensor:
-        """The whole array on the device, copied in parts so that the host never holds it whole."""
-        whole = torch.empty(self.shape, dtype=torch.float16, device=self.device)
-        for start in range(0, len(self.array), _COPY_ROWS):
-            part = torch.from_numpy(np.array(self.array[start : start + _COPY_ROWS]))
-            whole[start : start + _COPY_ROWS] = part.to(self.device)
-        return whole
+    @cached_property
+    def _data(self) -> Tensor:
+        """Where rows are taken from. What a GPU keeps is copied when it is first needed."""
+        if not self.resident:
+            return self.tensor
+        free = torch.cuda.mem_get_info(self.device)[0]
+        if self.array.nbytes > _SHARE * free:
+            raise InputError(
+                f"hardware.device_data_gb: {self.array.nbytes / 1e9:.1f} GB of {self.name} would "
+                f"be kept on the GPU, which has {free / 1e9:.1f} GB free, and the model needs some "
+                f"of them; lower it to {_SHARE * free / 1e9:.0f} or less, and they are streamed."
+            )
+        return copied_to(self.tensor, self.device)
 
     def __getitem__(self, index: tuple[Tensor, ...]) -> Tensor:
-        """Rows at int64 index tensors, on the device, in `dtype`."""
-        if self.tensor is not None:
-            return self.tensor[tuple(i.to(self.device) for i in index)].to(self.dtype)
-        rows = torch.from_numpy(self.array[tuple(i.numpy() for i in index)])
-        if self.device.type == "cuda":
-            rows = rows.pin_memory()
-        return rows.to(self.device, non_blocking=True).to(self.dtype)
+        """Rows at int64 index tensors, which are broadcast, on the device, in `dtype`."""
+        data, first = self._data, self.shape[: len(index)]
+        row = torch.zeros((), dtype=torch.int64)
+        for size, part in zip(first, index, strict=True):
+            row = row * size + part
+        rows = data.flatten(0, len(index) - 1) if len(index) > 1 else data
+        at, shape = row.flatten(), (row.numel(), *rows.shape[1:])
+        if self.resident:
+            found = rows.index_select(0, at.to(self.device))
+        else:
+            # Into pinned memory, from which a GPU takes them without holding up the host.
+            out = torch.empty(shape, dtype=data.dtype, pin_memory=self.device.type == "cuda")
+            torch.index_select(rows, 0, at, out=out)
+            found = out.to(self.device, non_blocking=True)
+        return found.to(self.dtype).unflatten(0, row.shape) if row.shape else found.to(self.dtype)
+
+
+def copied_to(tensor: Tensor, device: torch.device, *, piece_bytes: int = 1 << 28) -> Tensor:
+    """A memory-mapped tensor on a device: read by several threads, each through pinned memory."""
+    whole = torch.empty(tensor.shape, dtype=tensor.dtype, device=device)
+    rows = max(1, piece_bytes // max(1, tensor[0].nbytes))
+    buffers = threading.local()
+
+    def copy(start: int) -> None:
+        part = tensor[start : start + rows]
+        if not hasattr(buffers, "pinned"):
+            shape = (rows, *tensor.shape[1:])
+            pinned = device.type == "cuda"
+            buffers.pinned = torch.empty(shape, dtype=tensor.dtype, pin_memory=pinned)
+        buffer = buffers.pinned[: len(part)]
+        buffer.copy_(part)
+        whole[start : start + rows].copy_(buffer)  # returns when it is done
+
+    with ThreadPoolExecutor(_READERS) as executor:
+        list(executor.map(copy, range(0, len(tensor), rows)))
+    return whole
 
 
 class EncodedData:
@@ -92,8 +146,8 @@ class EncodedData:
         if text.ndim != 4 or len(text) != n or text.shape[2:] != null_text.shape:
             raise InputError(f"data/text.npy: {text.shape} does not hold {n:,} images' captions.")
         room = room_gb * 1e9
-        self.latents = DeviceArray(latents, device, dtype, room)
-        self.text = DeviceArray(text, device, dtype, room - latents.nbytes)
+        self.latents = DeviceArray(latents, device, dtype, room, "latents")
+        self.text = DeviceArray(text, device, dtype, room - latents.nbytes, "text states")
         self.null_text = torch.from_numpy(np.array(null_text)).to(device, dtype)
         self.image_ids = torch.tensor(image_ids, dtype=torch.int64)
         self.device = device
@@ -104,18 +158,28 @@ class EncodedData:
         self.latent_shape: tuple[int, ...] = latents.shape[2:]
 
     @classmethod
-    def load(cls, files: Any, **options: Any) -> "EncodedData":
-        """Opens the paths `images`, `latents`, `text`, `null_text` and the arrays' checksums."""
+    def load(cls, files: Any, device: torch.device, resources: Any) -> "EncodedData":
+        """Opens the paths `images`, `latents`, `text`, `null_text` and the arrays' checksums.
+
+        Args:
+            resources: `device_data_gb`, what a GPU may keep, and `stage_to`, a local folder to
+                which latents and text are copied first (see `staged`).
+        """
         sums = [load_json(files[f"{name}_checksum"]) for name in ("latents", "text")]
         table = load_table(files["images"])
+        latents, text = (
+            load_npy(staged(path, checksum[path.name], resources.stage_to), mmap=True)
+            for path, checksum in zip((files["latents"], files["text"]), sums, strict=True)
+        )
         return cls(
-            load_npy(files["latents"], mmap=True),
-            load_npy(files["text"], mmap=True),
+            latents,
+            text,
             load_npy(files["null_text"]),
             table["image_id"].to_numpy(),
             held_out=np.flatnonzero(~trained_rows(table)),
             fingerprint=json.dumps(sums, sort_keys=True),
-            **options,
+            device=device,
+            room_gb=resources.device_data_gb,
         )
 
     def batch(self, samples: Samples) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,7 @@
 """Reading and writing artifacts: complete or absent, with provenance, and errors in words."""
 
+import ctypes
+import errno
 import hashlib
 import json
 import os
@@ -12,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -25,6 +27,7 @@ from leavekout.errors import InputError
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)  # it can only be read by setting it
+_PIECE = 1 << 24  # bytes
 _LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "numpy")
 
 
@@ -72,21 +75,26 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-_params_digest: dict[str, str] = {}
+_of_this_job: dict[str, str] = {}
+
+
+def set_device(name: str) -> None:
+    """Names what this process computes on, which its artifacts then say."""
+    _of_this_job["device"] = name
 
 
 def set_params(params: Mapping[str, Any]) -> None:
     """Names the parameters of this process's job, whose digest its artifacts then carry."""
     text = json.dumps(params, sort_keys=True, default=str)
-    _params_digest["params_sha256"] = hashlib.sha256(text.encode()).hexdigest()[:16]
+    _of_this_job["params_sha256"] = hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def provenance() -> dict[str, str]:
-    """Commit of the workflow, versions of the libraries, and digest of the job's parameters.
+    """Commit of the workflow, versions of the libraries, device, and digest of the parameters.
 
     The parameters themselves, seeds among them, stand in the job's log.
     """
-    return {**_software(), **_params_digest}
+    return {**_software(), **_of_this_job}
 
 
 @cache
@@ -112,10 +120,30 @@ def create_npy(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
     Writing to a memory map on a full disk would kill the process without a word.
     """
     array = np.lib.format.open_memmap(path, "w+", dtype, shape)
-    if hasattr(os, "posix_fallocate"):  # not on macOS
-        with open(path, "r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    with open(path, "r+b") as file:
+        _take_room(file, array.offset, path.stat().st_size)
     return array
+
+
+def _take_room(file: BinaryIO, start: int, size: int) -> None:
+    """Makes the file system reserve a file's bytes from `start` on; what is there is zeros.
+
+    Not by `os.posix_fallocate`: where a file system cannot reserve (NFS, some Lustre), the C
+    library imitates it by touching block after block, 23 million writes for COCO's text states.
+    There zeros are written in large pieces.
+    """
+    reserve = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)  # Linux alone has it
+    if reserve is not None:
+        offsets = ctypes.c_int64(start), ctypes.c_int64(size - start)
+        if size == start or reserve(file.fileno(), 0, *offsets) == 0:
+            return
+        if ctypes.get_errno() not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(file.name))
+    file.seek(start)
+    zeros = bytes(_PIECE)
+    for place in range(start, size, _PIECE):
+        file.write(zeros[: size - place])
 
 
 def load_npy(path: Path, *, mmap: bool = False) -> np.ndarray:

@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import platform
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from leavekout.errors import InputError, Interrupted
-from leavekout.runtime.artifacts import provenance, set_params
+from leavekout.runtime.artifacts import provenance, set_device, set_params
 from leavekout.runtime.interruption import remove_leftovers
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("leavekout")
 T = TypeVar("T")
+# The oldest driver for a major version of CUDA (NVIDIA, CUDA Compatibility).
+_DRIVERS = {"12": 525, "13": 580}
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -136,18 +139,43 @@ def compute_job(snakemake: Any) -> Iterator[Run]:
     from leavekout.runtime.precision import arithmetic
 
     with job(snakemake) as run, arithmetic("float32", run.device):
+        set_device(device_name(run.device))
         yield run
 
 
 def device_of(resources: Any) -> "torch.device":
-    """A GPU where a rule's resources ask for one and the machine has it, else the CPU.
+    """A GPU where a rule's resource `on_gpu` asks for one, else the CPU.
 
-    They ask by `gpu`, or by `on_gpu` where the cluster has another name for it.
+    (`gpu` and `gres` are what the cluster is asked for, and may have other names there.)
+
+    Raises:
+        InputError: it asks for a GPU, and PyTorch can use none. The CPU would take days.
     """
     import torch
 
-    asks = resources.get("gpu", 0) or resources.get("on_gpu", 0)
-    return torch.device("cuda" if asks and torch.cuda.is_available() else "cpu")
+    if not resources.get("on_gpu", 0):
+        return torch.device("cpu")
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split(". ")[0].splitlines()[0].rstrip(".")
+        cuda = torch.version.cuda
+        newest = _DRIVERS.get((cuda or "").split(".")[0])
+        build = f"is built for CUDA {cuda}" if cuda else "is built without CUDA"
+        driver = f", which needs a driver of version {newest} or newer" if newest else ""
+        raise InputError(
+            f"this job asks for a GPU, and PyTorch {torch.__version__} can use none on "
+            f"{platform.node()}: {reason}. This PyTorch {build}{driver}. With 'hardware.gpus' 0, "
+            "jobs compute on the CPU."
+        ) from None
+    return torch.device("cuda")
+
+
+def device_name(device: "torch.device") -> str:
+    """The GPU's model, or `cpu`."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def progress(

@@ -16,17 +16,17 @@ def products(precision: Precision) -> Iterator[None]:
     That is: factors rounded to 10 bits of mantissa, sums in float32. On a CPU nothing changes.
     (PyTorch's own default has convolutions in TF32 and matrix products not.)
     """
-    cudnn: Any = torch.backends.cudnn
-    # The last is not used here, but cuDNN's older flags cannot be read where the two differ.
-    backends = torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn
-    before = [backend.fp32_precision for backend in backends]
+    # The older of PyTorch's two interfaces: it keeps the newer one consistent, but after the newer
+    # is set, the older cannot be read any more, and the compiler's kernels read it.
+    backends: tuple[Any, Any] = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [backend.allow_tf32 for backend in backends]
     try:
         for backend in backends:
-            backend.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+            backend.allow_tf32 = precision == "tf32"
         yield
     finally:
         for backend, value in zip(backends, before, strict=True):
-            backend.fp32_precision = value
+            backend.allow_tf32 = value
 
 
 @contextmanager

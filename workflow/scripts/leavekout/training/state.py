@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,17 +13,32 @@ from leavekout.data.encoded import EncodedData
 from leavekout.errors import InputError
 from leavekout.models.denoiser import Denoiser
 from leavekout.models.process import Process
+from leavekout.runtime.job import device_name
 from leavekout.runtime.tensors import load_tensors, save_tensors
 
 logger = logging.getLogger("leavekout")
-_VERSION = 1  # of the training loop; raised when its result changes
+_VERSION = 2  # of the training loop; raised when its result changes
 
 
 def training_identity(
-    denoiser: Any, process: Process, data: EncodedData, config: Training, removed: Tensor
+    denoiser: Denoiser,
+    process: Process,
+    data: EncodedData,
+    config: Training,
+    removed: Tensor,
+    *,
+    compiled: bool,
 ) -> str:
-    """Digest of all that a training's result depends on, which a saved state must agree with."""
-    settings = [denoiser.settings, process.settings, config.model_dump()]
+    """Digest of all that a training's result depends on, which a saved state must agree with.
+
+    The last bits depend on the GPU's model and on whether it is compiled, too.
+    """
+    settings = [
+        denoiser.settings,
+        process.settings,
+        config.model_dump(),
+        {"compiled": compiled, "device": device_name(data.device)},
+    ]
     content = [_VERSION, settings, data.images, data.fingerprint, removed.tolist()]
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -5,6 +5,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,8 @@ def train_from_scratch(
     Returns:
         The denoiser, and notes on its training for the file that is made of it.
     """
-    denoiser = build_denoiser(model, seed=config.seed, device=data.device)
     process = build_process(model)
+    denoiser = build_denoiser(model, seed=config.seed, device=data.device)
     rows = torch.from_numpy(np.union1d(removed, data.held_out.numpy()))
     _require_fit(denoiser, data)
     result = train(
@@ -107,7 +108,7 @@ def train(
     Args:
         denoiser: with its initial weights.
         removed: int64 [K], rows that are left out.
-        compiled: see `ready_to_train`.
+        compiled: as in `ready_to_train`.
         on_step: called after each step with its number and loss.
 
     Returns:
@@ -129,30 +130,39 @@ def train(
         seed=config.seed,
         domain=Domain.TRAINING,
     )
-    forward = ready_to_train(denoiser, data.device, compiled=compiled)
+    make_ready(denoiser, data.device)
     parameters = list(denoiser.parameters())
+    on_gpu = data.device.type == "cuda"
+    # A learning rate in a tensor, and no wait for the device: a step can be a CUDA graph. (A GPU's
+    # fused step reads a rate of single precision.)
+    dtype = torch.float32 if on_gpu else torch.float64
+    rate = torch.tensor(config.learning_rate, dtype=dtype, device=data.device)
     optimizer = torch.optim.AdamW(
-        parameters, config.learning_rate, weight_decay=config.weight_decay, fused=True
+        parameters, rate, weight_decay=config.weight_decay, fused=True, capturable=on_gpu
     )
-    identity = training_identity(denoiser, process, data, config, removed)
+    identity = training_identity(denoiser, process, data, config, removed, compiled=compiled)
     first = resume(denoiser, optimizer, state, identity)
+    for group in optimizer.param_groups:
+        group["lr"] = rate  # of which the resumed optimizer has a copy
     if first:
         logger.info("%s: continues at step %d of %d", what, first, steps)
     losses: deque[Tensor] = deque(maxlen=max(1, steps // 10))
     saved = time.monotonic()
-    batches = prefetch(training_batches(data, stream, config, first, steps), data.device)
-    with stop_request() as stop, products(config.precision):
+    batches = training_batches(data, stream, config, first, steps)
+    with (
+        stop_request() as stop,
+        products(config.precision),
+        ready_to_train(denoiser, process, data, config, compiled=compiled) as forward,
+    ):
         for step, (x0, t, noise, text) in progress(
             enumerate(batches, start=first), what, steps, start=first
         ):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(config, step, steps)
+            rate.fill_(learning_rate(config, step, steps))
             with arithmetic(config.precision, data.device):
                 loss = denoising_loss(forward, process, x0, t, noise, text).mean()
             optimizer.zero_grad()
             loss.backward()
-            if config.gradient_clip is not None:
-                nn.utils.clip_grad_norm_(parameters, config.gradient_clip)
+            clip(optimizer, parameters, config.gradient_clip)
             optimizer.step()
             losses.append(loss.detach())
             if step % _CHECK_EVERY == 0 or step == steps - 1:
@@ -176,45 +186,118 @@ def train(
     return {"steps": steps, "final_loss": final_loss}
 
 
+def clip(
+    optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], limit: float | None
+) -> None:
+    """Limits the norm of the gradient, as `nn.utils.clip_grad_norm_` does, in the optimizer's step.
+
+    The fused step divides gradients by `grad_scale` as it reads them, so that clipping takes no
+    pass over them of its own.
+    """
+    if limit is not None:
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        scale = ((norm + 1e-6) / limit).clamp(min=1.0)
+        optimizer.grad_scale = scale.float()  # type: ignore[attr-defined]
+
+
 def training_batches(
     data: EncodedData, stream: Stream, config: Training, first: int, steps: int
 ) -> Iterator[tuple[Tensor, ...]]:
     """Yields (x0, timesteps, noise, text states) of each step from `first` on, on the device.
 
-    On a GPU several steps are drawn at once, which costs the host a fraction of the calls.
+    On a GPU several steps are drawn at once, which costs the host a fraction of the calls, and
+    their data is fetched while the several before are computed.
     """
     at_once = _steps_at_once(data.device)
-    for step in range(first, steps, at_once):
-        last = min(step + at_once, steps)
-        samples = stream.samples(step * config.batch_size, last * config.batch_size)
-        x0, text = data.batch(samples)
-        positions, t = samples.positions.to(data.device), samples.timesteps.to(data.device)
-        noise = normal(config.seed, Domain.TRAINING, positions, shape=data.latent_shape)
-        yield from zip(*(x.split(config.batch_size) for x in (x0, t, noise, text)), strict=True)
+
+    def chunks() -> Iterator[tuple[Tensor, ...]]:
+        for step in range(first, steps, at_once):
+            last = min(step + at_once, steps)
+            samples = stream.samples(step * config.batch_size, last * config.batch_size)
+            x0, text = data.batch(samples)
+            positions, t = samples.positions.to(data.device), samples.timesteps.to(data.device)
+            noise = normal(config.seed, Domain.TRAINING, positions, shape=data.latent_shape)
+            yield x0, t, noise, text
+
+    for chunk in prefetch(chunks(), data.device):
+        yield from zip(*(x.split(config.batch_size) for x in chunk), strict=True)
 
 
 def _steps_at_once(device: torch.device) -> int:
     return 8 if device.type == "cuda" else 1
 
 
-def ready_to_train(denoiser: Any, device: torch.device, *, compiled: bool) -> Any:
-    """The denoiser as the training loop calls it.
-
-    On a GPU convolutions run with channels last. `compiled` fuses its elementwise steps, and on a
-    GPU replays its kernels as CUDA graphs: of a small model the time is in launching them.
-    """
+def make_ready(denoiser: nn.Module, device: torch.device) -> None:
+    """Lays a denoiser's weights out for training: on a GPU convolutions run with channels last."""
     if device.type == "cuda":
         denoiser.to(memory_format=torch.channels_last)
-    if not compiled:
-        return denoiser
-    mode = "reduce-overhead" if device.type == "cuda" else "default"
-    fused = torch.compile(denoiser, mode=mode, fullgraph=True, dynamic=False)
 
-    def forward(*inputs: Tensor, **options: Any) -> Any:
-        torch.compiler.cudagraph_mark_step_begin()  # the last step's results are done with
-        return fused(*inputs, **options)
 
-    return forward
+Forward = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+@contextmanager
+def ready_to_train(
+    denoiser: Denoiser, process: Process, data: EncodedData, config: Training, *, compiled: bool
+) -> Iterator[Forward]:
+    """Within the block, yields the denoiser as the training loop calls it.
+
+    The text's keys and values in all layers are one product. `compiled` fuses elementwise steps,
+    and on a GPU replays the kernels as CUDA graphs: of a small model the time is in launching
+    them. It is compiled here, before any data is read.
+
+    Raises:
+        InputError: it cannot be compiled, or on a GPU not replayed, which would be slow in silence.
+    """
+    with denoiser.shared_text() as keys_and_values:
+
+        def forward(x_t: Tensor, times: Tensor, text: Tensor) -> Tensor:
+            return denoiser(x_t, times, keys_and_values(text))
+
+        if not compiled:
+            yield forward
+            return
+        on_gpu = data.device.type == "cuda"
+        mode = "reduce-overhead" if on_gpu else "default"
+        fused = torch.compile(forward, mode=mode, fullgraph=True, dynamic=False)
+
+        def step(*inputs: Tensor) -> Tensor:
+            torch.compiler.cudagraph_mark_step_begin()  # the last step's results are done with
+            return fused(*inputs)
+
+        _compile(step, denoiser, process, data, config)
+        yield step
+
+
+def _compile(
+    forward: Forward, denoiser: Denoiser, process: Process, data: EncodedData, config: Training
+) -> None:
+    """Runs some compiled steps on made-up samples of a batch's shape."""
+    from torch._dynamo.exc import BackendCompilerFailed  # seconds to import, and rarely needed
+    from torch._dynamo.utils import counters
+
+    batch, device = config.batch_size, data.device
+    x0 = torch.zeros(batch, *data.latent_shape, device=device)
+    text = torch.zeros(batch, *data.null_text.shape, device=device)
+    times = process.times(torch.zeros(batch, dtype=torch.int64, device=device))
+    before = counters["inductor"]["cudagraph_skips"]
+    try:
+        for _ in range(3):  # compiled, recorded, replayed
+            with arithmetic(config.precision, device):
+                forward(x0, times, text).sum().backward()
+    except BackendCompilerFailed as error:
+        raise InputError(
+            "hardware.compile: the model cannot be compiled here. It takes a C compiler and "
+            f"Python's header files on the node ({str(error).splitlines()[0]})."
+        ) from error
+    finally:
+        denoiser.zero_grad()
+    if device.type == "cuda" and counters["inductor"]["cudagraph_skips"] > before:
+        raise InputError(
+            "hardware.compile: the compiled training cannot be replayed as a CUDA graph on this "
+            "GPU, and would be several times slower; set it to false, or report this."
+        )
 
 
 def _require_finite(loss: Tensor, what: str, step: int) -> None:

@@ -1,0 +1,106 @@
+"""Arrays on a node's own disk: one copy, whole or absent, and errors in words."""
+
+import hashlib
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from leavekout.data import staging
+from leavekout.data.staging import staged
+from leavekout.errors import InputError
+from project import ROOT
+
+COPY = """
+import sys, time
+from pathlib import Path
+from leavekout.data import staging
+seconds = float(sys.argv[4])
+if seconds:
+    staging._PIECE = 1000
+    update = staging.hashlib.sha256
+
+    class Slow:
+        def __init__(self): self.digest = update()
+        def update(self, piece): self.digest.update(piece); time.sleep(seconds)
+        def hexdigest(self): return self.digest.hexdigest()
+
+    staging.hashlib.sha256 = Slow
+copied = []
+copy = staging._copy
+staging._copy = lambda *a: (copied.append(1), copy(*a))
+print(staging.staged(Path(sys.argv[1]), sys.argv[2], sys.argv[3]), len(copied), flush=True)
+"""
+
+
+@pytest.fixture
+def array(tmp_path: Path) -> tuple[Path, str]:
+    path = tmp_path / "shared" / "text.npy"
+    path.parent.mkdir()
+    path.write_bytes(bytes(range(256)) * 100)
+    return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def start(array: tuple[Path, str], folder: Path, seconds: float) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", COPY, str(array[0]), array[1], str(folder), str(seconds)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "workflow" / "scripts")},
+    )
+
+
+def test_jobs_that_start_together_make_one_copy(array: tuple[Path, str], tmp_path: Path) -> None:
+    jobs = [start(array, tmp_path / "local", 0.01) for _ in range(2)]
+    said = [job.communicate(timeout=60)[0].split() for job in jobs]
+    assert sorted(copied for _, copied in said) == ["0", "1"]
+    assert {Path(path) for path, _ in said} == {tmp_path / "local" / f"{array[1][:32]}-text.npy"}
+    assert Path(said[0][0]).read_bytes() == array[0].read_bytes()
+
+
+def test_a_killed_copier_leaves_nothing_that_looks_whole(
+    array: tuple[Path, str], tmp_path: Path
+) -> None:
+    local = tmp_path / "local"
+    job = start(array, local, 0.5)
+    end = time.monotonic() + 60
+    while not list(local.glob(".*.part")):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    job.kill()
+    job.communicate()
+    assert [path.name for path in local.iterdir() if not path.name.startswith(".")] == []
+    copy = staged(*array, str(local))
+    assert copy.read_bytes() == array[0].read_bytes()
+    assert not list(local.glob(".*.part"))
+
+
+def test_a_full_folder_is_one_sentence(array: tuple[Path, str], tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(InputError, match=r"'.*local' cannot take .* GB of text.npy \(File too"):
+            staged(*array, str(tmp_path / "local"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not [p for p in (tmp_path / "local").iterdir() if not p.name.endswith(".lock")]
+
+
+def test_a_copy_of_other_content_is_refused(array: tuple[Path, str], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not what its checksum file says"):
+        staged(array[0], "0" * 64, str(tmp_path / "local"))
+    assert not [p for p in (tmp_path / "local").iterdir() if not p.name.endswith(".lock")]
+
+
+def test_the_folder_may_be_a_variable(
+    array: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRATCH_OF_JOB", str(tmp_path / "scratch"))
+    copy = staged(*array, "$SCRATCH_OF_JOB/leavekout")
+    assert copy.parent == tmp_path / "scratch" / "leavekout"
+    assert staged(*array, "") == array[0]
+    assert staging.staged(*array, "$SCRATCH_OF_JOB/leavekout") == copy
