@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import signal
 
@@ -62,8 +63,9 @@ ENCODED = {
     "latents_checksum": "<results>/data/latents.json",
     "text_checksum": "<results>/data/text.json",
 }
-# How jobs reach them; see config/README.md.
-DATA_ACCESS = {key: HARDWARE[key] for key in ("device_data_gb", "stage_to")}
+# For scripts that read them, of which this process is the parent, here or on a node. (Jobs of one
+# group would have to agree on a resource that is text.)
+os.environ["LEAVEKOUT_STAGE_TO"] = HARDWARE["stage_to"]
 # What `queries.loading` reads.
 QUERY_FILES = {
     "query_table": "<results>/queries/queries.parquet",

@@ -38,14 +38,39 @@ def test_sizes_are_those_of_the_arrays() -> None:
     assert costs.projection("loss").disk_mb == pytest.approx(118287 * 2 * 4096 * 4 / 1e6)
 
 
+def at_the_papers_rates(e: Any) -> Any:
+    """COCO's study, where a training takes the 16 A100-hours that the paper reports."""
+    rates = {
+        "training_per_second": 411,
+        "forward_per_second": 1233,
+        "gradients_per_second": 411,
+        "loading_gb_per_second": 1000,
+        "compile_seconds": 1,
+    }
+    estimates = e.hardware.estimates.model_copy(update=rates)
+    hardware = e.hardware.model_copy(update={"estimates": estimates})
+    return e.model_copy(update={"hardware": hardware})
+
+
 def test_coco_at_the_papers_speed_costs_the_papers_hours() -> None:
-    costs = costs_of(experiment("coco"))
+    costs = costs_of(at_the_papers_rates(experiment("coco")))
     assert costs.training().seconds / 3600 == pytest.approx(16, rel=0.01)
     # Fewer steps without most of the images, as in the paper.
     half = costs.training(118287 // 2).seconds
     assert half == pytest.approx(costs.training().seconds / 2, rel=0.01)
     assert not costs.training().short
     assert costs_of(experiment("digits")).training().short
+
+
+def test_start_loading_and_compilation_are_priced() -> None:
+    e = experiment("coco")
+    costs = costs_of(e)
+    samples = e.training.steps(118287, 0) * 128
+    fixed = 30 + costs.text_mb / 1000 + costs.latents_mb / 1000 + 120
+    assert costs.training().seconds == pytest.approx(samples / 3000 + fixed)
+    streamed = e.hardware.model_copy(update={"device_data_gb": 50, "compile": False})
+    costs = costs_of(e.model_copy(update={"hardware": streamed}))
+    assert costs.training().seconds == pytest.approx(samples / 3000 + 30)
 
 
 def test_a_retry_asks_for_more_unless_it_goes_on() -> None:
@@ -111,7 +136,10 @@ def test_what_is_to_come_is_priced_by_what_was_measured() -> None:
 
 
 def test_the_account_says_the_totals_and_the_measured_rate() -> None:
-    text = account([replaced(needed=False, seconds=1800.0), JOB], costs_of(experiment("coco")))
+    text = account(
+        [replaced(needed=False, seconds=1800.0), JOB],
+        costs_of(at_the_papers_rates(experiment("coco"))),
+    )
     assert "Done: 1 jobs, in 0.5 GPU-hours" in text
     assert "To do: 1 jobs, about 0.5 GPU-hours" in text
     assert "at most 1.8 GB with 1 at once" in text

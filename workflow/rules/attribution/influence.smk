@@ -23,7 +23,7 @@ rule project_gradients:
         CONDA
     resources:
         **resources_for(lambda wildcards: EXPECTED.projection(wildcards.gradients)),
-        **DATA_ACCESS,
+        device_data_gb=HARDWARE["device_data_gb"],
         batch=HARDWARE["per_sample_batch"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:

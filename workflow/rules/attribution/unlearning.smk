@@ -39,7 +39,7 @@ rule attribute_by_unlearning:
         CONDA
     resources:
         **resources_for(lambda wildcards: EXPECTED.unlearning(wildcards.method)),
-        **DATA_ACCESS,
+        device_data_gb=HARDWARE["device_data_gb"],
         batch=HARDWARE["forward_batch"],
         gradient_batch=HARDWARE["gradient_batch"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],

@@ -24,7 +24,7 @@ if CUSTOMIZATION:
             CONDA
         resources:
             **resources_for(EXPECTED.customization()),
-            **DATA_ACCESS,
+            device_data_gb=HARDWARE["device_data_gb"],
         params:
             model=config["model"],
             training=CUSTOMIZATION,

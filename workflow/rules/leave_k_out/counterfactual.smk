@@ -28,7 +28,7 @@ rule retrain:
     threads: HARDWARE["training_threads"]
     resources:
         **resources_for(retraining_cost),
-        **DATA_ACCESS,
+        device_data_gb=HARDWARE["device_data_gb"],
         batch=HARDWARE["forward_batch"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
         compile=int(HARDWARE["compile"]),

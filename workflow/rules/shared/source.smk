@@ -41,7 +41,7 @@ else:
         threads: HARDWARE["training_threads"]
         resources:
             **resources_for(EXPECTED.training()),
-            **DATA_ACCESS,
+            device_data_gb=HARDWARE["device_data_gb"],
             checkpoint_seconds=HARDWARE["checkpoint_seconds"],
             compile=int(HARDWARE["compile"]),
         params:
@@ -67,7 +67,7 @@ rule estimate_fisher:
         CONDA
     resources:
         **resources_for(EXPECTED.fisher()),
-        **DATA_ACCESS,
+        device_data_gb=HARDWARE["device_data_gb"],
         batch=HARDWARE["per_sample_batch"],
     params:
         model=config["model"],
@@ -86,7 +86,7 @@ use rule estimate_fisher as estimate_ekfac with:
         "<benchmarks>/estimate_ekfac/{weights}.tsv"
     resources:
         **resources_for(EXPECTED.ekfac()),
-        **DATA_ACCESS,
+        device_data_gb=HARDWARE["device_data_gb"],
         batch=HARDWARE["per_sample_batch"],
     params:
         model=config["model"],
@@ -110,7 +110,7 @@ rule source_losses:
         CONDA
     resources:
         **resources_for(EXPECTED.sweep()),
-        **DATA_ACCESS,
+        device_data_gb=HARDWARE["device_data_gb"],
         batch=HARDWARE["forward_batch"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:

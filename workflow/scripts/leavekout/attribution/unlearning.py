@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from leavekout.attribution.curvature import ekfac
 from leavekout.attribution.curvature.fisher import damped
 from leavekout.config.experiment import Model
-from leavekout.config.fields import Box, Objective
+from leavekout.config.fields import Box, Objective, Precision
 from leavekout.config.methods import Unlearning
 from leavekout.errors import InputError
 from leavekout.models.denoiser import Denoiser, load_denoiser, select_weights
@@ -19,6 +19,7 @@ from leavekout.models.loss import denoising_loss
 from leavekout.models.process import Process, build_process
 from leavekout.noise import Domain, normal, scale_to, words
 from leavekout.queries.loading import Queries
+from leavekout.runtime.precision import arithmetic
 from leavekout.runtime.tensors import load_tensors
 
 
@@ -35,6 +36,7 @@ def query_gradient(
     seed: int,
     batch: int,
     objective: Objective = "loss",
+    precision: Precision = "float32",
     mask: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """∇L(ẑ, θ) with respect to the chosen weights, averaged over draws of (t, ε).
@@ -50,7 +52,7 @@ def query_gradient(
     for parameter in weights.values():
         parameter.requires_grad_(True)
     totals = {name: torch.zeros_like(p) for name, p in weights.items()}
-    with denoiser.shared_text() as keys_and_values:
+    with denoiser.shared_text() as keys_and_values, arithmetic(precision, latent.device):
         for draws in torch.arange(samples, device=latent.device).split(batch):
             first = words(seed, Domain.UNLEARNING, query_id, step, draws)[0]
             t = scale_to(first, process.timesteps)
@@ -116,6 +118,7 @@ def unlearn(
             seed=config.seed,
             batch=batch,
             objective=config.objective,
+            precision=config.precision,
             mask=mask,
         )
         with torch.no_grad():

@@ -21,6 +21,7 @@ from leavekout.config.fields import (
     Precision,
     Section,
     Seed,
+    later,
 )
 from leavekout.config.hardware import Hardware
 from leavekout.config.methods import (
@@ -114,6 +115,8 @@ class Sampling(Section):
     """Scale of classifier-free guidance; 1 for none."""
     clip_x0: PositiveFloat | None
     """Predicted clean latents are clamped to ± this value; `null` for no clamp."""
+    precision: Precision = later("float32")
+    """Precision of the predictions, as under `training`, of all models alike."""
 
 
 class QuerySection(Section):

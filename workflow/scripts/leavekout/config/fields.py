@@ -38,6 +38,15 @@ Objective = Literal["loss", "squared_output"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 
 
+def later(default: Any) -> Any:
+    """The field of a key that was added to a section later.
+
+    Where it has its default it is left out of the parameters of rules, so that nothing that was
+    made before there was such a key is made again.
+    """
+    return Field(default, exclude_if=lambda value: value == default)
+
+
 class Section(BaseModel):
     """A section of the configuration; a key that it does not know is an error.
 

@@ -23,6 +23,12 @@ class Rates(Section):
     """Per-sample gradients per second."""
     encoding_per_second: PositiveFloat
     """Images or captions per second that are read or encoded."""
+    start_seconds: PositiveFloat = 30
+    """What every job takes before it works: Snakemake on the node, and the libraries' imports."""
+    loading_gb_per_second: PositiveFloat = 1.0
+    """Gigabytes per second at which encoded data is copied to a GPU that keeps it."""
+    compile_seconds: PositiveFloat = 120
+    """Compilation at the start of a training, where `compile` is set."""
 
 
 class Hardware(Section):

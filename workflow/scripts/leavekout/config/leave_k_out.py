@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from leavekout.config.experiment import Dataset, Experiment, Training
-from leavekout.config.fields import Distinct, Name, Positive, Section, Seed
+from leavekout.config.fields import Distinct, Name, Positive, Precision, Section, Seed, later
 
 
 class Archive(Section):
@@ -111,6 +111,8 @@ class Evaluation(Section):
     """A query's losses are computed at timesteps 0, stride, 2·stride, …"""
     seed: Seed
     """Seed of the noise of these losses, which is keyed to query and timestep."""
+    precision: Precision = later("float32")
+    """Precision of these losses, as under `training`, of all models alike."""
 
 
 class Oracle(Section):

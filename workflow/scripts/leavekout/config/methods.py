@@ -16,6 +16,7 @@ from leavekout.config.fields import (
     Section,
     Seed,
     WeightSubset,
+    later,
 )
 
 
@@ -51,6 +52,8 @@ class Unlearning(Section):
     """Draws of (timestep, noise) over which a query's gradient is averaged."""
     seed: Seed
     """Seed of these draws."""
+    precision: Precision = later("float32")
+    """Precision of these gradients, as under `training`."""
     boxes: dict[QueryName, Box] = {}
     """Spatially localized attribution: for some queries, the part of the picture to unlearn,
     `[left, top, right, bottom]` as fractions of its size, for example `boxes: { q003: [0, 0, 0.5,

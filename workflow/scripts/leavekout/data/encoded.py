@@ -1,6 +1,7 @@
 """The encoded training set: latents and text states, read where they lie."""
 
 import json
+import os
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
@@ -162,13 +163,14 @@ class EncodedData:
         """Opens the paths `images`, `latents`, `text`, `null_text` and the arrays' checksums.
 
         Args:
-            resources: `device_data_gb`, what a GPU may keep, and `stage_to`, a local folder to
-                which latents and text are copied first (see `staged`).
+            resources: `device_data_gb`, what a GPU may keep. Latents and text are copied first to
+                the folder that LEAVEKOUT_STAGE_TO names, if any (see `staged`).
         """
         sums = [load_json(files[f"{name}_checksum"]) for name in ("latents", "text")]
         table = load_table(files["images"])
+        folder = os.environ.get("LEAVEKOUT_STAGE_TO", "")
         latents, text = (
-            load_npy(staged(path, checksum[path.name], resources.stage_to), mmap=True)
+            load_npy(staged(path, checksum[path.name], folder), mmap=True)
             for path, checksum in zip((files["latents"], files["text"]), sums, strict=True)
         )
         return cls(

@@ -7,8 +7,10 @@ from torch import Tensor
 from leavekout.config.experiment import Sampling
 from leavekout.models.denoiser import Denoiser
 from leavekout.models.process import Process
+from leavekout.models.replay import replayed
 from leavekout.noise import Domain, normal
 from leavekout.runtime.job import progress
+from leavekout.runtime.precision import arithmetic
 
 
 @torch.no_grad()
@@ -39,13 +41,23 @@ def sample_latents(
     guided = config.guidance != 1.0
     null = torch.from_numpy(null_text).to(text)
     condition = torch.cat([null.expand_as(text), text]) if guided else text
-    with denoiser.shared_text() as keys_and_values:
+    with denoiser.shared_text() as keys_and_values, arithmetic(config.precision, device):
         shared = keys_and_values(condition)
-        for t in progress(sampler.timesteps, what, total=len(sampler.timesteps)):
+
+        def predict(latents: Tensor, t: Tensor) -> Tensor:
             inputs = torch.cat([latents, latents]) if guided else latents
-            predicted = denoiser(inputs, t.to(device), shared)
+            predicted = denoiser(inputs, t, shared).to(latents.dtype)
             if guided:
                 unconditional, conditional = predicted.chunk(2)
                 predicted = unconditional + config.guidance * (conditional - unconditional)
+            return predicted
+
+        timesteps = sampler.timesteps.to(device)
+        # A step of one picture is bound by the launches of its kernels: a GPU replays them.
+        step = replayed(predict, latents, timesteps[0])
+        for t, on_device in progress(
+            zip(sampler.timesteps, timesteps, strict=True), what, total=len(timesteps)
+        ):
+            predicted = step(latents, on_device)
             latents = sampler.step(predicted, t, latents, generator=generators).prev_sample
     return latents

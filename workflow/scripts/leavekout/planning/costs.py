@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from leavekout.config.experiment import Experiment
 from leavekout.models.geometry import geometry_of
 
-START_SECONDS = 30  # of a job: two Snakemakes on a node, and the libraries' imports
 _STEP_SECONDS = 0.05  # of a sampler, whose steps follow each other, however few the pictures
 _SHORT_SECONDS = 600  # shorter jobs are worth no place in a queue of their own
 _FLOAT, _HALF = 4e-6, 2e-6  # megabytes
@@ -70,8 +69,9 @@ class Costs:
         self.base_mb = 8000.0 if on_gpu else 2500.0
         encoded = self.latents_mb + self.text_mb
         # What a GPU keeps is not in host memory; what is streamed is, lest each batch be read anew.
-        kept = encoded < 1000 * experiment.hardware.device_data_gb
-        self.data_mb = 0.0 if on_gpu and kept else encoded
+        kept = on_gpu and encoded < 1000 * experiment.hardware.device_data_gb
+        self.data_mb = 0.0 if kept else encoded
+        self.loading = encoded / 1000 / self.rates.loading_gb_per_second if kept else 0.0
 
     def cost(
         self,
@@ -80,17 +80,19 @@ class Costs:
         forward: float = 0,
         gradients: float = 0,
         encoding: float = 0,
+        further_seconds: float = 0,
         memory_mb: float = 0,
         disk_mb: float = 0,
         resumes: bool = False,
     ) -> Cost:
         """A job's cost from its samples of each kind."""
         seconds = (
-            START_SECONDS
+            self.rates.start_seconds
             + training / self.rates.training_per_second
             + forward / self.rates.forward_per_second
             + gradients / self.rates.gradients_per_second
             + encoding / self.rates.encoding_per_second
+            + further_seconds
         )
         return Cost(seconds, self.base_mb + memory_mb, disk_mb, resumes)
 
@@ -106,6 +108,8 @@ class Costs:
         samples = config.steps(self.images, removed) * config.batch_size
         return self.cost(
             training=samples,
+            further_seconds=self.loading
+            + (self.rates.compile_seconds if self.e.hardware.compile else 0),
             memory_mb=self.data_mb + 8 * self.weights_mb,
             disk_mb=self.weights_mb,
             resumes=True,
@@ -152,12 +156,15 @@ class Costs:
         """Of generating pictures with guidance, two forward passes a step."""
         steps = self.e.sampling.steps
         cost = self.cost(forward=2 * pictures * steps, encoding=pictures, memory_mb=2000)
-        return replace(cost, seconds=max(cost.seconds, START_SECONDS + _STEP_SECONDS * steps))
+        return replace(
+            cost, seconds=max(cost.seconds, self.rates.start_seconds + _STEP_SECONDS * steps)
+        )
 
     def fisher(self) -> Cost:
         """Of the Fisher information's diagonal."""
         return self.cost(
             gradients=self.e.fisher.samples,
+            further_seconds=self.loading,
             memory_mb=self.data_mb + 4 * self.weights_mb,
             disk_mb=self.weights_mb,
         )
@@ -172,6 +179,7 @@ class Costs:
         forward = self.images * self.flips * losses.captions
         return self.cost(
             forward=forward * self.timesteps(losses.timestep_stride),
+            further_seconds=self.loading,
             memory_mb=self.data_mb + self.weights_mb,
             disk_mb=self.flips * self._scores_mb(),
             resumes=True,
@@ -185,13 +193,14 @@ class Costs:
             memory_mb=self.data_mb + 6 * self.weights_mb,
             disk_mb=self._scores_mb() if sweep else self.weights_mb,
         )
-        after = self.sweep().seconds - START_SECONDS if sweep else 0
+        after = self.sweep().seconds - self.rates.start_seconds if sweep else 0
         return Cost(step.seconds + after, step.memory_mb, step.disk_mb, resumes=sweep)
 
     def projection(self, name: str) -> Cost:
         """Of an entry of `gradients` for one source model."""
         return self.cost(
             gradients=self.images * self.flips * self.e.gradients[name].draws,
+            further_seconds=self.loading,
             memory_mb=self.data_mb + 2 * self.weights_mb,
             disk_mb=self._gradients_mb(name),
             resumes=True,

@@ -1,7 +1,7 @@
 """What the jobs of a leave-K-out experiment are expected to cost, beyond those of all kinds."""
 
 from leavekout.config.leave_k_out import LeaveKOut
-from leavekout.planning.costs import START_SECONDS, Cost, Costs
+from leavekout.planning.costs import Cost, Costs
 
 
 class LeaveKOutCosts(Costs):
@@ -19,20 +19,20 @@ class LeaveKOutCosts(Costs):
     def evaluation(self, queries: int) -> Cost:
         """Of the outcome of one model on `queries`: their losses and pictures."""
         loss, picture = self.query_losses(queries), self.sampling(queries)
-        seconds = loss.seconds + picture.seconds - START_SECONDS
+        seconds = loss.seconds + picture.seconds - self.rates.start_seconds
         return Cost(seconds, picture.memory_mb, 0.1 * queries)
 
     def retraining(self, removed: int, queries: int) -> Cost:
         """Of a leave-K-out model: its training, and its outcome on `queries`."""
         training, after = self.training(removed), self.evaluation(queries)
         kept_mb = self.weights_mb if self.study.counterfactual.keep_models else 0.0
-        seconds = training.seconds + after.seconds - START_SECONDS
+        seconds = training.seconds + after.seconds - self.rates.start_seconds
         return Cost(seconds, training.memory_mb, after.disk_mb + kept_mb, resumes=True)
 
     def unlearned(self, method: str, queries: int) -> Cost:
         """Of unlearning one query, and the model's outcome on `queries`."""
         step, after = self.unlearning(method, sweep=False), self.evaluation(queries)
-        seconds = step.seconds + after.seconds - START_SECONDS
+        seconds = step.seconds + after.seconds - self.rates.start_seconds
         return Cost(seconds, step.memory_mb + after.memory_mb, after.disk_mb)
 
     def measuring(self, pictures: int, encoders: int) -> Cost:

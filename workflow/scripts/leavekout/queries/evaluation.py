@@ -15,6 +15,7 @@ from leavekout.models.process import build_process
 from leavekout.models.sampling import sample_latents
 from leavekout.queries.loading import Queries
 from leavekout.queries.outcome import Outcome, joined
+from leavekout.runtime.precision import arithmetic
 
 
 def evaluate(
@@ -64,13 +65,14 @@ def losses_on_queries(
 ) -> np.ndarray:
     """L(ẑ, θ) of Q queries at the evaluation's timesteps: float64 [Q, T']."""
     process = build_process(model)
-    return query_losses(
-        denoiser,
-        process,
-        queries.latents,
-        queries.text,
-        torch.tensor(queries.noise_seeds, dtype=torch.int64),
-        timesteps=process.strided_timesteps(evaluation.timestep_stride),
-        seed=evaluation.seed,
-        batch=batch,
-    )
+    with arithmetic(evaluation.precision, queries.latents.device):
+        return query_losses(
+            denoiser,
+            process,
+            queries.latents,
+            queries.text,
+            torch.tensor(queries.noise_seeds, dtype=torch.int64),
+            timesteps=process.strided_timesteps(evaluation.timestep_stride),
+            seed=evaluation.seed,
+            batch=batch,
+        )
