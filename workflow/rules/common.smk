@@ -65,7 +65,7 @@ ENCODED = {
 }
 # For scripts that read them, of which this process is the parent, here or on a node. (Jobs of one
 # group would have to agree on a resource that is text.)
-os.environ["LEAVEKOUT_STAGE_TO"] = HARDWARE["stage_to"]
+os.environ.update(LEAVEKOUT_STAGE_TO=HARDWARE["stage_to"])
 # What `queries.loading` reads.
 QUERY_FILES = {
     "query_table": "<results>/queries/queries.parquet",
