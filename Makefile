@@ -1,5 +1,5 @@
-# make demo · make plan · make benchmark · make test · make test-all · make test-slurm · make lint ·
-# make docs · make setup: each sets up all that it needs.
+# make demo · make plan · make benchmark · make gpu-check · make test · make test-all · make test-slurm
+# · make lint · make docs · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
 BIN := .venv/bin
@@ -9,7 +9,7 @@ PARALLEL := -n 2 --dist loadfile
 # On machines with few cores, numerical libraries that start threads of their own slow jobs down.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo plan benchmark test test-all test-slurm lint format docs lock clean
+.PHONY: setup demo plan benchmark gpu-check test test-all test-slurm lint format docs lock clean
 
 # The environment alone.
 setup: $(READY)
@@ -21,6 +21,10 @@ demo: $(READY)
 benchmark: $(READY)
 	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/throughput.py
 
+# What the first half hour on a GPU should answer; at most 25 minutes.
+gpu-check: $(READY)
+	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/gpu_check.py
+
 # What a study will cost and has cost; runs nothing.
 plan: $(READY)
 	@$(BIN)/python workflow/scripts/plan_study.py --configfile config/$(EXPERIMENT).yaml
@@ -31,7 +35,7 @@ test: lint
 
 # All of it, as CI does: every method's contract, customized models, COCO's path; then the cluster.
 test-all: lint
-	$(BIN)/pytest $(PARALLEL) tests/unit tests/workflow
+	$(BIN)/pytest $(PARALLEL) tests/unit tests/workflow tests/gpu
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then $(MAKE) test-slurm; else \
 	    echo "The tests on a real SLURM were skipped: they need root on Debian, to install it."; fi
 

@@ -42,6 +42,7 @@ class Denoiser(nn.Module, ABC):
     latent_shape: tuple[int, int, int]
     text_width: int | None
     settings: Mapping[str, Any]
+    shared_widths: list[int] | None = None  # within `shared_text`: of all layers' keys and values
 
     def prepare(self, device: torch.device) -> None:
         """Chooses what is fastest on a device, before the weights go there."""

@@ -6,7 +6,7 @@ product for all layers, and the layers attend to their part of it. (COCO: 1.09 o
 forward pass.)
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,31 +26,31 @@ class _Attend:
     """An attention processor of diffusers that takes its keys and values ready-made.
 
     Args:
-        first: its first column in the keys and values of all layers.
-        width: columns of its keys, and of its values after them.
+        layer: its number; its keys and values are two consecutive parts of all layers' (see
+            `parts_of`).
     """
 
-    def __init__(self, first: int, width: int) -> None:
-        self.keys = slice(first, first + width)
-        self.values = slice(first + width, first + 2 * width)
+    def __init__(self, layer: int) -> None:
+        self.layer = layer
 
     def __call__(
         self,
         attention: Any,
         hidden_states: Tensor,
-        encoder_hidden_states: Tensor,
+        encoder_hidden_states: Sequence[Tensor],
         attention_mask: None = None,
     ) -> Tensor:
-        """[B, n, width] and keys and values [G, T, P] → [B, n, width]; consecutive B/G share."""
+        """[B, n, width] and all layers' [G, T, width] → [B, n, width]; consecutive B/G share."""
         batch, places, width = hidden_states.shape
-        texts = len(encoder_hidden_states)
+        keys, values = encoder_hidden_states[2 * self.layer : 2 * self.layer + 2]
+        texts = len(keys)
 
         def heads(x: Tensor) -> Tensor:  # [G, heads, places or tokens, width / heads]
             return x.reshape(texts, -1, attention.heads, width // attention.heads).transpose(1, 2)
 
         # The passes that share a text are one long sequence of queries to it.
         q = heads(attention.to_q(hidden_states))
-        k, v = (heads(encoder_hidden_states[..., part]) for part in (self.keys, self.values))
+        k, v = heads(keys), heads(values)
         if q.device.type == "cpu" and places <= SHORT_SEQUENCE:
             attended = (q @ k.transpose(-1, -2) * attention.scale).softmax(-1) @ v
         else:
@@ -68,19 +68,20 @@ def shared_text(network: Any) -> Iterator[KeysAndValues]:
     """
     weights: list[Tensor] = []
     biases: list[Tensor] = []
-    processors, first = dict(network.attn_processors), 0
+    widths: list[int] = []
+    processors = dict(network.attn_processors)
     for name, layer in network.named_modules():
         if name.endswith(".attn2"):
             if layer.to_k.weight.shape != layer.to_v.weight.shape:
                 raise InputError("model: cross-attention of this kind is not supported.")
-            width = layer.to_k.out_features
-            processors[f"{name}.processor"] = _Attend(first, width)
+            processors[f"{name}.processor"] = _Attend(len(widths) // 2)
+            widths += [layer.to_k.out_features] * 2
             weights += [layer.to_k.weight, layer.to_v.weight]
             if layer.to_k.bias is not None:
                 biases += [layer.to_k.bias, layer.to_v.bias]
-            first += 2 * width
     before = network.attn_processors
     network.set_attn_processor(processors)
+    network.shared_widths = widths
 
     def keys_and_values(text: Tensor) -> Tensor:
         if not weights:  # nothing attends to the text
@@ -91,3 +92,13 @@ def shared_text(network: Any) -> Iterator[KeysAndValues]:
         yield keys_and_values
     finally:
         network.set_attn_processor(before)
+        network.shared_widths = None
+
+
+def parts_of(network: Any, text: Tensor) -> Any:
+    """What a network's layers get in place of text states: within `shared_text`, all their parts.
+
+    They are cut once, because the gradients of a slice in each layer would be as many tensors of
+    the size of all.
+    """
+    return text.split(network.shared_widths, -1) if network.shared_widths else text

@@ -14,7 +14,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor
 
 from leavekout.models.denoiser import Denoiser
-from leavekout.models.shared_text import SHORT_SEQUENCE, KeysAndValues, shared_text
+from leavekout.models.shared_text import SHORT_SEQUENCE, KeysAndValues, parts_of, shared_text
 
 
 class Network(Denoiser, PixArtTransformer2DModel):
@@ -36,7 +36,10 @@ class Network(Denoiser, PixArtTransformer2DModel):
         times = times.expand(len(x_t))
         # It is made for one size of images, so it is not told the size.
         sizes = {"resolution": None, "aspect_ratio": None}
-        return PixArtTransformer2DModel.forward(self, x_t, text, times, sizes, return_dict=False)[0]
+        parts = parts_of(self, text)
+        return PixArtTransformer2DModel.forward(self, x_t, parts, times, sizes, return_dict=False)[
+            0
+        ]
 
     @contextmanager
     def shared_text(self) -> Iterator[KeysAndValues]:

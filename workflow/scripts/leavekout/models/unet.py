@@ -10,7 +10,7 @@ from diffusers.models.upsampling import Upsample2D
 from torch import Tensor
 
 from leavekout.models.denoiser import Denoiser
-from leavekout.models.shared_text import SHORT_SEQUENCE, KeysAndValues, shared_text
+from leavekout.models.shared_text import SHORT_SEQUENCE, KeysAndValues, parts_of, shared_text
 
 
 class _Upsample(Upsample2D):
@@ -52,7 +52,9 @@ class Network(Denoiser, UNet2DConditionModel):
 
     def forward(self, x_t: Tensor, times: Tensor, text: Tensor) -> Tensor:
         """The prediction [B, C, h, w]."""
-        return UNet2DConditionModel.forward(self, x_t, times, text, return_dict=False)[0]
+        return UNet2DConditionModel.forward(
+            self, x_t, times, parts_of(self, text), return_dict=False
+        )[0]
 
     def shared_text(self) -> AbstractContextManager[KeysAndValues]:
         """Keys and values of the text made once; see `Denoiser.shared_text`."""

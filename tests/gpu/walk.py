@@ -1,0 +1,259 @@
+"""Walks every heavy step at COCO's size on pretended CUDA tensors: shapes, types and devices.
+
+Run by test_walk.py in a process with the pretended runtime. Nothing is computed. Prints a line for
+each step: its name, and `ok` or what went wrong.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
+
+from leavekout.attribution import gradients, sweep, unlearning
+from leavekout.attribution.curvature import ekfac, fisher, projection
+from leavekout.config.reading import read_yaml
+from leavekout.data.encoded import EncodedData, Samples
+from leavekout.kinds import read_experiment
+from leavekout.models import loss, sampling
+from leavekout.models.denoiser import Denoiser, build_denoiser, select_weights
+from leavekout.models.process import build_process
+from leavekout.training import stream, training
+
+GPU = torch.device("cuda")
+MODE = FakeTensorMode(allow_non_fake_inputs=True)
+IMAGES, SHAPE, TEXT = 118_287, (4, 16, 16), (77, 1024)
+
+
+def real(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function on real tensors, in the midst of fake ones."""
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        with unset_fake_temporarily():
+            return function(*arguments, **options)
+
+    return call
+
+
+def fake(value: Any) -> Any:
+    """The same as a fake tensor, if it is a tensor."""
+    return MODE.from_tensor(value) if isinstance(value, Tensor) else value
+
+
+class FakeArray:
+    """A `DeviceArray` on a device."""
+
+    dtype = torch.float32
+
+    def __init__(self, device: torch.device, *shape: int) -> None:
+        self.device, self.shape = device, shape
+
+    def __getitem__(self, index: tuple[Tensor, ...]) -> Tensor:
+        rows = torch.broadcast_shapes(*(part.shape for part in index))
+        return torch.empty(*rows, *self.shape[len(index) :], device=self.device)
+
+
+def fake_data(text_on: torch.device) -> EncodedData:
+    """COCO's encoded training set; its text states may be where they should not be."""
+    data: Any = EncodedData.__new__(EncodedData)
+    data.latents = FakeArray(GPU, IMAGES, 2, *SHAPE)
+    data.text = FakeArray(text_on, IMAGES, 5, *TEXT)
+    data.null_text = torch.empty(*TEXT, device=GPU)
+    data.image_ids = torch.arange(IMAGES)
+    data.held_out = torch.empty(0, dtype=torch.int64)
+    data.device, data.fingerprint = GPU, ""
+    data.images, data.flips, data.captions, data.latent_shape = IMAGES, 2, 5, SHAPE
+    found: EncodedData = data
+    return found
+
+
+def pretend() -> None:
+    """Puts real random draws, and no threads or files, where fake tensors cannot go."""
+    draw, start = stream.Stream.samples, stream.Stream.__init__
+
+    def samples(self: Any, first: int, last: int) -> Samples:
+        found = real(draw)(self, first, last)
+        return Samples(**{name: fake(value) for name, value in vars(found).items()})
+
+    def init(self: Any, **options: Any) -> None:
+        options["removed"] = torch.empty(0, dtype=torch.int64)
+        start(self, **options)
+
+    stream.Stream.samples, stream.Stream.__init__ = samples, real(init)  # type: ignore[assignment]
+    training.prefetch = sweep.prefetch = lambda items, device: iter(items)
+    training.training_identity = lambda *_, **__: "fake"
+    training._require_finite = lambda *_: None
+    project = projection.Projection.__init__
+
+    def on_cpu(self: Any, *sizes: int, device: Any, **key: int) -> None:
+        real(project)(self, *sizes, device=torch.device("cpu"), **key)
+        self.signs, self.rows = fake(self.signs).to(device), fake(self.rows).to(device)
+
+    projection.Projection.__init__ = on_cpu  # type: ignore[method-assign]
+    sampling.replayed = lambda function, *inputs: function
+
+    def to(self: Any, *where: Any, memory_format: Any = None, **options: Any) -> Any:
+        """Weights are made where they belong; a module of fakes cannot swap them."""
+        for module in self.modules() if memory_format else ():
+            for name, p in module.named_parameters(recurse=False):
+                if p.dim() == 4:
+                    laid_out = p.detach().contiguous(memory_format=memory_format)
+                    setattr(module, name, torch.nn.Parameter(laid_out))
+        return self
+
+    Denoiser.to = to  # type: ignore[method-assign]
+
+
+class Enough(Exception):
+    """Two steps are enough."""
+
+
+def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]]:
+    """Every heavy step of an experiment, at its batch sizes."""
+    e = read_experiment(read_yaml(config), [config])
+    process = real(build_process)(e.model)
+    if hasattr(process, "scheduler"):
+        process.scheduler.alphas_cumprod = fake(process.scheduler.alphas_cumprod)
+    else:
+        process.t = fake(process.t)
+    with torch.device(GPU):
+        denoiser = build_denoiser(e.model, seed=0, device=GPU)
+    data, weights = fake_data(text_on), select_weights(denoiser, "cross_attention_kv")
+    latent, text = torch.empty(*SHAPE, device=GPU), torch.empty(*TEXT, device=GPU)
+    batch = e.hardware
+
+    def train() -> None:
+        def on_step(step: int, loss: Tensor) -> None:
+            if step == 1:
+                raise Enough
+
+        try:
+            training.train(
+                denoiser,
+                process,
+                data,
+                e.training,
+                removed=data.held_out,
+                state=Path("nowhere.safetensors"),
+                save_state_seconds=1e9,
+                on_step=on_step,
+            )
+        except Enough:
+            return
+        raise AssertionError("the training ended by itself")
+
+    def sweep_images() -> None:
+        parts = sweep.training_loss_parts(
+            denoiser, process, data, e.losses, batch=batch.forward_batch
+        )
+        first = next(parts)
+        assert first.shape[1:] == (2,)
+        assert first.dtype == torch.float64
+        assert first.device.type == "cuda"
+
+    def curvature(estimate: Callable[..., dict[str, Tensor]]) -> Callable[[], None]:
+        def run() -> None:
+            found = estimate(
+                denoiser,
+                process,
+                data,
+                weights,
+                samples=batch.per_sample_batch,
+                seed=0,
+                precision=e.fisher.precision,
+                batch=batch.per_sample_batch,
+            )
+            assert {value.device.type for value in found.values()} == {"cuda"}
+            assert {value.dtype for value in found.values()} == {torch.float32}
+
+        return run
+
+    def query() -> None:
+        found = unlearning.query_gradient(
+            denoiser,
+            process,
+            weights,
+            latent,
+            text,
+            query_id=5,
+            step=0,
+            samples=batch.gradient_batch,
+            seed=0,
+            batch=batch.gradient_batch,
+        )
+        assert {name: g.shape for name, g in found.items()} == {
+            n: w.shape for n, w in weights.items()
+        }
+
+    def project(name: str) -> Callable[[], None]:
+        def run() -> None:
+            config = e.gradients[name]
+            projector = gradients.GradientProjector(denoiser, config, model_seed=0, device=GPU)
+            first = next(
+                gradients.training_gradients(
+                    denoiser, process, data, projector, batch=batch.per_sample_batch
+                )
+            )
+            assert first.shape[1:] == (2, len(projector.entries), config.dimension)
+            assert first.device.type == "cuda"
+
+        return run
+
+    def losses_of_queries() -> None:
+        tensors: Any = Tensor
+        numpy, tensors.numpy = tensors.numpy, lambda self: np.empty(self.shape)  # of a fake
+        try:
+            loss.query_losses(
+                denoiser,
+                process,
+                latent.expand(120, *SHAPE),
+                text.expand(120, *TEXT),
+                torch.arange(120),
+                timesteps=process.strided_timesteps(e.evaluation.timestep_stride),
+                seed=0,
+                batch=batch.forward_batch,
+            )
+        finally:
+            tensors.numpy = numpy
+
+    def one_prediction_of_the_sampler() -> None:
+        with torch.no_grad(), denoiser.shared_text() as keys_and_values:
+            shared = keys_and_values(text.expand(220, *TEXT))
+            times = torch.empty((), device=GPU)
+            found = denoiser(latent.expand(220, *SHAPE), times, shared)
+        assert found.shape == (220, *SHAPE)
+
+    return {
+        "training": train,
+        "sweep": sweep_images,
+        "Fisher": curvature(fisher.diagonal_fisher),
+        "EK-FAC": curvature(ekfac.ekfac),
+        "gradient of a query": query,
+        **{f"gradients '{name}'": project(name) for name in e.gradients},
+        "losses of queries": losses_of_queries,
+        "sampling": one_prediction_of_the_sampler,
+    }
+
+
+def main() -> None:
+    """Walks, and prints."""
+    pretend()
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    with MODE:
+        for name, step in steps_of(Path(sys.argv[1]), torch.device(sys.argv[2])).items():
+            try:
+                step()
+                print(f"{name}: ok", flush=True)
+            except Exception as error:
+                print(f"{name}: {type(error).__name__}: {error}", flush=True)
+                traceback.print_exc()
+
+
+if __name__ == "__main__":
+    main()
