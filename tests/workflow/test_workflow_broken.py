@@ -94,3 +94,18 @@ def test_the_bill_counts_what_is_done_and_what_is_left(project: Path, results: P
     assert "Done:" in (results / "logs" / "plan.log").read_text()
     (results / "logs" / "plan.log").unlink()  # it has no benchmark
     assert planned(project, *TINY, "--", "fetch") == {}
+
+
+def test_a_gpu_that_is_asked_for_and_not_there_is_said(project: Path, results: Path) -> None:
+    """The first job that computes stops; it does not compute on the CPU instead."""
+    path = results / "losses" / "source" / "loss.npy"
+    target, before = str(path.relative_to(project)), path.read_bytes()
+    asks = ["--config", "hardware={gpus: 1}", "--forcerun", "source_losses", "--", target]
+    result = snakemake(project, *TINY, *asks)
+    assert result.returncode == 1
+    assert "this job asks for a GPU, and PyTorch" in said(result)
+    assert "With 'hardware.gpus' 0, jobs compute on the CPU." in said(result)
+    assert "Traceback" not in said(result)
+    pretended = ["--config", "hardware={gpus: 1, pretend: true}", "--", target]
+    assert snakemake(project, *TINY, *pretended).returncode == 0
+    assert path.read_bytes() == before

@@ -66,6 +66,8 @@ ENCODED = {
 # For scripts that read them, of which this process is the parent, here or on a node. (Jobs of one
 # group would have to agree on a resource that is text.)
 os.environ.update(LEAVEKOUT_STAGE_TO=HARDWARE["stage_to"])
+# What trainings compile is compiled once for all jobs, on all nodes of a kind.
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", f"{os.getcwd()}/.snakemake/compiled")
 # What `queries.loading` reads.
 QUERY_FILES = {
     "query_table": "<results>/queries/queries.parquet",
