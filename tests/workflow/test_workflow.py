@@ -60,6 +60,7 @@ def test_figures_and_a_self_contained_report_are_made(results: Path) -> None:
         "agreement.svg",
         "attributed/q000.png",
         "regenerated/q001.png",
+        "idea.png",
     ):
         assert (results / "figures" / name).stat().st_size > 2000
     report = (results / "report.html").read_text()

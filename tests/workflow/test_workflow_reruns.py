@@ -45,6 +45,7 @@ TABLES = {
     "plot_ranking",
     "plot_equivalents",
     "plot_agreement",
+    "draw_idea",
     "write_report",
     "all",
     "total",

@@ -63,6 +63,7 @@ def flow(**sampling: Any) -> dict[str, Any]:
         (unet(in_channels=8, out_channels=8), "'model.unet.in_channels' is 8, but latents have 4"),
         (unet(in_channels=8), "'model.unet.out_channels' is 4, but has to be 'in_channels', 8"),
         (unet(class_embed_type="timestep"), "would need an input that is neither latent, time"),
+        (unet(dropout=0.1), "'model.unet.dropout' has to be 0: retrainings are paired"),
         (unet(block_out_channels=[36]), "has to be a multiple of 'norm_num_groups', 8."),
         ({"model": {"unet": None}}, "'model' has to have either 'unet' or 'transformer'."),
         ({"model": {"transformer": {}}}, "'model' has to have either 'unet' or 'transformer'."),

@@ -141,6 +141,35 @@ rule draw_regenerated:
         "../../scripts/draw_regenerated.py"
 
 
+rule draw_idea:
+    input:
+        estimates="<results>/tables/estimates.csv",
+        images=collect("<results>/queries/images/{query}.png", query=GALLERY[:3]),
+        pixels=ancient("<results>/data/pixels.npy"),
+        pixels_checksum="<results>/data/pixels.json",
+        scores=collect(
+            "<results>/attribution/{method}/{query}.npy",
+            method=METHODS,
+            query=GALLERY[:3],
+        ),
+        outcomes=SHOWN_MODELS,
+    output:
+        png="<results>/figures/idea.png",
+        svg="<results>/figures/idea.svg",
+    log:
+        "<logs>/draw_idea.log",
+    benchmark:
+        "<benchmarks>/draw_idea.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        names=GALLERY[:3],
+        top=6,
+    script:
+        "../../scripts/draw_idea.py"
+
+
 rule write_report:
     input:
         **{
@@ -195,6 +224,7 @@ RESULTS = [
     "<results>/report.html",
     collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
     collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
+    "<results>/figures/idea.png",
     # The outcomes are named, too, so that a deleted one is made again.
     outcomes_of([one for one in MODELS if one.table]),
 ]

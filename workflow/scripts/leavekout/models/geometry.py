@@ -65,6 +65,8 @@ def problems(model: Model) -> Iterator[tuple[str, str]]:
     for key in _FOREIGN_INPUTS[model.architecture]:
         if arguments.get(key):
             yield key, "would need an input that is neither latent, time nor text; leave it out"
+    if arguments.get("dropout"):
+        yield "dropout", "has to be 0: retrainings are paired, and draw nothing but their samples"
     if geometry.in_channels != geometry.out_channels:
         yield (
             "out_channels",
@@ -108,7 +110,7 @@ def _unet(model: Model) -> Geometry:
         side=_whole(model, "sample_size"),
         in_channels=_whole(model, "in_channels", 4),
         out_channels=_whole(model, "out_channels", 4),
-        text_width=_whole(model, "cross_attention_dim", 1280),
+        text_width=_whole(model, "cross_attention_dim", 1280) if attends else None,
         text_key="cross_attention_dim",
         attends=attends,
         attention_bias=False,

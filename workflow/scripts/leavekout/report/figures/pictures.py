@@ -1,6 +1,7 @@
 """Grids of pictures: what methods name, and what the models without them generate."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -56,6 +57,51 @@ def draw_regenerated(
             label, image = shown[line] if line < len(shown) else ("", None)
             _show(axes[line, column], image, f"{name}\n{label}" if line == 0 else label)
     figure.suptitle(f"“{prompt}”", fontsize=10, parse_math=False)
+    return figure
+
+
+@dataclass(frozen=True)
+class Idea:
+    """One query of `draw_idea`: uint8 [H, W, 3] each, but for `named`, [top, H, W, 3]."""
+
+    generated: np.ndarray
+    named: np.ndarray
+    without_named: np.ndarray
+    without_random: np.ndarray
+
+
+def draw_idea(ideas: Sequence[Idea], method: str, k: int) -> Figure:
+    """What a leave-K-out study does, for a few queries, a row each.
+
+    A generated picture; the first of the K images that a method names; what a model makes of the
+    same prompt and noise that was trained without them; and one without as many random images.
+    """
+    top = len(ideas[0].named)
+    figure = plt.figure(figsize=(1.0 * (top + 3) + 1.6, 1.08 * len(ideas) + 0.55))
+    widths = [1, 0.35, *[1] * top, 0.35, 1, 0.15, 1]
+    grid = figure.add_gridspec(
+        len(ideas), len(widths), width_ratios=widths, wspace=0.06, hspace=0.1
+    )
+    first, last = 2, 2 + top
+    for line, idea in enumerate(ideas):
+        columns = {0: idea.generated, last + 1: idea.without_named, last + 3: idea.without_random}
+        columns |= dict(enumerate(idea.named, start=first))
+        for column, image in columns.items():
+            _show(figure.add_subplot(grid[line, column]), image, "")
+        for column in (1, last):
+            arrow = figure.add_subplot(grid[line, column])
+            arrow.set_axis_off()
+            arrow.text(0.5, 0.5, "→", ha="center", va="center", fontsize=16)
+    removed = f"removed: the {k:,} training images that {method} names (the first {top})"
+    for start, stop, title in (
+        (0, 1, "generated"),
+        (first, last, removed),
+        (last + 1, last + 2, "trained again\nwithout them"),
+        (last + 3, last + 4, f"without {k:,}\nrandom ones"),
+    ):
+        heading = figure.add_subplot(grid[0, start:stop])
+        heading.set_axis_off()
+        heading.set_title(title, fontsize=9)
     return figure
 
 
