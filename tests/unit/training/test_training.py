@@ -22,8 +22,8 @@ from leavekout.models.denoiser import build_denoiser
 from leavekout.models.process import build_process
 from leavekout.noise import Domain, normal
 from leavekout.runtime.tensors import load_tensors
-from leavekout.training import training
-from leavekout.training.state import resume, save_state
+from leavekout.training import state, training
+from leavekout.training.state import resume, save_state, training_identity
 from leavekout.training.stream import Stream
 from leavekout.training.training import learning_rate, train, train_from_scratch, training_batches
 from project import ROOT
@@ -323,6 +323,44 @@ def test_a_compiled_training_is_the_same(
     assert traced == [{"mode": "default", "fullgraph": True, "dynamic": False}]
     for name, value in weights[0].items():
         torch.testing.assert_close(weights[1][name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_a_node_that_cannot_compile_says_what_it_lacks(
+    data: EncodedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before any data is read, which on a GPU takes minutes."""
+    from torch._inductor import config
+
+    monkeypatch.setattr(config.cpp, "cxx", (None, "no-such-compiler"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(data, "batch", lambda samples: pytest.fail("data was read"))
+    with pytest.raises(InputError, match=r"hardware\.compile: .* a C compiler and Python's header"):
+        train(
+            build_denoiser(MODEL, seed=0, device=CPU),
+            build_process(MODEL),
+            data,
+            TRAINING,
+            removed=torch.tensor([1]),
+            state=tmp_path / "state",
+            save_state_seconds=1e9,
+            compiled=True,
+        )
+
+
+def test_a_state_of_other_hardware_is_not_continued(
+    data: EncodedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last bits are of another GPU's kernels, or of compiled ones."""
+    denoiser, process = build_denoiser(MODEL, seed=0, device=CPU), build_process(MODEL)
+
+    def identity(*, compiled: bool) -> str:
+        removed = torch.tensor([1])
+        return training_identity(denoiser, process, data, TRAINING, removed, compiled=compiled)
+
+    one = identity(compiled=False)
+    assert identity(compiled=False) == one != identity(compiled=True)
+    monkeypatch.setattr(state, "device_name", lambda device: "NVIDIA H200")
+    assert identity(compiled=False) != one
 
 
 def test_a_resumed_optimizer_has_the_layout_of_its_parameters(tmp_path: Path) -> None:
