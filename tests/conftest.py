@@ -41,7 +41,14 @@ def data64() -> EncodedData:
     return make_data(dtype=torch.float64)
 
 
-@pytest.fixture(params=MODELS)
+# `make test` runs formulas on the two that have nothing in common, `make test-all` on all.
+OFTEN = "unet", "transformer-flow"
+EACH_MODEL = [
+    pytest.param(name, marks=() if name in OFTEN else pytest.mark.thorough) for name in MODELS
+]
+
+
+@pytest.fixture(params=EACH_MODEL)
 def model(request: pytest.FixtureRequest) -> Model:
     """Every denoiser with every process, one after the other."""
     return MODELS[request.param]
