@@ -302,7 +302,7 @@ def gather_rates(device: torch.device, folder: Path, gigabytes: float) -> dict[s
 
     def rate() -> float:
         data = DeviceArray(
-            np.load(path, mmap_mode="r"), device, torch.float32, room_bytes=0, name="text"
+            np.load(path, mmap_mode="r"), device, torch.float16, room_bytes=0, name="text"
         )
         best = 0.0
         for _ in range(6):
@@ -315,7 +315,7 @@ def gather_rates(device: torch.device, folder: Path, gigabytes: float) -> dict[s
 
     def cold() -> float:
         data = DeviceArray(
-            np.load(path, mmap_mode="r"), device, torch.float32, room_bytes=0, name="text"
+            np.load(path, mmap_mode="r"), device, torch.float16, room_bytes=0, name="text"
         )
         with open(path, "rb") as file:
             os.fsync(file.fileno())

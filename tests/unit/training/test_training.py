@@ -294,7 +294,7 @@ def test_a_loss_that_is_not_a_number_is_said(tmp_path: Path) -> None:
 
 
 def test_a_compiled_training_is_the_same(
-    data: EncodedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: Model, data: EncodedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Traced as one graph, forward and backward. (Generating code takes too long for a test.)"""
     compile_ = torch.compile
@@ -308,10 +308,10 @@ def test_a_compiled_training_is_the_same(
     config = TRAINING.model_copy(update={"epochs": 2})
     weights = []
     for compiled in (False, True):
-        denoiser = build_denoiser(MODEL, seed=0, device=CPU)
+        denoiser = build_denoiser(model, seed=0, device=CPU)
         train(
             denoiser,
-            build_process(MODEL),
+            build_process(model),
             data,
             config,
             removed=torch.tensor([1]),
