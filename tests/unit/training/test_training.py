@@ -21,6 +21,7 @@ from leavekout.errors import InputError
 from leavekout.models.denoiser import build_denoiser
 from leavekout.models.process import build_process
 from leavekout.noise import Domain, normal
+from leavekout.runtime.precision import arithmetic
 from leavekout.runtime.tensors import load_tensors
 from leavekout.training import state, training
 from leavekout.training.state import resume, save_state, training_identity
@@ -323,6 +324,30 @@ def test_a_compiled_training_is_the_same(
     assert traced == [{"mode": "default", "fullgraph": True, "dynamic": False}]
     for name, value in weights[0].items():
         torch.testing.assert_close(weights[1][name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_a_training_in_half_precision_follows_its_weights(
+    data: EncodedData, tmp_path: Path
+) -> None:
+    """Inside another block of arithmetic, where autocast would keep the weights that it cast."""
+    config = TRAINING.model_copy(update={"precision": "bfloat16"})
+
+    def trained(name: str) -> dict[str, torch.Tensor]:
+        denoiser = build_denoiser(MODEL, seed=0, device=CPU)
+        train(
+            denoiser,
+            build_process(MODEL),
+            data,
+            config,
+            removed=torch.tensor([1]),
+            state=tmp_path / name,
+            save_state_seconds=1e9,
+        )
+        return denoiser.state_dict()
+
+    alone = trained("alone")
+    with arithmetic("float32", CPU):
+        assert same(trained("inside"), alone)
 
 
 def test_a_node_that_cannot_compile_says_what_it_lacks(

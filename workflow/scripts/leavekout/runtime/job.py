@@ -136,9 +136,9 @@ def compute_job(snakemake: Any) -> Iterator[Run]:
     torch.use_deterministic_algorithms(True)
     # Filling fresh memory with NaN costs time and finds bugs only.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    from leavekout.runtime.precision import arithmetic
+    from leavekout.runtime.precision import products
 
-    with job(snakemake) as run, arithmetic("float32", run.device):
+    with job(snakemake) as run, products("float32"):
         set_device(device_name(run.device))
         yield run
 

@@ -34,10 +34,12 @@ def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
     """Within the block, a model computes in `precision`; its weights and losses stay float32.
 
     float32 and tf32 as in `products`; bfloat16 is autocast, with factors and results rounded to 7
-    bits of mantissa.
+    bits of mantissa. Its cache of cast weights is off: within another such block it would outlive
+    an optimizer's step, and the model would go on computing with the weights before it.
     """
+    enabled = precision == "bfloat16"
     with (
         products(precision),
-        torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"),
+        torch.autocast(device.type, torch.bfloat16, enabled=enabled, cache_enabled=False),
     ):
         yield
