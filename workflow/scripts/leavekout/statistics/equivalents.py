@@ -13,7 +13,6 @@ from leavekout.statistics.arms import Arms, arms_of
 from leavekout.statistics.resampling import Resamples, mean
 
 GRID = 400  # points along the random curve, from K = 0 on, at which methods are compared with it
-_CERTAIN = 1e12  # the weight of what is known without a measurement
 
 
 @dataclass(frozen=True)
@@ -92,16 +91,20 @@ def monotone(
     Args:
         ks: [n], ascending, above 0; values: [n]; models: [n], how many each value is the mean of.
         origin: whether the curve goes through (0, 0), known without error: trained again without
-            removal, with its own seed, the source model comes out.
+            removal, with its own seed, the source model comes out. Values below 0 then count as 0
+            at their K. (Left out, they would leave a curve of those that chance made too high.)
     """
-    weights = models
-    if origin:
-        ks, values = np.append(0.0, ks), np.append(0.0, values)
-        weights = np.append(_CERTAIN, models)
-    fit = isotonic_regression(values, weights=weights)
+    fit = isotonic_regression(values, weights=models)
     starts = fit.blocks[:-1]  # of the flat pieces
-    centres = np.add.reduceat(weights * ks, starts) / np.add.reduceat(weights, starts)
-    return centres, fit.x[starts] - (fit.x[0] if origin else 0.0)
+    levels = fit.x[starts]
+    if origin:
+        below = int((levels <= 0).sum())  # all that are not above 0 make one piece
+        if below:
+            starts, levels = np.append(0, starts[below:]), np.append(0.0, levels[below:])
+    centres = np.add.reduceat(models * ks, starts) / np.add.reduceat(models, starts)
+    if origin:
+        centres, levels = np.append(0.0, centres), np.append(0.0, levels)
+    return centres, levels
 
 
 def equivalents_table(
