@@ -1,5 +1,6 @@
 # The experiment's configuration, and the names that every stage shares.
 
+import hashlib
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import signal
 from leavekout.errors import InputError
 from leavekout.config.reading import offer_package, require_unchanged
 from leavekout.kinds import costs_of, read_experiment
+from leavekout.training import TRAINING_LOOP
 
 # A cluster's warning before the time limit is for the training, which saves its state; Snakemake, on
 # the node around it, would die of it.
@@ -133,6 +135,17 @@ def unlearning_settings(method):
     """
     settings = {**config["unlearning"][method], "boxes": {}}
     return {key: value for key, value in settings.items() if key not in IMPLIED_BY_INPUTS}
+
+
+def content_of(path):
+    """The digest of a user's own file, so that new content reruns what reads it; None without one.
+
+    As an input, the file would have to be there before anything can be planned.
+    """
+    if isinstance(path, str) and Path(path).is_file():
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    return None
 
 
 def external_scores(wildcards):

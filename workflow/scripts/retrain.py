@@ -21,7 +21,7 @@ with compute_job(snakemake) as run:
     params, output = run.params, run.output.outcome
     removal, model = Removal.from_dict(params.removal), Model(**params.model)
     data = EncodedData.load(run.input, run.device, run.resources)
-    files = {name: run.input[name] for name in ("scores", "groups") if run.input.get(name)}
+    files = {name: run.input[name] for name in removal.files}
     removed = rows_to_remove(removal, files, images=data.images)
     denoiser, notes = train_from_scratch(
         data,

@@ -122,6 +122,8 @@ def test_coco_has_the_papers_values() -> None:
         ({"unlearning": {"unlearning": {"boxes": {"q000": [0.5, 0, 0.5, 1]}}}}, "has no inside"),
         ({"forgetting": {"methods": ["clip"], "k": [], "related": 1, "seed": 0}},
          "'forgetting.methods' names 'clip', no entry of 'unlearning'"),
+        ({"forgetting": {"methods": ["unlearning"], "k": [77], "related": 1, "seed": 0}},
+         "'forgetting.k' holds 77, and only models of 'counterfactual.k' are trained"),
         ({"forgetting": {"methods": ["unlearning"], "k": [1797], "related": 1, "seed": 0}},
          "(forgetting.k)."),
         ({"counterfactual": {"union": {"methods": ["clip"], "k": 9, "queries": 2, "others": 2}}},

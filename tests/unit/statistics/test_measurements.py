@@ -130,6 +130,17 @@ def test_unions_compare_their_queries_with_others() -> None:
     assert table.loc[("mse", "random"), "targets"] == 3.0
 
 
+def test_a_query_that_is_a_control_of_two_unions_counts_once() -> None:
+    first: Rows = [("q000", "target", 4.0), *others(q002=1.0, q003=9.0)]
+    second: Rows = [("q001", "target", 6.0), *others(q002=3.0)]
+    table: Any = removals_table(
+        [measured("union", "mine", 10, rows, number=i) for i, rows in enumerate([first, second])],
+        resamples=200,
+    )
+    [mine] = table.query("measure == 'delta_loss'").to_dict("records")
+    assert (mine["n_others"], mine["others"]) == (2, 5.5)
+
+
 def test_a_removal_without_other_queries_has_its_own_alone() -> None:
     tables = [measured("new", "mine", 10, [(f"q00{i}", "target", i)]) for i in range(3)]
     [one] = removals_table(tables, resamples=200).query("measure == 'mse'").to_dict("records")

@@ -388,6 +388,20 @@ def test_a_state_of_other_hardware_is_not_continued(
     assert identity(compiled=False) != one
 
 
+def test_a_state_of_another_gpu_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    denoiser = build_denoiser(MODEL, seed=0, device=CPU)
+    optimizer = torch.optim.AdamW(denoiser.parameters(), 1e-3)
+    monkeypatch.setattr(state, "device_name", lambda device: "NVIDIA H100")
+    save_state(denoiser, optimizer, tmp_path / "state", "one", 3)
+    said: list[str] = []
+    monkeypatch.setattr(state.logger, "warning", lambda text, *values: said.append(text % values))
+    assert resume(denoiser, optimizer, tmp_path / "state", "another") == 0
+    monkeypatch.setattr(state, "device_name", lambda device: "NVIDIA H200")
+    assert resume(denoiser, optimizer, tmp_path / "state", "another") == 0
+    assert "the configuration changed" in said[0]
+    assert "from NVIDIA H100, and this is NVIDIA H200" in said[1]
+
+
 def test_a_resumed_optimizer_has_the_layout_of_its_parameters(tmp_path: Path) -> None:
     """On a GPU weights lie with channels last, and the fused step takes nothing else."""
     unets = [build_denoiser(MODEL, seed=0, device=CPU) for _ in range(2)]

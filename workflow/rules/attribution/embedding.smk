@@ -44,6 +44,7 @@ rule import_mapper:
         CONDA
     params:
         file=lambda wildcards: MAPPERS[wildcards.method],
+        content=lambda wildcards: content_of(MAPPERS[wildcards.method]),
     script:
         "../../scripts/import_mapper.py"
 

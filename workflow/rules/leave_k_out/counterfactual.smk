@@ -41,6 +41,7 @@ rule retrain:
         model=config["model"],
         sampling=config["sampling"],
         evaluation=config["evaluation"],
+        version=TRAINING_LOOP,
     script:
         "../../scripts/retrain.py"
 

@@ -103,7 +103,7 @@ rule unlearn_query:
 
 rule tabulate_forgetting:
     input:
-        measurements("forgetting", FORGETTING["methods"]),
+        collect("<results>/measurements/forgetting/{method}.parquet", method=FORGETTING["methods"]),
     output:
         table="<results>/tables/forgetting.csv",
     log:

@@ -8,8 +8,6 @@ QUERIES = TEST_QUERIES + TUNING_QUERIES
 SCORED = ENCODED
 # How many images N of eq. 5 stands for.
 TRAINED_ON = DATASET["images"]
-# Methods that need scores, beside `methods` and `tuning.methods`.
-FURTHER_METHODS = (config["counterfactual"]["union"] or {"methods": []})["methods"]
 # Keys of `unlearning` that its inputs imply.
 IMPLIED_BY_INPUTS = ()
 

@@ -8,6 +8,8 @@ STUDY = removal.Study(EXPERIMENT, TEST_QUERIES, TUNING_QUERIES)
 MODELS = removal.models_of(STUDY)
 TUNING_MODELS = removal.tuning_models(STUDY)
 # Every model that may be trained, by the path of its files; what it is says its `Removal`.
+# Methods that need scores, beside `methods` and `tuning.methods`.
+FURTHER_METHODS = dict.fromkeys(one.method for one in MODELS if "scores" in one.files)
 REMOVALS = {r.path: r for r in [*MODELS, *TUNING_MODELS, *removal.ensemble_models(STUDY)]}
 MEASURES = or_say_why(registry.chosen, config["measures"], EXPERIMENT.encoders.names())
 
@@ -42,8 +44,7 @@ RELATED_FILES = {
 
 def retraining_batch(wildcards):
     """Controls are batched apart from methods, since the oracle's scores depend on controls."""
-    of_method = removal_of(wildcards).policy in ("top", "union")
-    return batched("methods" if of_method else "controls")
+    return batched("methods" if "scores" in removal_of(wildcards).files else "controls")
 
 
 def retraining_cost(wildcards):
@@ -90,12 +91,12 @@ def measuring_cost(wildcards):
     return EXPECTED.measuring(pictures, len(encoders))
 
 
-def measurements(purpose, arms):
-    """The measurements of those arms that the purpose has."""
+def measurements(purpose, table):
+    """The measurements of those arms of a purpose that are reported in one table."""
     return collect(
         "<results>/measurements/{purpose}/{arm}.parquet",
         purpose=purpose,
-        arm=[arm for arm in arms if arm in ARMS[purpose]],
+        arm=[arm for arm, models in ARMS[purpose].items() if models[0].table == table],
     )
 
 
@@ -117,8 +118,6 @@ ARMS = {
         for method in FORGETTING["methods"]
     },
 }
-# Arms of policies that are not compared by the methods' measurements.
-FURTHER_ARMS = list(dict.fromkeys(one.arm for one in MODELS if one.table == "removals"))
 MEASURED_QUERIES = {
     "test": TEST_QUERIES,
     "tuning": TUNING_QUERIES,

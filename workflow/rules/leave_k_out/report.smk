@@ -3,16 +3,7 @@
 
 FIGURES = ["measures", "ranking", "equivalents", "agreement"]
 GALLERY = TEST_QUERIES[: config["report"]["gallery_queries"]]
-# Of the many models of the random sweep, one set at the methods' own K is enough to look at.
-SHOWN_MODELS = outcomes_of(
-    [one for one in MODELS if one.policy == "top"]
-    + [one for one in MODELS if one.policy == "nothing"]
-    + [
-        one
-        for one in MODELS
-        if one.policy == "random" and one.number == 0 and one.k in COUNTERFACTUAL["k"]
-    ]
-)
+SHOWN_MODELS = outcomes_of(removal.pictured(STUDY))
 
 
 rule plot_measures:
@@ -193,7 +184,7 @@ rule write_report:
         pixels_checksum="<results>/data/pixels.json",
         scores=collect("<results>/attribution/{method}/{query}.npy", method=METHODS, query=GALLERY),
         outcomes=SHOWN_MODELS,
-        removals="<results>/tables/removals.csv" if FURTHER_ARMS else [],
+        removals="<results>/tables/removals.csv" if measurements("test", "removals") else [],
         template=f"{workflow.basedir}/workflow/report/report.html.jinja",
         paper=f"{workflow.basedir}/workflow/report/paper.yaml",
         published=f"{workflow.basedir}/workflow/report/published_results.csv",

@@ -3,7 +3,7 @@
 
 rule tabulate_measurements:
     input:
-        measurements("test", [*METHODS, "random", "no_removal"]),
+        measurements("test", "measurements"),
     output:
         measurements="<results>/tables/measurements.parquet",
         dictionary="<results>/tables/dictionary.csv",
@@ -22,7 +22,7 @@ rule tabulate_measurements:
 
 use rule tabulate_measurements as tabulate_tuning with:
     input:
-        measurements("tuning", [*TUNING["methods"], "random", "no_removal"]),
+        measurements("tuning", "measurements"),
     output:
         measurements="<results>/tables/tuning_measurements.parquet",
         dictionary="<results>/tables/tuning_dictionary.csv",
@@ -35,7 +35,7 @@ use rule tabulate_measurements as tabulate_tuning with:
 
 rule tabulate_removals:
     input:
-        measurements("test", FURTHER_ARMS),
+        measurements("test", "removals"),
     output:
         table="<results>/tables/removals.csv",
     log:

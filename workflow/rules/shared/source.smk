@@ -19,6 +19,7 @@ if SOURCE_MODEL:
             CONDA
         params:
             file=SOURCE_MODEL,
+            content=lambda wildcards: content_of(SOURCE_MODEL),
             model=config["model"],
         script:
             "../../scripts/import_source.py"
@@ -47,6 +48,7 @@ else:
         params:
             model=config["model"],
             training=config["training"],
+            version=TRAINING_LOOP,
         script:
             "../../scripts/train_source.py"
 

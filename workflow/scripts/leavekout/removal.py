@@ -19,6 +19,7 @@ from leavekout.config.leave_k_out import LeaveKOut
 
 # The method's name in tables where no attribution method named the images.
 RANDOM, NO_REMOVAL, GROUP = "random", "no_removal", "group"
+CONTROLS = (RANDOM, NO_REMOVAL)
 # Roles of the queries that a model is evaluated on.
 TARGET, OTHER, RELATED = "target", "other", "related"
 Table = Literal["measurements", "removals"] | None
@@ -116,10 +117,12 @@ class Policy(Protocol):
     """How the rows of some models are chosen.
 
     `table` says where its models are reported: among the `measurements` that methods are compared
-    by, in a table of further `removals`, or nowhere (None).
+    by, in a table of further `removals`, or nowhere (None). `counted` is the role of queries that
+    count there; None for every role.
     """
 
     table: Table
+    counted: str | None
 
     def models(self, study: Study) -> Iterator[Removal]:
         """The models of the study itself; those of its tuning come from `tuning_models`."""
@@ -133,11 +136,15 @@ class Policy(Protocol):
     def rows(self, removal: Removal, files: Mapping[str, list[Path]], images: int) -> np.ndarray:
         """The rows to remove of `images`: int64 [K]; `files` are those of `files`."""
 
+    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+        """Whether galleries show its pictures; `ks` are the methods' K."""
+
 
 class TopK:
     """The K images that a method scores highest for a query: D_ẑ^K."""
 
     table: Table = "measurements"
+    counted: str | None = TARGET  # not those that the forgetting check looks at
 
     def models(self, study: Study) -> Iterator[Removal]:
         """A model for each method, test query and K."""
@@ -164,11 +171,16 @@ class TopK:
         """The K best, best first."""
         return _best(removal, files, images)[0]
 
+    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+        """All."""
+        return True
+
 
 class RandomSets:
     """K images drawn uniformly: the control, shared by all queries."""
 
     table: Table = "measurements"
+    counted: str | None = None
 
     def models(self, study: Study) -> Iterator[Removal]:
         """Sets nested in K at all K of methods and of the random curve, and sets of half."""
@@ -195,11 +207,16 @@ class RandomSets:
         assert removal.set_seed is not None
         return random_set(images, removal.k, number=removal.number, seed=removal.set_seed)
 
+    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+        """Of the many random sets the first, at the methods' own K."""
+        return removal.number == 0 and removal.k in ks
+
 
 class Nothing:
     """Nothing removed, trained from other seeds: the noise floor, and ensembles of methods."""
 
     table: Table = "measurements"
+    counted: str | None = None
 
     def models(self, study: Study) -> Iterator[Removal]:
         """A model for each seed of `retrain_seeds`, and of the ensembles of influence methods."""
@@ -223,11 +240,16 @@ class Nothing:
         """No rows."""
         return np.empty(0, np.int64)
 
+    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+        """All."""
+        return True
+
 
 class Groups:
     """A group of like images: the models behind the oracle."""
 
     table: Table = None
+    counted: str | None = None
 
     def models(self, study: Study) -> Iterator[Removal]:
         """A model for each group."""
@@ -249,6 +271,10 @@ class Groups:
 
         return np.flatnonzero(load_npy(files["groups"][0]) == removal.number)
 
+    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+        """None."""
+        return False
+
 
 class Unions:
     """The top K of several queries removed together, from one model for all of them.
@@ -257,6 +283,7 @@ class Unions:
     """
 
     table: Table = "removals"
+    counted: str | None = None
 
     def models(self, study: Study) -> Iterator[Removal]:
         """Models of each method and of random removal, for consecutive runs of test queries."""
@@ -304,6 +331,10 @@ class Unions:
             sets = _best(removal, files, images)
         return np.unique(np.concatenate(sets))
 
+    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+        """None."""
+        return False
+
 
 POLICIES: dict[str, Policy] = {
     "top": TopK(),
@@ -317,6 +348,12 @@ POLICIES: dict[str, Policy] = {
 def models_of(study: Study) -> list[Removal]:
     """Every model that a study retrains, those of its tuning left out."""
     return [removal for policy in POLICIES.values() for removal in policy.models(study)]
+
+
+def pictured(study: Study) -> list[Removal]:
+    """The models whose pictures galleries show."""
+    ks = study.experiment.counterfactual.k
+    return [one for one in models_of(study) if POLICIES[one.policy].is_pictured(one, ks)]
 
 
 def tuning_models(study: Study) -> list[Removal]:

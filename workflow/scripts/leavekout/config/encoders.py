@@ -158,4 +158,4 @@ class Published(Section):
     refused."""
     text: str | None = None
     """File with an array [N, C, T, E] of text states, used in place of encoding. It is checked as
-    `latents` are."""
+    `latents` are. New content of either file is noticed only under a new name."""

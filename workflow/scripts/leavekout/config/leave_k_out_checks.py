@@ -21,8 +21,18 @@ def check(e: LeaveKOut, file_of: FileOf) -> None:
                 "entry of 'unlearning'."
             )
     _check_sizes(e, file_of)
+    _check_forgetting(e, file_of)
     _check_controls(e, file_of)
     _check_unions(e, file_of)
+
+
+def _check_forgetting(e: LeaveKOut, file_of: FileOf) -> None:
+    """Refuses models of the forgetting check that the study does not train."""
+    if more := sorted({*(e.forgetting.k if e.forgetting else [])} - {*e.counterfactual.k}):
+        raise InputError(
+            f"{file_of('forgetting', 'k')}: 'forgetting.k' holds {more[0]:,}, and only models of "
+            "'counterfactual.k' are trained; add it there, too."
+        )
 
 
 def _check_sizes(e: LeaveKOut, file_of: FileOf) -> None:

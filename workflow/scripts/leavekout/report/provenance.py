@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from leavekout.removal import CONTROLS
+
 _DIGEST = "params_sha256"
 _RECORD = re.compile(r'^\d\d:\d\d:\d\d (\{"commit".*\})$', re.MULTILINE)
 
@@ -58,7 +60,7 @@ def costs_of(benchmarks: Path) -> pd.DataFrame:
 def _stage(path: Path, folder: Path) -> str:
     """A job's rule, as far as its file tells: retrain/random/s0/k100.log → retrain, random."""
     parts = path.relative_to(folder).with_suffix("").parts
-    shared = parts[:2] if len(parts) > 2 and parts[1] in ("random", "no_removal") else parts[:1]
+    shared = parts[:2] if len(parts) > 2 and parts[1] in CONTROLS else parts[:1]
     return ", ".join(shared)
 
 

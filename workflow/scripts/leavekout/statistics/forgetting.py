@@ -22,7 +22,7 @@ def forgetting_table(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """
     table = pd.concat(tables, ignore_index=True)
     names = [measure.name for measure in measures_in(table["measure"])]
-    table["model"] = ("k" + table["k"].astype(str)).where(table["policy"] == "top", "unlearned")
+    table["model"] = ("k" + table["k"].astype(str)).where(table["k"] > 0, "unlearned")
     table = table.rename(columns={"role": "prompts", "targets": "forgotten"})
     keys = ["method", "model", "prompts"]
     by_query = table.pivot_table(

@@ -5,10 +5,13 @@ from collections.abc import Iterable
 import pandas as pd
 
 from leavekout.measures.measure import Measure
-from leavekout.removal import NO_REMOVAL, POLICIES, RANDOM, TARGET
+from leavekout.removal import NO_REMOVAL, POLICIES, RANDOM
 
 CONTROL = RANDOM
-_COMPARED = [name for name, policy in POLICIES.items() if policy.table == "measurements"]
+# The role of queries that count, by policy; None for every role.
+_COUNTED = {
+    name: policy.counted for name, policy in POLICIES.items() if policy.table == "measurements"
+}
 
 DICTIONARY = {
     "method": "Who named the removed images: an attribution method; `random`, a set drawn "
@@ -38,12 +41,9 @@ def tabulate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """
     table = pd.concat(tables, ignore_index=True)
     order = {name: place for place, name in enumerate(table["measure"].unique())}
-    # A method's model counts for the query whose images it lacks, and not for those that the
-    # forgetting check looks at; controls count for all.
-    counts = table["role"].eq(TARGET) | table["policy"].ne("top")
-    table = table[table["policy"].isin(_COMPARED) & counts].rename(
-        columns={"number": "removal_set"}
-    )
+    counted = table["policy"].map(_COUNTED)
+    counts = table["policy"].isin(_COUNTED) & (counted.isna() | table["role"].eq(counted))
+    table = table[counts].rename(columns={"number": "removal_set"})
     keys = ["place", "method", "k", "training_seed", "removal_set", "query"]
     table = table.assign(place=table["measure"].map(order)).sort_values(keys, ignore_index=True)
     return table[list(DICTIONARY)]

@@ -34,7 +34,9 @@ def removals_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.Data
                 "removed": models["removed"].mean(),
             }
             for role, name in ((TARGET, "targets"), (OTHER, "others")):
-                values = group.loc[group["role"] == role, "value"].to_numpy(float)
+                # Some queries are controls of several unions.
+                of_role = group[group["role"] == role].groupby("query")["value"]
+                values = of_role.mean().to_numpy(float)
                 if not len(values):
                     continue
                 found = mean_over_queries(values, resamples)

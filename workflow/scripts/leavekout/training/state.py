@@ -15,9 +15,9 @@ from leavekout.models.denoiser import Denoiser
 from leavekout.models.process import Process
 from leavekout.runtime.job import device_name
 from leavekout.runtime.tensors import load_tensors, save_tensors
+from leavekout.training import TRAINING_LOOP
 
 logger = logging.getLogger("leavekout")
-_VERSION = 2  # of the training loop; raised when its result changes
 
 
 def training_identity(
@@ -39,7 +39,7 @@ def training_identity(
         config.model_dump(),
         {"compiled": compiled, "device": device_name(data.device)},
     ]
-    content = [_VERSION, settings, data.images, data.fingerprint, removed.tolist()]
+    content = [TRAINING_LOOP, settings, data.images, data.fingerprint, removed.tolist()]
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -51,7 +51,8 @@ def save_state(
     tensors = {f"parameter/{name}": p for name, p in denoiser.named_parameters()}
     for number, slot in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{number}/{key}": value for key, value in slot.items()}
-    save_tensors(path, tensors, {"identity": identity, "step": step})
+    notes = {"identity": identity, "step": step, "device": _device_of(denoiser)}
+    save_tensors(path, tensors, notes)
 
 
 def resume(denoiser: Denoiser, optimizer: torch.optim.Optimizer, path: Path, identity: str) -> int:
@@ -64,7 +65,9 @@ def resume(denoiser: Denoiser, optimizer: torch.optim.Optimizer, path: Path, ide
         logger.warning("The saved state is not used: %s", error)
         return 0
     if notes["identity"] != identity:
-        logger.warning("%s is of another training (the configuration changed); starting anew", path)
+        here, there = _device_of(denoiser), notes.get("device", "an older version")
+        why = "the configuration changed" if here == there else f"from {there}, and this is {here}"
+        logger.warning("%s is of another training (%s); starting anew", path, why)
         return 0
     with torch.no_grad():
         for name, parameter in denoiser.named_parameters():
@@ -80,3 +83,7 @@ def resume(denoiser: Denoiser, optimizer: torch.optim.Optimizer, path: Path, ide
             if value.shape == parameter.shape:  # in the parameter's layout, as the fused step needs
                 optimizer.state[parameter][key] = torch.empty_like(parameter.data).copy_(value)
     return int(notes["step"])
+
+
+def _device_of(denoiser: Denoiser) -> str:
+    return device_name(next(denoiser.parameters()).device)
