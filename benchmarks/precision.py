@@ -28,10 +28,10 @@ from torch.overrides import TorchFunctionMode
 
 from leavekout.attribution.curvature.fisher import diagonal_fisher
 from leavekout.attribution.gradients import GradientProjector, query_gradients, training_gradients
-from leavekout.attribution.influence import ridge_scores
+from leavekout.attribution.influence import Features, ridge_scores
 from leavekout.attribution.scores import top_k
 from leavekout.attribution.sweep import training_losses
-from leavekout.attribution.unlearning import unlearned_denoiser, unlearning_scores
+from leavekout.attribution.unlearning import unlearned_denoiser
 from leavekout.config.experiment import Experiment
 from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData
@@ -50,6 +50,11 @@ _PRODUCTS = {
     torch.bmm,
     torch.baddbmm,
 }
+
+
+def scores_of(after: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """τ (eq. 6) of losses [N, F], the better of an image and its flip."""
+    return (after - before).max(axis=1)
 
 
 def rounded(x: Any) -> Any:
@@ -105,7 +110,7 @@ def influence_scores(
             batch=e.hardware.gradient_batch,
         )
         options: Any = {"damping": method.damping, "device": data.device}
-        return ridge_scores(features, of_queries, **options).max(2)
+        return ridge_scores(Features(features), of_queries.mean(1), **options).max(2)
 
     return scored("float32"), scored("bfloat16")
 
@@ -183,17 +188,15 @@ def main() -> None:
     for query in names:
         denoiser = unlearned(query, kept)
         after = {precision: sweep(denoiser, precision) for precision in precisions}
-        exact = unlearning_scores(after["float32"], before["float32"])
+        exact = scores_of(after["float32"], before["float32"])
         cases = {
-            "sweeps in tf32": unlearning_scores(after["tf32"], before["tf32"]),
-            "sweeps in bfloat16": unlearning_scores(after["bfloat16"], before["bfloat16"]),
-            "one sweep in tf32, one in float32": unlearning_scores(
-                after["float32"], before["tf32"]
-            ),
-            "one sweep in bfloat16, one in float32": unlearning_scores(
+            "sweeps in tf32": scores_of(after["tf32"], before["tf32"]),
+            "sweeps in bfloat16": scores_of(after["bfloat16"], before["bfloat16"]),
+            "one sweep in tf32, one in float32": scores_of(after["float32"], before["tf32"]),
+            "one sweep in bfloat16, one in float32": scores_of(
                 after["float32"], before["bfloat16"]
             ),
-            "Fisher in bfloat16": unlearning_scores(
+            "Fisher in bfloat16": scores_of(
                 sweep(unlearned(query, rough), "float32"), before["float32"]
             ),
         }

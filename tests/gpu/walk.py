@@ -17,6 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
 from leavekout.attribution import gradients, sweep, unlearning
 from leavekout.attribution.curvature import ekfac, fisher, projection
+from leavekout.attribution.passes import passes_of
 from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData, Samples
 from leavekout.kinds import read_experiment
@@ -149,11 +150,10 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
 
     def sweep_images() -> None:
         parts = sweep.training_loss_parts(
-            denoiser, process, data, e.losses, batch=batch.forward_batch
+            denoiser, process, data, passes_of(e.losses, process), batch=batch.forward_batch
         )
         first = next(parts)
-        assert first.shape[1:] == (2,)
-        assert first.dtype == torch.float64
+        assert first.shape[1:] == (2, 100)
         assert first.device.type == "cuda"
 
     def curvature(estimate: Callable[..., dict[str, Tensor]]) -> Callable[[], None]:

@@ -137,6 +137,12 @@ def unlearning_settings(method):
     return {key: value for key, value in settings.items() if key not in IMPLIED_BY_INPUTS}
 
 
+def losses_of(model):
+    """The losses of all images under a model, which the source model's have under its own name."""
+    source = f"seed{(config['training'] or {}).get('seed')}"
+    return f"<results>/losses/{'source' if model == source else model}/loss.npy"
+
+
 def content_of(path):
     """The digest of a user's own file, so that new content reruns what reads it; None without one.
 
@@ -154,11 +160,21 @@ def external_scores(wildcards):
     return str(table if table.exists() else table.with_suffix(".npy"))
 
 
+def is_made(kind, method):
+    """Whether some rule writes files of a kind, such as `attribution`, for a method's queries."""
+    path = f"results/{config['experiment']}/{kind}/{method}/{TEST_QUERIES[0]}.npy"
+    return any(producer.is_producer(path) for producer in workflow.rules)
+
+
+def drawing_methods():
+    """The study's methods that draw noise, and say how well their scores repeat."""
+    return [method for method in METHODS if is_made("repeatability", method)]
+
+
 def require_known_methods():
     """Stops with one sentence if a method is named that nothing makes."""
     for method in [*METHODS, *TUNING["methods"], *FURTHER_METHODS]:
-        path = f"results/{config['experiment']}/attribution/{method}/{TEST_QUERIES[0]}.npy"
-        if not any(producer.is_producer(path) for producer in workflow.rules):
+        if not is_made("attribution", method):
             raise WorkflowError(
                 f"methods: nothing in workflow/rules/attribution/ writes the scores of '{method}'; "
                 f"methods that exist: {', '.join(existing_methods())}."

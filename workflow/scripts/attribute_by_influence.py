@@ -1,13 +1,21 @@
 """Scores every training image by its projected gradients, averaged over source models."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from leavekout.attribution.gradients import GradientProjector, query_gradients
-from leavekout.attribution.influence import datainf_scores, ensemble_scores, ridge_scores
-from leavekout.attribution.scores import save_scores
+from leavekout.attribution.influence import (
+    cosine_scores,
+    das_scores,
+    datainf_scores,
+    ensemble_scores,
+    ridge_scores,
+    with_halves,
+)
+from leavekout.attribution.scores import save_halves, save_scores
 from leavekout.config.experiment import Model
 from leavekout.config.methods import Gradients, Influence
 from leavekout.models.denoiser import load_denoiser
@@ -46,12 +54,26 @@ with compute_job(snakemake) as run:
                 timestep=method.query_timestep,
                 batch=run.resources.batch,
             )
-            features = load_npy(gradients, mmap=True)
-            options: Any = {"damping": method.damping, "device": run.device, "trained": trained}
-            if method.solver == "datainf":
-                yield datainf_scores(features, features_of_queries, projector.entries, **options)
-            else:
-                yield ridge_scores(features, features_of_queries, **options)
+            options: dict[str, Any] = {
+                "damping": method.damping,
+                "device": run.device,
+                "trained": trained,
+            }
+            solve: Any
+            match method.solver:
+                case "ridge":
+                    solve = ridge_scores
+                case "datainf":
+                    solve = partial(datainf_scores, entries=projector.entries)
+                case "das":
+                    losses = load_npy(run.input.losses[number]).astype(np.float64).mean(2)
+                    solve = partial(das_scores, losses=losses)
+                case "cosine":
+                    solve = cosine_scores
+            array = load_npy(gradients, mmap=True)
+            yield with_halves(array, features_of_queries, partial(solve, **options))
 
-    scores = ensemble_scores(scores_of_models())
+    scores, *halves = ensemble_scores(scores_of_models())
+    unknown = np.full((2, *scores.shape), np.nan)
+    save_halves(run.output.halves, np.moveaxis(np.stack(halves) if halves else unknown, 0, 1))
     save_scores(run.output.scores, scores, run.wildcards.method)

@@ -2,24 +2,29 @@
 
 from typing import TYPE_CHECKING
 
-from leavekout.attribution.scores import save_scores
+import numpy as np
+from torch import Tensor
+
+from leavekout.attribution.passes import passes_of
+from leavekout.attribution.readout import best_share, halves_of, reader, scores_of
+from leavekout.attribution.scores import save_halves, save_scores
 from leavekout.attribution.sweep import sweep_rows
-from leavekout.attribution.unlearning import unlearned_denoiser, unlearning_scores
+from leavekout.attribution.unlearning import unlearned_denoiser
 from leavekout.config.experiment import LossSweep, Model
 from leavekout.config.methods import Unlearning
 from leavekout.data.encoded import EncodedData
 from leavekout.models.process import build_process
-from leavekout.runtime.artifacts import load_npy
 from leavekout.runtime.job import compute_job
+from leavekout.runtime.rows import Rows
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     model = Model(**run.params.model)
-    config = Unlearning(**run.params.unlearning)
-    method, query = run.wildcards.method, run.wildcards.query
-    data = EncodedData.load(run.input, run.device, run.resources)
+    config, losses = Unlearning(**run.params.unlearning), LossSweep(**run.params.losses)
+    method, query, output = run.wildcards.method, run.wildcards.query, run.output.scores
+    data, process = EncodedData.load(run.input, run.device, run.resources), build_process(model)
     denoiser = unlearned_denoiser(
         run.input,
         model,
@@ -30,17 +35,34 @@ with compute_job(snakemake) as run:
         batch=run.resources.gradient_batch,
         device=run.device,
     )
-    rows = sweep_rows(
-        run.output.scores,
-        denoiser,
-        build_process(model),
-        data,
-        LossSweep(**run.params.losses),
-        batch=run.resources.batch,
-        objective=config.objective,
-        settings=dict(run.params),
-        save_seconds=run.resources.checkpoint_seconds,
-    )
-    scores = unlearning_scores(rows.array, load_npy(run.input.source_losses))
-    save_scores([run.output.scores], scores[None], method)
-    rows.discard()
+
+    def swept(images: Tensor | None = None) -> Rows:
+        """Contributions of all images to their scores, or those of refined images."""
+        refined = images is not None
+        passes = passes_of(losses, process, refined=refined)
+        source = run.input.refined_losses if refined else run.input.source_losses
+        return sweep_rows(
+            output.with_name(f"{output.stem}.refined.npy") if refined else output,
+            denoiser,
+            process,
+            data,
+            passes,
+            batch=run.resources.batch,
+            objective=config.objective,
+            settings=dict(run.params),
+            save_seconds=run.resources.checkpoint_seconds,
+            images=images,
+            reduce=reader(source, passes, config.readout),
+        )
+
+    all_rows = swept()
+    filled, parts = [all_rows], np.array(all_rows.array)
+    if losses.refine:
+        images = best_share(parts, losses.refine.share)
+        refined_rows = swept(images)
+        filled.append(refined_rows)
+        parts[images] = refined_rows.array
+    save_halves([run.output.halves], halves_of(parts)[None])
+    save_scores([output], scores_of(parts)[None], method)
+    for rows in filled:
+        rows.discard()

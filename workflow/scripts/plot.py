@@ -10,6 +10,7 @@ from leavekout.report.figures.agreement import plot_agreement
 from leavekout.report.figures.equivalents import plot_equivalents
 from leavekout.report.figures.measures import plot_measures
 from leavekout.report.figures.ranking import plot_ranking
+from leavekout.report.figures.repeatability import plot_repeatability
 from leavekout.report.figures.style import save
 from leavekout.runtime.job import job
 
@@ -21,6 +22,7 @@ PLOTS: dict[str, Callable[..., Figure]] = {
     "ranking": plot_ranking,
     "equivalents": plot_equivalents,
     "agreement": plot_agreement,
+    "repeatability": plot_repeatability,
 }
 
 with job(snakemake) as run:

@@ -1,7 +1,8 @@
-"""Computes L(z, θ0) of every training image and flip, once for all queries."""
+"""Computes the losses of every training image and flip under θ0, once for all queries."""
 
 from typing import TYPE_CHECKING
 
+from leavekout.attribution.passes import passes_of
 from leavekout.attribution.sweep import sweep_rows
 from leavekout.config.experiment import LossSweep, Model
 from leavekout.data.encoded import EncodedData
@@ -16,12 +17,13 @@ with compute_job(snakemake) as run:
     model = Model(**run.params.model)
     denoiser = load_denoiser(model, run.input.weights, device=run.device)
     data = EncodedData.load(run.input, run.device, run.resources)
+    process = build_process(model)
     rows = sweep_rows(
         run.output.losses,
         denoiser,
-        build_process(model),
+        process,
         data,
-        LossSweep(**run.params.losses),
+        passes_of(LossSweep(**run.params.losses), process, refined=run.params.refined),
         batch=run.resources.batch,
         objective=run.wildcards.objective,
         settings=dict(run.params),

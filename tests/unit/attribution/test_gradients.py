@@ -21,7 +21,15 @@ from leavekout.attribution.gradients import (
     training_gradients,
     write_gradients,
 )
-from leavekout.attribution.influence import datainf_scores, ensemble_scores, ridge_scores
+from leavekout.attribution.influence import (
+    Features,
+    cosine_scores,
+    das_scores,
+    datainf_scores,
+    ensemble_scores,
+    ridge_scores,
+    with_halves,
+)
 from leavekout.config.methods import Gradients
 from leavekout.errors import InputError
 from leavekout.models.denoiser import select_weights
@@ -31,7 +39,7 @@ from reference import plain_errors
 from world import CPU, SAVING, make_data
 
 JOINT = Gradients(
-    objective="loss", weights="cross_attention_kv", timesteps="random", draws=3,
+    objective="loss", weights="cross_attention_kv", timesteps="random", draws=4,
     layout="joint", dimension=16, seed=4,
 )  # fmt: skip
 
@@ -68,8 +76,12 @@ def plain_gradient(denoiser: Any, process: Any, config: Gradients, draws: list[A
     total = torch.zeros((), dtype=torch.float64)
     for x0, t, noise, text in draws:
         error, output = plain_errors(denoiser, process, x0, t, noise, text)
-        chosen = error if config.objective == "loss" else output
-        total = total + chosen.square().mean() / len(draws)
+        chosen = {
+            "loss": error.square(),
+            "squared_output": output.square(),
+            "mean_output": output,
+        }[config.objective]
+        total = total + chosen.mean() / len(draws)
     gradients = torch.autograd.grad(total, list(weights.values()))
     return dict(zip(weights, gradients, strict=True))
 
@@ -129,6 +141,7 @@ def test_a_projection_that_does_not_reduce_is_refused() -> None:
         {},
         {"weights": "all", "dimension": 32},
         {"objective": "squared_output", "timesteps": "uniform"},
+        {"objective": "mean_output"},
         {"layout": "by_layer", "dimension": 8},
     ],
 )
@@ -138,7 +151,9 @@ def test_features_are_projected_autograd_gradients(
     config = JOINT.model_copy(update=changes)
     projector = GradientProjector(denoiser64, config, model_seed=2, device=CPU)
     parts = training_gradients(denoiser64, process, data64, projector, batch=12)
-    features = torch.cat(list(parts))
+    halves = torch.cat(list(parts))
+    assert halves.shape[2] == 2
+    features = halves.mean(2)
     for row, flip in ((0, 0), (3, 1), (11, 0)):
         gradient = plain_gradient(denoiser64, process, config, draws_of(config, data64, row, flip))
         blocks = [g.flatten() for g in gradient.values()]
@@ -150,6 +165,61 @@ def test_features_are_projected_autograd_gradients(
         torch.testing.assert_close(features[row, flip], expected, rtol=1e-5, atol=1e-8)
 
 
+def test_halves_are_of_every_second_draw(denoiser64: Any, process: Any, data64: Any) -> None:
+    projector = GradientProjector(denoiser64, JOINT, model_seed=2, device=CPU)
+    features = torch.cat(list(training_gradients(denoiser64, process, data64, projector, batch=12)))
+    draws = draws_of(JOINT, data64, 3, 1)
+    for half in range(2):
+        gradient = plain_gradient(denoiser64, process, JOINT, draws[half::2])
+        flat = torch.cat([g.flatten() for g in gradient.values()])
+        expected = explicit_matrix(projector.projections[0]) @ flat
+        torch.testing.assert_close(features[3, 1, half, 0], expected, rtol=1e-5, atol=1e-8)
+
+
+def test_normalised_draws_are_of_length_one_before_their_mean(
+    denoiser64: Any, process: Any, data64: Any
+) -> None:
+    config = JOINT.model_copy(update={"normalise": True})
+    projector = GradientProjector(denoiser64, config, model_seed=2, device=CPU)
+    matrix = explicit_matrix(projector.projections[0])
+
+    def expected(draws: list[Any]) -> torch.Tensor:
+        features = []
+        for draw in draws:
+            gradient = plain_gradient(denoiser64, process, config, [draw])
+            feature = matrix @ torch.cat([g.flatten() for g in gradient.values()])
+            features.append(feature / feature.norm())
+        return torch.stack(features).mean(0)
+
+    parts = training_gradients(denoiser64, process, data64, projector, batch=12)
+    found = torch.cat(list(parts))
+    whole = expected(draws_of(config, data64, 3, 1))
+    torch.testing.assert_close(found[3, 1].mean(0)[0], whole, rtol=1e-5, atol=1e-8)
+    queries = make_queries()
+    of_queries = query_gradients(
+        denoiser64, process, queries, projector, draws=4, timestep=None, batch=3
+    )
+    draws = query_draws(queries, 1, 4)
+    torch.testing.assert_close(of_queries[1].mean(0)[0], expected(draws), rtol=1e-5, atol=1e-8)
+
+
+def test_shared_draws_are_those_of_all_images_and_queries(
+    denoiser64: Any, process: Any, data64: Any
+) -> None:
+    """A query that is a training image, with its caption, has that image's features."""
+    data = make_data(images=3, flips=1, dtype=torch.float64)
+    data.text.array[:, 1:] = data.text.array[:, :1]  # whichever caption is drawn
+    config = JOINT.model_copy(update={"shared_draws": True})
+    projector = GradientProjector(denoiser64, config, model_seed=2, device=CPU)
+    parts = training_gradients(denoiser64, process, data, projector, batch=12)
+    row, first = torch.tensor([1]), torch.tensor([0])
+    query = Queries(["q000"], [77], data.latents[row, first], data.text[row, first], [0])
+    found = query_gradients(
+        denoiser64, process, query, projector, draws=config.draws, timestep=None, batch=3
+    )
+    torch.testing.assert_close(found[0], torch.cat(list(parts))[1, 0], rtol=1e-6, atol=1e-9)
+
+
 def test_features_do_not_depend_on_the_batch_size(
     denoiser64: Any, process: Any, data64: Any, tmp_path: Path
 ) -> None:
@@ -159,7 +229,7 @@ def test_features_do_not_depend_on_the_batch_size(
         files.append(tmp_path / f"{batch}.npy")
         write_gradients(files[-1], denoiser64, process, data64, projector, batch=batch, **SAVING)
     first, *others = [np.load(file) for file in files]
-    assert first.shape == (12, 2, 1, 16)
+    assert first.shape == (12, 2, 2, 1, 16)
     for other in others:
         np.testing.assert_allclose(other, first, rtol=1e-6, atol=1e-9)
 
@@ -175,6 +245,18 @@ def make_queries() -> Queries:
     )
 
 
+def query_draws(queries: Queries, i: int, count: int, timestep: int | None = None) -> list[Any]:
+    """The draws of query i: its latent, timestep, noise and text."""
+    draws = []
+    for j in range(count):
+        identity = (queries.noise_seeds[i], 2, torch.tensor([j]))
+        drawn = scale_to(words(JOINT.seed, Domain.GRADIENT, *identity)[0], 20)
+        t = drawn if timestep is None else torch.tensor([timestep])
+        noise = normal(JOINT.seed, Domain.GRADIENT, *identity, shape=(4, 4, 4))
+        draws.append((queries.latents[i][None], t, noise.double(), queries.text[i][None]))
+    return draws
+
+
 @pytest.mark.parametrize("timestep", [None, 13])
 def test_query_features_are_projected_autograd_gradients(
     timestep: int | None, denoiser64: Any, process: Any
@@ -184,24 +266,23 @@ def test_query_features_are_projected_autograd_gradients(
     found = query_gradients(
         denoiser64, process, queries, projector, draws=5, timestep=timestep, batch=2
     )
-    for i, query_id in enumerate(queries.noise_seeds):
-        draws = []
-        for j in range(5):
-            one = torch.tensor([j])
-            drawn = scale_to(words(JOINT.seed, Domain.GRADIENT, query_id, 2, one)[0], 20)
-            t = drawn if timestep is None else torch.tensor([timestep])
-            noise = normal(JOINT.seed, Domain.GRADIENT, query_id, 2, one, shape=(4, 4, 4))
-            draws.append((queries.latents[i][None], t, noise.double(), queries.text[i][None]))
+    for i in range(len(queries.names)):
+        draws = query_draws(queries, i, 5, timestep)
         gradient = plain_gradient(denoiser64, process, JOINT, draws)
         g = torch.cat([g.flatten() for g in gradient.values()])
         expected = explicit_matrix(projector.projections[0]) @ g
-        torch.testing.assert_close(found[i, 0], expected, rtol=1e-5, atol=1e-8)
+        torch.testing.assert_close(found[i, 0, 0], expected, rtol=1e-5, atol=1e-8)
 
 
 def test_uniform_timesteps_cover_the_range_in_strides() -> None:
     config = JOINT.model_copy(update={"timesteps": "uniform", "draws": 4})
-    t = draw_timesteps(config, torch.zeros(2, 4, dtype=torch.int64), 4, 1000)
+    t = draw_timesteps(config, torch.zeros(2, 4, dtype=torch.int64), torch.arange(4), 4, 1000)
     assert t.tolist() == [[0, 250, 500, 750]] * 2
+
+
+def whole(features: np.ndarray) -> Features:
+    """Features [N, F, L, p] that are not in halves."""
+    return Features(features[:, :, None])
 
 
 @pytest.mark.parametrize("damping", [0.0, 3.0])
@@ -209,7 +290,7 @@ def test_ridge_scores_are_the_explicit_formula(damping: float) -> None:
     rng = np.random.default_rng(0)
     features = rng.standard_normal((30, 2, 1, 6)).astype(np.float32)
     queries = rng.standard_normal((3, 1, 6))
-    found = ridge_scores(features, torch.from_numpy(queries), damping=damping, device=CPU)
+    found = ridge_scores(whole(features), torch.from_numpy(queries), damping=damping, device=CPU)
     x = features[:, :, 0].astype(np.float64)
     kernel = sum(np.outer(v, v) for image in x for v in image) / 2 + damping * np.eye(6)
     inverse = np.linalg.inv(kernel)
@@ -225,7 +306,7 @@ def test_models_are_averaged_before_the_better_flip_is_taken() -> None:
 def test_a_singular_kernel_is_said() -> None:
     features = np.ones((4, 1, 1, 8), np.float32)
     with pytest.raises(InputError, match=r"4 images' gradients in 8 dimensions has no inverse"):
-        ridge_scores(features, torch.ones(1, 1, 8), damping=0.0, device=CPU)
+        ridge_scores(whole(features), torch.ones(1, 1, 8), damping=0.0, device=CPU)
 
 
 def test_datainf_scores_are_the_closed_form() -> None:
@@ -234,7 +315,9 @@ def test_datainf_scores_are_the_closed_form() -> None:
     features = rng.standard_normal((9, 2, 2, 4)).astype(np.float32)
     queries = rng.standard_normal((2, 2, 4))
     entries = [40, 10]
-    found = datainf_scores(features, torch.from_numpy(queries), entries, damping=0.1, device=CPU)
+    found = datainf_scores(
+        whole(features), torch.from_numpy(queries), entries, damping=0.1, device=CPU
+    )
     g, v = features.astype(np.float64) / 2, queries / 2  # inner products are over p = 4
     flat = g.reshape(18, 2, 4)
     expected = np.zeros((2, 9, 2))
@@ -247,6 +330,53 @@ def test_datainf_scores_are_the_closed_form() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
+def test_das_scores_are_the_explicit_formula() -> None:
+    rng = np.random.default_rng(3)
+    features = rng.standard_normal((30, 2, 1, 6)).astype(np.float32)
+    queries, losses = rng.standard_normal((3, 1, 6)), rng.random((30, 2))
+    found = das_scores(whole(features), torch.from_numpy(queries), losses, damping=2.0, device=CPU)
+    x = features[:, :, 0].astype(np.float64)
+    kernel = sum(np.outer(v, v) for image in x for v in image) / 2 + 2 * np.eye(6)
+    inverse = np.linalg.inv(kernel)
+    for q in range(3):
+        for i in range(30):
+            for f in range(2):
+                phi = x[i, f]
+                moved = queries[q, 0] @ inverse @ phi * losses[i, f] ** 0.5
+                expected = (moved / (1 - phi @ inverse @ phi)) ** 2
+                assert found[q, i, f] == pytest.approx(expected, rel=1e-9)
+
+
+def test_cosine_scores_are_cosines() -> None:
+    rng = np.random.default_rng(4)
+    features = rng.standard_normal((5, 2, 3, 4)).astype(np.float32)
+    queries = rng.standard_normal((2, 3, 4))
+    found = cosine_scores(whole(features), torch.from_numpy(queries), device=CPU, damping=0.0)
+    for q in range(2):
+        for i in range(5):
+            a, b = features[i, 1].astype(float).ravel(), queries[q].ravel()
+            expected = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+            assert found[q, i, 1] == pytest.approx(expected, rel=1e-9)
+
+
+def test_halves_are_solved_alone() -> None:
+    rng = np.random.default_rng(5)
+    array = rng.standard_normal((12, 1, 2, 1, 4)).astype(np.float32)
+    queries = torch.from_numpy(rng.standard_normal((3, 2, 1, 4)))
+
+    def solve(features: Features, of: torch.Tensor) -> np.ndarray:
+        return ridge_scores(features, of, damping=0.5, device=CPU)
+
+    found = with_halves(array, queries, solve)
+    assert found.shape == (3, 3, 12, 1)
+    for half in range(2):
+        alone = solve(whole(array[:, :, half]), queries[:, half])
+        np.testing.assert_allclose(found[1 + half], alone, rtol=1e-9)
+    mean = solve(whole(array.astype(np.float64).mean(2)), queries.mean(1))
+    np.testing.assert_allclose(found[0], mean, rtol=1e-6)
+    assert with_halves(array, queries[:, :1], solve).shape == (1, 3, 12, 1)
+
+
 @pytest.mark.parametrize("solver", ["ridge", "datainf"])
 def test_images_that_a_model_was_not_trained_on_change_no_others_score(solver: str) -> None:
     rng = np.random.default_rng(2)
@@ -257,8 +387,8 @@ def test_images_that_a_model_was_not_trained_on_change_no_others_score(solver: s
     def scores(of: np.ndarray, trained: np.ndarray | None) -> np.ndarray:
         options: Any = {"damping": 0.5, "device": CPU, "trained": trained}
         if solver == "ridge":
-            return ridge_scores(of, queries, **options)
-        return datainf_scores(of, queries, [40, 10], **options)
+            return ridge_scores(whole(of), queries, **options)
+        return datainf_scores(whole(of), queries, [40, 10], **options)
 
     found = scores(features, trained)
     assert found.shape == (2, 9, 2)
@@ -315,8 +445,8 @@ def test_trak_and_d_trak_scores_are_those_of_the_traker_package(
     of_queries = query_gradients(
         denoiser64, process, queries, projector, draws=4, timestep=None, batch=4
     )
-    features = np.load(tmp_path / "g.npy")
-    found = ridge_scores(features, of_queries, damping=damping, device=CPU)[:, :, 0]
+    features = Features(np.load(tmp_path / "g.npy"))
+    found = ridge_scores(features, of_queries.mean(1), damping=damping, device=CPU)[:, :, 0]
 
     names = list(projector.weights)
     denoiser64.requires_grad_(True)

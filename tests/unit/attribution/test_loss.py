@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from leavekout.attribution.sweep import training_losses
-from leavekout.attribution.unlearning import unlearning_scores
 from leavekout.config.experiment import LossSweep
 from leavekout.data.encoded import EncodedData
 from leavekout.models.loss import query_losses
@@ -92,9 +91,3 @@ def test_loss_change_equals_a_plain_loop(denoiser64: Any, process: Any, data64: 
         assert abs(expected) > 1e-3
         found = changed[q].mean() - source[q].mean()
         np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
-def test_score_is_the_maximum_over_an_image_and_its_flip() -> None:
-    source = np.array([[1.0, 2.0], [3.0, 1.0]])
-    unlearned = np.array([[1.5, 2.25], [2.0, 4.0]])
-    assert unlearning_scores(unlearned, source).tolist() == [0.5, 3.0]

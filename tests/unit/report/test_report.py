@@ -26,6 +26,7 @@ from leavekout.report.figures.agreement import plot_agreement
 from leavekout.report.figures.equivalents import plot_equivalents
 from leavekout.report.figures.measures import plot_measures
 from leavekout.report.figures.ranking import plot_ranking
+from leavekout.report.figures.repeatability import plot_repeatability
 from leavekout.report.figures.style import save
 from leavekout.report.headline import as_latex, controls, headline, note, ranked
 from leavekout.report.page import render
@@ -36,6 +37,7 @@ from leavekout.statistics.equivalents import equivalents_table
 from leavekout.statistics.estimates import estimates_table
 from leavekout.statistics.measurements import dictionary
 from leavekout.statistics.power import power_table, variance_table
+from leavekout.statistics.repeatability import COLUMNS
 from project import ROOT
 from studies import study
 
@@ -72,8 +74,15 @@ def tables() -> dict[str, pd.DataFrame]:
                 {"method": "good", "query": "q000", "k": 10, "tied": 0},
             ]
         ),
+        "repeatability": repeatability(bad=0.55, good=0.97),
         "dictionary": dictionary(measures_in(["delta_loss", "mse", "clip"])),
     }
+
+
+def repeatability(**overlaps: float) -> pd.DataFrame:
+    """A table of methods, of whose top 10 another draw names such shares again."""
+    rows = [(method, 10, 12, 0.5, 0.4, 0.6, share, 0.02, 0.3) for method, share in overlaps.items()]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +109,7 @@ def page(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> str:
         tables,
         config,
         figures=dict.fromkeys(
-            ("measures", "ranking", "equivalents", "agreement"),
+            ("measures", "ranking", "equivalents", "agreement", "repeatability"),
             gallery.data_address(b"<svg/>", "svg+xml"),
         ),
         gallery=[gallery.QueryPictures("q000", NASTY, gallery.picture(picture), row, row)],
@@ -158,7 +167,7 @@ def test_captions_prompts_and_names_are_escaped(page: str) -> None:
 
 def test_every_section_of_the_navigation_is_there(page: str) -> None:
     links = {address for address in parsed(page).addresses if address.startswith("#")}
-    assert len(links) == 10
+    assert len(links) == 11
     assert all(f'id="{link[1:]}"' in page for link in links)
 
 
@@ -195,6 +204,7 @@ def few(queries: int) -> list[str]:
         comparisons=comparisons_table(measurements, resamples=100),
         equivalents=equivalents_table(measurements, resamples=20),
         ties=pd.DataFrame(columns=["method", "query", "k", "tied"]),
+        repeatability=repeatability(good=0.97, bad=0.55),
     )
 
 
@@ -253,6 +263,7 @@ def test_cautions_are_given_where_they_are_due() -> None:
     )
     assert "1 random set" in said
     assert "The random curve ends at 20 images" in said
+    assert "fewer than 90 % of the top 10 would be named again (bad 55 %)" in said
     assert "Too few queries" not in "\n".join(few(8))
 
 
@@ -273,6 +284,7 @@ def test_the_smallest_studies_have_a_page_too(
         "power": power_table(kept),
         "lds": pd.DataFrame(columns=["k", "method", "n_queries", "n_models", "lds", "low", "high"]),
         "ties": pd.DataFrame(columns=["method", "query", "k", "tied"]),
+        "repeatability": repeatability(),
         "dictionary": dictionary(measures_in(["delta_loss", "mse", "clip"])),
     }
     tables = {}
@@ -298,6 +310,8 @@ def test_the_smallest_studies_have_a_page_too(
         plot_ranking(tables["estimates"], tables["comparisons"], methods),
         plot_equivalents(tables["equivalents"], tables["estimates"], methods),
         plot_agreement(tables["lds"], tables["estimates"], methods),
+        plot_repeatability(tables["repeatability"], methods),
+        plot_repeatability(repeatability(good=0.97), methods),
     ):
         save(plot, [tmp_path / "figure.svg"])
         assert (tmp_path / "figure.svg").stat().st_size > 1000

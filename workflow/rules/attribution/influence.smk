@@ -30,7 +30,7 @@ rule project_gradients:
         model=config["model"],
         model_seed=lambda wildcards: projection_seed(wildcards.model),
         gradients=lambda wildcards: GRADIENTS[wildcards.gradients],
-        version=2,
+        version=3,
     script:
         "../../scripts/project_gradients.py"
 
@@ -46,8 +46,14 @@ rule attribute_by_influence:
             gradients=INFLUENCE[wildcards.method]["gradients"],
             seed=INFLUENCE[wildcards.method]["source_seeds"],
         ),
+        losses=lambda wildcards: [
+            losses_of(f"seed{seed}")
+            for seed in INFLUENCE[wildcards.method]["source_seeds"]
+            if INFLUENCE[wildcards.method]["solver"] == "das"
+        ],
     output:
         scores=collect("<results>/attribution/{{method}}/{query}.npy", query=QUERIES),
+        halves=collect("<results>/repeatability/{{method}}/{query}.npy", query=QUERIES),
     log:
         "<logs>/attribution/{method}.log",
     benchmark:
@@ -66,6 +72,6 @@ rule attribute_by_influence:
         model=config["model"],
         influence=lambda wildcards: INFLUENCE[wildcards.method],
         gradients=lambda wildcards: GRADIENTS[INFLUENCE[wildcards.method]["gradients"]],
-        version=2,
+        version=3,
     script:
         "../../scripts/attribute_by_influence.py"

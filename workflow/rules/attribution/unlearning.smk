@@ -24,9 +24,17 @@ rule attribute_by_unlearning:
                 model=model_of(wildcards.query), **UNLEARNING[wildcards.method]
             )
         ),
+        refined_losses=lambda wildcards: (
+            "<results>/losses/{model}/refined/{objective}.npy".format(
+                model=model_of(wildcards.query), **UNLEARNING[wildcards.method]
+            )
+            if config["losses"].get("refine")
+            else []
+        ),
         fisher=lambda wildcards: CURVATURE_OF[wildcards.method],
     output:
         scores="<results>/attribution/{method}/{query}.npy",
+        halves="<results>/repeatability/{method}/{query}.npy",
     log:
         "<logs>/attribution/{method}/{query}.log",
     benchmark:
@@ -49,5 +57,6 @@ rule attribute_by_unlearning:
         losses=config["losses"],
         unlearning=lambda wildcards: unlearning_settings(wildcards.method),
         box=lambda wildcards: UNLEARNING[wildcards.method]["boxes"].get(wildcards.query),
+        version=2,
     script:
         "../../scripts/attribute_by_unlearning.py"

@@ -28,9 +28,18 @@ use rule attribute_by_influence as attribute_customized_by_influence with:
                 model=wildcards.model, **INFLUENCE[wildcards.method]
             )
         ],
+        losses=lambda wildcards: (
+            f"<results>/losses/{wildcards.model}/loss.npy"
+            if INFLUENCE[wildcards.method]["solver"] == "das"
+            else []
+        ),
     output:
         scores=collect(
             "<results>/attribution/{{method}}/{{model}}-{number}.npy",
+            number=TEST_NUMBERS + TUNING_NUMBERS,
+        ),
+        halves=collect(
+            "<results>/repeatability/{{method}}/{{model}}-{number}.npy",
             number=TEST_NUMBERS + TUNING_NUMBERS,
         ),
     log:
@@ -44,7 +53,7 @@ use rule attribute_by_influence as attribute_customized_by_influence with:
         model=config["model"],
         influence=lambda wildcards: INFLUENCE[wildcards.method],
         gradients=lambda wildcards: GRADIENTS[INFLUENCE[wildcards.method]["gradients"]],
-        version=2,
+        version=3,
 
 
 ruleorder: attribute_customized_by_influence > attribute_by_influence

@@ -1,7 +1,7 @@
 # Figures, and the report: one file that says all.
 
 
-FIGURES = ["measures", "ranking", "equivalents", "agreement"]
+FIGURES = ["measures", "ranking", "equivalents", "agreement", "repeatability"]
 GALLERY = TEST_QUERIES[: config["report"]["gallery_queries"]]
 SHOWN_MODELS = outcomes_of(removal.pictured(STUDY))
 
@@ -79,6 +79,23 @@ use rule plot_measures as plot_agreement with:
     localrule: True
     params:
         figure="agreement",
+        methods=METHODS,
+
+
+use rule plot_measures as plot_repeatability with:
+    input:
+        repeatability="<results>/tables/repeatability.csv",
+    output:
+        png="<results>/figures/repeatability.png",
+        pdf="<results>/figures/repeatability.pdf",
+        svg="<results>/figures/repeatability.svg",
+    log:
+        "<logs>/plot_repeatability.log",
+    benchmark:
+        "<benchmarks>/plot_repeatability.tsv"
+    localrule: True
+    params:
+        figure="repeatability",
         methods=METHODS,
 
 
@@ -173,6 +190,7 @@ rule write_report:
                 "power",
                 "lds",
                 "ties",
+                "repeatability",
                 "dictionary",
             )
         },

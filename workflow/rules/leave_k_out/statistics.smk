@@ -149,6 +149,31 @@ rule score_lds:
         "../../scripts/score_lds.py"
 
 
+# Of every method for which a rule writes scores by halves of its draws.
+rule tabulate_repeatability:
+    input:
+        lambda wildcards: collect(
+            "<results>/repeatability/{method}/{query}.npy",
+            method=drawing_methods(),
+            query=TEST_QUERIES,
+        ),
+    output:
+        table="<results>/tables/repeatability.csv",
+    log:
+        "<logs>/tabulate_repeatability.log",
+    benchmark:
+        "<benchmarks>/tabulate_repeatability.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        methods=lambda wildcards: drawing_methods(),
+        queries=TEST_QUERIES,
+        ks=COUNTERFACTUAL["k"],
+    script:
+        "../../scripts/tabulate_repeatability.py"
+
+
 rule write_headline:
     input:
         estimates="<results>/tables/estimates.csv",

@@ -96,6 +96,10 @@ use rule estimate_fisher as estimate_ekfac with:
         curvature="ekfac",
 
 
+# Without what only refined images get, so that a refinement that is added repeats no first sweep.
+FIRST_SWEEP = {key: value for key, value in config["losses"].items() if key != "refine"}
+
+
 rule source_losses:
     input:
         **SCORED,
@@ -117,6 +121,27 @@ rule source_losses:
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
         model=config["model"],
-        losses=config["losses"],
+        losses=FIRST_SWEEP,
+        refined=False,
+        version=2,
     script:
         "../../scripts/source_losses.py"
+
+
+# The same with the draws that only refined images get, of which each query has others.
+use rule source_losses as source_losses_refined with:
+    output:
+        losses="<results>/losses/{model}/refined/{objective}.npy",
+    log:
+        "<logs>/source_losses/{model}/refined/{objective}.log",
+    benchmark:
+        "<benchmarks>/source_losses/{model}/refined/{objective}.tsv"
+    resources:
+        **resources_for(EXPECTED.sweep(refined=True)),
+        device_data_gb=HARDWARE["device_data_gb"],
+        batch=HARDWARE["forward_batch"],
+        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+    params:
+        model=config["model"],
+        losses=config["losses"],
+        refined=True,

@@ -71,7 +71,7 @@ def words(seed: int, domain: Domain, *identity: Tensor | int) -> tuple[Tensor, .
     return philox((*identity, *(0,) * (3 - len(identity)), _NOT_NOISE), _key(seed, domain))
 
 
-def scale_to(word: Tensor, n: int) -> Tensor:
+def scale_to(word: Tensor, n: int | Tensor) -> Tensor:
     """Uniform integers in [0, n) from words; the bias is below n / 2^32."""
     return (word * n) >> 32
 

@@ -44,6 +44,12 @@ def save_scores(paths: Sequence[str], scores: np.ndarray, method: str) -> None:
         save_npy(Path(path), checked)
 
 
+def save_halves(paths: Sequence[str], halves: np.ndarray) -> None:
+    """Writes the scores [Q, 2, N] by each half of a method's draws alone, a file for each query."""
+    for path, two in zip(paths, halves.astype(np.float32), strict=True):
+        save_npy(Path(path), two)
+
+
 def read_external_scores(path: Path, *, image_ids: np.ndarray, method: str) -> np.ndarray:
     """Scores that were computed elsewhere, in the order of `image_ids`: float32 [N].
 

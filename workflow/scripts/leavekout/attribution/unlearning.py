@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -198,15 +197,3 @@ def unlearned_denoiser(
         box=box,
     )
     return denoiser
-
-
-def unlearning_scores(unlearned: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """τ(ẑ, z) = L(z, θ_−ẑ) − L(z, θ0) (eq. 6), the maximum over an image and its flip.
-
-    Args:
-        unlearned, source: float64 [N, F] from the same sweep (same noise for both models).
-
-    Returns:
-        float32 [N].
-    """
-    return (unlearned - source).max(axis=1).astype(np.float32)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from leavekout.config.experiment import Experiment
+from leavekout.config.methods import Gradients, Influence
 from leavekout.errors import InputError
 
 # The last configuration file that has a key, given step by step.
@@ -20,6 +21,7 @@ def check(e: Experiment, file_of: FileOf) -> None:
     require_within_schedule(e, file_of, "losses.timestep_stride", e.losses.timestep_stride)
     require_within_schedule(e, file_of, "sampling.steps", e.sampling.steps)
     _check_sampler(e, file_of)
+    _check_draws(e, file_of)
     if e.losses.captions > e.dataset.captions:
         raise InputError(
             f"{file_of('losses', 'captions')}: 'losses.captions' is "
@@ -33,6 +35,29 @@ def check(e: Experiment, file_of: FileOf) -> None:
     _check_methods(e, file_of)
 
 
+def _check_solver(
+    name: str, influence: Influence, gradients: Gradients, refuse: Callable[..., None]
+) -> None:
+    """Refuses solvers whose gradients are of another kind."""
+    if influence.solver == "datainf" and gradients.layout != "by_layer":
+        refuse("influence", name, "solver", reason="needs gradients with the layout 'by_layer'")
+    if (influence.solver == "das") != (gradients.objective == "mean_output"):
+        refuse(
+            "influence",
+            name,
+            "solver",
+            reason="has to be 'das' for gradients of the objective 'mean_output', and only then",
+        )
+    if gradients.shared_draws and influence.query_draws != gradients.draws:
+        refuse(
+            "influence",
+            name,
+            "query_draws",
+            reason=f"has to be {gradients.draws}, as many as the draws that its gradients share "
+            "with it",
+        )
+
+
 def require_within_schedule(e: Experiment, file_of: FileOf, key: str, value: int) -> None:
     """Refuses a number of timesteps, or between them, beyond the noise schedule's."""
     if value > e.model.process.timesteps:
@@ -40,6 +65,18 @@ def require_within_schedule(e: Experiment, file_of: FileOf, key: str, value: int
             f"{file_of(*key.split('.'))}: '{key}' is {value}, more than the "
             f"{e.model.process.timesteps} timesteps of the noise schedule."
         )
+
+
+def _check_draws(e: Experiment, file_of: FileOf) -> None:
+    """Refuses pairs of a noise and its negative that are not whole."""
+    refine = e.losses.refine
+    draws = {"losses.draws": e.losses.draws, "losses.refine.draws": refine.draws if refine else 2}
+    for key, value in draws.items():
+        if e.losses.antithetic and value % 2:
+            raise InputError(
+                f"{file_of(*key.split('.'))}: '{key}' is {value}, but has to be even with "
+                "'losses.antithetic', where every second draw is the negative of one before."
+            )
 
 
 def _check_sampler(e: Experiment, file_of: FileOf) -> None:
@@ -114,8 +151,8 @@ def _check_methods(e: Experiment, file_of: FileOf) -> None:
         gradients = e.gradients.get(influence.gradients)
         if gradients is None:
             refuse("influence", name, "gradients", reason="is no entry of 'gradients'")
-        elif influence.solver == "datainf" and gradients.layout != "by_layer":
-            refuse("influence", name, "solver", reason="needs gradients with the layout 'by_layer'")
+        else:
+            _check_solver(name, influence, gradients, refuse)
         if influence.solver == "datainf" and influence.damping == 0:
             refuse("influence", name, "damping", reason="has to be above 0 for 'datainf'")
         last = e.model.process.timesteps - 1

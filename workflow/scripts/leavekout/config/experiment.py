@@ -142,6 +142,17 @@ class Fisher(Section):
     """Precision, as under `training`. It is also the precision of EK-FAC."""
 
 
+class Refinement(Section):
+    """A second sweep, of the images with the best scores of the first."""
+
+    share: Annotated[float, Field(gt=0, lt=1)]
+    """Share of the training images that are swept again. It has to hold the K best, and better
+    twice as many."""
+    draws: Positive
+    """Draws of noise for each caption and timestep, beyond those of the first sweep. The scores of
+    these images are of the new draws alone, so that the choice does not bias them."""
+
+
 class LossSweep(Section):
     """The losses over all training images, before and after unlearning (eq. 6).
 
@@ -152,8 +163,19 @@ class LossSweep(Section):
     """The losses are computed at timesteps 0, stride, 2·stride, …"""
     captions: Positive
     """Captions of each image that are averaged over, at most `dataset.captions`."""
+    draws: Positive = later(1)
+    """Draws of noise for each caption and timestep. How well scores repeat depends on captions ×
+    timesteps × draws ([measured](../docs/repeatability.md))."""
+    timesteps: Literal["strided", "stratified"] = later("strided")
+    """`strided`: 0, stride, 2·stride, …, as the paper does. `stratified`: a random timestep of each
+    stride, another for each image, flip, caption and draw."""
+    antithetic: bool = later(False)
+    """Whether every second draw is the negative of the noise before it. `draws` are then even."""
+    refine: Refinement | None = later(None)
+    """A second sweep, of the best images alone, with more draws. The source model's losses with
+    these draws are computed once, for all images."""
     seed: Seed
-    """Seed of the noise, which is keyed to image, flip, caption and timestep."""
+    """Seed of the noise, which is keyed to image, flip, caption, timestep and draw."""
     precision: Precision = "float32"
     """Precision, as under `training`, of the sweeps before and after unlearning alike, because a
     score is their difference ([effect of each precision on the

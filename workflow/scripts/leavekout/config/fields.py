@@ -34,6 +34,8 @@ Colour = Annotated[str, AfterValidator(_colour)]
 WeightSubset = Literal["all", "attention", "cross_attention", "cross_attention_kv"]
 # What a gradient is of: the loss L, or ‖ε_θ‖² in its place (D-TRAK; CR Table 5).
 Objective = Literal["loss", "squared_output"]
+# Of projected gradients also the mean of the output (DAS).
+GradientObjective = Literal["loss", "squared_output", "mean_output"]
 # What matrix products are computed in; see precision.py.
 Precision = Literal["float32", "tf32", "bfloat16"]
 

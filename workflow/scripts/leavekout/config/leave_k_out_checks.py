@@ -52,6 +52,15 @@ def _check_sizes(e: LeaveKOut, file_of: FileOf) -> None:
                     f"training images of experiment '{e.experiment}' ({key})."
                 )
 
+    if e.losses.refine:
+        share = e.losses.refine.share
+        largest = max([*e.counterfactual.k, *(e.tuning.k if e.tuning else [])], default=0)
+        if share * n < largest:
+            raise InputError(
+                f"{file_of('losses', 'refine', 'share')}: 'losses.refine.share' is {share}, which "
+                f"is {share * n:,.0f} images, fewer than the {largest:,} that are removed."
+            )
+
 
 def _check_controls(e: LeaveKOut, file_of: FileOf) -> None:
     sets, halves = e.counterfactual.random.sets, e.counterfactual.random.half_size_sets

@@ -7,6 +7,7 @@ from pydantic import Field
 from leavekout.config.fields import (
     Box,
     Distinct,
+    GradientObjective,
     Name,
     Objective,
     Positive,
@@ -18,6 +19,9 @@ from leavekout.config.fields import (
     WeightSubset,
     later,
 )
+
+# How losses before and after unlearning become a score; see `attribution.readout`.
+Readout = Literal["difference", "skew"]
 
 
 class Unlearning(Section):
@@ -54,6 +58,10 @@ class Unlearning(Section):
     """Seed of these draws."""
     precision: Precision = later("float32")
     """Precision of these gradients, as under `training`."""
+    readout: Readout = later("difference")
+    """How scores are read from the unlearned model. `difference`: L(z, θ_−ẑ) − L(z, θ0), eq. 6.
+    `skew` (MUCS): the mean over noises of (l_−ẑ − l_0) / (l_−ẑ + l_0 + 10⁻³), at the noisier 70 %
+    of the timesteps."""
     boxes: dict[QueryName, Box] = {}
     """Spatially localized attribution: for some queries, the part of the picture to unlearn,
     `[left, top, right, bottom]` as fractions of its size, for example `boxes: { q003: [0, 0, 0.5,
@@ -84,8 +92,8 @@ class Gradients(Section):
     They are computed once. Entries of `influence` refer to them by their key.
     """
 
-    objective: Objective
-    """What the gradients are of, as under `unlearning`."""
+    objective: GradientObjective
+    """What the gradients are of, as under `unlearning`, or `mean_output`, the mean of ε_θ (DAS)."""
     weights: WeightSubset
     """The weights that gradients are taken of, as under `unlearning`."""
     timesteps: Literal["random", "uniform"]
@@ -93,6 +101,12 @@ class Gradients(Section):
     draws: Positive
     """Draws of (timestep, noise, caption) over which an image's gradient is averaged before it is
     projected."""
+    normalise: bool = later(False)
+    """Whether the gradient of each draw is scaled to length one, once projected, before the draws
+    are averaged (DAS)."""
+    shared_draws: bool = later(False)
+    """Whether all images and queries have the same timesteps and noises (Motive), each caption
+    still drawn for each image. `draws` are then the query's, too."""
     layout: Literal["joint", "by_layer"]
     """`joint`: one projection of all weights. `by_layer`: one projection for each weight tensor
     (DataInf)."""
@@ -110,12 +124,13 @@ class Influence(Section):
 
     gradients: Name
     """An entry of `gradients`."""
-    solver: Literal["ridge", "datainf"]
+    solver: Literal["ridge", "datainf", "das", "cosine"]
     """`ridge`: φ(z)ᵀ (ΦᵀΦ + λI)⁻¹ φ(ẑ) (TRAK, D-TRAK). `datainf`: DataInf's closed form, layer by
-    layer."""
+    layer. `das`: the diffusion attribution score, from the gradient of the mean output and the
+    images' losses. `cosine`: the cosine between φ(z) and φ(ẑ) (ReTrac, Motive)."""
     damping: Annotated[float, Field(ge=0)]
-    """For `ridge`: λ, in the units of ΦᵀΦ. For `datainf`: λ divided by the mean squared gradient
-    entry of a layer; it has to be above 0."""
+    """For `ridge` and `das`: λ, in the units of ΦᵀΦ. For `datainf`: λ divided by the mean squared
+    gradient entry of a layer; it has to be above 0. `cosine` uses none."""
     query_draws: Positive
     """Draws of (timestep, noise) over which the query's gradient is averaged."""
     query_timestep: Annotated[int, Field(ge=0)] | None = None

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leavekout.config.fields import Objective
+from leavekout.config.fields import GradientObjective
 from leavekout.models.denoiser import Denoiser
 from leavekout.models.process import Process
 from leavekout.noise import Domain, normal
@@ -20,7 +20,7 @@ def denoising_loss(
     noise: Tensor,
     text: Tensor,
     *,
-    objective: Objective = "loss",
+    objective: GradientObjective = "loss",
     mask: Tensor | None = None,
 ) -> Tensor:
     """Mean squared error of the prediction f_θ(x_t, c, t), for each sample.
@@ -29,7 +29,8 @@ def denoising_loss(
 
     Args:
         x0, noise: [B, 4, h, w]; timesteps: int64 [B]; text: [B, T, E].
-        objective: `squared_output` takes ‖f_θ(x_t, c, t)‖² in place of the error, as D-TRAK does.
+        objective: `squared_output` takes ‖f_θ(x_t, c, t)‖² in place of the error, as D-TRAK does;
+            `mean_output` the mean of f_θ's elements, not squared, as DAS does.
         mask: bool [h, w]; the mean is then over the elements where it is true.
 
     Returns:
@@ -42,6 +43,8 @@ def denoising_loss(
     else:
         error = predicted.to(noise.dtype)
     elements = error if mask is None else error[:, :, mask]
+    if objective == "mean_output":
+        return elements.flatten(1).mean(1)
     return elements.square().flatten(1).mean(1)
 
 

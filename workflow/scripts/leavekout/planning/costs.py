@@ -173,17 +173,23 @@ class Costs:
         """Of EK-FAC's factors, which take a second pass."""
         return replace(self.fisher(), seconds=2 * self.fisher().seconds)
 
-    def sweep(self) -> Cost:
-        """Of the losses of all images (eq. 6)."""
-        losses = self.e.losses
-        forward = self.images * self.flips * losses.captions
+    def sweep(self, *, refined: bool = False) -> Cost:
+        """Of the losses of all images (eq. 6), with the draws of the first sweep or refinement."""
+        passes = self._passes(refined=refined)
         return self.cost(
-            forward=forward * self.timesteps(losses.timestep_stride),
+            forward=self.images * self.flips * passes,
             further_seconds=self.loading,
             memory_mb=self.data_mb + self.weights_mb,
-            disk_mb=self.flips * self._scores_mb(),
+            disk_mb=self.flips * passes * self._scores_mb(),
             resumes=True,
         )
+
+    def _passes(self, *, refined: bool) -> int:
+        losses = self.e.losses
+        draws = losses.draws
+        if refined:
+            draws = losses.refine.draws if losses.refine else 0
+        return losses.captions * self.timesteps(losses.timestep_stride) * draws
 
     def unlearning(self, method: str, *, sweep: bool = True) -> Cost:
         """Of a variant of unlearning for one query: its step, and the sweep after it."""
@@ -191,9 +197,15 @@ class Costs:
         step = self.cost(
             training=config.steps * config.gradient_samples,
             memory_mb=self.data_mb + 6 * self.weights_mb,
-            disk_mb=self._scores_mb() if sweep else self.weights_mb,
+            disk_mb=3 * self._scores_mb() if sweep else self.weights_mb,
         )
-        after = self.sweep().seconds - self.rates.start_seconds if sweep else 0
+        after = 0.0
+        if sweep:
+            after = self.sweep().seconds - self.rates.start_seconds
+            if refine := self.e.losses.refine:
+                passes = self._passes(refined=True)
+                forward = refine.share * self.images * self.flips * passes
+                after += forward / self.rates.forward_per_second
         return Cost(step.seconds + after, step.memory_mb, step.disk_mb, resumes=sweep)
 
     def projection(self, name: str) -> Cost:
@@ -240,4 +252,5 @@ class Costs:
     def _gradients_mb(self, name: str) -> float:
         config = self.e.gradients[name]
         layers = 32 if config.layout == "by_layer" else 1
-        return _FLOAT * self.images * self.flips * layers * config.dimension
+        halves = 1 if config.draws % 2 else 2
+        return _FLOAT * self.images * self.flips * halves * layers * config.dimension

@@ -9,6 +9,7 @@ from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 from leavekout.statistics.significance import LEVEL
 
 FEW_MODELS = 5
+REPEATS = 0.9  # of the top K, which another draw should name again
 
 
 def cautions(
@@ -17,6 +18,7 @@ def cautions(
     comparisons: pd.DataFrame,
     equivalents: pd.DataFrame,
     ties: pd.DataFrame,
+    repeatability: pd.DataFrame,
 ) -> list[str]:
     """Warnings that the tables of these names give, the gravest first.
 
@@ -25,6 +27,7 @@ def cautions(
     return [
         *_of_queries(estimates, comparisons),
         *_of_models(estimates),
+        *_of_repeatability(repeatability),
         *_of_ties(ties),
         *_of_random_curve(equivalents),
     ]
@@ -89,6 +92,22 @@ def _of_models(estimates: pd.DataFrame) -> list[str]:
         said.append(
             "One training of another seed: the noise floor's interval is over queries alone "
             "(counterfactual.retrain_seeds)."
+        )
+    return said
+
+
+def _of_repeatability(repeatability: pd.DataFrame) -> list[str]:
+    said = []
+    for k, rows in repeatability[repeatability["overlap"] < REPEATS].groupby("k"):
+        shares = ", ".join(
+            f"{method} {100 * share:.0f} %"
+            for method, share in zip(rows["method"], rows["overlap"], strict=True)
+        )
+        said.append(
+            "Scores that repeat badly: with other draws of noise, fewer than "
+            f"{100 * REPEATS:.0f} % of the top {k:,} would be named again ({shares}). What was "
+            "removed is partly luck; more draws of noise would mend it ('losses.draws', 'draws' of "
+            "gradients)."
         )
     return said
 

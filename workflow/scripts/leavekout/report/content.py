@@ -17,6 +17,7 @@ SECTIONS = {
     "result": "Result",
     "claims": "Claims",
     "figures": "Figures",
+    "repeatability": "Repeatability",
     "lds": "LDS",
     "removals": "Further removals",
     "published": "Published numbers",
@@ -105,6 +106,25 @@ def lds_text(lds: pd.DataFrame) -> pd.DataFrame:
                 "LDS": interval(
                     row["lds"], (row["high"] - row["low"]) / 4, row["low"], row["high"]
                 ),
+            }
+            for row in records(rows)
+        ]
+    )
+
+
+def repeatability_text(repeatability: pd.DataFrame) -> pd.DataFrame:
+    """How well scores repeat, those that repeat best first."""
+    rows = repeatability.sort_values(["k", "overlap"], ascending=False)
+    return pd.DataFrame(
+        [
+            {
+                "method": row["method"],
+                "K": f"{row['k']:,}",
+                "top K in common, %": f"{100 * row['overlap']:.0f}",
+                "of the worst query": f"{100 * row['overlap_lowest']:.0f}",
+                "rank correlation": f"{row['rank_correlation']:.2f}",
+                "halves: top K, %": f"{100 * row['overlap_halves']:.0f}",
+                "halves: correlation": f"{row['rank_correlation_halves']:.2f}",
             }
             for row in records(rows)
         ]

@@ -22,6 +22,7 @@ TABLES = (
     "power",
     "lds",
     "ties",
+    "repeatability",
     "dictionary",
 )
 
@@ -72,6 +73,7 @@ def document(
             comparisons=comparisons,
             equivalents=equivalents,
             ties=tables["ties"],
+            repeatability=tables["repeatability"],
         ),
         "headline": headline(estimates, comparisons, equivalents),
         "headline_note": note(estimates),
@@ -84,6 +86,7 @@ def document(
         "figures": figures,
         "equivalents": content.equivalents_text(equivalents, estimates),
         "removals": None if removals is None else content.removals_text(removals),
+        "repeatability": content.repeatability_text(tables["repeatability"]),
         "lds": content.lds_text(tables["lds"]),
         "published": None if published is None else published_table(estimates, published),
         "gallery": gallery,

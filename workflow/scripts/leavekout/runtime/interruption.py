@@ -50,9 +50,9 @@ def remove_leftovers(outputs: Iterable[Path]) -> None:
     """
     for output in outputs:
         # The state of what is in the making lies beside; see `train_from_scratch` and `Rows`.
-        beside = (f"{output.stem}.{end}" for end in _STATES)
-        note = output.with_name(f"{output.stem}.partial.json")
-        gone_on_from = note.read_text() if note.exists() else ""
+        beside = (f"{output.stem}{part}.{end}" for part in ("", ".refined") for end in _STATES)
+        notes = output.parent.glob(f"{glob.escape(output.stem)}*.partial.json")
+        gone_on_from = "".join(note.read_text() for note in notes)
         for name in (output.name, *beside):
             for leftover in output.parent.glob(f".*~*~*~{glob.escape(name)}"):
                 if leftover.name not in gone_on_from and _is_dead(leftover):
