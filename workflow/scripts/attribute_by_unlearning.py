@@ -34,6 +34,7 @@ with compute_job(snakemake) as run:
         images=run.params.get("trained_on") or data.images,
         batch=run.resources.gradient_batch,
         device=run.device,
+        data=data,
     )
 
     def swept(images: Tensor | None = None) -> Rows:

@@ -35,6 +35,8 @@ class Domain(IntEnum):
     PROMPTS = 9  # which prompts become queries
     PROJECTION = 10  # signs and rows of a random projection
     GRADIENT = 11  # timestep, noise, flip and caption of a projected gradient
+    MIRRORED = 13  # timestep and noise of a query, and the images beside it, of mirrored unlearning
+    PATCHES = 14  # noise of a query that is compared with patches of images
     CUSTOMIZATION = 12  # image, caption, flip, timestep and noise of a customization's sample
 
 

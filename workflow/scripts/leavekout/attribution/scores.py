@@ -44,6 +44,17 @@ def save_scores(paths: Sequence[str], scores: np.ndarray, method: str) -> None:
         save_npy(Path(path), checked)
 
 
+def halves_by_turns(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores [N] by the mean of all draws [D, N, F], and [2, N] by every second one of them.
+
+    Each is the better of an image and its flip. The halves of one draw are not numbers.
+    """
+    whole = draws.mean(0).max(axis=1)
+    if len(draws) == 1:
+        return whole, np.full((2, len(whole)), np.nan)
+    return whole, np.stack([draws[half::2].mean(0).max(axis=1) for half in range(2)])
+
+
 def save_halves(paths: Sequence[str], halves: np.ndarray) -> None:
     """Writes the scores [Q, 2, N] by each half of a method's draws alone, a file for each query."""
     for path, two in zip(paths, halves.astype(np.float32), strict=True):

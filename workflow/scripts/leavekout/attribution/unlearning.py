@@ -1,5 +1,6 @@
 """Attribution by unlearning: the method of the paper (Section 4)."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -9,17 +10,21 @@ from torch import Tensor, nn
 
 from leavekout.attribution.curvature import ekfac
 from leavekout.attribution.curvature.fisher import damped
+from leavekout.attribution.mirrored import mirrored_ascent, null_loss
 from leavekout.config.experiment import Model
 from leavekout.config.fields import Box, Objective, Precision
 from leavekout.config.methods import Unlearning
+from leavekout.data.encoded import EncodedData
 from leavekout.errors import InputError
-from leavekout.models.denoiser import Denoiser, load_denoiser, select_weights
+from leavekout.models.denoiser import Denoiser, build_denoiser, load_denoiser, select_weights
 from leavekout.models.loss import denoising_loss
 from leavekout.models.process import Process, build_process
 from leavekout.noise import Domain, normal, scale_to, words
 from leavekout.queries.loading import Queries
 from leavekout.runtime.precision import arithmetic
 from leavekout.runtime.tensors import load_tensors
+
+logger = logging.getLogger("leavekout")
 
 
 def query_gradient(
@@ -173,15 +178,35 @@ def unlearned_denoiser(
     images: int,
     batch: int,
     device: torch.device,
+    data: EncodedData | None = None,
 ) -> Any:
     """The denoiser at θ_−ẑ, from the source model's weights and a query's name.
 
     Args:
         files: paths of `weights` (or several, as in `load_denoiser`), `query_table`,
             `query_latents`, `query_text`, and of `fisher` where `config` needs a curvature.
+        data: the training images, which mirrored unlearning keeps.
     """
     one = Queries.load(files, [query], device)
     denoiser = load_denoiser(model, files["weights"], device=device)
+    if config.step == "mirrored":
+        assert data is not None
+        process = build_process(model)
+        untrained = build_denoiser(model, seed=config.seed, device=device)
+        null = null_loss(untrained, process, data, batch=config.gradient_samples, seed=config.seed)
+        steps = mirrored_ascent(
+            denoiser,
+            process,
+            select_weights(denoiser, config.weights),
+            data,
+            one.latents[0],
+            one.text[0],
+            config,
+            query_id=one.noise_seeds[0],
+            null=null,
+        )
+        logger.info("unlearned in %d steps", steps)
+        return denoiser
     curvature = files.get("fisher")
     unlearn(
         denoiser,

@@ -105,6 +105,7 @@ def _check_methods(e: Experiment, file_of: FileOf) -> None:
         "unlearning": e.unlearning,
         "embeddings": e.embeddings,
         "influence": e.influence,
+        "patches": e.patches,
         "external": e.external,
     }
     seen: dict[str, str] = {}
@@ -118,6 +119,14 @@ def _check_methods(e: Experiment, file_of: FileOf) -> None:
     queries = set(e.query_names())
     used = {*e.methods, *(e.tuning.methods if e.tuning else [])}
     for name, variant in e.unlearning.items():
+        if variant.step == "mirrored" and (variant.objective != "loss" or variant.boxes):
+            refuse(
+                "unlearning",
+                name,
+                "step",
+                reason="is 'mirrored', which is for the loss of whole pictures: without 'boxes', "
+                "and with the objective 'loss'",
+            )
         if variant.curvature == "ekfac" and variant.weights != "cross_attention_kv":
             refuse(
                 "unlearning",
@@ -137,6 +146,12 @@ def _check_methods(e: Experiment, file_of: FileOf) -> None:
                     query,
                     reason="has no inside; a box is [left, top, right, bottom]",
                 )
+    for name, patches in e.patches.items():
+        if patches.patch % 2 == 0:
+            refuse("patches", name, "patch", reason="has to be odd, to have a middle")
+        if max(patches.timesteps) >= e.model.process.timesteps:
+            last = e.model.process.timesteps - 1
+            refuse("patches", name, "timesteps", reason=f"go beyond the last one, {last}")
     encoders = e.encoders.names()
     if e.encoders.source == "fetch":
         for name in {"vae", "text_encoder", "tokenizer", "clip"} & set(e.encoders.more):

@@ -28,6 +28,7 @@ from leavekout.config.methods import (
     Embedding,
     Gradients,
     Influence,
+    Patches,
     Unlearning,
 )
 from leavekout.config.model import Model
@@ -250,6 +251,8 @@ class Experiment(Section):
     """Projected per-sample gradients, shared by `influence` methods."""
     influence: dict[Name, Influence] = {}
     """Scores from projected gradients."""
+    patches: dict[Name, Patches] = {}
+    """Nonparametric attribution by patches."""
     external: dict[Name, str] = {}
     """Scores that were computed elsewhere.
 
@@ -272,9 +275,9 @@ class Experiment(Section):
     methods: Annotated[list[Name], Field(min_length=1), Distinct]
     """Names of the methods under test.
 
-    They are entries of `unlearning`, `embeddings`, `influence` and `external`, `oracle`, and every
-    method that has a rule file in `workflow/rules/attribution/` or among `extra_rules`. The random
-    control is always included.
+    They are entries of `unlearning`, `embeddings`, `influence`, `patches` and `external`, `oracle`,
+    and every method that has a rule file in `workflow/rules/attribution/` or among `extra_rules`.
+    The random control is always included.
     """
     tuning: Tuning | None = None
     """Hyperparameters compared on queries of their own."""

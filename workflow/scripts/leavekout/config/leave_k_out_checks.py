@@ -20,6 +20,11 @@ def check(e: LeaveKOut, file_of: FileOf) -> None:
                 f"{file_of('forgetting', 'methods')}: 'forgetting.methods' names '{method}', no "
                 "entry of 'unlearning'."
             )
+        if e.unlearning[method].step == "mirrored":
+            raise InputError(
+                f"{file_of('forgetting', 'methods')}: 'forgetting.methods' names '{method}', whose "
+                "step is 'mirrored'; the forgetting check is for steps from the query alone."
+            )
     _check_sizes(e, file_of)
     _check_forgetting(e, file_of)
     _check_controls(e, file_of)

@@ -35,25 +35,28 @@ class Unlearning(Section):
     """
 
     weights: WeightSubset
-    """The weights that are unlearned."""
+    """The weights that are unlearned. `feed_forward`: the weights of the blocks' perceptrons and of
+    the text's own embedding, without biases (MUCS); a U-Net has no such embedding."""
     objective: Objective = "loss"
     """What the step's gradient and the scores are of. `squared_output` puts ‖ε_θ‖² in the place of
     the loss. F remains that of the loss."""
-    step: Literal["newton", "gradient_ascent"]
+    step: Literal["newton", "gradient_ascent", "mirrored"]
     """`newton`: θ ← θ + (α/N) F⁻¹ ∇L(ẑ, θ), eq. 5 of the paper. `gradient_ascent`: θ ← θ + α
-    ∇L(ẑ, θ)."""
+    ∇L(ẑ, θ). `mirrored` (MUCS): AdamW descends the loss of training images and ascends the query's,
+    bounded by the loss of a model that has learned nothing, until the query's comes near it."""
     curvature: Literal["diagonal", "ekfac"] = "diagonal"
     """F of Newton steps. `diagonal`: the diagonal Fisher information. `ekfac`: EK-FAC (AbU+), which
     needs `cross_attention_kv`, as it is for linear layers without bias."""
     step_size: PositiveFloat
-    """α."""
+    """α, or AdamW's learning rate where the step is `mirrored` (MUCS: a tenth of training's)."""
     steps: Positive
-    """Number of steps."""
+    """Number of steps; for `mirrored` the most that are taken."""
     damping: Annotated[float, Field(ge=0)] = 0.0
     """λ of Newton steps. The step divides by F + λ · mean(F). The mean is over all entries of the
     subset, with `ekfac` over a layer's eigenvalues."""
     gradient_samples: Positive
-    """Draws of (timestep, noise) over which a query's gradient is averaged."""
+    """Draws of (timestep, noise) over which a query's gradient is averaged. For `mirrored`, the
+    training images of a step, beside as many copies of the query."""
     seed: Seed
     """Seed of these draws."""
     precision: Precision = later("float32")
@@ -84,6 +87,24 @@ class Embedding(Section):
     mapper: str | None = None
     """File with a linear layer, which is safetensors or a PyTorch file of tensors alone. The layer
     is applied to features of unit length (CLIP and DINO of *Attribution by Customization*)."""
+
+
+class Patches(Section):
+    """Nonparametric attribution (NDA), which needs no model. It is a method, named by its key.
+
+    A query's latents are noised, and each patch of them is compared with all patches of the
+    training latents. (The paper's code compares pixels; what our models are trained on are
+    latents.)
+    """
+
+    patch: Positive
+    """Side of a patch, in latents; odd."""
+    timesteps: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=1), Distinct]
+    """Timesteps at which the query is noised. Scores are the mean over them."""
+    best: Positive
+    """How many patches of an image count, those most like the query's."""
+    seed: Seed
+    """Seed of the noise."""
 
 
 class Gradients(Section):

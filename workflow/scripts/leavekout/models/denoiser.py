@@ -1,5 +1,6 @@
 """What the rest may ask of a denoiser; denoisers built, read, and their weights checked."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -27,13 +28,14 @@ class Denoiser(nn.Module, ABC):
     [B, T, E], it returns the prediction [B, C, h, w].
     """
 
-    # A parameter belongs to a subset if its name contains one of these: diffusers calls a block's
-    # self-attention attn1 and its cross-attention attn2.
-    subsets: ClassVar[Mapping[WeightSubset, tuple[str, ...]]] = {
-        "all": ("",),
-        "attention": (".attn1.", ".attn2."),
-        "cross_attention": (".attn2.",),
-        "cross_attention_kv": (".attn2.to_k.", ".attn2.to_v."),
+    # A parameter belongs to a subset if this is found in its name: diffusers calls a block's
+    # self-attention attn1, its cross-attention attn2 and its perceptron ff.
+    subsets: ClassVar[Mapping[WeightSubset, str]] = {
+        "all": "",
+        "attention": r"\.attn[12]\.",
+        "cross_attention": r"\.attn2\.",
+        "cross_attention_kv": r"\.attn2\.to_[kv]\.",
+        "feed_forward": r"(\.ff\.|caption_projection\.).*weight$",
     }
     # Parameters that belong to no layer and are used as p[None], with the samples of a batch along
     # the new dimension. (Those of layers have per-sample gradients by the kind of the layer.)
@@ -143,8 +145,8 @@ def require_part(tensors: Mapping[str, Tensor], denoiser: nn.Module, path: Path)
 
 def select_weights(denoiser: Denoiser, subset: WeightSubset) -> dict[str, nn.Parameter]:
     """The named parameters of a subset (`PROTOCOL.md`: K,V of COCO are 32 tensors, 7,077,888)."""
-    marks = denoiser.subsets[subset]
-    chosen = {n: p for n, p in denoiser.named_parameters() if any(mark in n for mark in marks)}
+    pattern = re.compile(denoiser.subsets[subset])
+    chosen = {n: p for n, p in denoiser.named_parameters() if pattern.search(n)}
     if not chosen:
         raise InputError(f"model: this denoiser has no weights of the subset '{subset}'.")
     return chosen

@@ -40,6 +40,10 @@ class Process(ABC):
         """x_t of clean latents and noise [B, C, h, w], at int64 [B]."""
 
     @abstractmethod
+    def scales(self, timestep: int) -> tuple[float, float]:
+        """s and σ of x_t = s x_0 + σ ε."""
+
+    @abstractmethod
     def target(self, x0: Tensor, noise: Tensor) -> Tensor:
         """What the denoiser should predict: [B, C, h, w]."""
 
@@ -72,6 +76,11 @@ class Diffusion(Process):
     def noised(self, x0: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         """x_t, see `Process`."""
         return self.scheduler.add_noise(x0, noise, timesteps)
+
+    def scales(self, timestep: int) -> tuple[float, float]:
+        """√ᾱ_t and √(1 − ᾱ_t)."""
+        kept = float(self.scheduler.alphas_cumprod[timestep])
+        return kept**0.5, (1 - kept) ** 0.5
 
     def target(self, x0: Tensor, noise: Tensor) -> Tensor:
         """ε."""
@@ -118,6 +127,11 @@ class RectifiedFlow(Process):
         """x_t, see `Process`."""
         t = self._at(timesteps).to(x0.dtype)[:, None, None, None]
         return (1 - t) * x0 + t * noise
+
+    def scales(self, timestep: int) -> tuple[float, float]:
+        """1 − t and t."""
+        t = float(self.t[timestep])
+        return 1 - t, t
 
     def target(self, x0: Tensor, noise: Tensor) -> Tensor:
         """The velocity ε − x_0."""

@@ -195,7 +195,8 @@ class Costs:
         """Of a variant of unlearning for one query: its step, and the sweep after it."""
         config = self.e.unlearning[method]
         step = self.cost(
-            training=config.steps * config.gradient_samples,
+            # Of mirrored unlearning, as many training images as copies of the query.
+            training=(1 + (config.step == "mirrored")) * config.steps * config.gradient_samples,
             memory_mb=self.data_mb + 6 * self.weights_mb,
             disk_mb=3 * self._scores_mb() if sweep else self.weights_mb,
         )
@@ -216,6 +217,22 @@ class Costs:
             memory_mb=self.data_mb + 2 * self.weights_mb,
             disk_mb=self._gradients_mb(name),
             resumes=True,
+        )
+
+    def patches(self, method: str) -> Cost:
+        """Of an entry of `patches`: products of all patches of queries and training latents."""
+        config, geometry = self.e.patches[method], geometry_of(self.e.model)
+        queries = self.e.queries.test + self.e.queries.tuning
+        places = geometry.side**2
+        entries = config.patch**2 * geometry.in_channels
+        # Twice, in double precision, with an exponential of each, which costs as much again.
+        products = 2.0 * self.images * self.flips * places**2 * (2 * entries + 50)
+        rate = 1e10 if self.e.hardware.gpus == 0 else 5e12
+        batch_mb = 2e-6 * 8 * self.e.hardware.encode_batch * self.flips * places**2
+        return self.cost(
+            further_seconds=queries * len(config.timesteps) * products / rate,
+            memory_mb=self.latents_mb + 3 * batch_mb,
+            disk_mb=3 * queries * self._scores_mb(),
         )
 
     def influence(self, method: str) -> Cost:

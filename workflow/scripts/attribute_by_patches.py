@@ -1,0 +1,54 @@
+"""Scores every training image by the patches that it shares with the noised queries."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from leavekout.attribution.patches import patch_scores
+from leavekout.attribution.scores import halves_by_turns, save_halves, save_scores
+from leavekout.config.experiment import Model
+from leavekout.config.methods import Patches
+from leavekout.models.process import build_process
+from leavekout.queries.loading import Queries
+from leavekout.runtime.artifacts import load_npy
+from leavekout.runtime.job import compute_job, progress
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake) as run:
+    config, process = Patches(**run.params.patches), build_process(Model(**run.params.model))
+    latents = load_npy(run.input.latents, mmap=True)  # [N, F, C, h, w]
+    queries = Queries.load(run.input, run.params.names, run.device)
+
+    def batches() -> Iterator[tuple[slice, Tensor]]:
+        """Some training images at a time."""
+        for start in range(0, len(latents), run.resources.batch):
+            here = slice(start, start + run.resources.batch)
+            yield here, torch.from_numpy(np.array(latents[here])).to(run.device).float()
+
+    scores, halves = [], []
+    pairs = list(zip(queries.noise_seeds, queries.latents, strict=True))
+    for query_id, query in progress(pairs, run.wildcards.method, len(pairs)):
+        by_timestep = [
+            patch_scores(
+                query,
+                batches,
+                latents.shape[:2],
+                process,
+                timestep=timestep,
+                patch=config.patch,
+                best=config.best,
+                query_id=query_id,
+                seed=config.seed,
+            ).numpy()
+            for timestep in config.timesteps
+        ]
+        whole, two = halves_by_turns(np.stack(by_timestep))
+        scores.append(whole)
+        halves.append(two)
+    save_halves(run.output.halves, np.stack(halves))
+    save_scores(run.output.scores, np.stack(scores), run.wildcards.method)
