@@ -47,7 +47,14 @@ DATASET = config["dataset"]
 METHODS = config["methods"]
 TUNING = config["tuning"] or {"methods": [], "k": []}
 # Each entry of these sections is a method that needs no rule of its own.
-METHOD_SECTIONS = ("unlearning", "embeddings", "influence", "patches", "external")
+METHOD_SECTIONS = (
+    "unlearning",
+    "embeddings",
+    "influence",
+    "ekfac_influence",
+    "patches",
+    "external",
+)
 
 # Big static files are ancient(): a touched 93 GB file must not restart a study. Beside each is a
 # small file with its checksum, an ordinary input, through which new content does restart what

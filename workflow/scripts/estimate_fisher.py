@@ -1,8 +1,9 @@
-"""Estimates the Fisher of a weight subset at θ0: its diagonal, or its EK-FAC factors."""
+"""Estimates the curvature of a weight subset at θ0: the Fisher's diagonal, or EK-FAC factors."""
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from leavekout.attribution.curvature.ekfac import ekfac
+from leavekout.attribution.curvature.ekfac import ekfac, gauss_newton
 from leavekout.attribution.curvature.fisher import diagonal_fisher
 from leavekout.config.experiment import Model
 from leavekout.data.encoded import EncodedData
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 with compute_job(snakemake) as run:
     model = Model(**run.params.model)
     denoiser = load_denoiser(model, run.input.weights, device=run.device)
-    estimate = {"diagonal": diagonal_fisher, "ekfac": ekfac}[run.params.curvature]
+    estimate: Any = {
+        "diagonal": diagonal_fisher,
+        "ekfac": ekfac,
+        "gauss_newton": partial(ekfac, objective=gauss_newton),
+    }[run.params.curvature]
     fisher = estimate(
         denoiser,
         build_process(model),

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from leavekout.attribution.gradients import GradientProjector, write_gradients
+from leavekout.attribution.gradients import GradientProjector, gradient_rows
 from leavekout.config.experiment import Model
 from leavekout.config.methods import Gradients
 from leavekout.data.encoded import EncodedData
@@ -22,7 +22,7 @@ with compute_job(snakemake) as run:
         denoiser, Gradients(**run.params.gradients), model_seed=seed, device=run.device
     )
     data = EncodedData.load(run.input, run.device, run.resources)
-    write_gradients(
+    gradient_rows(
         run.output.gradients,
         denoiser,
         build_process(model),
@@ -31,4 +31,4 @@ with compute_job(snakemake) as run:
         batch=run.resources.batch,
         identity=identity_of(dict(run.params), seed, data.fingerprint, denoiser),
         save_seconds=run.resources.checkpoint_seconds,
-    )
+    ).finish()

@@ -118,7 +118,9 @@ def test_zero_eigenvalues_without_damping_are_refused() -> None:
 
 def test_weights_of_other_layers_are_refused(denoiser64: Any, process: Any, data64: Any) -> None:
     weights = select_weights(denoiser64, "all")
-    with pytest.raises(InputError, match="'ekfac' is for weights of linear layers, but the subset"):
+    with pytest.raises(
+        InputError, match="'ekfac' is for weights of linear and convolution layers, but"
+    ):
         ekfac(denoiser64, process, data64, weights, batch=4, **SAMPLES)
     with pytest.raises(InputError, match="no EK-FAC factors of the weight 'x'"):
         solve({}, {"x": torch.ones(2, 2)}, damping=0.1)

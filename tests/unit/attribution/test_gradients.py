@@ -16,10 +16,12 @@ from trak.utils import vectorize
 from leavekout.attribution.curvature.projection import Projection, hadamard_transform
 from leavekout.attribution.gradients import (
     GradientProjector,
+    draw,
     draw_timesteps,
+    gradient_rows,
+    halves_of_draws,
     query_gradients,
     training_gradients,
-    write_gradients,
 )
 from leavekout.attribution.influence import (
     Features,
@@ -185,8 +187,8 @@ def test_normalised_draws_are_of_length_one_before_their_mean(
 
     def expected(draws: list[Any]) -> torch.Tensor:
         features = []
-        for draw in draws:
-            gradient = plain_gradient(denoiser64, process, config, [draw])
+        for one in draws:
+            gradient = plain_gradient(denoiser64, process, config, [one])
             feature = matrix @ torch.cat([g.flatten() for g in gradient.values()])
             features.append(feature / feature.norm())
         return torch.stack(features).mean(0)
@@ -227,7 +229,8 @@ def test_features_do_not_depend_on_the_batch_size(
     files = []
     for batch in (1, 7, 1000):
         files.append(tmp_path / f"{batch}.npy")
-        write_gradients(files[-1], denoiser64, process, data64, projector, batch=batch, **SAVING)
+        options = {**SAVING, "batch": batch}
+        gradient_rows(files[-1], denoiser64, process, data64, projector, **options).finish()
     first, *others = [np.load(file) for file in files]
     assert first.shape == (12, 2, 2, 1, 16)
     for other in others:
@@ -283,6 +286,22 @@ def test_uniform_timesteps_cover_the_range_in_strides() -> None:
 def whole(features: np.ndarray) -> Features:
     """Features [N, F, L, p] that are not in halves."""
     return Features(features[:, :, None])
+
+
+def test_stratified_timesteps_lie_in_their_stretches_and_negatives_share_them() -> None:
+    changes: dict[str, Any] = {"timesteps": "stratified", "antithetic": True}
+    config = JOINT.model_copy(update=changes)
+    halves, order = halves_of_draws(8, antithetic=True)
+    assert (halves, order.tolist()) == (2, [0, 1, 4, 5, 2, 3, 6, 7])
+    ids = (torch.arange(500).repeat_interleave(8), torch.zeros(4000, dtype=torch.int64))
+    t, noise = draw(config, ids, order, 8, 1000, (2, 2, 2))
+    t, noise = t.view(500, 4, 2), noise.view(500, 4, 2, 2, 2, 2)
+    assert torch.equal(t[..., 0], t[..., 1])
+    assert torch.equal(noise[:, :, 0], -noise[:, :, 1])
+    for place, unit in enumerate((0, 2, 1, 3)):
+        assert (t[:, place] // 250 == unit).all()
+    assert t[:, 0].float().std() > 60  # not at one timestep of the stretch
+    assert halves_of_draws(6, antithetic=True)[0] == 1
 
 
 @pytest.mark.parametrize("damping", [0.0, 3.0])
@@ -441,7 +460,10 @@ def test_trak_and_d_trak_scores_are_those_of_the_traker_package(
     config = JOINT.model_copy(update={"objective": objective, "dimension": 8})
     queries = make_queries()
     projector = GradientProjector(denoiser64, config, model_seed=0, device=CPU)
-    write_gradients(tmp_path / "g.npy", denoiser64, process, data, projector, batch=30, **SAVING)
+    rows = gradient_rows(
+        tmp_path / "g.npy", denoiser64, process, data, projector, batch=30, **SAVING
+    )
+    rows.finish()
     of_queries = query_gradients(
         denoiser64, process, queries, projector, draws=4, timestep=None, batch=4
     )

@@ -96,6 +96,23 @@ use rule estimate_fisher as estimate_ekfac with:
         curvature="ekfac",
 
 
+use rule estimate_fisher as estimate_gauss_newton with:
+    output:
+        fisher="<results>/gauss_newton/{weights}.safetensors",
+    log:
+        "<logs>/estimate_gauss_newton/{weights}.log",
+    benchmark:
+        "<benchmarks>/estimate_gauss_newton/{weights}.tsv"
+    resources:
+        **resources_for(EXPECTED.ekfac()),
+        device_data_gb=HARDWARE["device_data_gb"],
+        batch=HARDWARE["per_sample_batch"],
+    params:
+        model=config["model"],
+        fisher=config["fisher"],
+        curvature="gauss_newton",
+
+
 # Without what only refined images get, so that a refinement that is added repeats no first sweep.
 FIRST_SWEEP = {key: value for key, value in config["losses"].items() if key != "refine"}
 

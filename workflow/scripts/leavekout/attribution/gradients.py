@@ -6,14 +6,15 @@ output f, averaged over draws of timestep, noise and caption, then projected onc
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from leavekout.attribution.curvature.per_sample import per_sample_gradients
 from leavekout.attribution.curvature.projection import Projection
-from leavekout.config.methods import Gradients
+from leavekout.config.methods import GradientDraws, Gradients
 from leavekout.data.encoded import EncodedData
 from leavekout.models.denoiser import Denoiser, select_weights
 from leavekout.models.loss import denoising_loss
@@ -22,10 +23,28 @@ from leavekout.noise import Domain, normal, scale_to, words
 from leavekout.queries.loading import Queries
 from leavekout.runtime.job import progress
 from leavekout.runtime.precision import arithmetic
-from leavekout.runtime.rows import write_rows
+from leavekout.runtime.rows import Rows
 
 _QUERY = 2  # in the place of the flip, 0 or 1, in the identity of a training image's draw
 _SHARED = (0, 3)  # in the place of image and flip, where all images and queries share draws
+
+
+class Projector(Protocol):
+    """What becomes of gradients: L vectors of p numbers for each image."""
+
+    config: Any
+    weights: Mapping[str, nn.Parameter]
+    shape: tuple[int, int]  # L, p
+
+    def group_of(self, draws: int) -> int:
+        """How many draws' gradients may be added up before they are projected, of so many."""
+
+    def summed(self, gradients: Mapping[str, Tensor], draws: int) -> Tensor:
+        """The sum over each image's draws of what they become: [B, L, p].
+
+        Args:
+            gradients: of the draws' losses, added up over as many draws as `group_of` says.
+        """
 
 
 class GradientProjector:
@@ -39,7 +58,7 @@ class GradientProjector:
         self, denoiser: Denoiser, config: Gradients, *, model_seed: int, device: torch.device
     ) -> None:
         self.config = config
-        self.weights = select_weights(denoiser, config.weights)
+        self.weights: Mapping[str, nn.Parameter] = select_weights(denoiser, config.weights)
         sizes = [parameter.numel() for parameter in self.weights.values()]
         # d of each projected block, [L].
         self.entries = sizes if config.layout == "by_layer" else [sum(sizes)]
@@ -49,6 +68,7 @@ class GradientProjector:
             )
             for number, d in enumerate(self.entries)
         ]
+        self.shape = (len(self.entries), config.dimension)
 
     def __call__(self, gradients: Mapping[str, Tensor]) -> Tensor:
         """Gradients [B, *weight.shape] by name → [B, L, p]."""
@@ -59,15 +79,11 @@ class GradientProjector:
         return torch.stack([projection(block) for projection, block in pairs], 1)
 
     def group_of(self, draws: int) -> int:
-        """How many draws' gradients may be added up before they are projected, of so many."""
+        """Those of all draws, unless each is normalised."""
         return 1 if self.config.normalise else draws
 
     def summed(self, gradients: Mapping[str, Tensor], draws: int) -> Tensor:
-        """The sum over each image's draws of their features: [B, L, p].
-
-        Args:
-            gradients: of the draws' losses, added up over as many draws as `group_of` says.
-        """
+        """Projections, each of length one if they are to be normalised."""
         features = self(gradients)
         if not self.config.normalise:
             return features
@@ -75,20 +91,23 @@ class GradientProjector:
         return (features / lengths).unflatten(0, (-1, draws)).sum(1)
 
 
-def halves_of_draws(draws: int) -> tuple[int, Tensor]:
+def halves_of_draws(draws: int, *, antithetic: bool) -> tuple[int, Tensor]:
     """How many halves draws make, and the draws of the one and then of the other: int64 [draws].
 
-    Draws take turns, so that both halves of evenly spaced timesteps cover all of them. One draw, or
-    an odd number, makes no two halves.
+    Draws take turns, so that both halves of evenly spaced timesteps cover all of them; a noise and
+    its negative stay together. An odd number makes no two halves.
     """
     order = torch.arange(draws)
-    return (1, order) if draws % 2 else (2, torch.cat([order[::2], order[1::2]]))
+    turn = order // 2 if antithetic else order
+    if draws % (4 if antithetic else 2):
+        return 1, order
+    return 2, torch.cat([order[turn % 2 == half] for half in range(2)])
 
 
 def draw_timesteps(
-    config: Gradients, first: Tensor, number: Tensor, draws: int, timesteps: int
+    config: GradientDraws, first: Tensor, number: Tensor, draws: int, timesteps: int
 ) -> Tensor:
-    """Timesteps of draws, from one random word of each: `random`, or `uniform` in strides.
+    """Timesteps of draws, from one random word of each; see `config.GradientDraws`.
 
     Args:
         first: int64 [R, D], words.
@@ -99,14 +118,42 @@ def draw_timesteps(
     """
     if config.timesteps == "random":
         return scale_to(first, timesteps)
-    return (number.to(first.device) * timesteps // draws).expand_as(first)
+    number = number.to(first.device)
+    if config.timesteps == "uniform":
+        return (number * timesteps // draws).expand_as(first)
+    return (number * timesteps + scale_to(first, timesteps)) // draws
+
+
+def draw(
+    config: GradientDraws,
+    identity: tuple[Tensor | int, ...],
+    number: Tensor,
+    draws: int,
+    timesteps: int,
+    shape: tuple[int, ...],
+) -> tuple[Tensor, Tensor]:
+    """Timesteps int64 [R·D] and noise [R·D, *shape] of draws, keyed to `identity` and their number.
+
+    Args:
+        identity: two numbers for each of R·D draws, or for all of them.
+        number: int64 [D], of the draws among `draws`.
+    """
+    repeats = max((len(i) for i in identity if isinstance(i, Tensor)), default=len(number))
+    of_each = number.repeat(repeats // len(number))
+    sign = 1 - 2 * (of_each % 2) if config.antithetic else torch.ones_like(of_each)
+    unit, units = (number // 2, draws // 2) if config.antithetic else (number, draws)
+    key = (*identity, of_each // 2 if config.antithetic else of_each)
+    word = words(config.seed, Domain.GRADIENT, *key)[0].reshape(-1, len(number))
+    t = draw_timesteps(config, word, unit, units, timesteps).flatten()
+    noise = normal(config.seed, Domain.GRADIENT, *key, shape=shape)
+    return t, noise * sign.view(-1, *(1 for _ in shape)).to(noise)
 
 
 def training_gradients(
     denoiser: Denoiser,
     process: Process,
     data: EncodedData,
-    projector: GradientProjector,
+    projector: Projector,
     *,
     batch: int,
     first: int = 0,
@@ -120,7 +167,7 @@ def training_gradients(
         batch: forward passes at a time, of one image and its flips at least.
     """
     config, draws = projector.config, projector.config.draws
-    halves, order = halves_of_draws(draws)
+    halves, order = halves_of_draws(draws, antithetic=config.antithetic)
     group = projector.group_of(draws // halves)
     at_once = max(1, batch // (draws * data.flips))  # images
     starts = range(first, data.images, at_once)
@@ -128,18 +175,17 @@ def training_gradients(
         rows = torch.arange(start, min(start + at_once, data.images))
         image, flip = torch.cartesian_prod(rows, torch.arange(data.flips)).T  # [R]
         ids = data.image_ids[image].to(data.device)
-        number = order.to(data.device).repeat(len(ids))
-        identity: tuple[Tensor | int, ...] = (
+        number = order.to(data.device)
+        own = (
             ids.repeat_interleave(draws),
             flip.to(data.device).repeat_interleave(draws),
-            number,
         )
-        caption = scale_to(words(config.seed, Domain.GRADIENT, *identity)[1], data.captions).cpu()
+        word = words(config.seed, Domain.GRADIENT, *own, number.repeat(len(ids)))[1]
+        caption = scale_to(word, data.captions).cpu()
+        t, noise = draw(config, own, number, draws, process.timesteps, data.latent_shape)
         if config.shared_draws:
-            identity = (*_SHARED, number)
-        word = words(config.seed, Domain.GRADIENT, *identity)[0].reshape(-1, draws)
-        t = draw_timesteps(config, word, order, draws, process.timesteps).flatten()
-        noise = normal(config.seed, Domain.GRADIENT, *identity, shape=data.latent_shape)
+            shared = draw(config, _SHARED, number, draws, process.timesteps, data.latent_shape)
+            t, noise = (x.repeat(len(ids), *(1 for _ in x.shape[1:])) for x in shared)
         x0 = data.latents[image, flip].repeat_interleave(draws, 0)
         text = data.text[image.repeat_interleave(draws), caption]
         with (
@@ -158,7 +204,7 @@ def query_gradients(
     denoiser: Denoiser,
     process: Process,
     queries: Queries,
-    projector: GradientProjector,
+    projector: Projector,
     *,
     draws: int,
     timestep: int | None,
@@ -172,7 +218,7 @@ def query_gradients(
             `config.timesteps`.
     """
     config = projector.config
-    halves, order = halves_of_draws(draws)
+    halves, order = halves_of_draws(draws, antithetic=config.antithetic)
     features = []
     for query_id, latent, text in zip(
         queries.noise_seeds, queries.latents, queries.text, strict=True
@@ -182,12 +228,11 @@ def query_gradients(
         for half in index.chunk(halves):
             sums = torch.zeros(())
             for part in half.split(batch):
-                identity = (*(_SHARED if config.shared_draws else (query_id, _QUERY)), part)
-                word = words(config.seed, Domain.GRADIENT, *identity)[0]
-                t = draw_timesteps(config, word[None], part, draws, process.timesteps)[0]
+                identity = _SHARED if config.shared_draws else (query_id, _QUERY)
+                size = tuple(latent.shape)
+                t, noise = draw(config, identity, part, draws, process.timesteps, size)
                 if timestep is not None:
                     t = torch.full_like(part, timestep)
-                noise = normal(config.seed, Domain.GRADIENT, *identity, shape=latent.shape)
                 x0 = latent.expand(len(part), *latent.shape)
                 condition = text.expand(len(part), *text.shape)
                 group = projector.group_of(len(part))
@@ -211,26 +256,27 @@ def query_gradients(
     return torch.stack(features)
 
 
-def write_gradients(
+def gradient_rows(
     path: Path,
     denoiser: Denoiser,
     process: Process,
     data: EncodedData,
-    projector: GradientProjector,
+    projector: Projector,
     *,
     batch: int,
     identity: str,
     save_seconds: float,
-) -> None:
-    """Writes the features of the training set: float32 [N, F, H, L, p].
+) -> Rows:
+    """The features of the training set, float32 [N, F, H, L, p], filled beside `path`.
 
     Args:
         identity, save_seconds: as in `Rows`.
     """
-
-    def parts(first: int) -> Iterator[Tensor]:
-        return training_gradients(denoiser, process, data, projector, batch=batch, first=first)
-
-    halves, _ = halves_of_draws(projector.config.draws)
-    shape = (data.images, data.flips, halves, len(projector.entries), projector.config.dimension)
-    write_rows(path, np.float32, shape, parts, identity=identity, save_seconds=save_seconds)
+    config = projector.config
+    halves, _ = halves_of_draws(config.draws, antithetic=config.antithetic)
+    shape = (data.images, data.flips, halves, *projector.shape)
+    rows = Rows(path, np.float32, shape, identity=identity, save_seconds=save_seconds)
+    rows.fill(
+        training_gradients(denoiser, process, data, projector, batch=batch, first=rows.filled)
+    )
+    return rows

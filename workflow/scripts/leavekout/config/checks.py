@@ -12,6 +12,8 @@ from leavekout.errors import InputError
 
 # The last configuration file that has a key, given step by step.
 FileOf = Callable[..., str]
+_SHARED = "has to be {}, as many as the draws that its gradients share with it"
+_PAIRS = "have to be even with 'antithetic', where every second is the negative of one before"
 # Names that rules have taken, and that are no value in a CSV file.
 RESERVED = ("random", "no_removal", "group", "union", "oracle", "pixel", "null", "nan")
 
@@ -53,8 +55,7 @@ def _check_solver(
             "influence",
             name,
             "query_draws",
-            reason=f"has to be {gradients.draws}, as many as the draws that its gradients share "
-            "with it",
+            reason=_SHARED.format(gradients.draws),
         )
 
 
@@ -105,6 +106,7 @@ def _check_methods(e: Experiment, file_of: FileOf) -> None:
         "unlearning": e.unlearning,
         "embeddings": e.embeddings,
         "influence": e.influence,
+        "ekfac_influence": e.ekfac_influence,
         "patches": e.patches,
         "external": e.external,
     }
@@ -146,6 +148,23 @@ def _check_methods(e: Experiment, file_of: FileOf) -> None:
                     query,
                     reason="has no inside; a box is [left, top, right, bottom]",
                 )
+    for name, one in e.ekfac_influence.items():
+        if one.objective != "loss":
+            refuse("ekfac_influence", name, "objective", reason="has to be 'loss'")
+        if one.weights not in ("matrices", "cross_attention_kv"):
+            refuse(
+                "ekfac_influence",
+                name,
+                "weights",
+                reason="has to be 'matrices' or 'cross_attention_kv', of layers without bias",
+            )
+        if one.shared_draws and one.query_draws != one.draws:
+            refuse("ekfac_influence", name, "query_draws", reason=_SHARED.format(one.draws))
+        if one.antithetic and (one.draws % 2 or one.query_draws % 2):
+            refuse("ekfac_influence", name, "draws", reason=_PAIRS)
+    for name, gradients in e.gradients.items():
+        if gradients.antithetic and gradients.draws % 2:
+            refuse("gradients", name, "draws", reason=_PAIRS)
     for name, patches in e.patches.items():
         if patches.patch % 2 == 0:
             refuse("patches", name, "patch", reason="has to be odd, to have a middle")
@@ -163,11 +182,11 @@ def _check_methods(e: Experiment, file_of: FileOf) -> None:
         if embedding.features == "text" and embedding.encoder != "clip":
             refuse("embeddings", name, "features", reason="can be 'text' for the encoder clip only")
     for name, influence in e.influence.items():
-        gradients = e.gradients.get(influence.gradients)
-        if gradients is None:
+        found = e.gradients.get(influence.gradients)
+        if found is None:
             refuse("influence", name, "gradients", reason="is no entry of 'gradients'")
         else:
-            _check_solver(name, influence, gradients, refuse)
+            _check_solver(name, influence, found, refuse)
         if influence.solver == "datainf" and influence.damping == 0:
             refuse("influence", name, "damping", reason="has to be above 0 for 'datainf'")
         last = e.model.process.timesteps - 1

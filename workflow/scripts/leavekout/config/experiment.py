@@ -25,6 +25,7 @@ from leavekout.config.fields import (
 )
 from leavekout.config.hardware import Hardware
 from leavekout.config.methods import (
+    EkfacInfluence,
     Embedding,
     Gradients,
     Influence,
@@ -251,6 +252,8 @@ class Experiment(Section):
     """Projected per-sample gradients, shared by `influence` methods."""
     influence: dict[Name, Influence] = {}
     """Scores from projected gradients."""
+    ekfac_influence: dict[Name, EkfacInfluence] = {}
+    """Influence by EK-FAC, without projection."""
     patches: dict[Name, Patches] = {}
     """Nonparametric attribution by patches."""
     external: dict[Name, str] = {}
@@ -275,9 +278,9 @@ class Experiment(Section):
     methods: Annotated[list[Name], Field(min_length=1), Distinct]
     """Names of the methods under test.
 
-    They are entries of `unlearning`, `embeddings`, `influence`, `patches` and `external`, `oracle`,
-    and every method that has a rule file in `workflow/rules/attribution/` or among `extra_rules`.
-    The random control is always included.
+    They are entries of `unlearning`, `embeddings`, `influence`, `ekfac_influence`, `patches` and
+    `external`, `oracle`, and every method that has a rule file in `workflow/rules/attribution/` or
+    among `extra_rules`. The random control is always included.
     """
     tuning: Tuning | None = None
     """Hyperparameters compared on queries of their own."""

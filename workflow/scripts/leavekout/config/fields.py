@@ -31,7 +31,9 @@ def _colour(name: str) -> str:
 
 
 Colour = Annotated[str, AfterValidator(_colour)]
-WeightSubset = Literal["all", "attention", "cross_attention", "cross_attention_kv", "feed_forward"]
+WeightSubset = Literal[
+    "all", "attention", "cross_attention", "cross_attention_kv", "feed_forward", "matrices"
+]
 # What a gradient is of: the loss L, or ‖ε_θ‖² in its place (D-TRAK; CR Table 5).
 Objective = Literal["loss", "squared_output"]
 # Of projected gradients also the mean of the output (DAS).

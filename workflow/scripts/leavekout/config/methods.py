@@ -107,37 +107,62 @@ class Patches(Section):
     """Seed of the noise."""
 
 
-class Gradients(Section):
-    """Projected per-sample gradients of the training images.
-
-    They are computed once. Entries of `influence` refer to them by their key.
-    """
+class GradientDraws(Section):
+    """The draws of (timestep, noise, caption) that per-sample gradients are averaged over."""
 
     objective: GradientObjective
     """What the gradients are of, as under `unlearning`, or `mean_output`, the mean of ε_θ (DAS)."""
     weights: WeightSubset
     """The weights that gradients are taken of, as under `unlearning`."""
-    timesteps: Literal["random", "uniform"]
-    """How the timesteps of the draws are chosen. `uniform` spaces them evenly (D-TRAK)."""
+    timesteps: Literal["random", "uniform", "stratified"]
+    """How the timesteps of the draws are chosen. `uniform` spaces them evenly (D-TRAK);
+    `stratified` takes a random one from each of as many equal stretches (FMAS)."""
     draws: Positive
-    """Draws of (timestep, noise, caption) over which an image's gradient is averaged before it is
-    projected."""
-    normalise: bool = later(False)
-    """Whether the gradient of each draw is scaled to length one, once projected, before the draws
-    are averaged (DAS)."""
+    """Draws of (timestep, noise, caption) over which an image's gradient is averaged."""
+    antithetic: bool = later(False)
+    """Whether every second draw has the timestep and the negative of the noise before it (FMAS)."""
     shared_draws: bool = later(False)
     """Whether all images and queries have the same timesteps and noises (Motive), each caption
     still drawn for each image. `draws` are then the query's, too."""
+    seed: Seed
+    """Seed of draws and projections. Further source models have projections of their own."""
+    precision: Precision = "float32"
+    """Precision of the gradients, as under `training`. Projections are in float32."""
+
+
+class Gradients(GradientDraws):
+    """Projected per-sample gradients of the training images.
+
+    They are computed once. Entries of `influence` refer to them by their key. An image's gradient
+    is averaged over its draws before it is projected.
+    """
+
+    normalise: bool = later(False)
+    """Whether the gradient of each draw is scaled to length one, once projected, before the draws
+    are averaged (DAS)."""
     layout: Literal["joint", "by_layer"]
     """`joint`: one projection of all weights. `by_layer`: one projection for each weight tensor
     (DataInf)."""
     dimension: Positive
     """p, the dimension of each projection: p rows of a Hadamard matrix with random signs, drawn
     without replacement. Entries are ±1."""
-    seed: Seed
-    """Seed of draws and projections. Further source models have projections of their own."""
-    precision: Precision = "float32"
-    """Precision of the gradients, as under `training`. Projections are in float32."""
+
+
+class EkfacInfluence(GradientDraws):
+    """Influence by EK-FAC. It is a method, named by its key.
+
+    A score is ∇L(ẑ)ᵀ (G + λI)⁻¹ ∇L(z), with G the Gauss-Newton matrix in EK-FAC form, estimated
+    from sampled output gradients (`fisher.samples` of them). Gradients are not projected. `weights`
+    have to be of linear and convolution layers: `matrices` are all of them.
+    """
+
+    query_draws: Positive
+    """Draws of (timestep, noise) over which the query's gradient is averaged."""
+    damping: PositiveFloat
+    """λ."""
+    damping_of: Literal["layer", "absolute"]
+    """`layer`: λ is times the mean eigenvalue of a layer (FMAS: 0.01). `absolute`: λ is added to
+    all eigenvalues as it is (Mlodozeniec et al.: 1e-8)."""
 
 
 class Influence(Section):

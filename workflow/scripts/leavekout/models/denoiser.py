@@ -35,6 +35,7 @@ class Denoiser(nn.Module, ABC):
         "attention": r"\.attn[12]\.",
         "cross_attention": r"\.attn2\.",
         "cross_attention_kv": r"\.attn2\.to_[kv]\.",
+        "matrices": r"^(?!.*norm).*weight$",  # of linear and convolution layers
         "feed_forward": r"(\.ff\.|caption_projection\.).*weight$",
     }
     # Parameters that belong to no layer and are used as p[None], with the samples of a batch along

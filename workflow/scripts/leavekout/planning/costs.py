@@ -219,6 +219,22 @@ class Costs:
             resumes=True,
         )
 
+    def ekfac_influence(self, method: str) -> Cost:
+        """Of an entry of `ekfac_influence`: gradients of all images once, for all queries."""
+        config = self.e.ekfac_influence[method]
+        queries = self.e.queries.test + self.e.queries.tuning
+        images = self.images * self.flips
+        # Products with two directions of each query, and these directions in memory.
+        products = 4.0 * images * queries * self.rates.parameters * 2
+        rate = 5e10 if self.e.hardware.gpus == 0 else 2e13
+        return self.cost(
+            gradients=images * config.draws + queries * config.query_draws,
+            further_seconds=self.loading + products / rate,
+            memory_mb=self.data_mb + 3 * self.weights_mb + 2 * queries * self.weights_mb,
+            disk_mb=3 * queries * self._scores_mb(),
+            resumes=True,
+        )
+
     def patches(self, method: str) -> Cost:
         """Of an entry of `patches`: products of all patches of queries and training latents."""
         config, geometry = self.e.patches[method], geometry_of(self.e.model)

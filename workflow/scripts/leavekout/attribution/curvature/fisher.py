@@ -27,6 +27,7 @@ class FisherSample:
     text: Tensor  # [B, T, E]
     timesteps: Tensor  # int64 [B]
     noise: Tensor  # [B, 4, h, w]
+    output_noise: Tensor  # [B, 4, h, w], of a sampled Gauss-Newton matrix
 
     def loss(self, denoiser: Denoiser, process: Process) -> Tensor:
         """L of each sample: [B]."""
@@ -57,8 +58,11 @@ def fisher_samples(
         drawn = stream.samples(start, min(start + batch, samples))
         x0, text = data.batch(drawn)
         positions, t = drawn.positions.to(data.device), drawn.timesteps.to(data.device)
-        noise = normal(seed, Domain.FISHER, positions, shape=data.latent_shape).to(x0)
-        yield FisherSample(x0, text, t, noise)
+        noise, of_output = (
+            normal(seed, Domain.FISHER, positions, which, shape=data.latent_shape).to(x0)
+            for which in (0, 1)
+        )
+        yield FisherSample(x0, text, t, noise, of_output)
 
 
 def diagonal_fisher(

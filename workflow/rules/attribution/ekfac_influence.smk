@@ -1,0 +1,41 @@
+# Influence by EK-FAC: every entry under `ekfac_influence:` in the configuration.
+
+EKFAC_INFLUENCE = config["ekfac_influence"]
+
+
+rule attribute_by_ekfac:
+    input:
+        **SCORED,
+        **QUERY_FILES,
+        weights=weights_of("source"),
+        curvature=lambda wildcards: (
+            "<results>/gauss_newton/{weights}.safetensors".format(
+                **EKFAC_INFLUENCE[wildcards.method]
+            )
+        ),
+    output:
+        scores=collect("<results>/attribution/{{method}}/{query}.npy", query=QUERIES),
+        halves=collect("<results>/repeatability/{{method}}/{query}.npy", query=QUERIES),
+    log:
+        "<logs>/attribution/{method}.log",
+    benchmark:
+        "<benchmarks>/attribution/{method}.tsv"
+    wildcard_constraints:
+        method=one_of(EKFAC_INFLUENCE),
+    group:
+        batched("scores")
+    conda:
+        CONDA
+    resources:
+        **resources_for(lambda wildcards: EXPECTED.ekfac_influence(wildcards.method)),
+        device_data_gb=HARDWARE["device_data_gb"],
+        batch=HARDWARE["per_sample_batch"],
+        gradient_batch=HARDWARE["gradient_batch"],
+        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+    params:
+        names=QUERIES,
+        model=config["model"],
+        fisher=config["fisher"],
+        influence=lambda wildcards: EKFAC_INFLUENCE[wildcards.method],
+    script:
+        "../../scripts/attribute_by_ekfac.py"

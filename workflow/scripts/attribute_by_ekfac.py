@@ -1,0 +1,63 @@
+"""Scores every training image by its gradient along the queries' preconditioned gradients."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leavekout.attribution.ekfac_influence import (
+    Products,
+    WholeGradients,
+    directions_of,
+    product_scores,
+)
+from leavekout.attribution.gradients import gradient_rows, query_gradients
+from leavekout.attribution.scores import save_halves, save_scores
+from leavekout.config.experiment import Model
+from leavekout.config.methods import EkfacInfluence
+from leavekout.data.encoded import EncodedData
+from leavekout.models.denoiser import load_denoiser
+from leavekout.models.process import build_process
+from leavekout.queries.loading import Queries
+from leavekout.runtime.job import compute_job
+from leavekout.runtime.rows import identity_of
+from leavekout.runtime.tensors import load_tensors
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake) as run:
+    model, config = Model(**run.params.model), EkfacInfluence(**run.params.influence)
+    denoiser, process = (
+        load_denoiser(model, run.input.weights, device=run.device),
+        build_process(model),
+    )
+    data = EncodedData.load(run.input, run.device, run.resources)
+    queries = Queries.load(run.input, run.params.names, run.device)
+    whole = WholeGradients(denoiser, config)
+    of_queries = query_gradients(
+        denoiser,
+        process,
+        queries,
+        whole,
+        draws=config.query_draws,
+        timestep=None,
+        batch=run.resources.gradient_batch,
+    )
+    factors, _ = load_tensors(run.input.curvature)
+    directions = directions_of(factors, of_queries, whole)
+    rows = gradient_rows(
+        run.output.scores[0],
+        denoiser,
+        process,
+        data,
+        Products(denoiser, config, directions),
+        batch=run.resources.batch,
+        identity=identity_of(
+            dict(run.params), data.fingerprint, denoiser, directions.double().sum().item()
+        ),
+        save_seconds=run.resources.checkpoint_seconds,
+    )
+    scores, halves = product_scores(np.array(rows.array), len(queries.names))
+    save_halves(run.output.halves, halves)
+    save_scores(run.output.scores, scores, run.wildcards.method)
+    rows.discard()
