@@ -67,7 +67,7 @@ def test_a_measure_is_added_without_training_or_scoring(project: Path) -> None:
         "tabulate_forgetting",
         "tabulate_removals",
         "tabulate_tuning",
-        "estimate_tuning",
+        "choose_settings",
         "tuning",
     }
 

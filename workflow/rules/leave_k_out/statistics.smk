@@ -69,16 +69,24 @@ rule estimate:
         "../../scripts/estimate.py"
 
 
-use rule estimate as estimate_tuning with:
+rule choose_settings:
     input:
         measurements="<results>/tables/tuning_measurements.parquet",
     output:
         "<results>/tables/tuning.csv",
     log:
-        "<logs>/estimate_tuning.log",
+        "<logs>/choose_settings.log",
     benchmark:
-        "<benchmarks>/estimate_tuning.tsv"
+        "<benchmarks>/choose_settings.tsv"
     localrule: True
+    conda:
+        CONDA
+    params:
+        settings=TUNING.get("settings", {}),
+        criterion=TUNING.get("criterion", "delta_loss"),
+        resamples=config["report"]["bootstrap_resamples"],
+    script:
+        "../../scripts/choose_settings.py"
 
 
 rule compare:

@@ -29,6 +29,11 @@ def check(e: Experiment, file_of: FileOf) -> None:
             f"{file_of('losses', 'captions')}: 'losses.captions' is "
             f"{e.losses.captions}, but 'dataset.captions' keeps {e.dataset.captions} of each image."
         )
+    if e.tuning and not e.tuning.methods:
+        raise InputError(
+            f"{file_of('tuning', 'methods')}: 'tuning' names neither 'methods' nor 'settings' to "
+            "compare."
+        )
     if e.tuning and e.queries.tuning == 0:
         raise InputError(
             f"{file_of('queries', 'tuning')}: 'tuning' compares methods on tuning "

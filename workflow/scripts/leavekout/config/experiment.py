@@ -187,11 +187,21 @@ class LossSweep(Section):
 class Tuning(Section):
     """Methods are compared on the tuning queries, which no reported number uses.
 
-    `snakemake tuning` compares them and writes `tables/tuning.csv`.
+    `snakemake tuning` removes what each setting of each method names, trains again, and writes
+    `tables/tuning.csv`, in which the setting of each method with the largest mean excess over
+    random is marked as chosen. What a study reports are the entries of the methods themselves, so a
+    chosen setting has to be written there.
     """
 
-    methods: Annotated[list[Name], Field(min_length=1), Distinct]
-    """Methods that are compared."""
+    methods: Annotated[list[Name], Distinct] = []
+    """Methods that are compared as they are."""
+    settings: dict[Name, Annotated[list[dict[str, Any]], Field(min_length=1)]] = {}
+    """By method, settings to choose from: each is the method's entry with some keys changed, for
+    example `unlearning: [{ step_size: 0.02 }, { step_size: 0.05 }]`. All methods have to have as
+    many, so that none is tuned more than another. Setting i of a method is the method `<name>-ti`.
+    """
+    criterion: Name = later("delta_loss")
+    """The measure by which settings are chosen."""
     k: Annotated[list[Positive], Distinct]
     """Numbers of images that are removed; `[]` where nothing is."""
 

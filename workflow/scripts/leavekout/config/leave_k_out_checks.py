@@ -25,6 +25,11 @@ def check(e: LeaveKOut, file_of: FileOf) -> None:
                 f"{file_of('forgetting', 'methods')}: 'forgetting.methods' names '{method}', whose "
                 "step is 'mirrored'; the forgetting check is for steps from the query alone."
             )
+    if e.tuning and e.tuning.settings and e.tuning.criterion not in e.measures:
+        raise InputError(
+            f"{file_of('tuning', 'criterion')}: 'tuning.criterion' is '{e.tuning.criterion}', none "
+            f"of the measures ({', '.join(e.measures)})."
+        )
     _check_sizes(e, file_of)
     _check_forgetting(e, file_of)
     _check_controls(e, file_of)

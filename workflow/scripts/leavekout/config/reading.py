@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from leavekout.config import checks
 from leavekout.config.experiment import Experiment
+from leavekout.config.settings import with_variants
 from leavekout.errors import InputError
 
 Tree = dict[str, Any]
@@ -122,7 +123,7 @@ def validated(said: Merged, kind: type[AnyExperiment]) -> AnyExperiment:
         InputError: one sentence for each problem, with file, key and the nearest known key.
     """
     try:
-        experiment = kind.model_validate(said.tree)
+        experiment = kind.model_validate(with_variants(said.tree, said.file_of))
     except ValidationError as error:
         schema = kind.model_json_schema()
         sentences = [_sentence(e, said, schema) for e in error.errors()]

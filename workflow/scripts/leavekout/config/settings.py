@@ -1,0 +1,60 @@
+"""The settings that a method is tuned over, as entries of the configuration of their own."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from leavekout.errors import InputError
+
+SECTIONS = ("unlearning", "embeddings", "influence", "ekfac_influence", "patches")
+_Tree = dict[str, Any]
+
+
+def variant_name(method: str, number: int) -> str:
+    """The name under which a setting of a method is scored: `unlearning-t0`."""
+    return f"{method}-t{number}"
+
+
+def with_variants(tree: _Tree, file_of: Callable[..., str]) -> _Tree:
+    """The configuration with an entry for each of `tuning.settings`, and these in `tuning.methods`.
+
+    Args:
+        file_of: names the file that has a key.
+
+    Raises:
+        InputError: a method has another number of settings than the first, or no entry that they
+            could change, or a variant's name is taken.
+    """
+    tuning = tree.get("tuning")
+    settings = tuning.get("settings") if isinstance(tuning, Mapping) else None
+    if not isinstance(settings, Mapping) or not isinstance(tuning, Mapping):
+        return tree
+    changed: dict[str, _Tree] = {}
+    names = list(tuning.get("methods") or [])
+    numbers: dict[str, int] = {}
+    for method, choices in settings.items():
+        if not isinstance(choices, list) or not all(isinstance(c, Mapping) for c in choices):
+            return tree  # which the types refuse, with a sentence
+        numbers[method] = len(choices)
+        first = next(iter(numbers))
+        if numbers[method] != numbers[first]:
+            raise InputError(
+                f"{file_of('tuning', 'settings')}: 'tuning.settings' has {numbers[first]} settings for '{first}' and "
+                f"{numbers[method]} for '{method}'; give every method as many to choose from."
+            )
+        section = next((s for s in SECTIONS if method in (tree.get(s) or {})), None)
+        if section is None:
+            raise InputError(
+                f"{file_of('tuning', 'settings', method)}: 'tuning.settings.{method}' is no entry of {', '.join(SECTIONS)}, whose keys its "
+                "settings could change."
+            )
+        entries = changed.setdefault(section, dict(tree[section]))
+        for number, choice in enumerate(choices):
+            name = variant_name(method, number)
+            if name in entries:
+                raise InputError(
+                    f"{file_of(section, name)}: '{section}.{name}' has the name of setting {number} of '{method}' under "
+                    "'tuning.settings'; choose another."
+                )
+            entries[name] = {**entries[method], **choice}
+            names.append(name)
+    return {**tree, **changed, "tuning": {**tuning, "methods": names}}

@@ -1,0 +1,41 @@
+"""Which setting of each method does best on the tuning queries."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from leavekout.config.settings import variant_name
+from leavekout.measures.registry import measure
+
+COLUMNS = ("tuned", "setting", "chosen")
+
+
+def with_choices(
+    estimates: pd.DataFrame,
+    settings: Mapping[str, Sequence[Mapping[str, Any]]],
+    *,
+    criterion: str,
+) -> pd.DataFrame:
+    """The estimates, with what each row is a setting of, what that changes, and what is chosen.
+
+    Of each method the setting with the largest excess over random removal by the criterion is
+    chosen, the mean over all K; of equals the first.
+
+    Args:
+        estimates: of `estimates.estimates_table`, on tuning queries.
+        settings: by method, the keys that each setting changes.
+        criterion: the name of a measure.
+    """
+    table = estimates.assign(tuned="", setting="", chosen=False)
+    of_criterion = table[table["measure"] == criterion]
+    excess = measure(criterion).direction * of_criterion.groupby("method")["excess"].mean()
+    for method, choices in settings.items():
+        names = [variant_name(method, number) for number in range(len(choices))]
+        for name, choice in zip(names, choices, strict=True):
+            rows = table["method"] == name
+            table.loc[rows, "tuned"] = method
+            table.loc[rows, "setting"] = json.dumps(choice)
+        table.loc[table["method"] == excess.loc[names].idxmax(), "chosen"] = True
+    return table
