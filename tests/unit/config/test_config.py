@@ -97,7 +97,7 @@ def test_coco_has_the_papers_values() -> None:
         ({"tuning": {"methods": ["unlearning"], "k": [100]}}, "'queries.tuning' is 0"),
         ({"tuning": {"k": [100]}}, "'tuning' names neither 'methods' nor 'settings'"),
         ({"tuning": {"k": [100], "settings": {"unlearning": [{}, {}], "trak": [{}]}}},
-         "has 2 settings for 'unlearning' and 1 for 'trak'; give every method as many"),
+         "gives 'unlearning' 2 and 'trak' 1 to choose from; give every method as many"),
         ({"tuning": {"k": [100], "settings": {"pixel": [{}]}}},
          "'tuning.settings.pixel' is no entry of unlearning, embeddings"),
         ({"tuning": {"k": [100], "settings": {"unlearning": [{"step_sze": 1}]}}},

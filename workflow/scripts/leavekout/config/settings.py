@@ -38,22 +38,23 @@ def with_variants(tree: _Tree, file_of: Callable[..., str]) -> _Tree:
         first = next(iter(numbers))
         if numbers[method] != numbers[first]:
             raise InputError(
-                f"{file_of('tuning', 'settings')}: 'tuning.settings' has {numbers[first]} settings for '{first}' and "
-                f"{numbers[method]} for '{method}'; give every method as many to choose from."
+                f"{file_of('tuning', 'settings')}: 'tuning.settings' gives '{method}' "
+                f"{numbers[method]} and '{first}' {numbers[first]} to choose from; give every "
+                "method as many."
             )
         section = next((s for s in SECTIONS if method in (tree.get(s) or {})), None)
         if section is None:
             raise InputError(
-                f"{file_of('tuning', 'settings', method)}: 'tuning.settings.{method}' is no entry of {', '.join(SECTIONS)}, whose keys its "
-                "settings could change."
+                f"{file_of('tuning', 'settings', method)}: 'tuning.settings.{method}' is no entry "
+                f"of {', '.join(SECTIONS)}, whose keys its settings could change."
             )
         entries = changed.setdefault(section, dict(tree[section]))
         for number, choice in enumerate(choices):
             name = variant_name(method, number)
             if name in entries:
                 raise InputError(
-                    f"{file_of(section, name)}: '{section}.{name}' has the name of setting {number} of '{method}' under "
-                    "'tuning.settings'; choose another."
+                    f"{file_of(section, name)}: '{section}.{name}' has the name of setting "
+                    f"{number} of '{method}' under 'tuning.settings'; choose another."
                 )
             entries[name] = {**entries[method], **choice}
             names.append(name)
