@@ -11,7 +11,7 @@ from document_config import OTHERS
 from leavekout.config.document import document
 from leavekout.config.fields import Section
 from leavekout.config.leave_k_out import LeaveKOut
-from leavekout.config.reading import merge, read_yaml
+from leavekout.config.reading import merge, merged, read_yaml
 from leavekout.customized.config import CustomizedExperiment
 from leavekout.errors import InputError
 from leavekout.kinds import read_experiment
@@ -187,6 +187,18 @@ def test_a_key_of_the_base_is_blamed_on_the_base(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("extends: base.yaml\nexperiment: mine\n")
     with pytest.raises(InputError, match=r"base.yaml: unknown key 'colour'"):
         read_experiment(read_yaml(tmp_path / "mine.yaml"), [tmp_path / "mine.yaml"])
+
+
+def test_a_null_between_two_files_hides_what_the_first_has(tmp_path: Path) -> None:
+    texts = {
+        "a": "tuning: { methods: [one], k: [1] }\n",
+        "b": "extends: a.yaml\ntuning: null\n",
+        "c": "extends: b.yaml\ntuning: { k: [2] }\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    path = tmp_path / "c.yaml"
+    assert merged(read_yaml(path), [path]).tree["tuning"] == {"k": [2]}
 
 
 def test_configurations_that_extend_each_other_are_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -102,18 +103,18 @@ def merged(config: Mapping[str, Any], files: Sequence[Path]) -> Merged:
             the file in which an error is.
     """
     sources = [(path, read_yaml(path)) for path in files]
-    tree = dict(config)
+    layers = [dict(config)]
     seen: set[Path] = set()
-    while "extends" in tree:
-        name = str(tree.pop("extends"))
+    while name := layers[0].pop("extends", None):
         folder = next((p.parent for p, t in sources if t.get("extends") == name), Path("config"))
-        base = folder / name
+        base = folder / str(name)
         if base.resolve() in seen:
             raise InputError(f"{base}: 'extends' leads back to a file that it came from.")
         seen.add(base.resolve())
         sources.insert(0, (base, read_yaml(base)))
-        tree = merge(sources[0][1], tree)
-    return Merged(tree, sources)
+        layers.insert(0, dict(sources[0][1]))
+    # The first file's keys first, so that a null in one file hides what those before it have.
+    return Merged(reduce(merge, layers), sources)
 
 
 def validated(said: Merged, kind: type[AnyExperiment]) -> AnyExperiment:
