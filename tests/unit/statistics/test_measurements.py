@@ -2,13 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pytest
 
 from leavekout.measures.measuring import COLUMNS
 from leavekout.measures.registry import measure
 from leavekout.statistics.forgetting import forgetting_table
 from leavekout.statistics.measurements import DICTIONARY, dictionary, tabulate
-from leavekout.statistics.removals import removals_table
+from leavekout.statistics.removals import auc, order_beside_single, removals_table
 
 Rows = list[tuple[str, str, float]]  # query, role, value
 
@@ -128,6 +130,31 @@ def test_unions_compare_their_queries_with_others() -> None:
     assert (mine["n_targets"], mine["n_others"], mine["models"]) == (2, 1, 1)
     assert mine["targets_low"] < 5 < mine["targets_high"]
     assert table.loc[("mse", "random"), "targets"] == 3.0
+    # 4 and 6 against 1 and 2: all four pairs; 1 against 2: none.
+    assert (mine["targets_auc"], mine["others_auc"]) == (1.0, 0.0)
+    assert np.isnan(table.loc[("mse", "random"), "targets_auc"])
+
+
+def test_the_auc_is_the_share_of_pairs_in_which_more_is_lost() -> None:
+    rng = np.random.default_rng(0)
+    values, control = rng.integers(0, 6, 7) / 2.0, rng.integers(0, 6, 9) / 2.0
+    pairs = [(v > c) + 0.5 * (v == c) for v in values for c in control]
+    assert auc(values, control, measure("mse")) == pytest.approx(np.mean(pairs))
+    # Less similar is more change.
+    assert auc(values, control, measure("clip")) == pytest.approx(1 - np.mean(pairs))
+
+
+def test_the_order_of_unions_is_compared_with_that_of_single_removals() -> None:
+    methods = ["a", "b", "c", "d", "e"]
+    areas, excess = [0.9, 0.7, 0.8, 0.6, 0.5], [5.0, 3.0, 4.0, 2.0, 1.0]
+    removals = pd.DataFrame(
+        {"measure": "mse", "method": [*methods, "random"], "k": 10, "targets_auc": [*areas, np.nan]}
+    )
+    estimates = pd.DataFrame({"measure": "mse", "method": methods, "k": 10, "excess": excess})
+    rho, p = order_beside_single(removals, estimates, measure("mse"))
+    assert (rho, p) == (pytest.approx(1), pytest.approx(2 / 120))
+    few = estimates[estimates["method"] < "d"]
+    assert np.isnan(order_beside_single(removals, few, measure("mse"))[0])
 
 
 def test_a_query_that_is_a_control_of_two_unions_counts_once() -> None:

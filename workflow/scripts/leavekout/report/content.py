@@ -9,9 +9,10 @@ import pandas as pd
 from leavekout.measures.measure import Measure
 from leavekout.measures.registry import measure as measure_of
 from leavekout.measures.registry import measures_in
-from leavekout.report.headline import methods_ks, ranked
+from leavekout.report.headline import methods_ks, primary, ranked
 from leavekout.report.page import number_cells
 from leavekout.report.text import equivalent, interval, keyed, records, rounded
+from leavekout.statistics.removals import order_beside_single
 
 SECTIONS = {
     "result": "Result",
@@ -90,8 +91,22 @@ def removals_text(removals: pd.DataFrame) -> pd.DataFrame:
         for name, what in (("targets", "its queries"), ("others", "other queries")):
             values = (one.get(f"{name}{end}", np.nan) for end in ("", "_error", "_low", "_high"))
             row[what] = interval(*(value * measure.scale for value in values))
+            area = one.get(f"{name}_auc", np.nan)
+            row[f"{what}: AUC"] = "" if np.isnan(area) else f"{area:.2f}"
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def order_of_unions(removals: pd.DataFrame, estimates: pd.DataFrame) -> str:
+    """A sentence on whether unions order the methods as single removals do."""
+    measure = primary(estimates)
+    rho, p = order_beside_single(removals, estimates, measure)
+    if np.isnan(rho):
+        return ""
+    return (
+        f"By {measure.label}, methods stand in the order of single removals with a rank "
+        f"correlation of {rho:.2f} (p = {p:.2g} of no relation, over methods)."
+    )
 
 
 def lds_text(lds: pd.DataFrame) -> pd.DataFrame:

@@ -86,6 +86,7 @@ def document(
         "figures": figures,
         "equivalents": content.equivalents_text(equivalents, estimates),
         "removals": None if removals is None else content.removals_text(removals),
+        "unions": "" if removals is None else content.order_of_unions(removals, estimates),
         "repeatability": content.repeatability_text(tables["repeatability"]),
         "lds": content.lds_text(tables["lds"]),
         "published": None if published is None else published_table(estimates, published),
