@@ -53,6 +53,7 @@ METHOD_SECTIONS = (
     "influence",
     "ekfac_influence",
     "patches",
+    "distilled",
     "external",
 )
 
@@ -82,6 +83,14 @@ QUERY_FILES = {
     "query_table": "<results>/queries/queries.parquet",
     "query_latents": "<results>/queries/latents.npy",
     "query_text": "<results>/queries/text.npy",
+}
+
+
+# The same of the queries that distilled features learn from.
+TEACHER_FILES = {
+    "query_table": "<results>/teacher/queries.parquet",
+    "query_latents": "<results>/teacher/latents.npy",
+    "query_text": "<results>/teacher/text.npy",
 }
 
 

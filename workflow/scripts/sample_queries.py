@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 with compute_job(snakemake) as run:
     files, params, model = run.input, run.params, Model(**run.params.model)
     prompts = held_out_prompts(files.prompts, files.images)
-    table = choose_queries(params.test, params.tuning, prompts, params.seed)
+    teacher = params.get("teacher", [])
+    table = choose_queries(params.test, params.tuning, prompts, params.seed, teacher=teacher)
+    if teacher:  # the others are another job's
+        table = table[table["query"].isin(teacher)].reset_index(drop=True)
     encoder = TextEncoder.load(files.tokenizer, files.text_encoder, run.device)
     text = encode_prompts(encoder, table["prompt"].tolist())
     latents, pictures = generate(

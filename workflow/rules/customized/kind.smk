@@ -12,6 +12,7 @@ TUNING_NUMBERS = query_names("t", config["queries"]["tuning"])
 TEST_QUERIES = [f"{model}-{number}" for model in MODELS for number in TEST_NUMBERS]
 TUNING_QUERIES = [f"{model}-{number}" for model in MODELS for number in TUNING_NUMBERS]
 QUERIES = TEST_QUERIES + TUNING_QUERIES
+TEACHER_QUERIES = []
 # What methods score: pool and exemplars, whose captions hold the models' tokens.
 SCORED = {
     **ENCODED,

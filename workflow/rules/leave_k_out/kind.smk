@@ -4,6 +4,8 @@
 TEST_QUERIES = query_names("q", config["queries"]["test"])
 TUNING_QUERIES = query_names("t", config["queries"]["tuning"])
 QUERIES = TEST_QUERIES + TUNING_QUERIES
+# Queries that methods may learn from, and that no number is reported of.
+TEACHER_QUERIES = query_names("d", config["queries"].get("teacher", 0))
 # What methods score.
 SCORED = ENCODED
 # How many images N of eq. 5 stands for.

@@ -37,6 +37,28 @@ rule sample_queries:
         "../../scripts/sample_queries.py"
 
 
+use rule sample_queries as sample_teacher_queries with:
+    output:
+        table="<results>/teacher/queries.parquet",
+        latents="<results>/teacher/latents.npy",
+        text="<results>/teacher/text.npy",
+        images=directory("<results>/teacher/images"),
+    log:
+        "<logs>/sample_teacher_queries.log",
+    benchmark:
+        "<benchmarks>/sample_teacher_queries.tsv"
+    resources:
+        **resources_for(EXPECTED.sampling(len(TEACHER_QUERIES))),
+        batch=HARDWARE["encode_batch"],
+    params:
+        test=TEST_QUERIES,
+        tuning=TUNING_QUERIES,
+        teacher=TEACHER_QUERIES,
+        model=config["model"],
+        sampling=config["sampling"],
+        seed=config["queries"]["seed"],
+
+
 rule evaluate_source:
     input:
         **QUERY_FILES,

@@ -113,6 +113,7 @@ def _check_methods(e: Experiment, file_of: FileOf) -> None:
         "influence": e.influence,
         "ekfac_influence": e.ekfac_influence,
         "patches": e.patches,
+        "distilled": e.distilled,
         "external": e.external,
     }
     seen: dict[str, str] = {}
@@ -186,6 +187,17 @@ def _check_methods(e: Experiment, file_of: FileOf) -> None:
             refuse("embeddings", name, "encoder", reason=f"is none of the encoders ({known})")
         if embedding.features == "text" and embedding.encoder != "clip":
             refuse("embeddings", name, "features", reason="can be 'text' for the encoder clip only")
+    for name, student in e.distilled.items():
+        if student.teacher not in e.unlearning:
+            refuse("distilled", name, "teacher", reason="is no entry of 'unlearning'")
+        if e.queries.teacher == 0 and name in used:
+            refuse("distilled", name, reason="has no queries to learn from: 'queries.teacher' is 0")
+        if student.encoder not in encoders or "clip" not in encoders:
+            known = ", ".join(sorted(encoders))
+            refuse("distilled", name, "encoder", reason=f"is none of the encoders ({known})")
+        if student.candidates > e.dataset.images:
+            images = f"{e.dataset.images:,}"
+            refuse("distilled", name, "candidates", reason=f"are more than the {images} images")
     for name, influence in e.influence.items():
         found = e.gradients.get(influence.gradients)
         if found is None:

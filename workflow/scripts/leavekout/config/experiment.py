@@ -25,6 +25,7 @@ from leavekout.config.fields import (
 )
 from leavekout.config.hardware import Hardware
 from leavekout.config.methods import (
+    Distilled,
     EkfacInfluence,
     Embedding,
     Gradients,
@@ -128,6 +129,8 @@ class QuerySection(Section):
     """Number of queries that the results are about: `q000`, `q001`, …"""
     tuning: Annotated[int, Field(ge=0)]
     """Number of further queries, `t000`, …, that only choose hyperparameters."""
+    teacher: Annotated[int, Field(ge=0)] = later(0)
+    """Number of further queries, `d000`, …, that `distilled` features learn from."""
     seed: Seed
     """Seed that draws prompts (without replacement) and noise seeds."""
 
@@ -266,6 +269,8 @@ class Experiment(Section):
     """Influence by EK-FAC, without projection."""
     patches: dict[Name, Patches] = {}
     """Nonparametric attribution by patches."""
+    distilled: dict[Name, Distilled] = {}
+    """Features that were distilled from attribution by unlearning."""
     external: dict[Name, str] = {}
     """Scores that were computed elsewhere.
 
@@ -288,9 +293,9 @@ class Experiment(Section):
     methods: Annotated[list[Name], Field(min_length=1), Distinct]
     """Names of the methods under test.
 
-    They are entries of `unlearning`, `embeddings`, `influence`, `ekfac_influence`, `patches` and
-    `external`, `oracle`, and every method that has a rule file in `workflow/rules/attribution/` or
-    among `extra_rules`. The random control is always included.
+    They are entries of `unlearning`, `embeddings`, `influence`, `ekfac_influence`, `patches`,
+    `distilled` and `external`, `oracle`, and every method that has a rule file in
+    `workflow/rules/attribution/` or among `extra_rules`. The random control is always included.
     """
     tuning: Tuning | None = None
     """Hyperparameters compared on queries of their own."""

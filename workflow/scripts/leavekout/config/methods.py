@@ -7,6 +7,7 @@ from pydantic import Field
 from leavekout.config.fields import (
     Box,
     Distinct,
+    Fraction,
     GradientObjective,
     Name,
     Objective,
@@ -105,6 +106,40 @@ class Patches(Section):
     """How many patches of an image count, those most like the query's."""
     seed: Seed
     """Seed of the noise."""
+
+
+class Distilled(Section):
+    """Distilled features (FDA). It is a method, named by its key.
+
+    A small network learns from a variant of unlearning, the teacher, how it ranks the nearest
+    neighbours of `queries.teacher` queries that no number is reported of. It then scores a query by
+    features alone: those of an image encoder, beside CLIP's of the prompt or the first caption.
+    """
+
+    teacher: Name
+    """An entry of `unlearning`."""
+    encoder: Name
+    """The image encoder, by whose features neighbours are found, too."""
+    candidates: Positive
+    """How many nearest neighbours of a query are ranked."""
+    width: Positive = 768
+    """Units of each layer, and dimensions of the distilled features."""
+    layers: Positive = 3
+    """Hidden layers."""
+    dropout: Fraction = 0.1
+    """Dropout of each hidden layer."""
+    outside: Fraction = 0.1
+    """Chance of an image from outside the neighbours, which counts as the last of them."""
+    epochs: PositiveFloat
+    """Passes over all pairs of a query and a neighbour."""
+    batch_size: Positive
+    """Pairs of a batch."""
+    learning_rate: PositiveFloat = 1e-3
+    """AdamW's learning rate."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """AdamW's weight decay."""
+    seed: Seed
+    """Seed of initial weights, pairs and dropout."""
 
 
 class GradientDraws(Section):

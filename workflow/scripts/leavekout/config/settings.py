@@ -5,7 +5,7 @@ from typing import Any
 
 from leavekout.errors import InputError
 
-SECTIONS = ("unlearning", "embeddings", "influence", "ekfac_influence", "patches")
+SECTIONS = ("unlearning", "embeddings", "influence", "ekfac_influence", "patches", "distilled")
 _Tree = dict[str, Any]
 
 

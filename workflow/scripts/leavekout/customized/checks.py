@@ -23,6 +23,12 @@ def check(e: CustomizedExperiment, file_of: FileOf) -> None:
             f"{file_of('published')}: 'published.latents' and 'published.text' hold no exemplars, "
             "so an experiment with 'customized' encodes its own; set them to null."
         )
+    for section in ("ekfac_influence", "distilled"):
+        if getattr(e, section):
+            raise InputError(
+                f"{file_of(section)}: '{section}' is for one source model, and customized models "
+                "are many; set it to null or {}."
+            )
     for name, influence in e.influence.items():
         if influence.source_seeds != [0]:
             raise InputError(

@@ -13,27 +13,33 @@ _PROMPTS_AT_ONCE = 1024
 
 
 def choose_queries(
-    test: Sequence[str], tuning: Sequence[str], prompts: Sequence[str], seed: int
+    test: Sequence[str],
+    tuning: Sequence[str],
+    prompts: Sequence[str],
+    seed: int,
+    *,
+    teacher: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Draws a prompt and a noise seed for each query: columns query, prompt, noise_seed.
 
     Prompts are drawn without replacement: test queries from the front of a random order, tuning
-    queries from its back, so that asking for more queries never turns a tuning prompt into a
-    test prompt. The noise seed also keys every later draw that belongs to the query.
+    queries from its back and a teacher's before them, so that asking for more queries never turns a
+    tuning prompt into a test prompt. The noise seed also keys every later draw that belongs to the
+    query.
     """
-    count = len(test) + len(tuning)
+    count = len(test) + len(tuning) + len(teacher)
     if count > len(prompts):
         raise InputError(
-            f"queries: {count} queries (test and tuning) need as many prompts, but "
+            f"queries: {count} queries (test, tuning and teacher) need as many prompts, but "
             f"'dataset.prompt_annotations' has {len(prompts)} distinct captions that are no "
             "training captions."
         )
     drawn = words(seed, Domain.PROMPTS, torch.arange(len(prompts)))
     ranked = torch.argsort(drawn[0], stable=True).tolist()
-    order = ranked[: len(test)] + ranked[::-1][: len(tuning)]
+    order = ranked[: len(test)] + ranked[::-1][: len(tuning) + len(teacher)]
     return pd.DataFrame(
         {
-            "query": [*test, *tuning],
+            "query": [*test, *tuning, *teacher],
             "prompt": [prompts[i] for i in order],
             "noise_seed": [int(drawn[1][i]) for i in order],
         }

@@ -1,0 +1,98 @@
+# Distilled features: every entry under `distilled:` in the configuration. The teacher's queries are
+# neither test nor tuning queries, and have files of their own.
+
+DISTILLED = config["distilled"]
+
+
+use rule attribute_by_unlearning as attribute_teacher_by_unlearning with:
+    input:
+        **SCORED,
+        **TEACHER_FILES,
+        weights=weights_of("source"),
+        source_losses=lambda wildcards: (
+            "<results>/losses/source/{objective}.npy".format(**UNLEARNING[wildcards.method])
+        ),
+        refined_losses=lambda wildcards: (
+            "<results>/losses/source/refined/{objective}.npy".format(
+                **UNLEARNING[wildcards.method]
+            )
+            if config["losses"].get("refine")
+            else []
+        ),
+        fisher=lambda wildcards: CURVATURE_OF[wildcards.method],
+    output:
+        scores="<results>/teacher/attribution/{method}/{query}.npy",
+        halves="<results>/teacher/repeatability/{method}/{query}.npy",
+    log:
+        "<logs>/teacher/{method}/{query}.log",
+    benchmark:
+        "<benchmarks>/teacher/{method}/{query}.tsv"
+    wildcard_constraints:
+        query=one_of(TEACHER_QUERIES),
+
+
+rule distill:
+    input:
+        scores=lambda wildcards: collect(
+            "<results>/teacher/attribution/{teacher}/{query}.npy",
+            teacher=DISTILLED[wildcards.method]["teacher"],
+            query=TEACHER_QUERIES,
+        ),
+        queries="<results>/teacher/queries.parquet",
+        pictures="<results>/teacher/images",
+        encoder=lambda wildcards: f"<results>/encoders/{DISTILLED[wildcards.method]['encoder']}",
+        clip="<results>/encoders/clip",
+        features=lambda wildcards: (
+            f"<results>/features/{DISTILLED[wildcards.method]['encoder']}/image.npy"
+        ),
+        text="<results>/features/clip/text.npy",
+    output:
+        student="<results>/distilled/{method}.safetensors",
+    log:
+        "<logs>/distill/{method}.log",
+    benchmark:
+        "<benchmarks>/distill/{method}.tsv"
+    wildcard_constraints:
+        method=one_of(DISTILLED),
+    group:
+        batched("scores")
+    conda:
+        CONDA
+    resources:
+        **resources_for(lambda wildcards: EXPECTED.distilling(wildcards.method), gpu=False),
+    params:
+        names=TEACHER_QUERIES,
+        distilled=lambda wildcards: DISTILLED[wildcards.method],
+    script:
+        "../../scripts/distill.py"
+
+
+rule attribute_by_distilled:
+    input:
+        queries="<results>/queries/queries.parquet",
+        pictures=collect("<results>/queries/images/{query}.png", query=QUERIES),
+        student="<results>/distilled/{method}.safetensors",
+        encoder=lambda wildcards: f"<results>/encoders/{DISTILLED[wildcards.method]['encoder']}",
+        clip="<results>/encoders/clip",
+        features=lambda wildcards: (
+            f"<results>/features/{DISTILLED[wildcards.method]['encoder']}/image.npy"
+        ),
+        text="<results>/features/clip/text.npy",
+    output:
+        scores=collect("<results>/attribution/{{method}}/{query}.npy", query=QUERIES),
+    log:
+        "<logs>/attribution/{method}.log",
+    benchmark:
+        "<benchmarks>/attribution/{method}.tsv"
+    wildcard_constraints:
+        method=one_of(DISTILLED),
+    group:
+        batched("scores")
+    conda:
+        CONDA
+    resources:
+        **resources_for(EXPECTED.similarity(len(QUERIES))),
+    params:
+        distilled=lambda wildcards: DISTILLED[wildcards.method],
+    script:
+        "../../scripts/attribute_by_distilled.py"
