@@ -19,13 +19,16 @@ def methods_of_tiny() -> list[str]:
     """Every method of the tiny experiment, and the template for added ones."""
     path = ROOT / "config" / "tiny.yaml"
     e = read_experiment(read_yaml(path), [path])
-    named = [*e.methods, *e.unlearning, *e.embeddings, *e.influence, "edges"]
+    sections = [e.methods, e.unlearning, e.embeddings, e.influence, e.ekfac_influence, e.patches]
+    named = [name for section in [*sections, e.distilled] for name in section] + ["edges"]
     return list(dict.fromkeys(named))
 
 
 METHODS = methods_of_tiny()
 # These run the code of another with other settings, so once is enough for them.
-VARIANTS = {"ascent", "output", "abu-plus", "dino", "journey-trak", "d-trak"}
+VARIANTS = {"ascent", "output", "abu-plus", "dino", "journey-trak", "d-trak", "retrac", "ekfac"}
+# Mirrored unlearning keeps training images, whose stream is of rows, as training's is.
+VARIANTS |= {"mucs"}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,8 @@ def all_methods(project: Path) -> Path:
     score("tiny", METHODS)
     twin = project / "results" / "reversed"
     shutil.copytree(project / "results" / "tiny", twin)
-    for name in ("attribution", "features", "gradients", "losses/source"):
+    made = ("attribution", "features", "gradients", "losses/source", "teacher", "distilled")
+    for name in made:
         shutil.rmtree(twin / name)
     for name in ("images.parquet", "pixels.npy", "latents.npy", "text.npy"):
         path = twin / "data" / name

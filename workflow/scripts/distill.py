@@ -32,6 +32,7 @@ with compute_job(snakemake) as run:
         images[:, 0],
         [read_scores(path, images=len(images), method=config.teacher) for path in files.scores],
         (queries[:, :width], images[:, 0, :width]),
+        image_ids=load_table(files.images)["image_id"].to_numpy(),
         candidates=config.candidates,
     )
     student = train_student(given, config)

@@ -21,6 +21,8 @@ CONFIG = Distilled(
     epochs=60, batch_size=128, learning_rate=3e-3, seed=1,
 )  # fmt: skip
 
+IDS = np.arange(80)[::-1]
+
 
 def world() -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Queries and images of which one hidden direction alone makes an image influential."""
@@ -32,7 +34,9 @@ def world() -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
 
 def test_candidates_are_nearest_neighbours_in_the_teacher_s_order() -> None:
     queries, images, scores = world()
-    given = lessons(queries, images, scores, (queries[:, :3], images[:, :3]), candidates=7)
+    given = lessons(
+        queries, images, scores, (queries[:, :3], images[:, :3]), image_ids=IDS, candidates=7
+    )
     for q in range(24):
         a, b = queries[q, :3], images[:, :3]
         cosine = b @ a / np.linalg.norm(b, axis=1) / np.linalg.norm(a)
@@ -44,7 +48,7 @@ def test_candidates_are_nearest_neighbours_in_the_teacher_s_order() -> None:
 
 def test_targets_are_ranks_and_images_from_outside_the_last() -> None:
     queries, images, scores = world()
-    given = lessons(queries, images, scores, (queries, images), candidates=10)
+    given = lessons(queries, images, scores, (queries, images), image_ids=IDS, candidates=10)
     query, row, target = draw_pairs(given, 4000, 0.25, torch.Generator().manual_seed(0))
     ranks = (10 * target).round().long()
     inside = given.candidates[query, ranks] == row
@@ -67,7 +71,12 @@ def test_a_student_ranks_unseen_queries_as_its_teacher_would() -> None:
     queries, images, scores = world()
     seen = slice(0, 20)
     given = lessons(
-        queries[seen], images, scores[seen], (queries[seen, :3], images[:, :3]), candidates=30
+        queries[seen],
+        images,
+        scores[seen],
+        (queries[seen, :3], images[:, :3]),
+        image_ids=IDS,
+        candidates=30,
     )
     student = train_student(given, CONFIG)
     again = train_student(given, CONFIG)

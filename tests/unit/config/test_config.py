@@ -130,7 +130,7 @@ def test_coco_has_the_papers_values() -> None:
         ({"patches": {"nda": {"patch": 2, "timesteps": [100], "best": 9, "seed": 0}}},
          "'patches.nda.patch' has to be odd"),
         ({"losses": {"draws": 3, "antithetic": True}}, "'losses.draws' is 3, but has to be even"),
-        ({"losses": {"refine": {"share": 0.05, "draws": 9}}},
+        ({"losses": {"refine": {"share": 0.05, "draws": 10}}},
          "which is 90 images, fewer than the 100 that are removed"),
         ({"influence": {"trak": {"query_timestep": 1000}}}, "is beyond the last one, 999"),
         ({"influence": {"trak": {"source_seeds": []}}}, "'influence.trak.source_seeds' is []"),

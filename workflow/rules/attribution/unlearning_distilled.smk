@@ -38,6 +38,7 @@ rule distill:
             teacher=DISTILLED[wildcards.method]["teacher"],
             query=TEACHER_QUERIES,
         ),
+        images=ancient("<results>/data/images.parquet"),
         queries="<results>/teacher/queries.parquet",
         pictures="<results>/teacher/images",
         encoder=lambda wildcards: f"<results>/encoders/{DISTILLED[wildcards.method]['encoder']}",

@@ -53,11 +53,13 @@ class Lessons:
         queries: float32 [T, D], features.
         images: float32 [N, D], features.
         candidates: int64 [T, C], rows that each query's ranks are of, the most influential first.
+        order: int64 [N], rows by image id, so that what is drawn does not depend on their order.
     """
 
     queries: Tensor
     images: Tensor
     candidates: Tensor
+    order: Tensor
 
 
 def lessons(
@@ -66,6 +68,7 @@ def lessons(
     scores: Sequence[np.ndarray],
     neighbours: tuple[np.ndarray, np.ndarray],
     *,
+    image_ids: np.ndarray,
     candidates: int,
 ) -> Lessons:
     """The ranks of each query's nearest neighbours by its teacher's scores.
@@ -74,6 +77,7 @@ def lessons(
         queries: [T, D]; images: [N, D].
         scores: of each query by the teacher, [N].
         neighbours: features by whose cosine images are near a query, [T, E] and [N, E].
+        image_ids: [N].
         candidates: C, how many neighbours.
     """
     near = np.argsort(-cosine_scores(*neighbours), axis=1, kind="stable")[:, :candidates]
@@ -84,6 +88,7 @@ def lessons(
         torch.from_numpy(np.asarray(queries, np.float32)),
         torch.from_numpy(np.asarray(images, np.float32)),
         torch.from_numpy(np.stack(ranked)),
+        torch.from_numpy(np.argsort(image_ids, kind="stable")),
     )
 
 
@@ -100,7 +105,8 @@ def draw_pairs(
     rank = torch.randint(candidates, (count,), generator=generator)
     row = given.candidates[query, rank]
     away = torch.rand(count, generator=generator) < outside
-    row[away] = torch.randint(len(given.images), (int(away.sum()),), generator=generator)
+    drawn = torch.randint(len(given.images), (int(away.sum()),), generator=generator)
+    row[away] = given.order[drawn]
     rank[away] = candidates - 1
     return query, row, rank / candidates
 

@@ -23,11 +23,12 @@ def check(e: CustomizedExperiment, file_of: FileOf) -> None:
             f"{file_of('published')}: 'published.latents' and 'published.text' hold no exemplars, "
             "so an experiment with 'customized' encodes its own; set them to null."
         )
-    for section in ("ekfac_influence", "distilled"):
-        if getattr(e, section):
+    of_one_model = {*e.ekfac_influence, *e.distilled}
+    for name in [*e.methods, *(e.tuning.methods if e.tuning else [])]:
+        if name in of_one_model:
             raise InputError(
-                f"{file_of(section)}: '{section}' is for one source model, and customized models "
-                "are many; set it to null or {}."
+                f"{file_of('methods')}: '{name}' is a method for one source model, and customized "
+                "models are many."
             )
     for name, influence in e.influence.items():
         if influence.source_seeds != [0]:
