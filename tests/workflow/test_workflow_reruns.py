@@ -56,7 +56,8 @@ def test_another_k_runs_only_its_own_retrainings(project: Path) -> None:
     jobs = planned(project, *TINY, "--config", "counterfactual={k: [20, 30]}")
     assert jobs.pop("retrain") == 2 * 3 + 1  # methods x queries, and random at the new K
     assert jobs["measure_outcomes"] == 3  # two methods and random
-    assert set(jobs) == TABLES | {"draw_regenerated"}
+    repeatability = {"tabulate_repeatability", "plot_repeatability"}  # of the new K, too
+    assert set(jobs) == TABLES | {"draw_regenerated"} | repeatability
 
 
 def test_a_measure_is_added_without_training_or_scoring(project: Path) -> None:
@@ -102,13 +103,16 @@ def test_a_data_set_that_lies_in_a_folder_is_not_made_again(project: Path) -> No
 
 def test_coco_is_planned_without_any_file(project: Path) -> None:
     jobs = planned(project, "--configfile", "config/coco.yaml")
-    assert jobs["attribute_by_unlearning"] == 2 * 110
+    assert jobs["attribute_by_unlearning"] == 4 * 110
+    assert jobs["attribute_teacher_by_unlearning"] == 100
     assert jobs["attribute_by_embedding"] == 6
-    assert jobs["attribute_by_influence"] == 4
-    assert jobs["project_gradients"] == 20 + 1 + 1  # TRAK's ensemble, D-TRAK's and DataInf's
-    assert jobs["retrain"] == 13 * 110 * 3 + 10 * (5 + 57)  # methods, and the random curve
+    assert jobs["attribute_by_influence"] == 7
+    assert jobs["attribute_by_ekfac"] == 2
+    # TRAK's ensemble, and those of D-TRAK, DataInf, DAS and Motive
+    assert jobs["project_gradients"] == 20 + 4
+    assert jobs["retrain"] == 22 * 110 * 3 + 10 * (5 + 57)  # methods, and the random curve
     assert jobs["retrain_other_seed"] == 19  # noise floor and ensemble share models
-    assert jobs["measure_outcomes"] == 13 + 2 + 1  # methods, controls, the forgetting check
+    assert jobs["measure_outcomes"] == 22 + 2 + 1  # methods, controls, the forgetting check
     assert jobs["unlearn_query"] == 110
     assert jobs["fetch_encoder"] == 6
     assert not (project / "results" / "coco").exists()
