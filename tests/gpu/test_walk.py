@@ -20,6 +20,8 @@ HEADERS = [
 STEPS = {
     *("training", "sweep", "Fisher", "EK-FAC", "gradient of a query", "losses of queries"),
     *("gradients 'loss'", "gradients 'output'", "gradients 'layers'", "sampling"),
+    *("gradients 'mean-output'", "gradients 'shared'"),
+    *("Gauss-Newton", "products of gradients"),
 }
 pytestmark = pytest.mark.skipif(
     shutil.which("gcc") is None or not HEADERS, reason="needs gcc and PyTorch's CUDA headers"

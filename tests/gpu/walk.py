@@ -7,6 +7,7 @@ each step: its name, and `ok` or what went wrong.
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
-from leavekout.attribution import gradients, sweep, unlearning
+from leavekout.attribution import ekfac_influence, gradients, sweep, unlearning
 from leavekout.attribution.curvature import ekfac, fisher, projection
 from leavekout.attribution.passes import passes_of
+from leavekout.attribution.readout import read_out
 from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData, Samples
 from leavekout.kinds import read_experiment
@@ -154,6 +156,10 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
         )
         first = next(parts)
         assert first.shape[1:] == (2, 100)
+        passes = passes_of(e.losses, process)
+        parts_of_scores = read_out(first, torch.empty(first.shape), passes, "skew")
+        assert parts_of_scores.shape[1:] == (2, 2)
+        assert parts_of_scores.device.type == "cuda"
         assert first.device.type == "cuda"
 
     def curvature(estimate: Callable[..., dict[str, Tensor]]) -> Callable[[], None]:
@@ -199,10 +205,24 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
                     denoiser, process, data, projector, batch=batch.per_sample_batch
                 )
             )
-            assert first.shape[1:] == (2, len(projector.entries), config.dimension)
+            assert first.shape[1:] == (2, 2, len(projector.entries), config.dimension)
             assert first.device.type == "cuda"
 
         return run
+
+    def products() -> None:
+        config = e.ekfac_influence["fmas"]
+        matrices = select_weights(denoiser, config.weights)
+        entries = sum(weight.numel() for weight in matrices.values())
+        directions = torch.empty(4, entries, device=GPU)
+        projector = ekfac_influence.Products(denoiser, config, directions)
+        first = next(
+            gradients.training_gradients(
+                denoiser, process, data, projector, batch=batch.per_sample_batch
+            )
+        )
+        assert first.shape[1:] == (2, 2, 1, 4)
+        assert first.device.type == "cuda"
 
     def losses_of_queries() -> None:
         tensors: Any = Tensor
@@ -233,6 +253,8 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
         "sweep": sweep_images,
         "Fisher": curvature(fisher.diagonal_fisher),
         "EK-FAC": curvature(ekfac.ekfac),
+        "Gauss-Newton": curvature(partial(ekfac.ekfac, objective=ekfac.gauss_newton)),
+        "products of gradients": products,
         "gradient of a query": query,
         **{f"gradients '{name}'": project(name) for name in e.gradients},
         "losses of queries": losses_of_queries,

@@ -101,7 +101,7 @@ def halves_of_draws(draws: int, *, antithetic: bool) -> tuple[int, Tensor]:
     turn = order // 2 if antithetic else order
     if draws % (4 if antithetic else 2):
         return 1, order
-    return 2, torch.cat([order[turn % 2 == half] for half in range(2)])
+    return 2, order[torch.argsort(turn % 2, stable=True)]
 
 
 def draw_timesteps(
