@@ -4,13 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leavekout.attribution.ekfac_influence import (
-    Products,
-    WholeGradients,
-    directions_of,
-    product_scores,
-)
-from leavekout.attribution.gradients import gradient_rows, query_gradients
+from leavekout.attribution.ekfac_influence import Products, directions_of, product_scores
+from leavekout.attribution.gradients import gradient_rows
 from leavekout.attribution.scores import save_halves, save_scores
 from leavekout.config.experiment import Model
 from leavekout.config.methods import EkfacInfluence
@@ -33,18 +28,10 @@ with compute_job(snakemake) as run:
     )
     data = EncodedData.load(run.input, run.device, run.resources)
     queries = Queries.load(run.input, run.params.names, run.device)
-    whole = WholeGradients(denoiser, config)
-    of_queries = query_gradients(
-        denoiser,
-        process,
-        queries,
-        whole,
-        draws=config.query_draws,
-        timestep=None,
-        batch=run.resources.gradient_batch,
-    )
     factors, _ = load_tensors(run.input.curvature)
-    directions = directions_of(factors, of_queries, whole)
+    directions = directions_of(
+        denoiser, process, queries, factors, config, batch=run.resources.gradient_batch
+    )
     rows = gradient_rows(
         run.output.scores[0],
         denoiser,

@@ -141,7 +141,7 @@ def test_scores_are_products_of_autograd_gradients(
     whole = WholeGradients(denoiser64, CONFIG)
     of_queries = query_gradients(denoiser64, process, query, whole, draws=8, timestep=None, batch=3)
     assert of_queries.shape[:3] == (1, 2, 1)
-    directions = directions_of(factors, of_queries, whole)
+    directions = directions_of(denoiser64, process, query, factors, CONFIG, batch=3)
     products = Products(denoiser64, CONFIG, directions)
     found = torch.cat(list(training_gradients(denoiser64, process, data, products, batch=9)))
     gradients = torch.cat(list(training_gradients(denoiser64, process, data, whole, batch=9)))

@@ -28,7 +28,8 @@ rule attribute_by_ekfac:
         CONDA
     resources:
         **resources_for(lambda wildcards: EXPECTED.ekfac_influence(wildcards.method)),
-        device_data_gb=HARDWARE["device_data_gb"],
+        # The queries' directions lie on the GPU, too.
+        device_data_gb=max(0, HARDWARE["device_data_gb"] - EXPECTED.directions_gb()),
         batch=HARDWARE["per_sample_batch"],
         gradient_batch=HARDWARE["gradient_batch"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],

@@ -12,8 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from leavekout.attribution.curvature.ekfac import solve
+from leavekout.attribution.gradients import query_gradients
 from leavekout.config.methods import EkfacInfluence
 from leavekout.models.denoiser import Denoiser, select_weights
+from leavekout.models.process import Process
+from leavekout.queries.loading import Queries
 
 
 class WholeGradients:
@@ -56,17 +59,41 @@ class Products(WholeGradients):
         return super().summed(gradients, draws) @ self.directions.T
 
 
-def directions_of(factors: Mapping[str, Tensor], queries: Tensor, whole: WholeGradients) -> Tensor:
-    """(G + λI)⁻¹ ∇L(ẑ) by each half of the queries' draws: [Q·H, d].
+def directions_of(
+    denoiser: Denoiser,
+    process: Process,
+    queries: Queries,
+    factors: Mapping[str, Tensor],
+    config: EkfacInfluence,
+    *,
+    batch: int,
+) -> Tensor:
+    """(G + λI)⁻¹ ∇L(ẑ) of Q queries, by each half of their draws: [Q·H, d].
+
+    One query after the other, as those of a whole study fill most of a GPU.
 
     Args:
         factors: of `ekfac` with the Gauss-Newton matrix.
-        queries: [Q, H, 1, d], of `query_gradients`.
+        batch: as in `query_gradients`.
     """
-    config = whole.config
-    gradients = whole.by_name(queries.flatten(0, 2))
-    solved = solve(factors, gradients, config.damping, absolute=config.damping_of == "absolute")
-    return torch.cat([part.flatten(1) for part in solved.values()], 1)
+    whole = WholeGradients(denoiser, config)
+    directions = torch.empty(0)
+    for place, one in enumerate(queries):
+        gradients = query_gradients(
+            denoiser, process, one, whole, draws=config.query_draws, timestep=None, batch=batch
+        )  # [1, H, 1, d]
+        solved = solve(
+            factors,
+            whole.by_name(gradients[0, :, 0]),
+            config.damping,
+            absolute=config.damping_of == "absolute",
+        )
+        halves = gradients.shape[1]
+        if place == 0:
+            directions = gradients.new_empty(len(queries.names) * halves, gradients.shape[3])
+        rows = directions[place * halves : (place + 1) * halves]
+        torch.cat([part.flatten(1) for part in solved.values()], 1, out=rows)
+    return directions
 
 
 def product_scores(products: np.ndarray, queries: int) -> tuple[np.ndarray, np.ndarray]:

@@ -219,6 +219,11 @@ class Costs:
             resumes=True,
         )
 
+    def directions_gb(self) -> float:
+        """Of two directions of each query, over all weights."""
+        queries = self.e.queries.test + self.e.queries.tuning
+        return 2 * queries * self.weights_mb / 1000
+
     def ekfac_influence(self, method: str) -> Cost:
         """Of an entry of `ekfac_influence`: gradients of all images once, for all queries."""
         config = self.e.ekfac_influence[method]
@@ -230,7 +235,7 @@ class Costs:
         return self.cost(
             gradients=images * config.draws + queries * config.query_draws,
             further_seconds=self.loading + products / rate,
-            memory_mb=self.data_mb + 3 * self.weights_mb + 2 * queries * self.weights_mb,
+            memory_mb=self.data_mb + 3 * self.weights_mb + 1000 * self.directions_gb(),
             disk_mb=3 * queries * self._scores_mb(),
             resumes=True,
         )

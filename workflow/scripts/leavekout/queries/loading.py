@@ -1,6 +1,6 @@
 """Queries, read from the files that `generation.write_queries` writes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,14 @@ class Queries:
             text=torch.from_numpy(text[rows]).to(device),
             rows=rows,
         )
+
+    def __iter__(self) -> Iterator["Queries"]:
+        """Each query by itself."""
+        for i, name in enumerate(self.names):
+            here = slice(i, i + 1)
+            yield Queries(
+                [name], self.noise_seeds[here], self.latents[here], self.text[here], self.rows[here]
+            )
 
 
 def load_sets(
