@@ -40,7 +40,10 @@ with compute_job(snakemake) as run:
         Products(denoiser, config, directions),
         batch=run.resources.batch,
         identity=identity_of(
-            dict(run.params), data.fingerprint, denoiser, directions.double().sum().item()
+            dict(run.params),
+            data.fingerprint,
+            denoiser,
+            [row.double().sum().item() for row in directions],
         ),
         save_seconds=run.resources.checkpoint_seconds,
     )

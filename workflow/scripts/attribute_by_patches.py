@@ -47,6 +47,7 @@ with compute_job(snakemake) as run:
             ).numpy()
             for timestep in config.timesteps
         ]
+        # Each half has other timesteps, too, so that halves agree less than draws of noise would.
         whole, two = halves_by_turns(np.stack(by_timestep))
         scores.append(whole)
         halves.append(two)

@@ -8,8 +8,8 @@ from leavekout.encoders.pretrained import TextEncoder, load_vae
 from leavekout.models.denoiser import load_denoiser
 from leavekout.models.process import build_process
 from leavekout.queries.generation import encode_prompts, generate, write_queries
-from leavekout.queries.prompts import choose_queries
-from leavekout.runtime.artifacts import load_npy
+from leavekout.queries.prompts import choose_queries, require_apart
+from leavekout.runtime.artifacts import load_npy, load_table
 from leavekout.runtime.job import compute_job
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ with compute_job(snakemake) as run:
     table = choose_queries(params.test, params.tuning, prompts, params.seed, teacher=teacher)
     if teacher:  # the others are another job's
         table = table[table["query"].isin(teacher)].reset_index(drop=True)
+        require_apart(table, load_table(files.drawn))
     encoder = TextEncoder.load(files.tokenizer, files.text_encoder, run.device)
     text = encode_prompts(encoder, table["prompt"].tolist())
     latents, pictures = generate(

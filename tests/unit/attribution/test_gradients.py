@@ -361,8 +361,12 @@ def test_das_scores_are_the_explicit_formula() -> None:
         for i in range(30):
             for f in range(2):
                 phi = x[i, f]
-                moved = queries[q, 0] @ inverse @ phi * losses[i, f] ** 0.5
-                expected = (moved / (1 - phi @ inverse @ phi)) ** 2
+                # Leaving out one flip, with its weight of 1/2, by an explicit inverse.
+                without = np.linalg.inv(kernel - np.outer(phi, phi) / 2)
+                assert queries[q, 0] @ without @ phi == pytest.approx(
+                    queries[q, 0] @ inverse @ phi / (1 - phi @ inverse @ phi / 2)
+                )
+                expected = (queries[q, 0] @ without @ phi * losses[i, f] ** 0.5) ** 2
                 assert found[q, i, f] == pytest.approx(expected, rel=1e-9)
 
 

@@ -118,3 +118,5 @@ def test_scores_are_the_maximum_over_an_image_and_its_flip() -> None:
     assert scores_of(parts).tolist() == [0.5, 3.0]
     assert halves_of(parts).tolist() == [[1.0, 2.0], [0.5, 4.0]]
     assert best_share(parts, 0.5).tolist() == [1]
+    parts[..., 1] = 0  # no pass is in the second half
+    assert np.isnan(halves_of(parts)).all()

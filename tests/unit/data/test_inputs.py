@@ -14,7 +14,7 @@ from leavekout.data import coco, digits
 from leavekout.data.encoded import EncodedData
 from leavekout.errors import InputError
 from leavekout.models.denoiser import build_denoiser, load_denoiser, select_weights
-from leavekout.queries.prompts import choose_queries
+from leavekout.queries.prompts import choose_queries, require_apart
 from leavekout.runtime import artifacts
 from leavekout.runtime.tensors import load_tensors, save_tensors
 from world import CPU, MODEL, make_data, unet_with
@@ -278,3 +278,18 @@ def test_arrays_of_another_length_than_the_table_are_refused(name: str, cut: int
             data.image_ids.numpy(),
             device=CPU,
         )
+
+
+def test_a_teacher_s_queries_have_prompts_of_their_own() -> None:
+    prompts = [f"prompt {i}" for i in range(12)]
+    study = choose_queries(["q000", "q001"], ["t000"], prompts, 3)
+    teacher = choose_queries([], ["t000"], prompts, 3, teacher=["d000", "d001"])
+    more = choose_queries(["q000", "q001", "q002"], ["t000"], prompts, 3)
+    assert teacher["prompt"].nunique() == 3
+    assert teacher["prompt"][0] == study["prompt"][2]  # the tuning query
+    own = teacher[teacher["query"] != "t000"]
+    require_apart(own, study)
+    require_apart(own, more)
+    all_prompts = choose_queries([f"q{i:03d}" for i in range(11)], ["t000"], prompts, 3)
+    with pytest.raises(InputError, match="2 of the 2 teacher queries have the prompt of a test"):
+        require_apart(own, all_prompts)

@@ -28,11 +28,8 @@ use rule attribute_by_influence as attribute_customized_by_influence with:
                 model=wildcards.model, **INFLUENCE[wildcards.method]
             )
         ],
-        losses=lambda wildcards: (
-            f"<results>/losses/{wildcards.model}/loss.npy"
-            if INFLUENCE[wildcards.method]["solver"] == "das"
-            else []
-        ),
+        losses=lambda wildcards: [f"<results>/losses/{wildcards.model}/loss.npy"]
+        * (INFLUENCE[wildcards.method]["solver"] == "das"),
     output:
         scores=collect(
             "<results>/attribution/{{method}}/{{model}}-{number}.npy",

@@ -37,7 +37,18 @@ rule sample_queries:
         "../../scripts/sample_queries.py"
 
 
+# It depends on the study's queries only in that they must not have its prompts.
 use rule sample_queries as sample_teacher_queries with:
+    input:
+        drawn=ancient("<results>/queries/queries.parquet"),
+        prompts=ancient(PROMPTS),
+        dataset_checksum=DATASET_CHECKSUM,
+        images=ancient("<results>/data/images.parquet"),
+        weights="<results>/source/model.safetensors",
+        vae="<results>/encoders/vae",
+        tokenizer="<results>/encoders/tokenizer",
+        text_encoder="<results>/encoders/text_encoder",
+        null_text="<results>/data/null_text.npy",
     output:
         table="<results>/teacher/queries.parquet",
         latents="<results>/teacher/latents.npy",
@@ -51,7 +62,7 @@ use rule sample_queries as sample_teacher_queries with:
         **resources_for(EXPECTED.sampling(len(TEACHER_QUERIES))),
         batch=HARDWARE["encode_batch"],
     params:
-        test=TEST_QUERIES,
+        test=[],
         tuning=TUNING_QUERIES,
         teacher=TEACHER_QUERIES,
         model=config["model"],

@@ -46,6 +46,7 @@ rule tabulate_removals:
     conda:
         CONDA
     params:
+        version=2,
         resamples=config["report"]["bootstrap_resamples"],
     script:
         "../../scripts/tabulate_removals.py"
@@ -122,6 +123,7 @@ rule find_equivalents:
     conda:
         CONDA
     params:
+        version=2,
         resamples=config["report"]["bootstrap_resamples"],
         # Trained again without removal, our own source model comes out, and a published one does not.
         origin=config["published"]["source_model"] is None,

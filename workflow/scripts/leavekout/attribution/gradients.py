@@ -25,6 +25,7 @@ from leavekout.runtime.job import progress
 from leavekout.runtime.precision import arithmetic
 from leavekout.runtime.rows import Rows
 
+_MOST_BYTES = 8 << 30  # of gradients before they are projected
 _QUERY = 2  # in the place of the flip, 0 or 1, in the identity of a training image's draw
 _SHARED = (0, 3)  # in the place of image and flip, where all images and queries share draws
 
@@ -169,7 +170,9 @@ def training_gradients(
     config, draws = projector.config, projector.config.draws
     halves, order = halves_of_draws(draws, antithetic=config.antithetic)
     group = projector.group_of(draws // halves)
-    at_once = max(1, batch // (draws * data.flips))  # images
+    of_image = data.flips * draws // group  # whole gradients of an image that exist at once
+    whole = 4 * sum(weight.numel() for weight in projector.weights.values())  # bytes
+    at_once = max(1, min(batch // (draws * data.flips), _MOST_BYTES // (of_image * whole)))
     starts = range(first, data.images, at_once)
     for start in progress(starts, "projected gradients", total=len(starts), every_seconds=20):
         rows = torch.arange(start, min(start + at_once, data.images))

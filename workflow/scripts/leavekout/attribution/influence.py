@@ -110,7 +110,8 @@ def das_scores(
 
     Lin et al., *Diffusion Attribution Score: Evaluating Training Data Influence in Diffusion
     Models* (ICLR 2025): how far the model's output at the query moves when z is left out of its
-    linearization. r is the root of the image's mean squared error.
+    linearization. r is the root of the image's mean squared error. Of F flips, each has 1/F of the
+    weight in ΦᵀΦ, and so of the leverage in the divisor.
 
     Args:
         features, queries, damping, trained: as in `ridge_scores`, of the mean output's gradient.
@@ -125,7 +126,10 @@ def das_scores(
     for here, values in features.parts(device):
         phi = values.flatten(2)  # [b, F, L·p]
         half = torch.linalg.solve_triangular(factor, phi.flatten(0, 1).T, upper=False)
-        leverage = half.square().sum(0).view(phi.shape[:2])
+        # A flip counts 1/F in ΦᵀΦ, and an image that is not in it cannot be left out.
+        leverage = half.square().sum(0).view(phi.shape[:2]) / phi.shape[1]
+        if trained is not None:
+            leverage[~torch.from_numpy(trained[here]).to(device)] = 0
         residual = torch.from_numpy(losses[here]).to(phi).sqrt()
         moved = (phi @ solved) * (residual / (1 - leverage))[..., None]
         scores[:, here] = moved.square().movedim(2, 0).cpu().numpy()

@@ -110,10 +110,10 @@ def mirrored_ascent(
                 normal(config.seed, Domain.MIRRORED, *identity, shape=latent.shape).to(latent),
                 text.expand(count, *text.shape),
             ).clamp(max=null)
-        if float(forgotten.detach().mean()) >= NEAR * null:
-            break
-        optimizer.zero_grad(set_to_none=True)
-        (kept.mean() - FORGET * forgotten.mean()).backward()
+            if float(forgotten.detach().mean()) >= NEAR * null:
+                break
+            optimizer.zero_grad(set_to_none=True)
+            (kept.mean() - FORGET * forgotten.mean()).backward()
         optimizer.step()
     else:
         logger.warning(

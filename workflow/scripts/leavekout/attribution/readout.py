@@ -9,10 +9,9 @@ from torch import Tensor
 
 from leavekout.attribution.passes import Passes
 from leavekout.attribution.scores import top_k
-from leavekout.config.methods import Readout
+from leavekout.config.methods import SKEW_FROM, Readout
 from leavekout.runtime.artifacts import load_npy
 
-_NOISIER = 0.7  # share of the levels that the skew is read at
 _SKEW_FLOOR = 1e-3
 
 
@@ -22,7 +21,8 @@ def read_out(unlearned: Tensor, source: Tensor, passes: Passes, readout: Readout
     The sum of the two is the score, the mean over passes p of
     difference: l_p(θ_−ẑ) − l_p(θ0) (eq. 6);
     skew: (l_p(θ_−ẑ) − l_p(θ0)) / (l_p(θ_−ẑ) + l_p(θ0) + 10⁻³), over the noisier 70 % of the levels
-    (MUCS, arXiv 2605.17938; its noise is the same for every image, ours keyed to the image).
+    (MUCS, arXiv 2605.17938. There the noise is the same for every image, and of an image the first
+    caption counts, without a flip; here noise, captions and flips are those of the sweep).
 
     Args:
         unlearned, source: [b, F, P], with the same noise.
@@ -32,7 +32,7 @@ def read_out(unlearned: Tensor, source: Tensor, passes: Passes, readout: Readout
     used = torch.ones(passes.count, dtype=torch.bool)
     if readout == "skew":
         values /= after + before + _SKEW_FLOOR
-        used = passes.level >= (1 - _NOISIER) * passes.timesteps
+        used = passes.level >= SKEW_FROM * passes.timesteps
     halves = torch.nn.functional.one_hot(passes.half, 2) * used[:, None]  # [P, 2]
     return values @ (halves / used.sum()).to(values)
 
@@ -65,5 +65,9 @@ def scores_of(parts: np.ndarray) -> np.ndarray:
 
 
 def halves_of(parts: np.ndarray) -> np.ndarray:
-    """The scores by each half of the passes alone: float32 [2, N] of [N, F, 2]."""
-    return (2 * parts).max(axis=1).T.astype(np.float32)
+    """The scores by each half of the passes alone: float32 [2, N] of [N, F, 2].
+
+    A sweep of so few passes that one half has none has no halves: they are not numbers.
+    """
+    halves = (2 * parts).max(axis=1).T.astype(np.float32)
+    return halves if parts.any(axis=(0, 1)).all() else np.full_like(halves, np.nan)

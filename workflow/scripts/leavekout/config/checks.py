@@ -55,6 +55,8 @@ def _check_solver(
             "solver",
             reason="has to be 'das' for gradients of the objective 'mean_output', and only then",
         )
+    if gradients.antithetic and influence.query_draws % 2:
+        refuse("influence", name, "query_draws", reason=_PAIRS)
     if gradients.shared_draws and influence.query_draws != gradients.draws:
         refuse(
             "influence",

@@ -2,6 +2,7 @@
 
 from leavekout.config.checks import FileOf, require_within_schedule
 from leavekout.config.leave_k_out import LeaveKOut
+from leavekout.config.methods import SKEW_FROM
 from leavekout.errors import InputError
 
 
@@ -30,6 +31,21 @@ def check(e: LeaveKOut, file_of: FileOf) -> None:
             f"{file_of('tuning', 'criterion')}: 'tuning.criterion' is '{e.tuning.criterion}', none "
             f"of the measures ({', '.join(e.measures)})."
         )
+    if e.tuning and e.tuning.settings and not e.tuning.k:
+        raise InputError(
+            f"{file_of('tuning', 'k')}: 'tuning.k' is empty, and settings are chosen by what their "
+            "removal costs."
+        )
+    for name, variant in e.unlearning.items():
+        last = (e.model.process.timesteps - 1) // e.losses.timestep_stride
+        if variant.readout == "skew" and last * e.losses.timestep_stride < (
+            SKEW_FROM * e.model.process.timesteps
+        ):
+            raise InputError(
+                f"{file_of('unlearning', name, 'readout')}: 'unlearning.{name}.readout' is 'skew', "
+                "which reads the noisier 70 % of the timesteps, and 'losses.timestep_stride' "
+                "leaves none of them."
+            )
     _check_sizes(e, file_of)
     _check_forgetting(e, file_of)
     _check_controls(e, file_of)
@@ -64,11 +80,14 @@ def _check_sizes(e: LeaveKOut, file_of: FileOf) -> None:
 
     if e.losses.refine:
         share = e.losses.refine.share
-        largest = max([*e.counterfactual.k, *(e.tuning.k if e.tuning else [])], default=0)
-        if share * n < largest:
+        removed = [*e.counterfactual.k, *(e.tuning.k if e.tuning else [])]
+        removed += [union.k] if union else []
+        removed += [student.candidates for student in e.distilled.values()]
+        if share * n < max(removed):
             raise InputError(
                 f"{file_of('losses', 'refine', 'share')}: 'losses.refine.share' is {share}, which "
-                f"is {share * n:,.0f} images, fewer than the {largest:,} that are removed."
+                f"is {share * n:,.0f} images, fewer than the {max(removed):,} that are removed, or "
+                "that distilled features rank."
             )
 
 

@@ -23,6 +23,7 @@ from leavekout.config.fields import (
 
 # How losses before and after unlearning become a score; see `attribution.readout`.
 Readout = Literal["difference", "skew"]
+SKEW_FROM = 0.3  # of the timesteps; the skew is read at the noisier rest
 
 
 class Unlearning(Section):

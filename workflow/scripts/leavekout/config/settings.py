@@ -29,11 +29,14 @@ def with_variants(tree: _Tree, file_of: Callable[..., str]) -> _Tree:
     if not isinstance(settings, Mapping) or not isinstance(tuning, Mapping):
         return tree
     changed: dict[str, _Tree] = {}
-    names = list(tuning.get("methods") or [])
+    names = tuning.get("methods") or []
+    if not isinstance(names, list):
+        return tree  # which the types refuse, with a sentence, as what is left as it is below
+    names = list(names)
     numbers: dict[str, int] = {}
     for method, choices in settings.items():
         if not isinstance(choices, list) or not all(isinstance(c, Mapping) for c in choices):
-            return tree  # which the types refuse, with a sentence
+            return tree
         numbers[method] = len(choices)
         first = next(iter(numbers))
         if numbers[method] != numbers[first]:
@@ -42,13 +45,17 @@ def with_variants(tree: _Tree, file_of: Callable[..., str]) -> _Tree:
                 f"{numbers[method]} and '{first}' {numbers[first]} to choose from; give every "
                 "method as many."
             )
-        section = next((s for s in SECTIONS if method in (tree.get(s) or {})), None)
+        sections = {s: tree.get(s) for s in SECTIONS}
+        mappings = {s: entries for s, entries in sections.items() if isinstance(entries, Mapping)}
+        section = next((s for s, entries in mappings.items() if method in entries), None)
         if section is None:
             raise InputError(
                 f"{file_of('tuning', 'settings', method)}: 'tuning.settings.{method}' is no entry "
                 f"of {', '.join(SECTIONS)}, whose keys its settings could change."
             )
         entries = changed.setdefault(section, dict(tree[section]))
+        if not isinstance(entries[method], Mapping):
+            return tree
         for number, choice in enumerate(choices):
             name = variant_name(method, number)
             if name in entries:

@@ -46,6 +46,17 @@ def choose_queries(
     )
 
 
+def require_apart(teacher: pd.DataFrame, queries: pd.DataFrame) -> None:
+    """Refuses a teacher's queries that have a prompt of the study's own; raises InputError."""
+    common = sorted(set(teacher["prompt"]) & set(queries["prompt"]))
+    if common:
+        raise InputError(
+            f"queries: {len(common)} of the {len(teacher)} teacher queries have the prompt of a "
+            f"test or tuning query, the first '{common[0]}'; lower 'queries.teacher' or "
+            "'queries.test'."
+        )
+
+
 def choose_related(
     queries: pd.DataFrame,
     prompts: Sequence[str],

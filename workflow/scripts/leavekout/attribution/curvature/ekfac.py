@@ -47,6 +47,7 @@ def ekfac(
     diagonal is measured: Λ = E[(U_Sᵀ G U_A)²] over per-sample gradients G.
 
     Args:
+        samples: behind the bases, and the same ones behind the eigenvalues.
         objective: (denoiser, process, sample) → what is differentiated, for each sample [B]. By
             default the loss, which gives the empirical Fisher.
 
