@@ -47,7 +47,9 @@ def test_gradients_of_all_weights_are_projected_at_cocos_architecture() -> None:
         projector = GradientProjector(denoiser, config, model_seed=0, device=CPU)
         assert projector.entries == entries
         found = list(training_gradients(denoiser, process, data, projector, batch=2))
-        assert [part.shape for part in found] == [(1, 2, *shape)]  # the image and its flip
+        assert [part.shape for part in found] == [
+            (1, 2, 2, *shape)
+        ]  # the image and its flip, by halves
         assert all(part.isfinite().all() and part.std() > 0 for part in found)
 
 
