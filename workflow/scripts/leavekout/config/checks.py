@@ -197,7 +197,7 @@ def _check_methods(e: Experiment, file_of: FileOf) -> None:
         if student.encoder not in encoders or "clip" not in encoders:
             known = ", ".join(sorted(encoders))
             refuse("distilled", name, "encoder", reason=f"is none of the encoders ({known})")
-        if student.candidates > e.dataset.images:
+        if student.candidates > e.dataset.images and name in used:
             images = f"{e.dataset.images:,}"
             refuse("distilled", name, "candidates", reason=f"are more than the {images} images")
     for name, influence in e.influence.items():
