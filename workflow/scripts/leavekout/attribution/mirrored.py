@@ -31,16 +31,7 @@ def training_batches(
     process: Process, data: EncodedData, *, batch: int, seed: int
 ) -> Iterable[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Batches of training images without end: x0, text, timesteps and noise of each."""
-    stream = Stream(
-        images=data.images,
-        flips=data.flips,
-        captions=data.captions,
-        timesteps=process.timesteps,
-        caption_dropout=0.0,
-        removed=data.held_out,
-        seed=seed,
-        domain=Domain.MIRRORED,
-    )
+    stream = Stream.of_images(data, timesteps=process.timesteps, seed=seed, domain=Domain.MIRRORED)
     start = 0
     while True:
         drawn = stream.samples(start, start + batch)

@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from leavekout.data.encoded import Samples
+from leavekout.data.encoded import EncodedData, Samples
 from leavekout.noise import Domain, scale_to, to_unit, words
 
 _REPLACEMENT = 1 << 31  # second counter word of replacements; epochs stay far below
@@ -53,6 +53,20 @@ class Stream:
         self.seed, self.domain = seed, domain
         self.is_removed = torch.zeros(images, dtype=torch.bool)
         self.is_removed[removed] = True
+
+    @classmethod
+    def of_images(cls, data: EncodedData, *, timesteps: int, seed: int, domain: Domain) -> "Stream":
+        """A stream of a data set's training images, each with a caption."""
+        return cls(
+            images=data.images,
+            flips=data.flips,
+            captions=data.captions,
+            timesteps=timesteps,
+            caption_dropout=0.0,
+            removed=data.held_out,
+            seed=seed,
+            domain=domain,
+        )
 
     def samples(self, start: int, stop: int) -> Samples:
         """The samples at positions start … stop - 1."""

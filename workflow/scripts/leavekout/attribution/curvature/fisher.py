@@ -43,16 +43,7 @@ def fisher_samples(
     (seed, j), so nothing depends on `batch` but rounding. Only training
     images are drawn.
     """
-    stream = Stream(
-        images=data.images,
-        flips=data.flips,
-        captions=data.captions,
-        timesteps=process.timesteps,
-        caption_dropout=0.0,
-        removed=data.held_out,
-        seed=seed,
-        domain=Domain.FISHER,
-    )
+    stream = Stream.of_images(data, timesteps=process.timesteps, seed=seed, domain=Domain.FISHER)
     starts = range(0, samples, batch)
     for start in progress(starts, what, total=len(starts)):
         drawn = stream.samples(start, min(start + batch, samples))
