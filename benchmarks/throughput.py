@@ -43,8 +43,9 @@ from leavekout.attribution.sweep import training_losses
 from leavekout.config.fields import Precision
 from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData
-from leavekout.encoders.pretrained import TextEncoder, encode_images
+from leavekout.encoders.text import TextEncoder
 from leavekout.encoders.train_clip import build_tokenizer
+from leavekout.encoders.vae import encode_images
 from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import build_denoiser, operations, select_weights
 from leavekout.models.process import build_process

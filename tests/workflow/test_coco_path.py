@@ -11,7 +11,8 @@ import torch
 import yaml
 from PIL import Image
 
-from leavekout.encoders.pretrained import TextEncoder, encode_images, load_vae
+from leavekout.encoders.text import TextEncoder
+from leavekout.encoders.vae import encode_images, load_vae
 from loopback import COMMIT, Loopback, loopback
 from project import copy_project, said, snakemake
 from published import CLIP, TEXT_WIDTH, write_coco, write_models

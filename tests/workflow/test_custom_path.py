@@ -24,7 +24,8 @@ from custom_sd14 import (
     write_images,
 )
 from leavekout.config.reading import read_yaml
-from leavekout.encoders.pretrained import TextEncoder, encode_images, load_vae
+from leavekout.encoders.text import TextEncoder
+from leavekout.encoders.vae import encode_images, load_vae
 from leavekout.kinds import read_experiment
 from leavekout.runtime.artifacts import load_image
 from loopback import loopback
@@ -128,7 +129,7 @@ def test_each_models_prompts_hold_its_own_token(study: Path) -> None:
 def test_the_losses_of_customized_models_differ_and_the_fisher_is_shared(study: Path) -> None:
     results = study / "results" / "small"
     losses = [np.load(results / "losses" / model / "loss.npy") for model in MODELS]
-    assert losses[0].shape == (POOL + len(MODELS) * EXEMPLARS, 2)
+    assert losses[0].shape == (POOL + len(MODELS) * EXEMPLARS, 2, 2)  # flips, passes
     assert not np.allclose(*losses)
     assert len(list((results / "fisher").iterdir())) == 2  # K,V and all weights
 

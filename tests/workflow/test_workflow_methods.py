@@ -77,7 +77,7 @@ def test_method_contract(method: str, all_methods: Path) -> None:
 
 def test_the_oracle_finds_the_group_that_matters_most(project: Path) -> None:
     """With K the size of its groups, it removes the one without which ΔL is largest."""
-    config = ["--config", "methods=[oracle]", "counterfactual={k: [599]}", "forgetting=null"]
+    config = ["--config", "methods=[oracle]", "counterfactual={k: [599]}", "forgetting="]
     target = "results/tiny/retrained/oracle/q000/k599/outcome.safetensors"
     result = snakemake(project, *TINY, *config, "--", target)
     assert result.returncode == 0, said(result)

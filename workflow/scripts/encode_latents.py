@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from leavekout.encoders.pretrained import load_vae, write_latents
+from leavekout.encoders.vae import load_vae, write_latents
 from leavekout.runtime.artifacts import load_json, load_npy, save_checksum
 from leavekout.runtime.job import compute_job
 from leavekout.runtime.rows import identity_of

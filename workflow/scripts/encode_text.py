@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from leavekout.data.table import texts_for
-from leavekout.encoders.pretrained import TextEncoder, write_text
+from leavekout.encoders.text import TextEncoder, write_text
 from leavekout.runtime.artifacts import load_table, save_checksum, save_npy
 from leavekout.runtime.job import compute_job
 from leavekout.runtime.rows import identity_of

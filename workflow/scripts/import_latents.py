@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.encoders.pretrained import encode_images, load_vae
 from leavekout.encoders.published import import_latents
+from leavekout.encoders.vae import encode_images, load_vae
 from leavekout.runtime.artifacts import load_json, load_npy, save_checksum
 from leavekout.runtime.job import compute_job
 from leavekout.runtime.rows import identity_of

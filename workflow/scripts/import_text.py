@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leavekout.encoders.pretrained import TextEncoder
 from leavekout.encoders.published import import_text
+from leavekout.encoders.text import TextEncoder
 from leavekout.runtime.artifacts import load_npy, load_table, save_checksum, save_npy
 from leavekout.runtime.job import compute_job
 from leavekout.runtime.rows import identity_of

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from leavekout.config.experiment import Model, Sampling, Training
 from leavekout.config.leave_k_out import Evaluation
 from leavekout.data.encoded import EncodedData
-from leavekout.encoders.pretrained import load_vae
+from leavekout.encoders.vae import load_vae
 from leavekout.queries.evaluation import evaluate
 from leavekout.queries.loading import load_sets
 from leavekout.removal import Removal, rows_to_remove

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from leavekout.config.experiment import Model, Sampling
 from leavekout.data.coco import held_out_prompts
 from leavekout.encoders.features import load_text_encoder
-from leavekout.encoders.pretrained import TextEncoder, load_vae
+from leavekout.encoders.text import TextEncoder
+from leavekout.encoders.vae import load_vae
 from leavekout.models.denoiser import load_denoiser
 from leavekout.models.process import build_process
 from leavekout.queries.generation import encode_prompts, generate, write_queries

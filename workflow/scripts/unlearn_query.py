@@ -8,7 +8,7 @@ from leavekout.attribution.unlearning import unlearned_denoiser
 from leavekout.config.experiment import Model, Sampling
 from leavekout.config.leave_k_out import Evaluation
 from leavekout.config.methods import Unlearning
-from leavekout.encoders.pretrained import load_vae
+from leavekout.encoders.vae import load_vae
 from leavekout.queries.evaluation import evaluate
 from leavekout.queries.loading import load_sets
 from leavekout.removal import Removal

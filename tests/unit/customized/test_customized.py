@@ -29,8 +29,9 @@ from leavekout.customized.tokens import (
     captions_without_tokens,
     token_of,
 )
-from leavekout.encoders.pretrained import TextEncoder, encode_images, write_latents
+from leavekout.encoders.text import TextEncoder
 from leavekout.encoders.train_clip import build_tokenizer
+from leavekout.encoders.vae import encode_images, write_latents
 from leavekout.errors import InputError
 from leavekout.models.denoiser import build_denoiser, load_denoiser, select_weights
 from leavekout.models.process import build_process

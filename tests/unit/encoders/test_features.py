@@ -28,9 +28,9 @@ from leavekout.encoders.features import (
     write_image_features,
     write_text_features,
 )
-from leavekout.encoders.pretrained import to_unit_range
 from leavekout.encoders.train_clip import save_clip, train_clip
 from leavekout.encoders.train_dino import random_crops, save_dino, train_dino
+from leavekout.encoders.vae import to_unit_range
 from leavekout.errors import InputError
 from world import CPU, SAVING
 

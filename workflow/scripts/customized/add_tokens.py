@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from leavekout.customized.tokens import add_tokens
-from leavekout.encoders.pretrained import TextEncoder
+from leavekout.encoders.text import TextEncoder
 from leavekout.runtime.artifacts import atomic_folder
 from leavekout.runtime.job import compute_job
 from leavekout.runtime.tensors import load_tensors

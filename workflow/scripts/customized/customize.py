@@ -9,7 +9,7 @@ from leavekout.customized.customize import customize
 from leavekout.customized.exemplars import exemplar_rows
 from leavekout.data.encoded import EncodedData
 from leavekout.data.table import texts_for
-from leavekout.encoders.pretrained import TextEncoder
+from leavekout.encoders.text import TextEncoder
 from leavekout.models.denoiser import load_denoiser
 from leavekout.models.process import build_process
 from leavekout.runtime.artifacts import load_table

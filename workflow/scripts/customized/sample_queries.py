@@ -10,7 +10,8 @@ from leavekout.config.experiment import Model, Sampling
 from leavekout.customized.collection import given_queries, prompts_of_models, with_texts
 from leavekout.data.coco import read_image
 from leavekout.data.table import texts_for
-from leavekout.encoders.pretrained import TextEncoder, encode_images, load_vae
+from leavekout.encoders.text import TextEncoder
+from leavekout.encoders.vae import encode_images, load_vae
 from leavekout.models.denoiser import load_denoiser
 from leavekout.models.process import build_process
 from leavekout.queries.generation import encode_prompts, generate, write_queries

@@ -4,3 +4,9 @@ The package holds the science and never imports Snakemake: every function takes 
 and plain values, so each can be tested alone and used in a notebook. Importing the
 package itself imports nothing heavy, because the Snakefile parses with it.
 """
+
+import gc
+
+# Importing torch and diffusers makes a million objects that stay. Python would look them over for
+# garbage so often that a tenth of a job's start went into it; results do not depend on it.
+gc.set_threshold(20_000)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from leavekout.customized.config import Customization
 from leavekout.customized.tokens import add_tokens, token_of
 from leavekout.data.encoded import EncodedData
-from leavekout.encoders.pretrained import TextEncoder
+from leavekout.encoders.text import TextEncoder
 from leavekout.errors import InputError
 from leavekout.models.denoiser import Denoiser, select_weights
 from leavekout.models.loss import denoising_loss

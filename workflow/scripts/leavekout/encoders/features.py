@@ -14,7 +14,7 @@ from timm.data import create_transform, resolve_model_data_config
 from transformers import AutoImageProcessor, AutoModel
 from transformers.utils.logging import set_verbosity_error
 
-from leavekout.encoders.pretrained import ClipImageEncoder
+from leavekout.encoders.clip import ClipImageEncoder
 from leavekout.errors import InputError
 from leavekout.runtime.artifacts import atomic
 from leavekout.runtime.job import progress

@@ -21,7 +21,7 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from leavekout.config.encoders import ClipTraining
-from leavekout.encoders.pretrained import to_unit_range
+from leavekout.encoders.vae import to_unit_range
 from leavekout.runtime.job import progress
 
 logger = logging.getLogger("leavekout")

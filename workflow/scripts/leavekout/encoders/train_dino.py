@@ -21,7 +21,7 @@ from torch.nn import functional
 from transformers import ViTConfig, ViTImageProcessor, ViTModel
 
 from leavekout.config.encoders import DinoTraining
-from leavekout.encoders.pretrained import to_unit_range
+from leavekout.encoders.vae import to_unit_range
 from leavekout.runtime.job import progress
 
 logger = logging.getLogger("leavekout")

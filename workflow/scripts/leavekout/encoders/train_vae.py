@@ -9,7 +9,7 @@ from diffusers import AutoencoderKL
 from torch.nn import functional
 
 from leavekout.config.encoders import VaeTraining
-from leavekout.encoders.pretrained import to_unit_range
+from leavekout.encoders.vae import to_unit_range
 from leavekout.runtime.job import progress
 
 logger = logging.getLogger("leavekout")

@@ -8,7 +8,7 @@ import torch
 
 from leavekout.config.experiment import Model, Sampling
 from leavekout.config.leave_k_out import Evaluation
-from leavekout.encoders.pretrained import decode_latents
+from leavekout.encoders.vae import decode_latents
 from leavekout.models.denoiser import Denoiser
 from leavekout.models.loss import query_losses
 from leavekout.models.process import build_process

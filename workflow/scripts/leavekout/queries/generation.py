@@ -1,6 +1,6 @@
 """Generation: a model's pictures of prompts, written with all that belongs to a query."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from leavekout.config.experiment import Sampling
-from leavekout.encoders.pretrained import TextEncoder, decode_latents
+from leavekout.encoders.vae import decode_latents
 from leavekout.models.denoiser import Denoiser
 from leavekout.models.process import Process
 from leavekout.models.sampling import sample_latents
@@ -19,8 +19,8 @@ from leavekout.runtime.artifacts import save_image, save_npy, save_table
 _TEXTS_AT_ONCE = 256
 
 
-def encode_prompts(encoder: TextEncoder, prompts: Sequence[str]) -> Tensor:
-    """The states [Q, T, E] of Q prompts."""
+def encode_prompts(encoder: Callable[[Sequence[str]], Tensor], prompts: Sequence[str]) -> Tensor:
+    """The states [Q, T, E] of Q prompts, by a `TextEncoder`."""
     parts = range(0, len(prompts), _TEXTS_AT_ONCE)
     return torch.cat([encoder(prompts[i : i + _TEXTS_AT_ONCE]) for i in parts])
 
