@@ -16,8 +16,12 @@ def study(
     ks: tuple[int, ...] = (10, 20),
     seed: int = 0,
     measures: tuple[str, ...] = ("delta_loss", "mse", "clip"),
+    alike: int = 1,
 ) -> pd.DataFrame:
-    """Measurements of methods `good` and `bad`, of a random curve and of two other seeds."""
+    """Measurements of methods `good` and `bad`, of a random curve and of two other seeds.
+
+    So many consecutive queries as `alike` says make a cluster.
+    """
     rng = np.random.default_rng(seed)
     rows = []
 
@@ -26,7 +30,10 @@ def study(
     ) -> None:
         for one in map(measure, measures):
             value = one.unchanged + one.direction * (level + 0.1 * rng.standard_normal())
-            rows.append([method, f"q{query:03d}", k, training, number, one.name, value, 0.01])
+            cluster = f"q{query // alike * alike:03d}"
+            rows.append(
+                [method, f"q{query:03d}", cluster, k, training, number, one.name, value, 0.01]
+            )
 
     for query in range(queries):
         add("good", 10, query, 0, None, 3.0)
@@ -38,6 +45,7 @@ def study(
     order = [
         "method",
         "query",
+        "cluster",
         "k",
         "training_seed",
         "removal_set",

@@ -197,8 +197,8 @@ def test_pairs_say_how_many_queries_would_settle_them(tables: dict[str, pd.DataF
     assert int(row["queries that would settle it"]) <= 12
 
 
-def few(queries: int) -> list[str]:
-    measurements = study(queries=queries, sets=1)
+def few(queries: int, *, alike: int = 1) -> list[str]:
+    measurements = study(queries=queries, sets=1, alike=alike)
     return cautions(
         estimates=estimates_table(measurements, resamples=100),
         comparisons=comparisons_table(measurements, resamples=100),
@@ -257,14 +257,19 @@ def test_the_first_picture_is_one_query_by_one_method() -> None:
 
 def test_cautions_are_given_where_they_are_due() -> None:
     said = "\n".join(few(3))
-    assert "Too few queries to tell methods apart: with 3 queries and 1 pair " in said
-    assert (
-        "Too few queries to show any method ahead of random: with 3 queries and 2 methods" in said
-    )
+    assert "Too few queries to tell methods apart: with 3 that are independent" in said
+    assert "Too few queries to show any method ahead: with 3 that are independent" in said
+    assert "at least 6 are needed" in said
+    assert "Few independent queries: with 3, " in said
+    assert "Queries that resemble each other" not in said
     assert "1 random set" in said
     assert "The random curve ends at 20 images" in said
     assert "fewer than 90 % of the top 10 would be named again (bad 55 %)" in said
     assert "Too few queries" not in "\n".join(few(8))
+    assert "Few independent queries" not in "\n".join(few(20))
+    alike = "\n".join(few(8, alike=2))
+    assert "for the 8 queries, methods remove 4 clusters of images" in alike
+    assert "Too few queries to tell methods apart: with 4 that are independent" in alike
 
 
 @pytest.mark.parametrize(

@@ -43,24 +43,27 @@ STUDY = [
     measured("union", "mine", 10, [("q000", "target", 9.0), ("q001", "target", 9.0)], number=0),
 ]
 
+CLUSTERS = {"q000": "q000", "q001": "q000"}
+
 
 def test_a_methods_model_counts_for_its_own_query_alone() -> None:
     """And not for those that the forgetting check looks at; controls count for all."""
-    rows = tabulate(STUDY)
+    rows = tabulate(STUDY, CLUSTERS)
     assert list(rows) == list(DICTIONARY)
     assert rows["value"].max() < 2
     assert len(rows) == 2 * (2 + 2 + 2)
     assert not rows.duplicated(["method", "query", "k", "training_seed", "measure"]).any()
     mine = rows[(rows["measure"] == "delta_loss") & (rows["method"] == "mine")]
     assert mine["value"].tolist() == [0.5, 0.7]
+    assert set(rows["cluster"]) == {"q000"}
 
 
 def test_measures_keep_the_order_of_the_configuration() -> None:
-    assert tabulate(STUDY)["measure"].unique().tolist() == ["mse", "delta_loss"]
+    assert tabulate(STUDY, CLUSTERS)["measure"].unique().tolist() == ["mse", "delta_loss"]
 
 
 def test_seeds_and_random_sets_are_told_apart() -> None:
-    rows = tabulate(STUDY)
+    rows = tabulate(STUDY, CLUSTERS)
     by = {method: rows[rows["method"] == method] for method in ("random", "no_removal", "mine")}
     assert set(by["random"]["training_seed"]) == {7}  # paired with the source model
     assert set(by["random"]["removal_set"]) == {3}
@@ -70,7 +73,7 @@ def test_seeds_and_random_sets_are_told_apart() -> None:
 
 def test_the_dictionary_explains_every_column() -> None:
     table = dictionary([measure("clip"), measure("mse"), measure("ssim")])
-    assert table["column"].tolist() == list(tabulate(STUDY))
+    assert table["column"].tolist() == list(tabulate(STUDY, CLUSTERS))
     meaning = table.set_index("column")["meaning"]
     assert meaning.str.len().min() > 20
     assert "A good method raises `mse` and lowers `clip`, `ssim`." in meaning["value"]

@@ -1,7 +1,7 @@
 """Estimates, tests and equivalents against closed forms, brute force and other libraries."""
 
 import gc
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from sklearn.isotonic import IsotonicRegression
 from leavekout.errors import InputError
 from leavekout.report.text import keyed
 from leavekout.statistics.arms import Arms, arms_of
+from leavekout.statistics.clusters import clusters, in_common
 from leavekout.statistics.comparisons import (
     compare,
     comparisons_table,
@@ -32,7 +33,7 @@ from leavekout.statistics.power import (
     smallest_effect,
     variance_table,
 )
-from leavekout.statistics.significance import holm, sign_flip_p_values
+from leavekout.statistics.significance import holm, paired_tests, sign_flips, skewed_t_test
 from studies import study
 
 COUNT = 20_000
@@ -46,6 +47,7 @@ def arms_from(cells: dict[str, np.ndarray], random: dict[int, np.ndarray]) -> Ar
         sets={k: np.arange(values.shape[1]) for k, values in random.items()},
         floor=np.empty((0, 0)),
         evaluation={(name, k): 0.0 for name in (*cells, "random")},
+        clusters=np.arange(len(random[k])),
     )
 
 
@@ -119,13 +121,99 @@ def test_a_model_that_was_not_measured_on_every_query_is_refused() -> None:
         arms_of(measurements[~lost], "mse")
 
 
-def test_sign_flip_p_values_equal_a_brute_force_count() -> None:
+def test_sign_flips_equal_a_brute_force_count() -> None:
     differences = np.random.default_rng(3).normal(0.4, 1, (3, 9))
     flips = np.array(list(product([-1, 1], repeat=9)))
-    for row, p in zip(differences, sign_flip_p_values(differences, resamples=1000), strict=True):
+    p_values, _ = sign_flips(differences, resamples=1000)
+    for row, p in zip(differences, p_values, strict=True):
         means = (flips * row).mean(axis=1)
-        tail = min((means >= row.mean() - 1e-12).mean(), (means <= row.mean() + 1e-12).mean())
-        assert p == pytest.approx(min(1, 2 * tail))
+        assert p == pytest.approx((abs(means) >= abs(row.mean()) - 1e-12).mean())
+
+
+def test_sign_flips_equal_scipy_s_permutation_test() -> None:
+    differences = np.random.default_rng(3).normal(0.4, 1, (3, 9))
+    theirs = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", vectorized=True, axis=-1
+    )
+    assert sign_flips(differences, resamples=1000)[0] == pytest.approx(theirs.pvalue)
+
+
+def test_the_correction_is_westfall_and_young_s_step_down_maximum() -> None:
+    """Against its definition: the largest t of those not yet rejected, with every flip."""
+    rng = np.random.default_rng(12)
+    cells = rng.normal([0, 0.5, 1.5], 1, (9, 3))
+    differences = np.stack([cells[:, a] - cells[:, b] for a, b in ((2, 0), (1, 0), (2, 1))])
+    flips = np.array(list(product([-1, 1], repeat=9)))
+    t = np.abs(stats.ttest_1samp(flips[:, None] * differences, 0, axis=2).statistic)  # [B, P]
+    found = np.abs(stats.ttest_1samp(differences, 0, axis=1).statistic)
+    expected, running = np.empty(3), 0.0
+    order = np.argsort(-found)
+    for place, test in enumerate(order):
+        largest = t[:, order[place:]].max(axis=1)
+        running = max(running, (largest >= found[test] * (1 - 1e-9)).mean())
+        expected[test] = running
+    p_values, corrected = sign_flips(differences, resamples=1000)
+    assert corrected == pytest.approx(expected)
+    assert (corrected >= p_values).all()
+    assert (corrected <= holm(p_values) + 1e-12).all()
+
+
+def test_skewed_differences_are_found_in_5_per_cent_of_studies_without_any() -> None:
+    rng = np.random.default_rng(13)
+    skewed = rng.gamma(1, size=(20_000, 40)) - 1  # skewness 2
+    plain = stats.ttest_1samp(skewed, 0, axis=1).pvalue
+    ours = skewed_t_test(skewed)
+    assert np.mean(plain <= 0.01) > 0.02
+    assert np.mean(ours <= 0.01) == pytest.approx(0.01, abs=0.005)
+    normal = skewed_t_test(rng.standard_normal((20_000, 40)))
+    assert np.mean(normal <= 0.05) == pytest.approx(0.05, abs=0.01)
+    same, none = np.full((1, 5), 2.0), np.zeros((1, 5))
+    assert [skewed_t_test(d)[0] for d in (same, none)] == [0, 1]
+    assert skewed_t_test(same[:, :2])[0] == 1
+    both = paired_tests(same, resamples=100)
+    assert both[0] == both[1] == 2 / 2**5
+
+
+def test_drawn_flips_come_near_all_flips() -> None:
+    differences = np.random.default_rng(3).normal(0.4, 1, (3, 14))
+    every, drawn = (sign_flips(differences, resamples=n) for n in (2**13, 5000))
+    assert drawn[0] == pytest.approx(every[0], abs=0.02)
+    assert drawn[1] == pytest.approx(every[1], abs=0.02)
+
+
+def test_queries_of_a_cluster_count_as_one() -> None:
+    """Each query twice says no more than each query once."""
+    once = np.random.default_rng(4).normal(0.5, 1, (2, 7))
+    twice, pairs = np.repeat(once, 2, axis=1), np.repeat(np.arange(7), 2)
+    plain, clustered = (
+        sign_flips(once, resamples=1000),
+        sign_flips(twice, resamples=1000, clusters=pairs),
+    )
+    assert clustered[0] == pytest.approx(plain[0])
+    assert clustered[1] == pytest.approx(plain[1])
+    ours = mean_over_queries(twice[0], COUNT, clusters=pairs)
+    expected = stats.ttest_1samp(once[0], 0).confidence_interval(0.95)
+    assert (ours.low, ours.high) == pytest.approx((expected.low, expected.high), rel=0.03)
+    assert queries_needed(twice[0], level=0.01, clusters=pairs) == 2 * queries_needed(
+        once[0], level=0.01
+    )
+    tables = [comparisons_table(study(alike=alike), resamples=100) for alike in (1, 2)]
+    assert [set(table["n_clusters"]) for table in tables] == [{8}, {4}]
+    assert tables[1]["p"].min() == pytest.approx(2 / 2**4)
+
+
+def test_queries_belong_together_by_their_prompts_or_by_what_is_removed() -> None:
+    sets = np.arange(40).reshape(4, 10)
+    half = np.r_[sets[0][:5], sets[2][:5]]
+    removed = {"a": [sets[0]], "b": [half], "c": [sets[1]], "d": [sets[3]]}
+    prompts = {"a": "one", "b": "two", "c": "three", "d": "three"}
+    found = clusters(removed, prompts, images=1000)
+    assert found == {"a": "a", "b": "a", "c": "c", "d": "c"}
+    assert in_common(sets[0], sets[0], images=1000) == pytest.approx(1)
+    rng = np.random.default_rng(5)
+    random = [rng.permutation(100)[:50] for _ in range(400)]
+    shares = [in_common(a, b, images=100) for a, b in pairwise(random)]
+    assert np.mean(shares) == pytest.approx(0, abs=0.02)
 
 
 def test_holm_equals_its_definition() -> None:
@@ -195,7 +283,7 @@ def test_a_random_equivalent_is_where_the_curve_has_the_method_s_effect() -> Non
     noise -= noise.mean()
     random = {k: k / 100 + 0.05 * noise for k in ks}
     cell = 3 + 0.05 * np.linspace(-1, 1, 30)
-    curves = Curves(random_curve(arms_from({"m": cell}, random), "delta_loss"), 30, 400)
+    curves = Curves(random_curve(arms_from({"m": cell}, random), "delta_loss"), np.arange(30), 400)
     found = curves.equivalent(cell)
     assert found["equivalent"] == pytest.approx(300, abs=1)
     assert found["low"] < 300 < found["high"]
@@ -218,6 +306,7 @@ def test_sets_of_one_number_are_resampled_together_and_lone_ones_apart() -> None
         sets={10: np.arange(3), 20: np.arange(3), 50: np.arange(5)},
         floor=np.empty((0, 0)),
         evaluation={},
+        clusters=np.arange(4),
     )
     sweep = random_curve(arms, "delta_loss")
     assert sorted(sweep.groups) == [2, 3]
@@ -284,8 +373,12 @@ def test_the_smallest_difference_has_80_per_cent_power_in_simulation() -> None:
     rng = np.random.default_rng(9)
     effect = smallest_effect(12, 11, level=0.05) / np.sqrt(12)
     p = stats.ttest_1samp(rng.normal(effect, 1, (20_000, 12)), 0, axis=1).pvalue
-    assert np.isinf(smallest_effect(6, 5, level=0.05 / 28))  # no sign-flip test can show it
+    assert np.isinf(smallest_effect(5, 4, level=0.05))  # no sign-flip test can show it
     assert np.mean(p <= 0.05) == pytest.approx(0.8, abs=0.01)
+    low = 0.05 / 28
+    effect = smallest_effect(12, 11, level=low) / np.sqrt(12)
+    p = stats.ttest_1samp(rng.normal(effect, 1, (20_000, 12)), 0, axis=1).pvalue
+    assert np.mean(p <= low) == pytest.approx(0.8, abs=0.01)
 
 
 def test_queries_needed_have_80_per_cent_power_in_simulation() -> None:
@@ -295,7 +388,7 @@ def test_queries_needed_have_80_per_cent_power_in_simulation() -> None:
     needed = int(queries_needed(differences, level=0.01))
     p = stats.ttest_1samp(rng.normal(0.5, 1, (20_000, needed)), 0, axis=1).pvalue
     assert np.mean(p <= 0.01) == pytest.approx(0.8, abs=0.02)
-    assert queries_needed(differences + 100, level=0.05 / 28) == 11  # 2^(1 − 11) ≤ 0.05 / 28
+    assert queries_needed(differences + 100, level=0.05 / 28) == 6  # 2^(1 − 6) ≤ 0.05
 
 
 def test_more_queries_and_retrainings_show_smaller_differences() -> None:

@@ -1,9 +1,46 @@
 # From measurements to claims: estimates, comparisons, random equivalents, LDS, and the headline.
 
 
+rule cluster_queries:
+    input:
+        queries="<results>/queries/queries.parquet",
+        outcomes=outcomes_of([one for one in MODELS if one.policy == "top"]),
+    output:
+        "<results>/tables/clusters.csv",
+    log:
+        "<logs>/cluster_queries.log",
+    benchmark:
+        "<benchmarks>/cluster_queries.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        queries=TEST_QUERIES,
+        images=DATASET["images"],
+    script:
+        "../../scripts/cluster_queries.py"
+
+
+use rule cluster_queries as cluster_tuning_queries with:
+    input:
+        queries="<results>/queries/queries.parquet",
+        outcomes=outcomes_of([one for one in TUNING_MODELS if one.policy == "top"]),
+    output:
+        "<results>/tables/tuning_clusters.csv",
+    log:
+        "<logs>/cluster_tuning_queries.log",
+    benchmark:
+        "<benchmarks>/cluster_tuning_queries.tsv"
+    localrule: True
+    params:
+        queries=TUNING_QUERIES,
+        images=DATASET["images"],
+
+
 rule tabulate_measurements:
     input:
-        measurements("test", "measurements"),
+        clusters="<results>/tables/clusters.csv",
+        measured=measurements("test", "measurements"),
     output:
         measurements="<results>/tables/measurements.parquet",
         dictionary="<results>/tables/dictionary.csv",
@@ -16,13 +53,15 @@ rule tabulate_measurements:
         CONDA
     params:
         measures=config["measures"],
+        version=2,
     script:
         "../../scripts/tabulate_measurements.py"
 
 
 use rule tabulate_measurements as tabulate_tuning with:
     input:
-        measurements("tuning", "measurements"),
+        clusters="<results>/tables/tuning_clusters.csv",
+        measured=measurements("tuning", "measurements"),
     output:
         measurements="<results>/tables/tuning_measurements.parquet",
         dictionary="<results>/tables/tuning_dictionary.csv",

@@ -9,6 +9,7 @@ from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 from leavekout.statistics.significance import LEVEL
 
 FEW_MODELS = 5
+FEW_CLUSTERS = 20
 REPEATS = 0.9  # of the top K, which another draw should name again
 
 
@@ -49,27 +50,38 @@ def of_versions(versions: pd.DataFrame) -> list[str]:
 
 
 def _of_queries(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
-    queries = int(estimates["n_queries"].max())
-    said = []
+    queries, clusters = int(estimates["n_queries"].max()), int(estimates["n_clusters"].max())
     if queries < 2:
-        said.append("One query: nothing can be said of other queries, and no interval be given.")
+        return ["One query: nothing can be said of other queries, and no interval be given."]
+    said = []
+    if clusters < queries:
+        alike = f"{clusters} cluster{'s' if clusters > 1 else ''}"
+        said.append(
+            f"Queries that resemble each other: for the {queries} queries, methods remove {alike} "
+            "of images, so intervals and tests count clusters (tables/clusters.csv)."
+        )
+    if clusters < FEW_CLUSTERS:
+        said.append(
+            f"Few independent queries: with {clusters}, sign flips rely on differences being as "
+            "likely to have the other sign; where their distribution is skewed, more than 5 % of "
+            "studies without any difference would report one (docs/statistics.md)."
+        )
+    floor = 2.0 ** (1 - clusters)
     methods = estimates[estimates["excess"].notna()].groupby(["measure", "k"]).size().max()
-    if queries > 1 and methods and 2.0 ** (1 - queries) * methods > LEVEL:
-        fewest = math.ceil(1 - math.log2(LEVEL / methods))
+    if methods and floor * methods > LEVEL:
         said.append(
-            f"Too few queries to show any method ahead of random: with {queries} queries and "
-            f"{methods} method{'s' if methods > 1 else ''} no corrected sign-flip test can reach "
-            f"p ≤ {LEVEL}, whatever the data; at least {fewest} are needed."
+            _too_few(clusters, math.ceil(1 - math.log2(LEVEL / methods)), "show any method ahead")
         )
-    pairs = comparisons.groupby(["measure", "k"]).size().max() if len(comparisons) else 0
-    if pairs and 2.0 ** (1 - queries) * pairs > LEVEL:
-        fewest = math.ceil(1 - math.log2(LEVEL / pairs))
-        said.append(
-            f"Too few queries to tell methods apart: with {queries} queries and {pairs} "
-            f"pair{'s' if pairs > 1 else ''} no corrected sign-flip test can reach "
-            f"p ≤ {LEVEL}, whatever the data; at least {fewest} are needed."
-        )
+    if len(comparisons) and floor > LEVEL:
+        said.append(_too_few(clusters, math.ceil(1 - math.log2(LEVEL)), "tell methods apart"))
     return said
+
+
+def _too_few(clusters: int, fewest: int, what: str) -> str:
+    return (
+        f"Too few queries to {what}: with {clusters} that are independent no corrected sign-flip "
+        f"test can reach p ≤ {LEVEL}, whatever the data; at least {fewest} are needed."
+    )
 
 
 def _of_models(estimates: pd.DataFrame) -> list[str]:

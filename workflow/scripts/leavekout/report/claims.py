@@ -92,7 +92,7 @@ def pairs_table(comparisons: pd.DataFrame, k: int, measure: Measure) -> pd.DataF
     rows = comparisons[(comparisons["k"] == k) & (comparisons["measure"] == measure.name)]
     scale = measure.scale
     table = []
-    for row in records(rows.sort_values(["p_holm", "p"], kind="stable")):
+    for row in records(rows.sort_values(["p_corrected", "p"], kind="stable")):
         ahead = round(row["share_ahead"] * row["n_queries"])
         low, high = row["low"] * scale, row["high"] * scale
         table.append(
@@ -104,7 +104,7 @@ def pairs_table(comparisons: pd.DataFrame, k: int, measure: Measure) -> pd.DataF
                 ),
                 "queries ahead": f"{ahead} of {row['n_queries']}",
                 "p": p_value(row["p"]),
-                "corrected p": p_value(row["p_holm"]),
+                "corrected p": p_value(row["p_corrected"]),
                 "told apart": "yes" if row["distinguishable"] else "no",
                 "queries that would settle it": queries(row["queries_needed"]),
             }

@@ -23,7 +23,7 @@ def note(estimates: pd.DataFrame) -> str:
         "interval; * not by chance (p ≤ 0.05 after Holm's correction over methods, so that an "
         "interval without 0 may lack it). Random equivalent: so many random images have to be "
         f"removed for the same {first}. Group: methods of one K that share a letter cannot be told "
-        f"apart by {first} (sign-flip tests, Holm's correction over pairs)."
+        f"apart by {first} (sign-flip tests, corrected for all pairs)."
     )
 
 

@@ -20,6 +20,7 @@ class Arms:
         random: K → [Q, S_K], models that lack a random set and are shared by all queries.
         sets: K → the numbers [S_K] of these sets; sets of one number are nested in K.
         floor: [Q, R], models of R other seeds that lack nothing.
+        clusters: [Q], the cluster of each query; see `clusters.py`.
         evaluation: (method, K), controls too → mean over queries of the squared evaluation error.
     """
 
@@ -28,11 +29,17 @@ class Arms:
     sets: Mapping[int, np.ndarray]
     floor: np.ndarray
     evaluation: Mapping[tuple[str, int], float]
+    clusters: np.ndarray
 
     @property
     def queries(self) -> int:
         """Q."""
         return len(next(iter([*self.effects.values(), *self.random.values(), self.floor])))
+
+    @property
+    def independent(self) -> int:
+        """C, the number of clusters: queries that stand for themselves."""
+        return len(np.unique(self.clusters))
 
     def ks(self) -> list[int]:
         """The methods' values of K, ascending."""
@@ -71,4 +78,5 @@ def arms_of(measurements: pd.DataFrame, measure: str) -> Arms:
             floor = array
         else:
             effects[method, k] = array.mean(axis=1)
-    return Arms(effects, random, sets, floor, evaluation)
+    clusters = rows.groupby("query")["cluster"].first().to_numpy()
+    return Arms(effects, random, sets, floor, evaluation, clusters)

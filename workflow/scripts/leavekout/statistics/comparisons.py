@@ -1,4 +1,4 @@
-"""Which methods can be told apart: paired differences, sign-flip tests, Holm's correction."""
+"""Which methods can be told apart: paired differences and their tests."""
 
 from itertools import combinations
 
@@ -11,7 +11,7 @@ from leavekout.measures.registry import measures_in
 from leavekout.statistics.arms import Arms, arms_of
 from leavekout.statistics.power import queries_needed
 from leavekout.statistics.resampling import Resamples, mean
-from leavekout.statistics.significance import LEVEL, holm, sign_flip_p_values
+from leavekout.statistics.significance import LEVEL, paired_tests
 
 
 def comparisons_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataFrame:
@@ -19,9 +19,10 @@ def comparisons_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataF
 
     Columns: `difference` of the means over queries, ahead minus behind, with `low`, `high` (95 %,
     over queries and with them their models); `share_ahead`: share of queries in which it is ahead;
-    `p`: two-sided sign-flip test; `p_holm`: corrected for all pairs of the measure and K;
-    `distinguishable`: p_holm ≤ 0.05; `queries_needed`: for 80 % power at the corrected level, if
-    the true difference is the observed one.
+    `p`: two-sided, of `paired_tests`; `p_corrected`: for all pairs of the measure and K;
+    `distinguishable`: p_corrected ≤ 0.05; `queries_needed`: for 80 % power at Holm's level, if
+    the true difference is the observed one and further queries resemble each other as these do.
+    Interval and tests take queries by the cluster, of which there are `n_clusters`.
     """
     columns = [
         "measure",
@@ -29,12 +30,13 @@ def comparisons_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataF
         "ahead",
         "behind",
         "n_queries",
+        "n_clusters",
         "difference",
         "low",
         "high",
         "share_ahead",
         "p",
-        "p_holm",
+        "p_corrected",
         "distinguishable",
         "queries_needed",
     ]
@@ -61,11 +63,9 @@ def compare(arms: Arms, k: int, measure: str, *, resamples: int) -> pd.DataFrame
     differences = np.stack(
         [effects[ahead, k] - effects[behind, k] for ahead, behind in pairs]
     )  # [P, Q]
-    estimate = Resamples(arms.queries, [], count=resamples).estimate(
-        lambda q, m: mean(differences.T, q)
-    )
-    p_values = sign_flip_p_values(differences, resamples=resamples)
-    corrected = holm(p_values)
+    draws = Resamples(arms.queries, [], count=resamples, clusters=arms.clusters)
+    estimate = draws.estimate(lambda q, m: mean(differences.T, q))
+    p_values, corrected = paired_tests(differences, resamples=resamples, clusters=arms.clusters)
     return pd.DataFrame(
         {
             "measure": measure,
@@ -73,14 +73,18 @@ def compare(arms: Arms, k: int, measure: str, *, resamples: int) -> pd.DataFrame
             "ahead": [ahead for ahead, _ in pairs],
             "behind": [behind for _, behind in pairs],
             "n_queries": arms.queries,
+            "n_clusters": arms.independent,
             "difference": estimate.value,
             "low": estimate.low,
             "high": estimate.high,
             "share_ahead": (sign * differences > 0).mean(axis=1),
             "p": p_values,
-            "p_holm": corrected,
+            "p_corrected": corrected,
             "distinguishable": corrected <= LEVEL,
-            "queries_needed": [queries_needed(d, level=LEVEL / len(pairs)) for d in differences],
+            "queries_needed": [
+                queries_needed(d, level=LEVEL / len(pairs), clusters=arms.clusters)
+                for d in differences
+            ],
         }
     )
 

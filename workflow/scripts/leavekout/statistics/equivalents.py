@@ -122,7 +122,8 @@ def equivalents_table(
         arms = arms_of(measurements, measure)
         if not arms.random:
             continue
-        curves = Curves(random_curve(arms, measure), arms.queries, resamples, origin=origin)
+        curve = random_curve(arms, measure)
+        curves = Curves(curve, arms.clusters, resamples, origin=origin)
         for (method, k), cell in sorted(arms.effects.items(), key=lambda item: item[0][::-1]):
             rows.append(
                 {
@@ -152,14 +153,22 @@ class Curves:
     """The monotone curve of a random curve, and of each of its resamples, on a grid of K."""
 
     def __init__(
-        self, random: RandomCurve, queries: int, count: int, *, origin: bool = True, seed: int = 0
+        self,
+        random: RandomCurve,
+        clusters: np.ndarray,
+        count: int,
+        *,
+        origin: bool = True,
+        seed: int = 0,
     ) -> None:
         self._origin = origin
         self._models = np.array([len(random.columns[k]) for k in random.ks], float)
         self._random = random
         end = float(random.ks[-1])
         self.grid = np.unique(np.concatenate([np.linspace(0, end, GRID), random.ks]))
-        self._draws = Resamples(queries, random.groups, count=count, seed=seed)
+        self._draws = Resamples(
+            len(clusters), random.groups, count=count, seed=seed, clusters=clusters
+        )
         self._cache: dict[tuple[int, int], np.ndarray] = {}
         self.sets = int(self._models.min())
 

@@ -8,7 +8,7 @@ from leavekout.measures.registry import measures_in
 from leavekout.statistics.arms import Arms, arms_of
 from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 from leavekout.statistics.resampling import Estimate, Resamples, mean, shared_mean
-from leavekout.statistics.significance import holm, sign_flip_p_values
+from leavekout.statistics.significance import holm, paired_tests
 
 
 def estimates_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataFrame:
@@ -18,7 +18,8 @@ def estimates_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataFra
     same queries) with `excess_low`, `excess_high`; their standard errors `mean_error` and
     `excess_error`, and `naive_error`, the excess's over queries alone. `better`: share of queries
     in which the method is on the right side of random. `p`: of no excess; `p_holm`: corrected for
-    all methods of the measure and K. `covers`: what the intervals are over.
+    all methods of the measure and K. `covers`: what the intervals are over. Intervals and tests
+    take queries by the cluster, of which there are `n_clusters`.
     """
     rows = [
         row
@@ -37,28 +38,33 @@ def _rows(arms: Arms, measure: Measure, count: int) -> list[dict]:
     shared = [(NO_REMOVAL, 0, arms.floor)] if arms.floor.size else []
     shared += [(CONTROL, k, values) for k, values in sorted(arms.random.items())]
     for method, k, values in shared:
-        shared_mean_of = mean_of_shared(values, count)
+        shared_mean_of = mean_of_shared(values, count, clusters=arms.clusters)
         rows.append(_row(measure.name, k, method, values.shape[1], arms, shared_mean_of))
     for k in arms.ks():
         for method in arms.methods(k):
             cell = arms.effects[method, k]
-            row = _row(measure.name, k, method, arms.queries, arms, mean_over_queries(cell, count))
+            of_cell = mean_over_queries(cell, count, clusters=arms.clusters)
+            row = _row(measure.name, k, method, arms.queries, arms, of_cell)
             if k in arms.random:
-                tests = len(arms.methods(k))
-                row |= _excess(cell, arms.random[k], measure.direction, count, tests)
+                row |= _excess(cell, arms, k, measure.direction, count)
             rows.append(row)
     return rows
 
 
-def mean_over_queries(cell: np.ndarray, count: int) -> Estimate:
+def mean_over_queries(
+    cell: np.ndarray, count: int, *, clusters: np.ndarray | None = None
+) -> Estimate:
     """Mean of cells [Q], each with a model of its own."""
-    return Resamples(len(cell), [], count=count).estimate(lambda q, _: mean(cell, q))
+    draws = Resamples(len(cell), [], count=count, clusters=clusters)
+    return draws.estimate(lambda q, _: mean(cell, q))
 
 
-def mean_of_shared(values: np.ndarray, count: int, seed: int = 0) -> Estimate:
+def mean_of_shared(
+    values: np.ndarray, count: int, seed: int = 0, *, clusters: np.ndarray | None = None
+) -> Estimate:
     """Mean of [Q, S] over queries and the models that they share."""
     queries, models = values.shape
-    draws = Resamples(queries, [models], count=count, seed=seed)
+    draws = Resamples(queries, [models], count=count, seed=seed, clusters=clusters)
     return draws.estimate(lambda q, m: shared_mean(values, q, m), models=models)
 
 
@@ -69,6 +75,7 @@ def _row(measure: str, k: int, method: str, models: int, arms: Arms, e: Estimate
         "k": k,
         "method": method,
         "n_queries": arms.queries,
+        "n_clusters": arms.independent,
         "n_models": models,
         "mean": float(e.value),
         "mean_low": float(e.low),
@@ -85,8 +92,9 @@ def _row(measure: str, k: int, method: str, models: int, arms: Arms, e: Estimate
     }
 
 
-def _excess(cell: np.ndarray, random: np.ndarray, sign: int, count: int, tests: int) -> dict:
-    e = excess(cell, random, count=count)
+def _excess(cell: np.ndarray, arms: Arms, k: int, sign: int, count: int) -> dict:
+    random, tests, clusters = arms.random[k], len(arms.methods(k)), arms.clusters
+    e = excess(cell, random, count=count, clusters=clusters)
     return {
         "excess": float(e.value),
         "excess_low": float(e.low),
@@ -94,33 +102,47 @@ def _excess(cell: np.ndarray, random: np.ndarray, sign: int, count: int, tests: 
         "excess_error": float(e.error),
         "naive_error": float(e.query_error),
         "better": float((sign * (cell - random.mean(axis=1)) > 0).mean()),
-        "p": p_of_excess(e, cell, random, count=count, tests=tests),
+        "p": p_of_excess(e, cell, random, count=count, tests=tests, clusters=clusters),
         "covers": _covers(random.shape[1]),
     }
 
 
-def excess(cell: np.ndarray, random: np.ndarray, *, count: int, seed: int = 0) -> Estimate:
+def excess(
+    cell: np.ndarray,
+    random: np.ndarray,
+    *,
+    count: int,
+    seed: int = 0,
+    clusters: np.ndarray | None = None,
+) -> Estimate:
     """Mean over queries of a method's cells [Q] minus that of random models [Q, S] of the same K.
 
     A cell has a model of its own, so its retraining noise is drawn again with its query; the random
     models are shared by all queries, so they are drawn again by themselves.
     """
     sets = random.shape[1]
-    draws = Resamples(len(cell), [sets], count=count, seed=seed)
+    draws = Resamples(len(cell), [sets], count=count, seed=seed, clusters=clusters)
     return draws.estimate(lambda q, m: mean(cell, q) - shared_mean(random, q, m), models=sets)
 
 
 def p_of_excess(
-    e: Estimate, cell: np.ndarray, random: np.ndarray, *, count: int, tests: int
+    e: Estimate,
+    cell: np.ndarray,
+    random: np.ndarray,
+    *,
+    count: int,
+    tests: int,
+    clusters: np.ndarray | None = None,
 ) -> float:
-    """Two-sided p-value of no excess: the larger of two, each of which sees what the other misses.
+    """Two-sided p-value of no excess: the largest of three, each of which sees what others miss.
 
     The t-test of the estimate knows that the random models are shared by all queries; sign flips of
-    the queries' differences need no normal distribution. `tests`: how many will be corrected for.
+    the queries' differences need no normal distribution, and Hall's t-test no symmetry. `tests`:
+    how many will be corrected for.
     """
     differences = (cell - random.mean(axis=1))[None]
-    flips = sign_flip_p_values(differences, resamples=count, tests=tests)
-    return float(np.maximum(e.p_value(), flips[0]))
+    p_values, _ = paired_tests(differences, resamples=count, clusters=clusters, tests=tests)
+    return float(np.maximum(e.p_value(), p_values[0]))
 
 
 def _covers(models: int) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from leavekout.statistics.arms import Arms
-from leavekout.statistics.resampling import Estimate, crossed_error
+from leavekout.statistics.resampling import Estimate, Resamples, crossed_error, mean
 
 FEWEST_MODELS = 4  # with fewer, a rank correlation says nothing
 MOST_RESAMPLES = 1000  # which give an error to 2 %; each ranks all models of all queries
@@ -35,13 +35,21 @@ def rank_correlations(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray
     return np.divide(products, norms, out=np.zeros_like(norms), where=norms > 0)
 
 
-def lds(measured: np.ndarray, predicted: np.ndarray, *, resamples: int, seed: int = 0) -> Estimate:
+def lds(
+    measured: np.ndarray,
+    predicted: np.ndarray,
+    *,
+    resamples: int,
+    seed: int = 0,
+    clusters: np.ndarray | None = None,
+) -> Estimate:
     """The linear datamodeling score: the mean over queries of the correlation over models.
 
     Args:
         measured: ΔL [Q, S] of Q queries on S > 2 models that lack random sets of one size;
         predicted: [Q, S], see `summed_scores`.
         resamples: of queries and models; see `resampling.py`.
+        clusters: [Q], the cluster of each query; None if every query stands alone.
     """
     queries, models = measured.shape
     by_query = rank_correlations(measured, predicted)
@@ -49,14 +57,17 @@ def lds(measured: np.ndarray, predicted: np.ndarray, *, resamples: int, seed: in
     if queries < 2:
         nothing = np.full((), np.nan)
         return Estimate(score, nothing, nothing, nothing)
+    draws = Resamples(queries, [], count=resamples, seed=seed, clusters=clusters)
     rng = np.random.default_rng(seed)
     models_drawn = rng.integers(models, size=(resamples, models - 1))
-    queries_drawn = rng.integers(queries, size=(resamples, queries - 1))
     again = rank_correlations(measured[:, models_drawn], predicted[:, models_drawn])  # [Q, B]
-    of_models = again.mean(axis=0)
-    of_both = np.take_along_axis(again.T, queries_drawn, axis=1).mean(axis=1)
-    of_queries = by_query.var(ddof=1) / queries
-    error, freedom = crossed_error(of_queries, of_models.var(), of_both.var(), queries, models)
+
+    def with_both(queries_drawn: np.ndarray) -> np.ndarray:
+        return (again.T * queries_drawn).sum(axis=1) / queries_drawn.sum(axis=1)
+
+    of_queries = draws.estimate(lambda q, _: mean(by_query, q)).error ** 2
+    of_models, of_both = again.mean(axis=0).var(), with_both(draws.queries).var()
+    error, freedom = crossed_error(of_queries, of_models, of_both, draws.clusters, models)
     return Estimate(score, error, np.asarray(np.sqrt(of_queries)), freedom)
 
 
@@ -74,7 +85,7 @@ def lds_table(
         models = arms.random[k].shape[1]
         if models >= FEWEST_MODELS:
             count = min(resamples, MOST_RESAMPLES)
-            score = lds(arms.random[k], np.stack(by_query), resamples=count)
+            score = lds(arms.random[k], np.stack(by_query), resamples=count, clusters=arms.clusters)
             rows.append(
                 {
                     "k": k,

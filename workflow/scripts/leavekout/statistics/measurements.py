@@ -1,6 +1,6 @@
 """All measurements of a study as one tidy table, and what its columns mean."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -17,6 +17,8 @@ DICTIONARY = {
     "method": "Who named the removed images: an attribution method; `random`, a set drawn "
     "uniformly; or `no_removal`, where nothing was removed and the training has another seed.",
     "query": "The generated picture on which the retrained model was measured.",
+    "cluster": "The first of the queries that resemble this one, for which methods remove nearly "
+    "the same images; the query itself, if none does.",
     "k": "Number of training images removed before training from scratch.",
     "training_seed": "Seed of the retraining: its initial weights and its stream of samples. Where "
     "it is the source model's, the two trainings are paired.",
@@ -29,11 +31,12 @@ DICTIONARY = {
 }
 
 
-def tabulate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+def tabulate(tables: Iterable[pd.DataFrame], clusters: Mapping[str, str]) -> pd.DataFrame:
     """The measurements behind all claims: models of methods, and their controls.
 
     Args:
         tables: of `measuring.measure_outcomes`.
+        clusters: of each query; see `clusters.py`.
 
     Returns:
         One row for each model, query and measure, with the columns of `DICTIONARY`; measures in
@@ -45,7 +48,8 @@ def tabulate(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     counts = table["policy"].isin(_COUNTED) & (counted.isna() | table["role"].eq(counted))
     table = table[counts].rename(columns={"number": "removal_set"})
     keys = ["place", "method", "k", "training_seed", "removal_set", "query"]
-    table = table.assign(place=table["measure"].map(order)).sort_values(keys, ignore_index=True)
+    places = {"place": table["measure"].map(order), "cluster": table["query"].map(clusters)}
+    table = table.assign(**places).sort_values(keys, ignore_index=True)
     return table[list(DICTIONARY)]
 
 

@@ -6,10 +6,12 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.optimize import brentq
 
 from leavekout.measures.registry import measures_in
 from leavekout.statistics.arms import Arms, arms_of
 from leavekout.statistics.measurements import CONTROL
+from leavekout.statistics.resampling import numbered
 from leavekout.statistics.significance import LEVEL
 
 POWER = 0.8
@@ -76,6 +78,7 @@ def power_table(measurements: pd.DataFrame) -> pd.DataFrame:
     cell, with other seeds, averaged): `difference`, and `difference_holm`, if it is one of all
     pairs of methods here. The variances are medians over this study's methods, or pairs of them.
     What retrainings gain is a lower bound: their noise is that of random sets of the same K.
+    `difference_holm` is at Holm's level, which the correction of pairs does a little better than.
     """
     rows = []
     for measure in [one.name for one in measures_in(measurements["measure"])]:
@@ -113,16 +116,21 @@ class _Spread:
     shared: float  # variance of the mean, however many queries
     models: int  # shared models that it comes from
     tests: int
+    design: float  # how many times larger clusters make the variance of a mean over queries
+    clusters: float  # for each query
 
     def smallest(self, queries: int, retrainings: int, *, level: float) -> float:
         """The smallest difference that is shown; the degrees of freedom are Satterthwaite's."""
-        own = (self.fixed + self.noise / retrainings) / queries
+        own = self.design * (self.fixed + self.noise / retrainings) / queries
         if own + self.shared == 0:
             return 0.0  # nothing varies
-        parts = own**2 / (queries - 1) + self.shared**2 / max(1, self.models - 1)
+        clusters = self.clusters * queries
+        if clusters <= 1:
+            return np.inf
+        parts = own**2 / (clusters - 1) + self.shared**2 / max(1, self.models - 1)
         freedom = (own + self.shared) ** 2 / parts
         error = np.sqrt(own + self.shared)
-        return float(error * smallest_effect(queries, freedom, level=level))
+        return float(error * smallest_effect(clusters, freedom, level=level))
 
 
 def _spreads(arms: Arms, k: int) -> dict[str, _Spread]:
@@ -130,46 +138,102 @@ def _spreads(arms: Arms, k: int) -> dict[str, _Spread]:
     methods = arms.methods(k)
     within, shared = retraining_variance(random)
     retraining = max(0.0, within - arms.evaluation[CONTROL, k])
-    of_excess = np.median(
-        [(arms.effects[method, k] - random.mean(axis=1)).var(ddof=1) for method in methods]
-    )
+    by_cluster = arms.independent / arms.queries
+    excesses = [arms.effects[method, k] - random.mean(axis=1) for method in methods]
+    of_excess = _median_variance(excesses)
     noise = min(retraining, of_excess)
     kinds = {
         "method and random": _Spread(
-            of_excess - noise, noise, shared / random.shape[1], random.shape[1], len(methods)
+            of_excess - noise,
+            noise,
+            shared / random.shape[1],
+            random.shape[1],
+            len(methods),
+            _design_effect(excesses, arms.clusters),
+            by_cluster,
         )
     }
-    pairs = list(combinations(methods, 2))
+    pairs = [arms.effects[a, k] - arms.effects[b, k] for a, b in combinations(methods, 2)]
     if pairs:
-        of_pairs = np.median(
-            [(arms.effects[a, k] - arms.effects[b, k]).var(ddof=1) for a, b in pairs]
-        )
+        of_pairs = _median_variance(pairs)
         noise = min(2 * retraining, of_pairs)
-        kinds["two methods"] = _Spread(of_pairs - noise, noise, 0.0, 1, len(pairs))
+        kinds["two methods"] = _Spread(
+            of_pairs - noise,
+            noise,
+            0.0,
+            1,
+            len(pairs),
+            _design_effect(pairs, arms.clusters),
+            by_cluster,
+        )
     return kinds
 
 
-def smallest_effect(queries: int, freedom: float, *, level: float) -> float:
-    """The difference, in its standard errors, that a t-test shows with 80 % power.
+def _median_variance(differences: list[np.ndarray]) -> float:
+    return float(np.median([values.var(ddof=1) for values in differences]))
 
-    Infinite where the sign-flip test, whose p-value is at least 2^(1 − Q), can show none at all.
-    """
-    if 2.0 ** (1 - queries) > level:
+
+def _design_effect(differences: list[np.ndarray], clusters: np.ndarray) -> float:
+    """Kish's: the variance of a mean by clusters over that of as many independent queries; ≥ 1."""
+    ratios = [
+        variance_of_mean(values, clusters) * len(values) / values.var(ddof=1)
+        for values in differences
+        if values.var() > 0
+    ]
+    return max(1.0, float(np.median(ratios))) if ratios else 1.0
+
+
+def variance_of_mean(values: np.ndarray, clusters: np.ndarray) -> float:
+    """The variance of the mean of [Q] values, of which those of a cluster depend on each other."""
+    members = numbered(clusters)
+    sums = np.bincount(members, values - values.mean())
+    count = len(sums)
+    if count < 2:
         return np.inf
-    return float(stats.t.isf(level / 2, freedom) + stats.t.ppf(POWER, freedom))
+    return float(count / (count - 1) * np.square(sums).sum() / len(values) ** 2)
 
 
-def queries_needed(differences: np.ndarray, *, level: float) -> float:
+def smallest_effect(clusters: float, freedom: float, *, level: float) -> float:
+    """The difference, in its standard errors, that a two-sided t-test shows with 80 % power.
+
+    By the noncentral t distribution. Infinite where the sign-flip test, whose p-value is at least
+    2^(1 - C) with C clusters, corrected or not, can show none at all.
+    """
+    if 2.0 ** (1 - clusters) > LEVEL:
+        return np.inf
+    limit = stats.t.isf(level / 2, freedom)
+    return float(brentq(lambda e: stats.nct.sf(limit, freedom, e) - POWER, 0, 10 * limit + 10))
+
+
+def queries_needed(
+    differences: np.ndarray, *, level: float, clusters: np.ndarray | None = None
+) -> float:
     """Queries with which a difference like that of [Q] queries would be shown with 80 % power.
 
-    For the t-test, n ≈ ((z_α/2 + z_β) / d)² + z_α/2² / 2 (Guenther, 1981), with the observed
-    difference d in standard deviations. The sign-flip test has nearly its power, but needs
-    2^(1 − n) ≤ `level`. Not a number if nothing varies.
+    For the t-test at `level`, whose power the sign-flip test nearly has, though it needs
+    2^(1 - C) ≤ 5 % of C clusters, too. Further queries are taken to come in clusters as large as
+    these. The observed difference is taken for the true one: where it was found because it was
+    large, more queries will be needed. Not a number if nothing varies; infinite where there is no
+    difference, or one cluster alone.
     """
-    deviation = differences.std(ddof=1) if len(differences) > 1 else 0.0
-    if deviation == 0:
+    queries = len(differences)
+    members = np.arange(queries) if clusters is None else numbered(clusters)
+    count = int(members.max()) + 1
+    if queries < 2 or differences.std() == 0:
         return np.nan
-    z_level, z_power = stats.norm.isf(level / 2), stats.norm.ppf(POWER)
+    deviation = np.sqrt(variance_of_mean(differences, members) * count)  # of a cluster
     effect = abs(differences.mean()) / deviation
-    powerful = np.square((z_level + z_power) / effect) + z_level**2 / 2 if effect else np.inf
-    return float(np.ceil(max(powerful, 1 - np.log2(level))))
+    if effect == 0 or not np.isfinite(deviation):
+        return np.inf
+
+    def power(n: int) -> float:
+        limit = stats.t.isf(level / 2, n - 1)
+        return float(stats.nct.sf(limit, n - 1, effect * np.sqrt(n)))
+
+    # Where t has hardly more than the normal's tails, Guenther's formula (1981) is exact enough.
+    z_level, z_power = stats.norm.isf(level / 2), stats.norm.ppf(POWER)
+    n = int(np.ceil(np.square((z_level + z_power) / effect) + z_level**2 / 2))
+    fewest = int(np.ceil(1 - np.log2(LEVEL)))
+    if n < 1000:
+        n = next(n for n in range(max(fewest, n // 2), 2000) if power(n) >= POWER)
+    return float(np.ceil(max(n, fewest) * queries / count))

@@ -2,7 +2,8 @@
 
 Queries are a sample of what people might generate, and the models that all queries share (random
 sets, seeds) are a sample of the trainings that there might have been. The error of such a model is
-the same for every query, so a standard error over queries alone does not see it.
+the same for every query, so a standard error over queries alone does not see it. Queries that
+resemble each other (see `clusters.py`) are drawn together.
 """
 
 from collections.abc import Callable, Sequence
@@ -57,15 +58,31 @@ class Estimate:
 class Resamples:
     """Bootstrap weights of Q queries and of models that all queries share.
 
+    `queries` [B, Q] are the weights of queries; `clusters` is the number of clusters that they are
+    drawn by.
+
     Args:
         queries: Q.
+        clusters: [Q], the cluster of each query, which is drawn as a whole; None if every query
+            stands alone.
         models: size of each group of models; a group is resampled in itself. For random curves:
             the sets that go through all K, and those that only one K has.
         count: B, the number of resamples.
     """
 
-    def __init__(self, queries: int, models: Sequence[int], *, count: int, seed: int = 0) -> None:
-        self._queries, self._models = _draws(queries, tuple(models), count, seed)
+    def __init__(
+        self,
+        queries: int,
+        models: Sequence[int],
+        *,
+        count: int,
+        seed: int = 0,
+        clusters: np.ndarray | None = None,
+    ) -> None:
+        members = numbered(np.arange(queries) if clusters is None else clusters)
+        self.clusters = int(members.max()) + 1
+        of_clusters, self._models = _draws(self.clusters, tuple(models), count, seed)
+        self.queries = of_clusters[:, members]
         self._every_query = np.ones((1, queries))
         self._every_model = np.ones((1, sum(models)))
 
@@ -76,17 +93,17 @@ class Resamples:
             models: how many shared models the statistic is made of; 0 or 1 leaves the models'
                 noise out of the error, because one model does not show it.
         """
-        queries = self._queries.shape[1]
+        queries = self.clusters
         value = statistic(self._every_query, self._every_model)[0]
         if queries < 2:
             nothing = np.full(value.shape, np.nan)
             return Estimate(value, nothing, nothing, nothing)
-        of_queries = statistic(self._queries, self._every_model).var(axis=0, ddof=1)
+        of_queries = statistic(self.queries, self._every_model).var(axis=0, ddof=1)
         if models < 2:
             error, freedom = np.sqrt(of_queries), np.full(value.shape, queries - 1.0)
             return Estimate(value, error, error, freedom)
         of_models = statistic(self._every_query, self._models).var(axis=0, ddof=1)
-        of_both = statistic(self._queries, self._models).var(axis=0, ddof=1)
+        of_both = statistic(self.queries, self._models).var(axis=0, ddof=1)
         error, freedom = crossed_error(of_queries, of_models, of_both, queries, models)
         return Estimate(value, error, np.sqrt(of_queries), freedom)
 
@@ -111,15 +128,20 @@ def crossed_error(
     return np.sqrt(variance), np.divide(total, parts, out=none, where=parts > 0)
 
 
+def numbered(clusters: np.ndarray) -> np.ndarray:
+    """Clusters by whatever name → numbers from 0: int [Q]."""
+    return np.unique(clusters, return_inverse=True)[1]
+
+
 @lru_cache(maxsize=4)  # the same for each method and measure, and most of the time that they take
 def _draws(
-    queries: int, models: tuple[int, ...], count: int, seed: int
+    clusters: int, models: tuple[int, ...], count: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The weights of queries [B, Q] and of all groups of models [B, M]."""
+    """The weights of clusters of queries [B, C] and of all groups of models [B, M]."""
     rng = np.random.default_rng(seed)
-    of_queries = _weights(rng, queries, count)
+    of_clusters = _weights(rng, clusters, count)
     groups = [_weights(rng, size, count) for size in models]
-    return of_queries, np.concatenate([np.empty((count, 0)), *groups], axis=1)
+    return of_clusters, np.concatenate([np.empty((count, 0)), *groups], axis=1)
 
 
 def _weights(rng: np.random.Generator, size: int, count: int) -> np.ndarray:
@@ -135,7 +157,7 @@ def _weights(rng: np.random.Generator, size: int, count: int) -> np.ndarray:
 
 def mean(values: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """Weighted means over queries: [Q, …] and [B, Q] → [B, …]."""
-    return np.tensordot(queries / queries.shape[1], values, axes=1)
+    return np.tensordot(queries / queries.sum(axis=1, keepdims=True), values, axes=1)
 
 
 def shared_mean(values: np.ndarray, queries: np.ndarray, models: np.ndarray) -> np.ndarray:
