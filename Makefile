@@ -1,4 +1,4 @@
-# make demo · make plan · make benchmark · make gpu-check · make test · make test-all · make test-slurm
+# make demo · make join · make bundle · make plan · make benchmark · make gpu-check · make test · make test-all · make test-slurm
 # · make lint · make docs · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
@@ -9,13 +9,24 @@ PARALLEL := -n 2 --dist loadfile
 # On machines with few cores, numerical libraries that start threads of their own slow jobs down.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo plan benchmark gpu-check test test-all test-slurm lint format docs lock clean
+.PHONY: setup demo join bundle plan benchmark gpu-check test test-all test-slurm lint format docs lock clean
 
 # The environment alone.
 setup: $(READY)
 
 demo: $(READY)
 	@$(BIN)/python workflow/scripts/run_study.py --configfile config/$(EXPERIMENT).yaml
+
+# A method of yours beside those of a published study: make join STUDY=digits-study METHOD=mine,
+# with SCORES=folder if its scores were computed elsewhere (docs/joining.md).
+join: $(READY)
+	@$(BIN)/python workflow/scripts/join_study.py --study $(or $(STUDY),digits-study) \
+	    --method $(or $(METHOD),$(error name the method: make join METHOD=mine)) \
+	    $(if $(SCORES),--scores $(SCORES))
+
+# A finished study as a folder that others can join: make bundle EXPERIMENT=digits-study
+bundle: $(READY)
+	$(BIN)/snakemake --cores all --configfile config/$(EXPERIMENT).yaml -- bundle
 
 # Every heavy step at COCO's architecture on this machine, beside plain loops; some minutes.
 benchmark: $(READY)

@@ -49,7 +49,9 @@ def test_a_study_trains_each_model_once_and_under_a_path_of_its_own() -> None:
 
 
 def test_every_policy_is_known_by_its_name() -> None:
-    assert {one.policy for one in models_of(study())} == set(POLICIES)
+    joins = {"bundle": "another study's"}
+    assert {one.policy for one in models_of(study(joins=joins))} == set(POLICIES)
+    assert "replica" not in {one.policy for one in models_of(study())}
 
 
 def test_methods_models_are_evaluated_on_their_query_and_controls_on_all() -> None:

@@ -6,9 +6,10 @@ import math
 import os
 import re
 import signal
+from functools import partial
 
 from leavekout.errors import InputError
-from leavekout.config.reading import offer_package, require_unchanged
+from leavekout.config.reading import merged, offer_package, require_unchanged
 from leavekout.kinds import costs_of, read_experiment
 from leavekout.training import TRAINING_LOOP
 
@@ -25,6 +26,8 @@ def or_say_why(read, *arguments):
         raise WorkflowError(str(error)) from None
 
 
+# All that its files say, before defaults are filled in.
+SAID = or_say_why(merged, config, [Path(file) for file in workflow.configfiles]).tree
 EXPERIMENT = or_say_why(read_experiment, config, [Path(file) for file in workflow.configfiles])
 or_say_why(require_unchanged, EXPERIMENT)
 EXPECTED = or_say_why(costs_of, EXPERIMENT)

@@ -98,20 +98,17 @@ def run(command: Sequence[str], progress: Progress, log: Path) -> int:
     return status
 
 
-def main() -> None:
-    """Plans, runs, and says where the results are."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--configfile", nargs="+", type=Path, default=[ROOT / "config/digits.yaml"])
-    arguments = parser.parse_args()
+def run_study(configfiles: Sequence[Path]) -> None:
+    """Plans, runs, and says where the results are; ends the process where something is wrong."""
     try:
-        jobs, config = jobs_of_study(arguments.configfile, {}, ["all"])
+        jobs, config = jobs_of_study(configfiles, {}, ["all"])
     except (InputError, WorkflowError) as error:
         sys.exit(str(error))
     results = Path("results") / config["experiment"]
     log = results / "snakemake.log"
     progress = Progress(jobs)
     print(f"{progress.total} jobs to run; all that they print goes to {log}.", flush=True)
-    files = map(str, arguments.configfile)
+    files = map(str, configfiles)
     snakemake = str(Path(sys.executable).with_name("snakemake"))
     status = run([snakemake, "--cores", "all", "--configfile", *files], progress, log)
     if status:
@@ -124,8 +121,16 @@ def main() -> None:
     print(f"\n{headline.read_text()}" if headline.exists() else "")
     print(f"Report:             {results / 'report.html'} (open it in a browser)")
     print(f"Tables and figures: {results / 'tables'}, {results / 'figures'}")
-    print("Next: add a method of your own (docs/adding-a-baseline.md), or compare more queries")
-    print("      and methods (config/digits-study.yaml).")
+    if config.get("joins") is None:
+        print("Next: put a method of your own beside those of a published study (docs/joining.md),")
+        print("      or compare more queries and methods (config/digits-study.yaml).")
+
+
+def main() -> None:
+    """Runs the study of the configuration files that are named."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--configfile", nargs="+", type=Path, default=[ROOT / "config/digits.yaml"])
+    run_study(parser.parse_args().configfile)
 
 
 if __name__ == "__main__":

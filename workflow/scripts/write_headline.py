@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 with job(snakemake) as run:
     names = ("estimates", "comparisons", "equivalents")
     tables = {name: pd.read_csv(run.input[name]) for name in names}
-    found, about = headline(**tables), note(tables["estimates"])
+    joined = run.params.joined
+    found, about = headline(**tables, joined=joined), note(tables["estimates"], joined)
     shown = [(f"Leave-K-out on {run.params.experiment}", found[0], about)]
     shown += [("Further measures", table, "") for table in found[1:]]
     for table in controls(tables["estimates"]):

@@ -24,14 +24,17 @@ with job(snakemake) as run:
     ranked = ranked_by_query(paths.scores, images=len(pixels), top=params.top)
     models = regenerated_by_query(paths.outcomes, params.gallery)
     tables = {name: pd.read_csv(paths[name]) for name in TABLES}
-    if paths.get("removals"):
-        tables["removals"] = pd.read_csv(paths.removals)
+    for name in ("removals", "drift"):
+        if paths.get(name):
+            tables[name] = pd.read_csv(paths[name])
     published = params.config["report"]["published_numbers"]
     page = render(
         paths.template,
         document(
             tables,
             params.config,
+            joined=params.joined,
+            published_study=params.published,
             figures={path.stem: gallery.figure_address(path) for path in paths.figures},
             gallery=[
                 gallery.QueryPictures(

@@ -203,6 +203,7 @@ rule write_report:
         scores=collect("<results>/attribution/{method}/{query}.npy", method=METHODS, query=GALLERY),
         outcomes=SHOWN_MODELS,
         removals="<results>/tables/removals.csv" if measurements("test", "removals") else [],
+        drift="<results>/tables/drift.csv" if config["joins"] else [],
         template=f"{workflow.basedir}/workflow/report/report.html.jinja",
         paper=f"{workflow.basedir}/workflow/report/paper.yaml",
         published=f"{workflow.basedir}/workflow/report/published_results.csv",
@@ -218,6 +219,8 @@ rule write_report:
     params:
         config={k: v for k, v in config.items() if k != "hardware"},
         gallery=GALLERY,
+        joined=JOINED,
+        published=BUNDLE.about if config["joins"] else None,
         top=config["report"]["top_images"],
         # Folders are no inputs, and path variables do not stand in params.
         benchmarks=f"results/{config['experiment']}/benchmarks",
@@ -230,6 +233,7 @@ rule write_report:
 RESULTS = [
     "<results>/tables/headline.tex",
     "<results>/tables/forgetting.csv" if FORGETTING["methods"] else [],
+    "<results>/tables/drift.csv" if config["joins"] else [],
     "<results>/report.html",
     collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
     collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),

@@ -240,5 +240,6 @@ rule write_headline:
         CONDA
     params:
         experiment=config["experiment"],
+        joined=lambda wildcards: JOINED,
     script:
         "../../scripts/write_headline.py"

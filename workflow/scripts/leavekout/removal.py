@@ -18,11 +18,11 @@ import numpy as np
 from leavekout.config.leave_k_out import LeaveKOut
 
 # The method's name in tables where no attribution method named the images.
-RANDOM, NO_REMOVAL, GROUP = "random", "no_removal", "group"
+RANDOM, NO_REMOVAL, GROUP, REPLICA = "random", "no_removal", "group", "replica"
 CONTROLS = (RANDOM, NO_REMOVAL)
 # Roles of the queries that a model is evaluated on.
 TARGET, OTHER, RELATED = "target", "other", "related"
-Table = Literal["measurements", "removals"] | None
+Table = Literal["measurements", "removals", "drift"] | None
 _FIRST_UNION_SET = 1 << 31  # random sets of unions are none of the control's
 
 
@@ -117,8 +117,8 @@ class Policy(Protocol):
     """How the rows of some models are chosen.
 
     `table` says where its models are reported: among the `measurements` that methods are compared
-    by, in a table of further `removals`, or nowhere (None). `counted` is the role of queries that
-    count there; None for every role.
+    by, in a table of further `removals`, in that of the `drift` of a join, or nowhere (None).
+    `counted` is the role of queries that count there; None for every role.
     """
 
     table: Table
@@ -245,6 +245,37 @@ class Nothing:
         return True
 
 
+class Replica:
+    """The source model trained again, of a study that joins another: how far machines are apart.
+
+    Same seed, nothing removed. On the machine that trained the source, it is the source.
+    """
+
+    table: Table = "drift"
+    counted: str | None = None
+
+    def models(self, study: Study) -> Iterator[Removal]:
+        """One model."""
+        if study.experiment.joins:
+            yield Removal("replica", REPLICA, 0, study.seed, others=study.queries)
+
+    def path(self, removal: Removal) -> str:
+        """`replica/seed<seed>/k0`."""
+        return f"{REPLICA}/seed{removal.training_seed}/k0"
+
+    def files(self, removal: Removal) -> dict[str, list[str]]:
+        """None."""
+        return {}
+
+    def rows(self, removal: Removal, files: Mapping[str, list[Path]], images: int) -> np.ndarray:
+        """No rows."""
+        return np.empty(0, np.int64)
+
+    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+        """No."""
+        return False
+
+
 class Groups:
     """A group of like images: the models behind the oracle."""
 
@@ -340,6 +371,7 @@ POLICIES: dict[str, Policy] = {
     "top": TopK(),
     "random": RandomSets(),
     "nothing": Nothing(),
+    "replica": Replica(),
     "group": Groups(),
     "union": Unions(),
 }

@@ -150,6 +150,18 @@ class Forgetting(Section):
     """Seed of the noise of related prompts."""
 
 
+class Joins(Section):
+    """A published study that this one joins.
+
+    Its source model, queries, scores and models are taken from its bundle; only methods that it
+    does not have are scored and retrained. `make join` writes such a configuration
+    ([how to join a study](../docs/joining.md)).
+    """
+
+    bundle: str
+    """Folder of the study's bundle."""
+
+
 class LeaveKOut(Experiment):
     """A leave-K-out experiment."""
 
@@ -178,3 +190,5 @@ class LeaveKOut(Experiment):
     """The positive control."""
     forgetting: Forgetting | None = None
     """The check that little else is forgotten."""
+    joins: Joins | None = None
+    """The published study that this one joins. If left out, it stands for itself."""

@@ -17,7 +17,7 @@ import open_clip
 import torch
 from open_clip.model import CLIP
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from leavekout.config.encoders import ClipTraining
@@ -58,7 +58,8 @@ def train_clip(
 ) -> CLIP:
     """An open_clip `CLIP` for uint8 images [N, H, W, 3] and C captions of each.
 
-    One caption of an image is drawn uniformly each time it is shown.
+    One caption of an image is drawn uniformly each time it is shown. Tokens that no caption has are
+    left out of the training, of whose time they would take half, and embedded as zeros.
     """
     tokenize = open_clip.SimpleTokenizer(context_length=config.context_length)
     with torch.random.fork_rng(devices=[]):
@@ -66,6 +67,13 @@ def train_clip(
         model = CLIP(**clip_config(config, pixels.shape[1])).to(device)
         images = to_unit_range(pixels).to(device)
         tokens = torch.stack([tokenize(list(texts)) for texts in captions]).to(device)
+        # Renumbered in their order, so that the end still has the highest number, by which it is
+        # found.
+        used, tokens = torch.unique(tokens, return_inverse=True)
+        whole = model.token_embedding
+        model.token_embedding = nn.Embedding.from_pretrained(
+            whole.weight[used].detach(), freeze=False
+        )
         per_epoch = len(images) // config.batch_size
         steps = max(1, config.epochs * per_epoch)
         optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=0.1)
@@ -84,6 +92,9 @@ def train_clip(
             annealed.step()
             with torch.no_grad():
                 model.logit_scale.clamp_(0, np.log(100))  # as in CLIP's own training
+    with torch.no_grad():
+        whole.weight.zero_()[used] = model.token_embedding.weight
+    model.token_embedding = whole
     logger.info("CLIP: contrastive loss %.3f", loss.item())
     return model.eval()
 

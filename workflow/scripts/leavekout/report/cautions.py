@@ -4,7 +4,9 @@ import math
 
 import pandas as pd
 
+from leavekout.measures.registry import measure as measure_of
 from leavekout.report.headline import methods_ks
+from leavekout.statistics.drift import SMALL as SMALL_DRIFT
 from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 from leavekout.statistics.significance import LEVEL
 
@@ -20,12 +22,14 @@ def cautions(
     equivalents: pd.DataFrame,
     ties: pd.DataFrame,
     repeatability: pd.DataFrame,
+    drift: pd.DataFrame | None = None,
 ) -> list[str]:
     """Warnings that the tables of these names give, the gravest first.
 
     Those of `of_versions` are apart: they may void the whole result, so they stand before it.
     """
     return [
+        *([] if drift is None else _of_drift(drift)),
         *_of_queries(estimates, comparisons),
         *_of_models(estimates),
         *_of_repeatability(repeatability),
@@ -47,6 +51,21 @@ def of_versions(versions: pd.DataFrame) -> list[str]:
     if "commit" in versions and versions["commit"].str.endswith("-dirty").any():
         said.append("Some artifacts were made by code with uncommitted changes.")
     return said
+
+
+def _of_drift(drift: pd.DataFrame) -> list[str]:
+    large = drift[drift["share"] > SMALL_DRIFT]
+    if large.empty:
+        return []
+    shares = ", ".join(
+        f"{measure_of(row['measure']).label} {100 * row['share']:.0f} %"
+        for row in large.to_dict("records")
+    )
+    return [
+        "This machine has drifted from the one that trained the published models: training the "
+        f"source again moves it by more than {100 * SMALL_DRIFT:.0f} % of the methods' median "
+        f"effect ({shares}), which is added to the joined methods' effects alone."
+    ]
 
 
 def _of_queries(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:

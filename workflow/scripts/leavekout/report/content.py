@@ -1,6 +1,6 @@
 """What stands in the report's sections, made of the tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from leavekout.measures.registry import measures_in
 from leavekout.report.headline import methods_ks, primary, ranked
 from leavekout.report.page import number_cells
 from leavekout.report.text import equivalent, interval, keyed, records, rounded
+from leavekout.statistics.drift import sentence
 from leavekout.statistics.removals import order_beside_single
 
 SECTIONS = {
@@ -46,6 +47,16 @@ def summary(config: Mapping[str, Any], estimates: pd.DataFrame) -> str:
         f"pictures. The best K = {ks} of {config['dataset']['images']:,} were removed, and "
         f"{models:,} models trained again from scratch without them: how much more does that hurt "
         "than removing as many at random?"
+    )
+
+
+def joining(joined: Sequence[str], published: Mapping[str, Any], drift: pd.DataFrame) -> str:
+    """What was measured here, what elsewhere, and how far the two are apart."""
+    made_by = published["made_by"]
+    return (
+        f"{', '.join(joined) or 'No method'} joined the published study {published['study']} "
+        f"(commit {made_by['commit']}, PyTorch {made_by['torch']}): scored and retrained here, on "
+        f"the same queries, beside models that were trained there. {sentence(drift)}"
     )
 
 

@@ -31,6 +31,8 @@ def document(
     tables: Mapping[str, pd.DataFrame],
     config: Mapping[str, Any],
     *,
+    joined: Sequence[str] = (),
+    published_study: Mapping[str, Any] | None = None,
     figures: Mapping[str, str],
     gallery: Sequence[QueryPictures],
     large: bool,
@@ -42,8 +44,11 @@ def document(
     """All that the template names.
 
     Args:
-        tables: those of `TABLES`, by name, and `removals` where the study has any.
+        tables: those of `TABLES`, by name; `removals` where the study has any, and `drift` where it
+            joins another.
         config: the experiment, without `hardware`.
+        joined: methods that were measured here, beside those of the study that was joined.
+        published_study: what that study's bundle says of itself; see `bundle.files.Bundle`.
         figures: addresses of the figures' data, by name.
         large: whether the gallery's pictures were shrunk, and should be drawn smoothly.
         versions, costs: see `provenance.py`.
@@ -74,9 +79,13 @@ def document(
             equivalents=equivalents,
             ties=tables["ties"],
             repeatability=tables["repeatability"],
+            drift=tables.get("drift"),
         ),
-        "headline": headline(estimates, comparisons, equivalents),
-        "headline_note": note(estimates),
+        "headline": headline(estimates, comparisons, equivalents, joined),
+        "headline_note": note(estimates, joined),
+        "joining": None
+        if published_study is None
+        else content.joining(joined, published_study, tables["drift"]),
         "controls": controls(estimates),
         "claims": claims(estimates, comparisons),
         "pairs": {

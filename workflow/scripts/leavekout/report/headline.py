@@ -1,7 +1,7 @@
 """The headline table: what a reader looks for first, rounded to its uncertainty."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import pandas as pd
 
@@ -12,18 +12,20 @@ from leavekout.statistics.comparisons import indistinguishable
 from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 from leavekout.statistics.significance import LEVEL
 
+JOINED = " (joined)"
 _ABREAST = 3  # measures beside each other in a table
 
 
-def note(estimates: pd.DataFrame) -> str:
+def note(estimates: pd.DataFrame, joined: Collection[str] = ()) -> str:
     """What the columns of the headline table mean."""
     first = primary(estimates).label
+    of_joined = "" if not joined else f" {JOINED.strip()}: measured here, all others as published."
     return (
         "Excess: difference to random removal of as many images, mean over queries and its 95 % "
         "interval; * not by chance (p ≤ 0.05 after Holm's correction over methods, so that an "
         "interval without 0 may lack it). Random equivalent: so many random images have to be "
         f"removed for the same {first}. Group: methods of one K that share a letter cannot be told "
-        f"apart by {first} (sign-flip tests, corrected for all pairs)."
+        f"apart by {first} (paired tests, corrected for all pairs).{of_joined}"
     )
 
 
@@ -48,9 +50,15 @@ def methods_ks(estimates: pd.DataFrame) -> list[int]:
 
 
 def headline(
-    estimates: pd.DataFrame, comparisons: pd.DataFrame, equivalents: pd.DataFrame
+    estimates: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    equivalents: pd.DataFrame,
+    joined: Collection[str] = (),
 ) -> list[pd.DataFrame]:
-    """One row of text for each K and method, best ΔL first, the largest K on top."""
+    """One row of text for each K and method, best ΔL first, the largest K on top.
+
+    Those of `joined` methods, which a published study was joined with, are marked.
+    """
     at = keyed(estimates, "measure", "k", "method")
     like = keyed(equivalents, "measure", "k", "method")
     first = primary(estimates)
@@ -60,7 +68,8 @@ def headline(
         letters = group_letters(comparisons, first.name, k, order)
         for method in order:
             mean, scale = at[first.name, k, method], first.scale
-            row = {"removed by": method, "K": f"{k:,}"}
+            name = method + JOINED if method in joined else method
+            row = {"removed by": name, "K": f"{k:,}"}
             row[first.heading] = rounded(mean["mean"] * scale, mean["mean_error"] * scale)
             for measure in measures_in(estimates["measure"]):
                 one = at[measure.name, k, method]

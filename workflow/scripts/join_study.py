@@ -1,0 +1,89 @@
+"""Puts a method beside those of a published study, for the price of that method alone.
+
+    python workflow/scripts/join_study.py --study digits-study --method mine [--scores FOLDER]
+
+Writes config/<study>-with-<method>.yaml, unless it is there, and runs it. The method's scores come
+from a folder of files (`external` in config/README.md), from a rule file, or from an entry that is
+added to that configuration; see docs/joining.md.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from leavekout.bundle.files import STUDY, Bundle, read_bundle
+from leavekout.errors import InputError
+from leavekout.runtime.download import fetch_archive, unpack
+from run_study import run_study
+
+
+def fetched(url: str, md5: str) -> Path:
+    """The folder of a bundle that is fetched as a zip archive of its files."""
+    folder = Path("resources/bundles") / md5
+    if not folder.exists():
+        unpack(fetch_archive([url], md5, folder.parent), folder, ["."])
+    return folder
+
+
+def bundle_of(study: str) -> Path:
+    """The folder of a bundle: the one that is named, or that of a study in results/."""
+    return Path(study) if Path(study).is_dir() else Path("results") / study / "bundle"
+
+
+def configuration(bundle: Bundle, method: str, scores: str | None, file: Path) -> dict[str, Any]:
+    """What `file` says: the bundle's study with one method more.
+
+    Raises:
+        InputError: the study has a method of this name.
+    """
+    methods = list(bundle.about["methods"])
+    if method in methods:
+        raise InputError(
+            f"'{method}' is a method of the study already; name yours otherwise. The study has: "
+            f"{', '.join(methods)}."
+        )
+    content = {
+        "extends": os.path.relpath(bundle.folder / STUDY, file.parent),
+        "experiment": f"{bundle.about['study']}-with-{method}",
+        "joins": {"bundle": str(bundle.folder)},
+        "methods": [*methods, method],
+    }
+    return content if scores is None else {**content, "external": {method: scores}}
+
+
+def main() -> None:
+    """Writes the configuration, and runs it unless told not to."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--study", help="a study in results/, or the folder of a bundle")
+    where.add_argument("--url", help="address of a bundle, a zip archive; needs --md5")
+    parser.add_argument("--md5", help="checksum of the archive")
+    parser.add_argument("--method", required=True, help="name of the method that joins")
+    parser.add_argument("--scores", help="folder with its scores, computed elsewhere")
+    parser.add_argument("--dry-run", action="store_true", help="write the configuration alone")
+    arguments = parser.parse_args()
+    if arguments.url and not arguments.md5:
+        parser.error("--url needs --md5")
+    try:
+        folder = (
+            fetched(arguments.url, arguments.md5) if arguments.url else bundle_of(arguments.study)
+        )
+        bundle = read_bundle(folder)
+        file = Path("config") / f"{bundle.about['study']}-with-{arguments.method}.yaml"
+        content = configuration(bundle, arguments.method, arguments.scores, file)
+    except InputError as error:
+        sys.exit(str(error))
+    if not file.exists():
+        said = "# Written by `make join`; yours to edit (docs/joining.md).\n"
+        file.write_text(said + yaml.safe_dump(content, sort_keys=False))
+    print(f"Configuration: {file}")
+    if not arguments.dry_run:
+        run_study([file])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""A bundle's files: zip archives of artifacts, and a manifest that says what each must be.
+
+    manifest.json    what the bundle is of, and for each artifact its archive, size and checksum
+    study.yaml       the study's configuration
+    *.zip, */*.zip   the artifacts, by their paths below a study's results
+
+A bundle may come from strangers. So its files are never unpacked by the names in an archive: each
+artifact that the manifest lists is read by its name, checked, and written where the manifest's
+path says, which was found to stay inside; what is read is data that no library executes.
+"""
+
+import hashlib
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from leavekout.errors import InputError
+from leavekout.runtime.artifacts import atomic, atomic_folder
+
+FORMAT = 1
+MANIFEST, STUDY = "manifest.json", "study.yaml"
+# Formats whose readers here run nothing that is in a file: no pickles, no code.
+_SUFFIXES = (".json", ".npy", ".parquet", ".png", ".safetensors", ".txt")
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DATE = (1980, 1, 1, 0, 0, 0)  # of every member, so that the same content gives the same archive
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One artifact: the archive that it is in, its size in bytes, and its SHA-256."""
+
+    archive: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose manifest was read and found in order; its archives are read by `unpack`.
+
+    Args:
+        about: what it is of: the study's name, methods, version of the training loop, provenance.
+        entries: artifacts by their paths below a study's results.
+        folders: those that are artifacts as a whole, such as a model's folder.
+    """
+
+    folder: Path
+    about: Mapping[str, Any]
+    entries: Mapping[str, Entry]
+    folders: Sequence[str]
+
+    @property
+    def study(self) -> Path:
+        """The study's configuration."""
+        return self.folder / STUDY
+
+    @property
+    def archives(self) -> list[Path]:
+        """The archives, which are to be fetched with the manifest."""
+        names = dict.fromkeys(entry.archive for entry in self.entries.values())
+        return [self.folder / name for name in names]
+
+    @property
+    def files(self) -> list[str]:
+        """The artifacts that are in none of the `folders`."""
+        below = tuple(f"{folder}/" for folder in self.folders)
+        return [path for path in self.entries if not path.startswith(below)]
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Reads a bundle's manifest.
+
+    Raises:
+        InputError: there is none, or it is not in order; in one sentence.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file, so this is no bundle of a study.")
+    try:
+        content = json.loads(path.read_text())
+        form, about, said = content["format"], dict(content["about"]), dict(content["files"])
+        entries = {name: Entry(e["archive"], e["size"], e["sha256"]) for name, e in said.items()}
+        folders = list(content["folders"])
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise InputError(f"{path}: not the manifest of a bundle ({error}).") from error
+    if form != FORMAT:
+        raise InputError(
+            f"{path}: a bundle of format {form}; this version reads format {FORMAT}. Fetch the "
+            "study's newer bundle, or use the version of this workflow that made this one "
+            f"({about.get('made_by', {}).get('commit', 'unknown')})."
+        )
+    for name in [*entries, *folders]:
+        _require_inside(path, name)
+    for name, entry in entries.items():
+        if PurePosixPath(name).suffix not in _SUFFIXES:
+            raise InputError(f"{path}: '{name}' is of no format that a bundle may hold.")
+        _require_inside(path, entry.archive)
+        if not (isinstance(entry.size, int) and entry.size >= 0) or not _SHA256.fullmatch(
+            str(entry.sha256)
+        ):
+            raise InputError(f"{path}: '{name}' lacks a size or a checksum.")
+    return Bundle(folder, about, entries, folders)
+
+
+def _require_inside(manifest: Path, name: Any) -> None:
+    """Refuses a path that could lead out of the folder that it is below."""
+    parts = name.split("/") if isinstance(name, str) else [""]
+    if not all(_PART.fullmatch(part) for part in parts):
+        raise InputError(
+            f"{manifest}: '{name}' is no plain path below a study's results; the bundle is "
+            "damaged, or means harm."
+        )
+
+
+def unpack(bundle: Bundle, results: Path) -> None:
+    """Writes a bundle's artifacts below `results`, each checked before it has its name.
+
+    Raises:
+        InputError: an archive is missing, damaged, or not what the manifest says; naming it.
+    """
+    loose: dict[str, list[str]] = {}
+    for name in bundle.files:
+        loose.setdefault(bundle.entries[name].archive, []).append(name)
+    for archive, names in loose.items():
+        with _opened(bundle, archive) as file:
+            for name in names:
+                with atomic(results / name) as temporary:
+                    temporary.write_bytes(_content(bundle, file, name))
+    for folder in bundle.folders:
+        with atomic_folder(results / folder) as temporary:
+            for name in (n for n in bundle.entries if n.startswith(f"{folder}/")):
+                with _opened(bundle, bundle.entries[name].archive) as file:
+                    target = temporary / name.removeprefix(f"{folder}/")
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    target.write_bytes(_content(bundle, file, name))
+
+
+def _opened(bundle: Bundle, archive: str) -> zipfile.ZipFile:
+    path = bundle.folder / archive
+    if path.is_symlink() or not path.resolve().is_relative_to(bundle.folder.resolve()):
+        raise InputError(f"{path}: a link; a bundle's archives are files in its own folder.")
+    try:
+        return zipfile.ZipFile(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; fetch the bundle again.") from None
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"{path}: damaged ({error}); fetch the bundle again.") from error
+
+
+def _content(bundle: Bundle, file: zipfile.ZipFile, name: str) -> bytes:
+    entry = bundle.entries[name]
+    where = f"{bundle.folder / entry.archive}: '{name}'"
+    try:
+        with file.open(name) as member:
+            content = member.read(entry.size + 1)  # no more, whatever it would unpack to
+    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+        raise InputError(f"{where} cannot be read ({error}); fetch the bundle again.") from error
+    if len(content) != entry.size or hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise InputError(f"{where} is not what the manifest says; fetch the bundle again.")
+    return content
+
+
+def pack(
+    folder: Path,
+    results: Path,
+    artifacts: Mapping[str, Sequence[str]],
+    *,
+    about: Mapping[str, Any],
+    study: Mapping[str, Any],
+) -> None:
+    """Writes a bundle; one that is there is replaced as a whole.
+
+    Args:
+        artifacts: for each archive, paths below `results`, of files or of whole folders.
+        about: as in `Bundle`.
+        study: the configuration.
+    """
+    entries: dict[str, dict[str, Any]] = {}
+    folders = []
+    with atomic_folder(folder) as temporary:
+        for archive, paths in artifacts.items():
+            target = temporary / archive
+            target.parent.mkdir(parents=True, exist_ok=True)
+            members = []
+            for path in paths:
+                whole = (results / path).is_dir()
+                folders += [path] if whole else []
+                members += _files_below(results, path) if whole else [path]
+            with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
+                for name in sorted(members):
+                    content = (results / name).read_bytes()
+                    file.writestr(_member(name), content, zipfile.ZIP_DEFLATED, 9)
+                    digest = hashlib.sha256(content).hexdigest()
+                    entries[name] = {"archive": archive, "size": len(content), "sha256": digest}
+        said = {"format": FORMAT, "about": dict(about), "folders": folders, "files": entries}
+        (temporary / MANIFEST).write_text(json.dumps(said, indent=1, sort_keys=True) + "\n")
+        (temporary / STUDY).write_text(yaml.safe_dump(dict(study), sort_keys=False))
+
+
+def _files_below(results: Path, folder: str) -> list[str]:
+    found = [path for path in (results / folder).rglob("*") if path.is_file()]
+    return [str(path.relative_to(results)) for path in found if path.name != ".snakemake_timestamp"]
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, _DATE)
+    info.external_attr = 0o644 << 16
+    return info

@@ -1,0 +1,73 @@
+"""Whether a study may join a published one: all that numbers depend on must be the same."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from leavekout.bundle.files import Bundle, read_bundle
+from leavekout.config.leave_k_out import LeaveKOut
+from leavekout.config.reading import merged, read_yaml, validated
+from leavekout.errors import InputError
+
+# What a study that joins may have for itself: it changes no number of the published study.
+_FREE = {
+    *("experiment", "methods", "tuning", "joins", "hardware", "report", "extra_rules", "extra"),
+    *("dataset.root", "encoders.endpoint", "counterfactual.keep_models"),
+}
+# Sections with an entry for each method, or for what methods share: entries may be added.
+_BY_METHOD = (
+    *("unlearning", "embeddings", "influence", "gradients", "ekfac_influence", "patches"),
+    *("distilled", "external"),
+)
+
+
+def bundle_of(experiment: LeaveKOut, *, training_loop: int) -> Bundle:
+    """The bundle of the study that an experiment joins.
+
+    Args:
+        training_loop: the version of the training loop, of which trainings are comparable.
+
+    Raises:
+        InputError: the bundle is not in order, of another version, or of a study with other
+            settings, of which the first is named.
+    """
+    assert experiment.joins
+    bundle = read_bundle(Path(experiment.joins.bundle))
+    if bundle.about.get("training_loop") != training_loop:
+        raise InputError(
+            f"{bundle.folder}: made by version {bundle.about.get('training_loop')} of the training "
+            f"loop, and this is version {training_loop}: models of the two cannot be compared. "
+            "Fetch the study's newer bundle, or use the commit that made this one "
+            f"({bundle.about.get('made_by', {}).get('commit', 'unknown')})."
+        )
+    published = validated(merged(read_yaml(bundle.study), [bundle.study]), LeaveKOut)
+    ours, theirs = experiment.model_dump(mode="json"), published.model_dump(mode="json")
+    for section in _BY_METHOD:  # of which those count that the published study has
+        ours[section] = {name: ours[section].get(name) for name in theirs[section]}
+    for key, mine, there in _differences(ours, theirs):
+        raise InputError(
+            f"'{key}' is {mine!r}, and {there!r} in the study that is joined ({bundle.folder}): a "
+            "study that joins another may have methods, 'hardware' and 'report' of its own, and "
+            "nothing else."
+        )
+    return bundle
+
+
+def _differences(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], before: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """Keys, with dots, whose values differ, and both values."""
+    for key in {**ours, **theirs}:
+        name = f"{before}{key}"
+        mine, there = ours.get(key), theirs.get(key)
+        if name in _FREE or mine == there:
+            continue
+        if isinstance(mine, Mapping) and isinstance(there, Mapping):
+            yield from _differences(mine, there, f"{name}.")
+        else:
+            yield name, mine, there
+
+
+def joined_methods(experiment: LeaveKOut, bundle: Bundle) -> list[str]:
+    """The methods that the published study does not have."""
+    return [method for method in experiment.methods if method not in bundle.about["methods"]]
