@@ -18,6 +18,7 @@ THOROUGH = (
     "test_workflow_methods",
     "test_workflow_denoiser",
     "test_workflow_customized",
+    "test_workflow_joining",
     "test_coco_path",
     "test_custom_path",
 )

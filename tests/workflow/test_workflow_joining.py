@@ -1,0 +1,116 @@
+"""A finished study is bundled, and another joins it in an empty project: scores from a folder."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from leavekout.bundle.files import read_bundle
+from leavekout.config.reading import read_yaml
+from project import ENV, TINY, copy_project, planned, said, snakemake
+
+JOINED = ["--configfile", "config/tiny-with-mine.yaml"]
+QUERIES = 3
+
+
+@pytest.fixture(scope="module")
+def bundle(project: Path) -> Path:
+    """The bundle of the tiny experiment."""
+    result = snakemake(project, *TINY, "--", "bundle")
+    assert result.returncode == 0, said(result)
+    return project / "results" / "tiny" / "bundle"
+
+
+@pytest.fixture(scope="module")
+def elsewhere(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that has nothing but the bundle, and a study in it that joined."""
+    folder = copy_project(tmp_path_factory.mktemp("elsewhere") / "copy")
+    target = folder / "results" / "tiny" / "bundle"
+    target.parent.mkdir(parents=True)
+    target.symlink_to(bundle)
+    scores = folder / "scores"
+    scores.mkdir()
+    for number in range(QUERIES):
+        values = np.random.default_rng(number).random(1797, np.float32)
+        np.save(scores / f"q00{number}.npy", values)
+    join = [sys.executable, str(folder / "workflow/scripts/join_study.py"), "--dry-run"]
+    join += ["--study", "tiny", "--method", "mine", "--scores", "scores"]
+    made = subprocess.run(join, cwd=folder, env=ENV, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, said(made)
+    return folder
+
+
+def test_one_method_s_models_are_planned_and_no_other(elsewhere: Path) -> None:
+    jobs = planned(elsewhere, *JOINED)
+    assert jobs["retrain"] == QUERIES + 1  # and the replica
+    assert jobs["measure_outcomes"] == 2
+    assert jobs["open_bundle"] == 1
+    made = {"train_source", "train_vae", "sample_queries", "evaluate_source", "unlearn_query"}
+    assert made.isdisjoint(jobs)
+    assert not [rule for rule in jobs if rule.startswith("attribute_by")]
+
+
+def test_the_new_row_stands_beside_the_published_ones(elsewhere: Path, project: Path) -> None:
+    result = snakemake(elsewhere, *JOINED)
+    assert result.returncode == 0, said(result)
+    joined, published = (
+        pd.read_parquet(folder / "results" / name / "tables" / "measurements.parquet")
+        for folder, name in ((elsewhere, "tiny-with-mine"), (project, "tiny"))
+    )
+    others = joined[joined["method"] != "mine"].reset_index(drop=True)
+    numbers = ["method", "query", "k", "measure", "value"]
+    pd.testing.assert_frame_equal(others[numbers], published[numbers])
+    tables = elsewhere / "results" / "tiny-with-mine" / "tables"
+    comparisons = pd.read_csv(tables / "comparisons.csv")
+    assert (comparisons["ahead"].eq("mine") | comparisons["behind"].eq("mine")).any()
+    assert "mine (joined)" in (tables / "headline.txt").read_text()
+    drift = pd.read_csv(tables / "drift.csv")
+    assert drift["measure"].tolist() == published["measure"].drop_duplicates().tolist()
+    # Encoded and trained on the same machine, from the same encoders.
+    assert drift["drift"].abs().max() < 1e-6
+    page = (elsewhere / "results" / "tiny-with-mine" / "report.html").read_text()
+    assert "mine joined the published study tiny" in page
+
+
+def test_a_bundle_of_the_joined_study_has_its_method(elsewhere: Path, bundle: Path) -> None:
+    result = snakemake(elsewhere, *JOINED, "--", "bundle")
+    assert result.returncode == 0, said(result)
+    again = read_bundle(elsewhere / "results" / "tiny-with-mine" / "bundle")
+    before = read_bundle(bundle)
+    assert again.about["methods"] == [*before.about["methods"], "mine"]
+    assert set(again.entries) - set(before.entries) == {
+        "measurements/test/mine.parquet",
+        *(f"attribution/mine/q00{n}.npy" for n in range(QUERIES)),
+        *(f"retrained/mine/q00{n}/k20/outcome.safetensors" for n in range(QUERIES)),
+    }
+    assert "joins" not in read_yaml(again.study)
+
+
+def test_what_does_not_fit_is_said_before_anything_runs(elsewhere: Path) -> None:
+    path = elsewhere / "config" / "tiny-with-mine.yaml"
+    content = read_yaml(path)
+    other = elsewhere / "config" / "other.yaml"
+    other.write_text(yaml.safe_dump({**content, "training": {"epochs": 9}}))
+    result = snakemake(elsewhere, "-n", "--configfile", "config/other.yaml")
+    assert result.returncode != 0
+    assert "'training.epochs' is 9, and " in said(result)
+
+
+def test_a_damaged_bundle_writes_nothing(elsewhere: Path, bundle: Path) -> None:
+    archive = bundle / "source.zip"
+    whole = archive.read_bytes()
+    name = "tiny-of-a-damaged-one"
+    try:
+        archive.write_bytes(whole[:-1000])
+        result = snakemake(elsewhere, *JOINED, "--config", f"experiment={name}")
+    finally:
+        archive.write_bytes(whole)
+    assert result.returncode != 0
+    assert "source.zip: damaged" in said(result)
+    assert "fetch the bundle again" in said(result)
+    written = [path.suffix for path in (elsewhere / "results" / name).rglob("*") if path.is_file()]
+    assert ".safetensors" not in written
