@@ -58,13 +58,35 @@ def test_methods_models_are_evaluated_on_their_query_and_controls_on_all() -> No
     models = models_of(study(forgetting=None))
     for one in models:
         match one.policy:
-            case "top":
+            case "top" | "again":
                 assert one.roles == {one.targets[0]: "target"}
             case "union":
                 assert list(one.roles.values()) == ["target", "target", "other"]
             case _:
                 assert one.roles == dict.fromkeys([*TEST, *TUNING], "other")
-    assert sum(one.policy == "top" for one in models) == 2 * 3
+    assert sum(one.policy == "top" for one in models) == 2 * 3 + 3  # pixel has a second K
+
+
+def test_some_methods_have_further_k_which_the_control_has_too() -> None:
+    models = models_of(study())
+    ks = {
+        method: {one.k for one in models if one.policy == "top" and one.method == method}
+        for method in ("unlearning", "pixel")
+    }
+    assert ks == {"unlearning": {20}, "pixel": {10, 20}}
+    assert {one.k for one in models if one.policy == "random"} >= {10, 20}
+
+
+def test_every_so_many_models_are_trained_from_another_seed(tmp_path: Path) -> None:
+    again = [one for one in models_of(study()) if one.policy == "again"]
+    assert [(one.method, one.targets, one.k, one.training_seed) for one in again] == [
+        ("unlearning", ("q000",), 20, 1),
+        ("pixel", ("q001",), 20, 1),
+    ]
+    assert again[0].path == "again/unlearning-q000-seed1/k20"
+    path = scores_of(tmp_path, "q000", [0.1, 0.9, 0.5])
+    assert again[0].files == {"scores": ["attribution/unlearning/q000.npy"]}
+    assert rows(Removal("again", "m", 1, 1, targets=("q000",)), 3, scores=[path]) == [1]
 
 
 def test_checked_models_are_evaluated_on_other_and_related_prompts_too() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 from leavekout.report.collect import ranked_by_query, regenerated_by_query
 from leavekout.report.figures.pictures import Idea, draw_idea
 from leavekout.report.figures.style import save
-from leavekout.report.headline import methods_ks, ranked
+from leavekout.report.headline import main_k, ranked
 from leavekout.runtime.artifacts import load_image, load_npy
 from leavekout.runtime.job import job
 from leavekout.statistics.measurements import CONTROL
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 with job(snakemake) as run:
     estimates = pd.read_csv(run.input.estimates)
-    k = methods_ks(estimates)[-1]
+    k = main_k(estimates)
     method = ranked(estimates, k)[0]
     pixels, label = load_npy(run.input.pixels, mmap=True), f"K = {k:,}"
     named = ranked_by_query(run.input.scores, images=len(pixels), top=run.params.top)

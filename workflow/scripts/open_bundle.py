@@ -10,4 +10,4 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as run:
-    unpack(read_bundle(run.input.manifest.parent), Path(run.params.results))
+    unpack(read_bundle(run.input.manifest.parent), Path("results") / run.params.experiment)

@@ -1,7 +1,6 @@
 """Writes a finished study's bundle: what is needed to put another method beside its methods."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.bundle.files import pack
@@ -15,7 +14,7 @@ with job(snakemake) as run:
     params = run.params
     pack(
         run.output.bundle,
-        Path(params.results),
+        run.output.bundle.parent,
         params.artifacts,
         about={**params.about, "made_by": provenance()},
         study=json.loads(json.dumps(params.study)),  # plain dictionaries, which YAML can write

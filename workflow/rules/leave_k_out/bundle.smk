@@ -1,41 +1,22 @@
 # A finished study as a bundle, and the study that joins one.
 
+from leavekout.bundle.artifacts import bundled
 from leavekout.bundle.joining import bundle_of, joined_methods
 
-# Encoders that were trained here; others are fetched again.
-OWN_ENCODERS = (
-    ["vae", "clip", "text_encoder", "tokenizer", "dino"] if ENCODERS["source"] == "train" else []
+ENCODERS_TRAINED = ("vae", "clip", "text_encoder", "tokenizer", "dino")
+BUNDLED = bundled(
+    queries=QUERIES,
+    test=TEST_QUERIES,
+    encoders=ENCODERS_TRAINED if ENCODERS["source"] == "train" else (),
+    methods=METHODS,
+    drawing=drawing_methods(),
+    arms=ARMS["test"],
 )
-
-
-def bundled():
-    """The artifacts of a bundle by archive, below the study's results.
-
-    An archive for each method and each control, so that a method more leaves the others' as they are.
-    """
-    queries = ["queries.parquet", "latents.npy", "text.npy", *(f"images/{q}.png" for q in QUERIES)]
-    archives = {
-        "source.zip": ["source/model.safetensors", "source/outcome.safetensors"],
-        "queries.zip": [f"queries/{name}" for name in queries],
-        "encoders.zip": [f"encoders/{name}" for name in OWN_ENCODERS],
-    }
-    for method in METHODS:
-        kinds = ["attribution", *(["repeatability"] if method in drawing_methods() else [])]
-        archives[f"scores/{method}.zip"] = [
-            f"{kind}/{method}/{query}.npy" for kind in kinds for query in TEST_QUERIES
-        ]
-    for arm, models in ARMS["test"].items():
-        if models[0].table in ("measurements", "removals"):
-            archives[f"models/{arm}.zip"] = [
-                f"measurements/test/{arm}.parquet",
-                *(f"retrained/{one.path}/outcome.safetensors" for one in models),
-            ]
-    return {archive: paths for archive, paths in archives.items() if paths}
 
 
 rule write_bundle:
     input:
-        lambda wildcards: [f"<results>/{path}" for paths in bundled().values() for path in paths],
+        lambda wildcards: [f"<results>/{path}" for paths in BUNDLED.values() for path in paths],
     output:
         bundle=directory("<results>/bundle"),
     log:
@@ -46,12 +27,10 @@ rule write_bundle:
     conda:
         CONDA
     params:
-        results=f"results/{config['experiment']}",
-        artifacts=lambda wildcards: bundled(),
+        artifacts=lambda wildcards: BUNDLED,
         about={
             "study": config["experiment"],
             "methods": METHODS,
-            "k": COUNTERFACTUAL["k"],
             "training_loop": TRAINING_LOOP,
         },
         study={
@@ -87,7 +66,7 @@ if config["joins"]:
         conda:
             CONDA
         params:
-            results=f"results/{config['experiment']}",
+            experiment=config["experiment"],
         script:
             "../../scripts/open_bundle.py"
 

@@ -203,6 +203,7 @@ rule write_report:
         scores=collect("<results>/attribution/{method}/{query}.npy", method=METHODS, query=GALLERY),
         outcomes=SHOWN_MODELS,
         removals="<results>/tables/removals.csv" if measurements("test", "removals") else [],
+        seeds="<results>/tables/seeds.csv" if COUNTERFACTUAL["again"] else [],
         drift="<results>/tables/drift.csv" if config["joins"] else [],
         template=f"{workflow.basedir}/workflow/report/report.html.jinja",
         paper=f"{workflow.basedir}/workflow/report/paper.yaml",

@@ -91,6 +91,23 @@ rule tabulate_removals:
         "../../scripts/tabulate_removals.py"
 
 
+rule tabulate_seeds:
+    input:
+        measurements="<results>/tables/measurements.parquet",
+        again=measurements("test", "seeds"),
+    output:
+        "<results>/tables/seeds.csv",
+    log:
+        "<logs>/tabulate_seeds.log",
+    benchmark:
+        "<benchmarks>/tabulate_seeds.tsv"
+    localrule: True
+    conda:
+        CONDA
+    script:
+        "../../scripts/tabulate_seeds.py"
+
+
 rule estimate:
     input:
         measurements="<results>/tables/measurements.parquet",

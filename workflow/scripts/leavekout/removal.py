@@ -22,7 +22,7 @@ RANDOM, NO_REMOVAL, GROUP, REPLICA = "random", "no_removal", "group", "replica"
 CONTROLS = (RANDOM, NO_REMOVAL)
 # Roles of the queries that a model is evaluated on.
 TARGET, OTHER, RELATED = "target", "other", "related"
-Table = Literal["measurements", "removals", "drift"] | None
+Table = Literal["measurements", "removals", "drift", "seeds"] | None
 _FIRST_UNION_SET = 1 << 31  # random sets of unions are none of the control's
 
 
@@ -117,7 +117,8 @@ class Policy(Protocol):
     """How the rows of some models are chosen.
 
     `table` says where its models are reported: among the `measurements` that methods are compared
-    by, in a table of further `removals`, in that of the `drift` of a join, or nowhere (None).
+    by, in a table of further `removals`, in those of the `drift` of a join or of two `seeds`, or
+    nowhere (None).
     `counted` is the role of queries that count there; None for every role.
     """
 
@@ -152,7 +153,7 @@ class TopK:
         checked, related = (e.forgetting.k, e.forgetting.methods) if e.forgetting else ([], [])
         for method in e.methods:
             for query in study.test:
-                for k in e.counterfactual.k:
+                for k in e.counterfactual.ks_of(method):
                     removal = Removal("top", method, k, study.seed, targets=(query,))
                     if e.forgetting and method in related and k in checked:
                         removal = looked_at_elsewhere(removal, study)
@@ -186,7 +187,7 @@ class RandomSets:
         """Sets nested in K at all K of methods and of the random curve, and sets of half."""
         e = study.experiment
         config = e.counterfactual.random
-        ks = sorted({*e.counterfactual.k, *config.sizes()})
+        ks = sorted({*e.counterfactual.all_ks(), *config.sizes()})
         half = e.dataset.images // 2
         numbers = [(number, k) for number in range(config.sets) for k in ks]
         numbers += [(number, half) for number in range(config.half_size_sets)]
@@ -210,6 +211,32 @@ class RandomSets:
     def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
         """Of the many random sets the first, at the methods' own K."""
         return removal.number == 0 and removal.k in ks
+
+
+class Again(TopK):
+    """Some of the top K's models from another seed: the retraining's share of an effect."""
+
+    table: Table = "seeds"
+
+    def models(self, study: Study) -> Iterator[Removal]:
+        """For each method and K a model for every so many queries, methods taking turns."""
+        e = study.experiment
+        again = e.counterfactual.again
+        if again is None:
+            return
+        for place, method in enumerate(e.methods):
+            for query in study.test[place % again.every :: again.every]:
+                for k in e.counterfactual.k:
+                    yield Removal("again", method, k, again.seed, targets=(query,))
+
+    def path(self, removal: Removal) -> str:
+        """`again/<method>-<query>-seed<seed>/k<K>`."""
+        name = f"{removal.method}-{removal.targets[0]}-seed{removal.training_seed}"
+        return f"again/{name}/k{removal.k}"
+
+    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+        """None."""
+        return False
 
 
 class Nothing:
@@ -370,6 +397,7 @@ class Unions:
 POLICIES: dict[str, Policy] = {
     "top": TopK(),
     "random": RandomSets(),
+    "again": Again(),
     "nothing": Nothing(),
     "replica": Replica(),
     "group": Groups(),
@@ -384,7 +412,7 @@ def models_of(study: Study) -> list[Removal]:
 
 def pictured(study: Study) -> list[Removal]:
     """The models whose pictures galleries show."""
-    ks = study.experiment.counterfactual.k
+    ks = study.experiment.counterfactual.all_ks()
     return [one for one in models_of(study) if POLICIES[one.policy].is_pictured(one, ks)]
 
 

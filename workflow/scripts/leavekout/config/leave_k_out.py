@@ -88,11 +88,35 @@ class Unions(Section):
     """Number of unions of each method."""
 
 
+class Further(Section):
+    """Further values of K of some methods."""
+
+    methods: Annotated[list[Name], Field(min_length=1), Distinct]
+    """Methods that have them, of those under test."""
+    k: Annotated[list[Positive], Field(min_length=1), Distinct]
+    """Further numbers of images that are removed."""
+
+
+class Again(Section):
+    """Some leave-K-out models trained again, from another seed.
+
+    Beside the model of that seed that lacks nothing, each says how much of an effect is the
+    retraining's own. `tables/seeds.csv` has the results.
+    """
+
+    seed: Seed
+    """Seed of these trainings, one of `retrain_seeds`."""
+    every: Annotated[int, Field(ge=1)]
+    """Of a method's queries every so many are trained again, each method's from another on."""
+
+
 class Counterfactual(Section):
     """Removals and retrainings."""
 
     k: Annotated[list[Positive], Field(min_length=1), Distinct]
     """Numbers of images that are removed for each method and query."""
+    more: Further | None = None
+    """Further values of K of some methods. If left out, all methods have the same."""
     random: RandomSets
     """The random control."""
     retrain_seeds: Annotated[list[Seed], Distinct]
@@ -102,6 +126,17 @@ class Counterfactual(Section):
     workflow reads them."""
     union: Unions | None = None
     """Models without the top K of several queries at once. If left out, there are none."""
+    again: Again | None = None
+    """Leave-K-out models that are trained twice. If left out, there are none."""
+
+    def ks_of(self, method: str) -> list[int]:
+        """A method's values of K."""
+        further = self.more.k if self.more and method in self.more.methods else []
+        return [*self.k, *further]
+
+    def all_ks(self) -> list[int]:
+        """Every K of some method, ascending."""
+        return sorted({*self.k, *(self.more.k if self.more else [])})
 
 
 class Evaluation(Section):

@@ -50,6 +50,7 @@ def check(e: LeaveKOut, file_of: FileOf) -> None:
     _check_forgetting(e, file_of)
     _check_controls(e, file_of)
     _check_unions(e, file_of)
+    _check_further(e, file_of)
 
 
 def _check_forgetting(e: LeaveKOut, file_of: FileOf) -> None:
@@ -67,6 +68,7 @@ def _check_sizes(e: LeaveKOut, file_of: FileOf) -> None:
         "tuning.k": e.tuning.k if e.tuning else [],
         "forgetting.k": e.forgetting.k if e.forgetting else [],
         "counterfactual.k": e.counterfactual.k,
+        "counterfactual.more.k": e.counterfactual.more.k if e.counterfactual.more else [],
         "counterfactual.random.k": e.counterfactual.random.sizes(),
         "counterfactual.union.k": [union.k * union.queries] if union else [],
     }
@@ -80,7 +82,7 @@ def _check_sizes(e: LeaveKOut, file_of: FileOf) -> None:
 
     if e.losses.refine:
         share = e.losses.refine.share
-        removed = [*e.counterfactual.k, *(e.tuning.k if e.tuning else [])]
+        removed = [*e.counterfactual.all_ks(), *(e.tuning.k if e.tuning else [])]
         removed += [union.k] if union else []
         removed += [student.candidates for student in e.distilled.values()]
         if share * n < max(removed):
@@ -105,6 +107,27 @@ def _check_controls(e: LeaveKOut, file_of: FileOf) -> None:
             f"{file_of('counterfactual', 'retrain_seeds')}: "
             f"'counterfactual.retrain_seeds' holds {e.training.seed}, the source model's own seed "
             "('training.seed'): that retraining gives the source model again, not the noise floor."
+        )
+
+
+def _check_further(e: LeaveKOut, file_of: FileOf) -> None:
+    """Refuses further models of methods that have none, and a second seed without its control."""
+    more, again = e.counterfactual.more, e.counterfactual.again
+    if more and (unknown := [method for method in more.methods if method not in e.methods]):
+        raise InputError(
+            f"{file_of('counterfactual', 'more')}: 'counterfactual.more.methods' names "
+            f"'{unknown[0]}', which is none of 'methods'."
+        )
+    if more and (twice := sorted({*more.k} & {*e.counterfactual.k})):
+        raise InputError(
+            f"{file_of('counterfactual', 'more')}: K = {twice[0]:,} stands in 'counterfactual.k' "
+            "and in 'counterfactual.more.k'."
+        )
+    if again and again.seed not in e.counterfactual.retrain_seeds:
+        raise InputError(
+            f"{file_of('counterfactual', 'again')}: 'counterfactual.again.seed' is {again.seed}, "
+            "and none of 'counterfactual.retrain_seeds'; a model of that seed that lacks nothing "
+            "is what the others are compared with."
         )
 
 

@@ -6,14 +6,14 @@ import pandas as pd
 
 from leavekout.measures.measure import Measure
 from leavekout.measures.registry import measures_in
-from leavekout.report.headline import methods_ks, primary, ranked
+from leavekout.report.headline import main_k, methods_ks, primary, ranked
 from leavekout.report.text import estimate, interval, keyed, p_value, queries, records
 from leavekout.statistics.significance import LEVEL
 
 
 def verdict(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> str:
-    """What the primary measure says at the largest K, in two or three sentences."""
-    measure, k = primary(estimates), methods_ks(estimates)[-1]
+    """What the primary measure says at the K of most methods, in two or three sentences."""
+    measure, k = primary(estimates), main_k(estimates)
     here = (estimates["measure"] == measure.name) & (estimates["k"] == k)
     order = ranked(estimates, k)
     best = keyed(estimates[here], "method")[order[0],]

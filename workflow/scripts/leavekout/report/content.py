@@ -13,6 +13,7 @@ from leavekout.report.headline import methods_ks, primary, ranked
 from leavekout.report.page import number_cells
 from leavekout.report.text import equivalent, interval, keyed, records, rounded
 from leavekout.statistics.drift import sentence
+from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 from leavekout.statistics.removals import order_beside_single
 
 SECTIONS = {
@@ -41,7 +42,8 @@ def summary(config: Mapping[str, Any], estimates: pd.DataFrame) -> str:
     """One sentence on what was done."""
     ks = ", ".join(f"{k:,}" for k in methods_ks(estimates))
     methods, queries = len(config["methods"]), config["queries"]["test"]
-    models = methods * queries * len(methods_ks(estimates))
+    first = estimates[estimates["measure"] == primary(estimates).name]
+    models = queries * int((~first["method"].isin([CONTROL, NO_REMOVAL])).sum())
     return (
         f"{methods} attribution methods named the training images behind {queries} generated "
         f"pictures. The best K = {ks} of {config['dataset']['images']:,} were removed, and "
@@ -178,6 +180,29 @@ def variance_text(variance: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def seeds_text(seeds: pd.DataFrame) -> pd.DataFrame:
+    """Effects by ΔL of cells that were trained from two seeds."""
+    loss = measure_of("delta_loss")
+    rows = [
+        {
+            "removed by": row["method"],
+            "K": f"{row['k']:,}",
+            "models trained twice": f"{row['cells']}",
+            f"mean {loss.heading}, source's seed": f"{row['first'] * loss.scale:.3g}",
+            "another seed": f"{row['second'] * loss.scale:.3g}",
+            "retraining, standard deviation": _known(row["retraining"] ** 0.5 * loss.scale, ".3g"),
+            "share of the variance": _known(row["share"], ".0%"),
+            "correlation": _known(row["correlation"], ".2f"),
+        }
+        for row in records(seeds)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _known(value: float, form: str) -> str:
+    return "" if np.isnan(value) else format(value, form)
 
 
 def power_text(power: pd.DataFrame, measure: Measure) -> pd.DataFrame:

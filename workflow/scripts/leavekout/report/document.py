@@ -11,7 +11,7 @@ from leavekout.report import content
 from leavekout.report.cautions import cautions, of_versions
 from leavekout.report.claims import claims, pairs_table, verdict
 from leavekout.report.gallery import QueryPictures, lead
-from leavekout.report.headline import controls, headline, methods_ks, note, primary, ranked
+from leavekout.report.headline import controls, headline, main_k, note, primary, ranked
 from leavekout.report.settings import published_table, settings_table
 
 TABLES = (
@@ -44,8 +44,8 @@ def document(
     """All that the template names.
 
     Args:
-        tables: those of `TABLES`, by name; `removals` where the study has any, and `drift` where it
-            joins another.
+        tables: those of `TABLES`, by name; `removals` and `seeds` where the study has any, and
+            `drift` where it joins another.
         config: the experiment, without `hardware`.
         joined: methods that were measured here, beside those of the study that was joined.
         published_study: what that study's bundle says of itself; see `bundle.files.Bundle`.
@@ -63,7 +63,7 @@ def document(
     removals = tables.get("removals")
     if removals is None:
         del sections["removals"]
-    k = methods_ks(estimates)[-1]
+    k = main_k(estimates)
     total = config["queries"]["test"]
     shown = "All" if len(gallery) == total else f"The first {len(gallery)} of {total}"
     return {
@@ -103,6 +103,7 @@ def document(
         "gallery_note": f"{shown} queries; also in figures/attributed and figures/regenerated.",
         "large": large,
         "variance": content.variance_text(tables["variance"]),
+        "seeds_twice": None if "seeds" not in tables else content.seeds_text(tables["seeds"]),
         "power": content.power_text(tables["power"], primary(estimates)),
         "power_note": content.POWER_NOTE,
         "settings": settings_table(config, paper),

@@ -49,6 +49,13 @@ def methods_ks(estimates: pd.DataFrame) -> list[int]:
     return sorted(estimates.loc[methods, "k"].unique().tolist())
 
 
+def main_k(estimates: pd.DataFrame) -> int:
+    """The K by which methods are ranked: the largest of those that most methods have."""
+    methods = estimates[~estimates["method"].isin([CONTROL, NO_REMOVAL])]
+    counts = methods.groupby("k")["method"].nunique()
+    return int(counts[counts == counts.max()].index.max())
+
+
 def headline(
     estimates: pd.DataFrame,
     comparisons: pd.DataFrame,

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from leavekout.report.figures.style import GREY, bare, style
-from leavekout.report.headline import methods_ks, primary
+from leavekout.report.headline import main_k, primary
 from leavekout.report.text import records
 from leavekout.statistics.lds import agreement
 
@@ -15,7 +15,7 @@ from leavekout.statistics.lds import agreement
 def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence[str]) -> Figure:
     """For each size of random sets a panel: linear datamodeling score against the excess."""
     ks = sorted(lds["k"].unique())
-    k = methods_ks(estimates)[-1]
+    k = main_k(estimates)
     measure = primary(estimates)
     rows = estimates[(estimates["measure"] == measure.name) & (estimates["k"] == k)]
     excess = {row["method"]: row for row in records(rows[rows["excess"].notna()])}

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from leavekout.report.figures.style import GREY, bare, beside, forest, panels
-from leavekout.report.headline import methods_ks, ranked
+from leavekout.report.headline import main_k, methods_ks, ranked
 from leavekout.report.text import records
 
 
@@ -14,8 +14,8 @@ def plot_equivalents(
     equivalents: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence[str]
 ) -> Figure:
     """A forest plot for each measure; arrows lead beyond the end of the random curve."""
-    ks = methods_ks(estimates)
-    order = ranked(estimates, ks[-1])[::-1]
+    ks, main = methods_ks(estimates), main_k(estimates)
+    order = ranked(estimates, main)[::-1]
     controls = estimates[(estimates["method"] == "random")]
     end = int(controls["k"].max()) if len(controls) else 1
     height = 1.4 + 0.32 * len(order) + 0.12 * len(ks)
@@ -32,7 +32,7 @@ def plot_equivalents(
                     "method": row["method"],
                     "low": row["low"] if known else row["equivalent"],
                     "high": row["high"] if known else row["equivalent"],
-                    "filled": row["k"] == ks[-1],
+                    "filled": row["k"] == main,
                 }
             )
             if row["high_censored"] or row["equivalent_censored"]:
@@ -53,7 +53,7 @@ def plot_equivalents(
         ax.set_xlabel("random images with the same effect")
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         bare(ax)
-    sizes = ", ".join(f"K = {k:,} {'filled' if k == ks[-1] else 'open'}" for k in ks)
+    sizes = ", ".join(f"K = {k:,} {'filled' if k == main else 'open'}" for k in ks)
     figure.suptitle(
         f"{sizes} (dashed); the random curve ends at {end:,}, arrows lead beyond; 95 % intervals",
         fontsize=9,

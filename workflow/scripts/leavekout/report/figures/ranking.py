@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from leavekout.report.figures.style import GREY, bare, beside, forest, panels
-from leavekout.report.headline import methods_ks, ranked
+from leavekout.report.headline import main_k, methods_ks, ranked
 from leavekout.report.text import records
 from leavekout.statistics.comparisons import indistinguishable
 
@@ -15,16 +15,16 @@ from leavekout.statistics.comparisons import indistinguishable
 def plot_ranking(
     estimates: pd.DataFrame, comparisons: pd.DataFrame, methods: Sequence[str]
 ) -> Figure:
-    """A forest plot for each measure, best by the first measure at the largest K on top.
+    """A forest plot for each measure, best by the first measure at the K of most methods on top.
 
-    The bars beside it join methods of which no two differ significantly at the largest K; a dot
+    The bars beside it join methods of which no two differ significantly at that K; a dot
     marks who belongs to a bar.
 
     Args:
         estimates, comparisons: the tables of `estimates.py` and `comparisons.py`.
     """
-    ks = methods_ks(estimates)
-    order = ranked(estimates, ks[-1])[::-1]  # from the bottom
+    ks, main = methods_ks(estimates), main_k(estimates)
+    order = ranked(estimates, main)[::-1]  # from the bottom
     height = 1.4 + 0.32 * len(order) + 0.12 * len(ks)
     figure, shown = panels(estimates["measure"], height=height, sharey=True)
     for ax, measure in shown:
@@ -38,23 +38,23 @@ def plot_ranking(
                     "low": row["excess_low"],
                     "high": row["excess_high"],
                     "method": row["method"],
-                    "filled": row["k"] == ks[-1],
+                    "filled": row["k"] == main,
                 }
                 for row in records(rows)
             ],
             methods,
         )
-        same = comparisons[(comparisons["measure"] == measure.name) & (comparisons["k"] == ks[-1])]
+        same = comparisons[(comparisons["measure"] == measure.name) & (comparisons["k"] == main)]
         _draw_groups(ax, indistinguishable(same, order), order)
         ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
         ax.set_yticks(range(len(order)), order)
         ax.set_ylim(-0.6, len(order) - 0.4)
         ax.set_xlabel("excess over random removal")
         bare(ax)
-    sizes = ", ".join(f"K = {k:,} {'filled' if k == ks[-1] else 'open'}" for k in ks)
+    sizes = ", ".join(f"K = {k:,} {'filled' if k == main else 'open'}" for k in ks)
     figure.suptitle(
         f"{sizes}; 95 % intervals. Grey bars join methods that cannot be told apart"
-        + (f" at K = {ks[-1]:,}" if len(ks) > 1 else ""),
+        + (f" at K = {main:,}" if len(ks) > 1 else ""),
         fontsize=9,
     )
     return figure

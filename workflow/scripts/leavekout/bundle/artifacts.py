@@ -1,0 +1,52 @@
+"""What of a study goes into its bundle: what cannot be made again cheaply."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from leavekout.removal import Removal
+
+# Where models are reported that others compare with; groups and replicas are not.
+_TABLES = ("measurements", "removals", "seeds")
+
+
+def bundled(
+    *,
+    queries: Sequence[str],
+    test: Sequence[str],
+    encoders: Sequence[str],
+    methods: Sequence[str],
+    drawing: Collection[str],
+    arms: Mapping[str, Sequence[Removal]],
+) -> dict[str, list[str]]:
+    """The artifacts of a bundle by archive, below the study's results.
+
+    An archive for each method and control, so that a method more leaves the others' as they are.
+
+    Args:
+        queries: all of them; test: those of which scores and models are.
+        encoders: those that the study trained; others are fetched again.
+        drawing: of the methods, those that say how well their scores repeat.
+        arms: the models of each arm.
+    """
+    of_queries = [
+        "queries.parquet",
+        "latents.npy",
+        "text.npy",
+        *(f"images/{q}.png" for q in queries),
+    ]
+    archives = {
+        "source.zip": ["source/model.safetensors", "source/outcome.safetensors"],
+        "queries.zip": [f"queries/{name}" for name in of_queries],
+        "encoders.zip": [f"encoders/{name}" for name in encoders],
+    }
+    for method in methods:
+        kinds = ["attribution", *(["repeatability"] if method in drawing else [])]
+        archives[f"scores/{method}.zip"] = [
+            f"{kind}/{method}/{query}.npy" for kind in kinds for query in test
+        ]
+    for arm, models in arms.items():
+        if models[0].table in _TABLES:
+            archives[f"models/{arm}.zip"] = [
+                f"measurements/test/{arm}.parquet",
+                *(f"retrained/{one.path}/outcome.safetensors" for one in models),
+            ]
+    return {archive: paths for archive, paths in archives.items() if paths}

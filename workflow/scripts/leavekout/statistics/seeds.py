@@ -1,0 +1,63 @@
+"""How much of an effect is the retraining's own: cells that were trained from two seeds.
+
+Trained from the source's seed, a cell's effect is L(cell) - L(θ0). Trained from another seed s, it
+is L(cell_s) - L(θ_s), with θ_s the model of that seed that lacks nothing. Half of the variance of
+the two effects' difference is what one effect varies by if only the training is done anew.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from leavekout.statistics.measurements import NO_REMOVAL
+
+ALL = "all methods"
+_COLUMNS = ["method", "k", "cells", "first", "second", "retraining", "share", "correlation"]
+_LOSS = "delta_loss"  # effects by pictures are distances from the source's picture, no differences
+
+
+def seeds_table(tables: Iterable[pd.DataFrame], measurements: pd.DataFrame) -> pd.DataFrame:
+    """One row for each method and K, and for all methods of a K together, by ΔL.
+
+    Columns: `cells`, how many were trained twice; `first`, `second`, their mean effects by the two
+    seeds; `retraining`, the variance of one cell's effect over trainings; `share`, of the variance
+    of the first effects; `correlation` of the two over cells. What needs two or three cells is
+    empty with fewer. Nothing is there without ΔL among the measures.
+
+    Args:
+        tables: of `measuring.measure_outcomes`, of the models of another seed; measurements: of
+            the study.
+    """
+    again = pd.concat(tables, ignore_index=True)
+    again = again[(again["measure"] == _LOSS) & (again["role"] == "target")]
+    losses = measurements[measurements["measure"] == _LOSS]
+    floor = losses[losses["method"] == NO_REMOVAL]
+    of_cell, of_query = ["method", "k", "query"], ["training_seed", "query"]
+    second = again.merge(floor[[*of_query, "value"]], on=of_query, suffixes=("", "_unremoved"))
+    second = second.assign(second=second["value"] - second["value_unremoved"])
+    first = losses[[*of_cell, "value"]].rename(columns={"value": "first"})
+    cells = second[[*of_cell, "second"]].merge(first, on=of_cell)
+    rows = []
+    for k, of_k in cells.groupby("k"):
+        groups = [(str(method), group) for method, group in of_k.groupby("method")]
+        rows += [_row(name, k, group) for name, group in [*groups, (ALL, of_k)]]
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _row(method: str, k: object, cells: pd.DataFrame) -> dict:
+    first, second = cells["first"].to_numpy(), cells["second"].to_numpy()
+    several, retraining = len(cells) > 1, np.nan
+    if several:
+        retraining = (first - second).var(ddof=1) / 2
+    return {
+        "method": method,
+        "k": k,
+        "cells": len(cells),
+        "first": first.mean(),
+        "second": second.mean(),
+        "retraining": retraining,
+        "share": retraining / first.var(ddof=1) if several and first.std() else np.nan,
+        "correlation": stats.pearsonr(first, second).statistic if len(cells) > 2 else np.nan,
+    }
