@@ -46,8 +46,8 @@ def elsewhere(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_one_method_s_models_are_planned_and_no_other(elsewhere: Path) -> None:
     jobs = planned(elsewhere, *JOINED)
-    assert jobs["retrain"] == QUERIES + 1  # and the replica
-    assert jobs["measure_outcomes"] == 2
+    assert jobs["retrain"] == QUERIES + 1 + 1  # one from a second seed, and the replica
+    assert jobs["measure_outcomes"] == 3
     assert jobs["open_bundle"] == 1
     made = {"train_source", "train_vae", "sample_queries", "evaluate_source", "unlearn_query"}
     assert made.isdisjoint(jobs)
@@ -86,6 +86,7 @@ def test_a_bundle_of_the_joined_study_has_its_method(elsewhere: Path, bundle: Pa
         "measurements/test/mine.parquet",
         *(f"attribution/mine/q00{n}.npy" for n in range(QUERIES)),
         *(f"retrained/mine/q00{n}/k20/outcome.safetensors" for n in range(QUERIES)),
+        "retrained/again/mine-q002-seed1/k20/outcome.safetensors",
     }
     assert "joins" not in read_yaml(again.study)
 

@@ -36,6 +36,7 @@ def test_speed_settings_rerun_nothing(project: Path) -> None:
 TABLES = {
     "measure_outcomes",
     "tabulate_measurements",
+    "tabulate_seeds",
     "estimate",
     "compare",
     "find_equivalents",
@@ -54,16 +55,18 @@ TABLES = {
 
 def test_another_k_runs_only_its_own_retrainings(project: Path) -> None:
     jobs = planned(project, *TINY, "--config", "counterfactual={k: [20, 30]}")
-    assert jobs.pop("retrain") == 2 * 3 + 1  # methods x queries, and random at the new K
-    assert jobs["measure_outcomes"] == 3  # two methods and random
+    # Methods x queries at the new K, a query of each trained twice, and random.
+    assert jobs.pop("retrain") == 2 * 3 + 2 + 1
+    assert jobs["measure_outcomes"] == 4  # two methods, the second seed, and random
     repeatability = {"tabulate_repeatability", "plot_repeatability"}  # of the new K, too
-    assert set(jobs) == TABLES | {"draw_regenerated"} | repeatability
+    assert set(jobs) == TABLES | {"draw_regenerated", "cluster_queries"} | repeatability
 
 
 def test_a_measure_is_added_without_training_or_scoring(project: Path) -> None:
     jobs = planned(project, *TINY, "--config", "measures=[delta_loss, mse]", "--", "all", "tuning")
-    # Methods, random, no removal and unions; the tuning's three; the forgetting check's one.
-    assert jobs["measure_outcomes"] == 5 + 3 + 1
+    # Methods, random, no removal, unions and a second seed; the tuning's three; the forgetting
+    # check's one.
+    assert jobs["measure_outcomes"] == 6 + 3 + 1
     assert set(jobs) == TABLES | {
         "tabulate_forgetting",
         "tabulate_removals",
@@ -76,7 +79,7 @@ def test_a_measure_is_added_without_training_or_scoring(project: Path) -> None:
 def test_a_changed_formula_parameter_reruns_what_depends_on_it(project: Path) -> None:
     jobs = planned(project, *TINY, "--config", "unlearning={unlearning: {step_size: 0.5}}")
     assert jobs["attribute_by_unlearning"] == 3
-    assert jobs["retrain"] == 3 + 1  # its queries, and its union
+    assert jobs["retrain"] == 3 + 1 + 1  # its queries, its union, and one from a second seed
     assert "train_source" not in jobs
     jobs = planned(project, *TINY, "--config", "encoders={vae: {learning_rate: 0.5}}")
     assert {"train_vae", "encode_latents", "train_source", "retrain", "measure_outcomes"} <= set(
@@ -89,7 +92,7 @@ def test_a_deleted_outcome_runs_only_itself_and_the_tables(project: Path, result
     (results / "retrained/pixel/q000/k20/outcome.safetensors").unlink()
     jobs = planned(project, *TINY)
     assert jobs.pop("retrain") == jobs["measure_outcomes"] == 1
-    assert set(jobs) == TABLES | {"draw_regenerated"}
+    assert set(jobs) == TABLES | {"draw_regenerated", "cluster_queries"}
     result = snakemake(project, *TINY)
     assert result.returncode == 0, said(result)
     assert (results / "tables" / "estimates.csv").read_bytes() == table

@@ -92,7 +92,7 @@ class Further(Section):
     """Further values of K of some methods."""
 
     methods: Annotated[list[Name], Field(min_length=1), Distinct]
-    """Methods that have them, of those under test."""
+    """Methods that have them, if they are under test."""
     k: Annotated[list[Positive], Field(min_length=1), Distinct]
     """Further numbers of images that are removed."""
 

@@ -111,13 +111,8 @@ def _check_controls(e: LeaveKOut, file_of: FileOf) -> None:
 
 
 def _check_further(e: LeaveKOut, file_of: FileOf) -> None:
-    """Refuses further models of methods that have none, and a second seed without its control."""
+    """Refuses a K that is named twice, and a second seed without its control."""
     more, again = e.counterfactual.more, e.counterfactual.again
-    if more and (unknown := [method for method in more.methods if method not in e.methods]):
-        raise InputError(
-            f"{file_of('counterfactual', 'more')}: 'counterfactual.more.methods' names "
-            f"'{unknown[0]}', which is none of 'methods'."
-        )
     if more and (twice := sorted({*more.k} & {*e.counterfactual.k})):
         raise InputError(
             f"{file_of('counterfactual', 'more')}: K = {twice[0]:,} stands in 'counterfactual.k' "
