@@ -83,7 +83,7 @@ def test_every_so_many_models_are_trained_from_another_seed(tmp_path: Path) -> N
         ("unlearning", ("q000",), 20, 1),
         ("pixel", ("q001",), 20, 1),
     ]
-    assert again[0].path == "again/unlearning-q000-seed1/k20"
+    assert again[0].path == "again-unlearning/q000-seed1/k20"
     path = scores_of(tmp_path, "q000", [0.1, 0.9, 0.5])
     assert again[0].files == {"scores": ["attribution/unlearning/q000.npy"]}
     assert rows(Removal("again", "m", 1, 1, targets=("q000",)), 3, scores=[path]) == [1]

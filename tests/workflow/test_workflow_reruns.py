@@ -57,16 +57,16 @@ def test_another_k_runs_only_its_own_retrainings(project: Path) -> None:
     jobs = planned(project, *TINY, "--config", "counterfactual={k: [20, 30]}")
     # Methods x queries at the new K, a query of each trained twice, and random.
     assert jobs.pop("retrain") == 2 * 3 + 2 + 1
-    assert jobs["measure_outcomes"] == 4  # two methods, the second seed, and random
+    assert jobs["measure_outcomes"] == 2 + 2 + 1  # two methods, their second seed, and random
     repeatability = {"tabulate_repeatability", "plot_repeatability"}  # of the new K, too
     assert set(jobs) == TABLES | {"draw_regenerated", "cluster_queries"} | repeatability
 
 
 def test_a_measure_is_added_without_training_or_scoring(project: Path) -> None:
     jobs = planned(project, *TINY, "--config", "measures=[delta_loss, mse]", "--", "all", "tuning")
-    # Methods, random, no removal, unions and a second seed; the tuning's three; the forgetting
-    # check's one.
-    assert jobs["measure_outcomes"] == 6 + 3 + 1
+    # Methods, their second seed, random, no removal and unions; the tuning's three; the
+    # forgetting check's one.
+    assert jobs["measure_outcomes"] == 2 + 2 + 3 + 3 + 1
     assert set(jobs) == TABLES | {
         "tabulate_forgetting",
         "tabulate_removals",

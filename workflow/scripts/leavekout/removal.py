@@ -230,9 +230,9 @@ class Again(TopK):
                     yield Removal("again", method, k, again.seed, targets=(query,))
 
     def path(self, removal: Removal) -> str:
-        """`again/<method>-<query>-seed<seed>/k<K>`."""
-        name = f"{removal.method}-{removal.targets[0]}-seed{removal.training_seed}"
-        return f"again/{name}/k{removal.k}"
+        """`again-<method>/<query>-seed<seed>/k<K>`: an arm of each method, as joins need."""
+        name = f"{removal.targets[0]}-seed{removal.training_seed}"
+        return f"again-{removal.method}/{name}/k{removal.k}"
 
     def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
         """None."""
