@@ -4,8 +4,8 @@ PYTHON ?= python3
 EXPERIMENT ?= digits
 BIN := .venv/bin
 READY := .venv/.ready
-# Tests of one file, which share runs of the workflow, stay on one worker.
-PARALLEL := -n 2 --dist loadfile
+# Tests that share runs of the workflow stay on one worker (tests/conftest.py).
+PARALLEL := -n 2 --dist loadgroup
 # On machines with few cores, numerical libraries that start threads of their own slow jobs down.
 export OMP_NUM_THREADS ?= 1
 
@@ -17,14 +17,14 @@ setup: $(READY)
 demo: $(READY)
 	@$(BIN)/python workflow/scripts/run_study.py --configfile config/$(EXPERIMENT).yaml
 
-# A method of yours beside those of a published study: make join STUDY=digits-study METHOD=mine,
+# A method of yours beside those of a bundled study: make join STUDY=digits METHOD=mine,
 # with SCORES=folder if its scores were computed elsewhere (docs/joining.md).
 join: $(READY)
-	@$(BIN)/python workflow/scripts/join_study.py --study $(or $(STUDY),digits-study) \
+	@$(BIN)/python workflow/scripts/join_study.py --study $(or $(STUDY),digits) \
 	    --method $(or $(METHOD),$(error name the method: make join METHOD=mine)) \
 	    $(if $(SCORES),--scores $(SCORES))
 
-# A finished study as a folder that others can join: make bundle EXPERIMENT=digits-study
+# A finished study as a folder that others can join: make bundle EXPERIMENT=digits
 bundle: $(READY)
 	$(BIN)/snakemake --cores all --configfile config/$(EXPERIMENT).yaml -- bundle
 

@@ -28,8 +28,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Marks a test by its folder, and those that take minutes."""
     kind = item.path.relative_to(Path(__file__).parent).parts[0]
     item.add_marker(getattr(pytest.mark, kind))
-    if item.path.stem in THOROUGH:
+    thorough = item.path.stem in THOROUGH
+    if thorough:
         item.add_marker(pytest.mark.thorough)
+    # What one process runs: a file, or all files that share the finished tiny experiment.
+    group = "tiny" if kind == "workflow" and not thorough else item.path.stem
+    item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

@@ -64,11 +64,12 @@ def test_methods_models_are_evaluated_on_their_query_and_controls_on_all() -> No
                 assert list(one.roles.values()) == ["target", "target", "other"]
             case _:
                 assert one.roles == dict.fromkeys([*TEST, *TUNING], "other")
-    assert sum(one.policy == "top" for one in models) == 2 * 3 + 3  # pixel has a second K
+    assert sum(one.policy == "top" for one in models) == 2 * 3
 
 
 def test_some_methods_have_further_k_which_the_control_has_too() -> None:
-    models = models_of(study())
+    further = {"methods": ["pixel"], "k": [10]}
+    models = models_of(study(counterfactual={"more": further}))
     ks = {
         method: {one.k for one in models if one.policy == "top" and one.method == method}
         for method in ("unlearning", "pixel")

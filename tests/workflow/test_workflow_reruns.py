@@ -4,6 +4,8 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from project import TINY, planned, said, snakemake
 
 
@@ -104,6 +106,7 @@ def test_a_data_set_that_lies_in_a_folder_is_not_made_again(project: Path) -> No
     assert "write_digits" not in jobs
 
 
+@pytest.mark.thorough
 def test_coco_is_planned_without_any_file(project: Path) -> None:
     jobs = planned(project, "--configfile", "config/coco.yaml")
     assert jobs["attribute_by_unlearning"] == 4 * 110
@@ -121,6 +124,7 @@ def test_coco_is_planned_without_any_file(project: Path) -> None:
     assert not (project / "results" / "coco").exists()
 
 
+@pytest.mark.thorough
 def test_cocos_ablations_are_planned(project: Path) -> None:
     ablations = ["--configfile", "config/coco-ablations.yaml", "--config", "queries={test: 2}"]
     jobs = planned(project, *ablations)

@@ -103,6 +103,13 @@ def test_an_archive_or_folder_elsewhere_is_refused(bundle: Path) -> None:
         read_bundle(bundle)
 
 
+@pytest.mark.parametrize("study", ["../other", "a b", None])
+def test_a_study_s_name_that_is_no_file_name_is_refused(bundle: Path, study: str | None) -> None:
+    changed(bundle, lambda content: content["about"].update(study=study))
+    with pytest.raises(InputError, match="no plain path"):
+        read_bundle(bundle)
+
+
 @pytest.mark.parametrize("name", ["model.pt", "scores.pkl", "run.py", "weights.bin", "plain"])
 def test_a_format_that_can_run_code_is_refused(bundle: Path, name: str) -> None:
     def add(content: dict[str, Any]) -> None:

@@ -75,6 +75,17 @@ def test_other_settings_are_refused_by_name(
         bundle_of(experiment, training_loop=2)
 
 
+@pytest.mark.parametrize("key", ["extra_rules", "extends", "joins"])
+def test_a_bundle_names_no_rules_and_no_other_files(published: Path, key: str) -> None:
+    """A rule file that a stranger's bundle could name would be code that runs."""
+    value = {"extra_rules": ["evil.smk"], "extends": "other.yaml", "joins": {"bundle": "x"}}[key]
+    path = published / "study.yaml"
+    experiment = joining(published)
+    path.write_text(yaml.safe_dump({**read_yaml(path), key: value}))
+    with pytest.raises(InputError, match=f"a bundle's configuration has no '{key}'"):
+        bundle_of(experiment, training_loop=2)
+
+
 def test_models_of_another_training_loop_are_refused(published: Path) -> None:
     with pytest.raises(InputError, match=r"version 2 of the training loop, and this is version 3"):
         bundle_of(joining(published), training_loop=3)

@@ -1,7 +1,6 @@
 # A finished study as a bundle, and the study that joins one.
 
 from leavekout.bundle.artifacts import bundled
-from leavekout.bundle.joining import bundle_of, joined_methods
 
 ENCODERS_TRAINED = ("vae", "clip", "text_encoder", "tokenizer", "dino")
 BUNDLED = bundled(
@@ -47,9 +46,7 @@ rule bundle:
         "<results>/bundle",
 
 
-if config["joins"]:
-    BUNDLE = or_say_why(partial(bundle_of, training_loop=TRAINING_LOOP), EXPERIMENT)
-    JOINED = joined_methods(EXPERIMENT, BUNDLE)
+if BUNDLE:
 
     rule open_bundle:
         input:
@@ -89,6 +86,3 @@ if config["joins"]:
             CONDA
         script:
             "../../scripts/tabulate_drift.py"
-
-else:
-    JOINED = []

@@ -1,6 +1,15 @@
 # The first kind of experiment: images that methods name are left out, and models trained again.
 # This file answers what shared rules ask of a kind; the stages of its own follow in rules.smk.
 
+from leavekout.bundle.joining import bundle_of, joined_methods
+
+# The published study that this one joins, read before any rule file that a configuration names.
+BUNDLE = (
+    or_say_why(partial(bundle_of, training_loop=TRAINING_LOOP), EXPERIMENT)
+    if config["joins"]
+    else None
+)
+JOINED = joined_methods(EXPERIMENT, BUNDLE) if BUNDLE else []
 TEST_QUERIES = query_names("q", config["queries"]["test"])
 TUNING_QUERIES = query_names("t", config["queries"]["tuning"])
 QUERIES = TEST_QUERIES + TUNING_QUERIES

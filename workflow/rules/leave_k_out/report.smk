@@ -221,7 +221,7 @@ rule write_report:
         config={k: v for k, v in config.items() if k != "hardware"},
         gallery=GALLERY,
         joined=JOINED,
-        published=BUNDLE.about if config["joins"] else None,
+        published=BUNDLE.about if BUNDLE else None,
         top=config["report"]["top_images"],
         # Folders are no inputs, and path variables do not stand in params.
         benchmarks=f"results/{config['experiment']}/benchmarks",

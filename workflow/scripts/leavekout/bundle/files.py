@@ -97,7 +97,7 @@ def read_bundle(folder: Path) -> Bundle:
             "study's newer bundle, or use the version of this workflow that made this one "
             f"({about.get('made_by', {}).get('commit', 'unknown')})."
         )
-    for name in [*entries, *folders]:
+    for name in [*entries, *folders, about.get("study")]:
         _require_inside(path, name)
     for name, entry in entries.items():
         if PurePosixPath(name).suffix not in _SUFFIXES:

@@ -14,6 +14,8 @@ _FREE = {
     *("experiment", "methods", "tuning", "joins", "hardware", "report", "extra_rules", "extra"),
     *("dataset.root", "encoders.endpoint", "counterfactual.keep_models"),
 }
+# What a bundle may not have: it would have rules included, or other files read.
+_FOREIGN = {"extends", "extra_rules", "joins"}
 # Sections with an entry for each method, or for what methods share: entries may be added.
 _BY_METHOD = (
     *("unlearning", "embeddings", "influence", "gradients", "ekfac_influence", "patches"),
@@ -40,7 +42,13 @@ def bundle_of(experiment: LeaveKOut, *, training_loop: int) -> Bundle:
             "Fetch the study's newer bundle, or use the commit that made this one "
             f"({bundle.about.get('made_by', {}).get('commit', 'unknown')})."
         )
-    published = validated(merged(read_yaml(bundle.study), [bundle.study]), LeaveKOut)
+    said = read_yaml(bundle.study)
+    for key in sorted(_FOREIGN & set(said)):
+        raise InputError(
+            f"{bundle.study}: a bundle's configuration has no '{key}', by which it could name "
+            "files of this machine, or rules that run; the bundle is damaged, or means harm."
+        )
+    published = validated(merged(said, [bundle.study]), LeaveKOut)
     ours, theirs = experiment.model_dump(mode="json"), published.model_dump(mode="json")
     for section in _BY_METHOD:  # of which those count that the published study has
         ours[section] = {name: ours[section].get(name) for name in theirs[section]}
