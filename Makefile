@@ -4,8 +4,8 @@ PYTHON ?= python3
 EXPERIMENT ?= digits
 BIN := .venv/bin
 READY := .venv/.ready
-# Tests that share runs of the workflow stay on one worker (tests/conftest.py).
-PARALLEL := -n 2 --dist loadgroup
+# Tests that share runs of the workflow stay on one worker (tests/conftest.py), and start first.
+PARALLEL := -n 2 --no-loadscope-reorder
 # On machines with few cores, numerical libraries that start threads of their own slow jobs down.
 export OMP_NUM_THREADS ?= 1
 
@@ -42,11 +42,11 @@ plan: $(READY)
 
 # What a developer runs: lint, types, unit tests, and the whole workflow on a tiny experiment.
 test: lint
-	$(BIN)/pytest $(PARALLEL) -m "not thorough" tests/unit tests/workflow
+	$(BIN)/pytest $(PARALLEL) -m "not thorough" tests/workflow tests/unit
 
 # All of it, as CI does: every method's contract, customized models, COCO's path; then the cluster.
 test-all: lint
-	$(BIN)/pytest $(PARALLEL) tests/unit tests/workflow tests/gpu
+	$(BIN)/pytest $(PARALLEL) tests/workflow tests/gpu tests/unit
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then $(MAKE) test-slurm; else \
 	    echo "The tests on a real SLURM were skipped: they need root on Debian, to install it."; fi
 

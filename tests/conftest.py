@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
 
 from leavekout.config.model import Model
 from leavekout.data.encoded import EncodedData
@@ -28,12 +29,22 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Marks a test by its folder, and those that take minutes."""
     kind = item.path.relative_to(Path(__file__).parent).parts[0]
     item.add_marker(getattr(pytest.mark, kind))
-    thorough = item.path.stem in THOROUGH
-    if thorough:
+    if item.path.stem in THOROUGH:
         item.add_marker(pytest.mark.thorough)
-    # What one process runs: a file, or all files that share the finished tiny experiment.
-    group = "tiny" if kind == "workflow" and not thorough else item.path.stem
-    item.add_marker(pytest.mark.xdist_group(group))
+
+
+class ByExperiment(LoadScopeScheduling):
+    """Gives a worker a file at a time, or all files that share the finished tiny experiment."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.split("::")[0])
+        shared = file.parent.name == "workflow" and file.stem not in THOROUGH
+        return "tiny" if shared else str(file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByExperiment:
+    """In place of the scheduler that `--dist` names."""
+    return ByExperiment(config, log)
 
 
 @pytest.fixture
