@@ -1,5 +1,6 @@
 """Fixtures of all tests: the tiny world, and a project in which the workflow ran."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(getattr(pytest.mark, kind))
     if item.path.stem in THOROUGH:
         item.add_marker(pytest.mark.thorough)
+
+
+def pytest_collection_finish() -> None:
+    """Sets all that was imported aside: statsmodels collects garbage at each correction."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Gives it back, so that libraries find nothing leaked."""
+    gc.unfreeze()
 
 
 class ByExperiment(LoadScopeScheduling):

@@ -8,7 +8,7 @@ from leavekout.measures.registry import measures_in
 from leavekout.statistics.arms import Arms, arms_of
 from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 from leavekout.statistics.resampling import Estimate, Resamples, mean, shared_mean
-from leavekout.statistics.significance import holm, paired_tests
+from leavekout.statistics.significance import holm, sign_flips, skewed_t_test
 
 
 def estimates_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataFrame:
@@ -141,8 +141,9 @@ def p_of_excess(
     how many will be corrected for.
     """
     differences = (cell - random.mean(axis=1))[None]
-    p_values, _ = paired_tests(differences, resamples=count, clusters=clusters, tests=tests)
-    return float(np.maximum(e.p_value(), p_values[0]))
+    flips, _ = sign_flips(differences, resamples=count, clusters=clusters, tests=tests)
+    of_t = skewed_t_test(differences, clusters=clusters)
+    return float(max(e.p_value(), flips[0], of_t[0]))
 
 
 def _covers(models: int) -> str:

@@ -230,10 +230,10 @@ def queries_needed(
         limit = stats.t.isf(level / 2, n - 1)
         return float(stats.nct.sf(limit, n - 1, effect * np.sqrt(n)))
 
-    # Where t has hardly more than the normal's tails, Guenther's formula (1981) is exact enough.
+    # Guenther's formula (1981) is exact enough where t has hardly more than the normal's tails.
     z_level, z_power = stats.norm.isf(level / 2), stats.norm.ppf(POWER)
     n = int(np.ceil(np.square((z_level + z_power) / effect) + z_level**2 / 2))
     fewest = int(np.ceil(1 - np.log2(LEVEL)))
-    if n < 1000:
-        n = next(n for n in range(max(fewest, n // 2), 2000) if power(n) >= POWER)
+    if n < 1000:  # elsewhere it is near
+        n = next(n for n in range(max(fewest, n - 3), 2000) if power(n) >= POWER)
     return float(np.ceil(max(n, fewest) * queries / count))

@@ -17,7 +17,6 @@ def paired_tests(
     *,
     resamples: int,
     clusters: np.ndarray | None = None,
-    tests: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Two-sided p-values of P paired differences [P, Q] having mean 0, and corrected ones.
 
@@ -25,9 +24,7 @@ def paired_tests(
     distribution, but symmetry; Hall's t-test needs no symmetry, but many queries. Arguments as in
     `sign_flips`; Hall's p-values are corrected by Holm.
     """
-    flipped, corrected = sign_flips(
-        differences, resamples=resamples, clusters=clusters, tests=tests
-    )
+    flipped, corrected = sign_flips(differences, resamples=resamples, clusters=clusters)
     of_t = skewed_t_test(differences, clusters=clusters)
     return np.maximum(flipped, of_t), np.maximum(corrected, holm(of_t))
 
