@@ -223,8 +223,8 @@ def test_a_disturbed_training_ends_in_the_same_tables(
     log = slurm_logs(folder)
     trainings = [job for job in submitted if job["Comment"].startswith("rule_retrain_")]
     # The first job was left alone, or a second attempt resumed where the first had stopped.
-    if disturb is snakemake_killed:
-        assert len(trainings) == 2
+    if disturb is snakemake_killed:  # the first job may end before the second is submitted
+        assert len(trainings) in (1, 2)
     else:
         undisturbed = disturb in (node_restarted, configuration_changed)
         assert log.count("continues at step") == (0 if undisturbed else 1)
