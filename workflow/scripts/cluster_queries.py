@@ -14,7 +14,7 @@ with job(snakemake) as run:
     table = load_table(run.input.queries)[["query", "prompt"]]
     table = table[table["query"].isin(run.params.queries)]
     removed: dict[str, list] = {name: [] for name in table["query"]}
-    # Rules name the outcomes by method, K and query, so each query has them in the same order.
+    # They come by method, query and K, so each query has its methods in the same order.
     for path in run.input.outcomes:
         outcome = Outcome.load(path)
         removed[outcome.about["targets"][0]].append(outcome.removed)

@@ -122,8 +122,10 @@ def run_study(configfiles: Sequence[Path]) -> None:
     print(f"Report:             {results / 'report.html'} (open it in a browser)")
     print(f"Tables and figures: {results / 'tables'}, {results / 'figures'}")
     if config.get("joins") is None:
-        print("Next: put a method of your own beside those of a published study (docs/joining.md),")
-        print("      or compare more queries and methods (config/digits-study.yaml).")
+        print(
+            "Next: add a method of your own (docs/adding-a-baseline.md), bundle this study and join"
+        )
+        print("      it (docs/joining.md), or compare more methods (config/digits-study.yaml).")
 
 
 def main() -> None:

@@ -75,10 +75,12 @@ def test_other_settings_are_refused_by_name(
         bundle_of(experiment, training_loop=2)
 
 
-@pytest.mark.parametrize("key", ["extra_rules", "extends", "joins"])
+@pytest.mark.parametrize("key", ["extra_rules", "extends", "external", "joins"])
 def test_a_bundle_names_no_rules_and_no_other_files(published: Path, key: str) -> None:
     """A rule file that a stranger's bundle could name would be code that runs."""
-    value = {"extra_rules": ["evil.smk"], "extends": "other.yaml", "joins": {"bundle": "x"}}[key]
+    value = {"extra_rules": ["evil.smk"], "extends": "other.yaml", "joins": {"bundle": "x"}}.get(
+        key, {"a": "x"}
+    )
     path = published / "study.yaml"
     experiment = joining(published)
     path.write_text(yaml.safe_dump({**read_yaml(path), key: value}))

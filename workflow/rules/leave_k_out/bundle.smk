@@ -35,7 +35,8 @@ rule write_bundle:
         study={
             key: value
             for key, value in SAID.items()
-            if key not in ("extra_rules", "joins")  # which are paths of this machine
+            # Paths of this machine; of methods by scores from elsewhere, the scores are there.
+            if key not in ("extra_rules", "external", "joins")
         },
     script:
         "../../scripts/write_bundle.py"

@@ -7,6 +7,6 @@ package itself imports nothing heavy, because the Snakefile parses with it.
 
 import gc
 
-# Importing torch and diffusers makes a million objects that stay. Python would look them over for
+# Importing torch and diffusers makes many objects that stay. Python would look them over for
 # garbage so often that a tenth of a job's start went into it; results do not depend on it.
 gc.set_threshold(20_000)

@@ -272,31 +272,22 @@ class Nothing:
         return True
 
 
-class Replica:
+class Replica(Nothing):
     """The source model trained again, of a study that joins another: how far machines are apart.
 
     Same seed, nothing removed. On the machine that trained the source, it is the source.
     """
 
     table: Table = "drift"
-    counted: str | None = None
 
     def models(self, study: Study) -> Iterator[Removal]:
-        """One model."""
+        """One model, in a study that joins another."""
         if study.experiment.joins:
             yield Removal("replica", REPLICA, 0, study.seed, others=study.queries)
 
     def path(self, removal: Removal) -> str:
         """`replica/seed<seed>/k0`."""
         return f"{REPLICA}/seed{removal.training_seed}/k0"
-
-    def files(self, removal: Removal) -> dict[str, list[str]]:
-        """None."""
-        return {}
-
-    def rows(self, removal: Removal, files: Mapping[str, list[Path]], images: int) -> np.ndarray:
-        """No rows."""
-        return np.empty(0, np.int64)
 
     def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
         """No."""

@@ -15,7 +15,7 @@ _FREE = {
     *("dataset.root", "encoders.endpoint", "counterfactual.keep_models"),
 }
 # What a bundle may not have: it would have rules included, or other files read.
-_FOREIGN = {"extends", "extra_rules", "joins"}
+_FOREIGN = {"extends", "external", "extra_rules", "joins"}
 # Sections with an entry for each method, or for what methods share: entries may be added.
 _BY_METHOD = (
     *("unlearning", "embeddings", "influence", "gradients", "ekfac_influence", "patches"),

@@ -23,9 +23,11 @@ There is one file for each experiment, mostly of the same name. Results go to
 | file | what |
 |---|---|
 | `digits.yaml` | the default: real digits, minutes on a laptop (`make demo`) |
-| `digits-study.yaml` | the study on digits: eight methods, more queries, tuning queries |
+| `digits-study.yaml` | the study on digits: 17 methods, 40 queries, tuning queries; hours |
 | `folder-example.yaml` | your own captioned pictures ([how](../docs/own-pictures.md)) |
 | `coco.yaml` | the paper's study on MSCOCO, for a cluster with GPUs |
+| `digits-dit.yaml`, `coco-dit.yaml` | the same with a transformer \
+([how](../docs/another-model.md)) |
 | `coco-ablations.yaml` | the paper's ablations of unlearning, in the same results folder |
 | `digits-custom.yaml` | the Customized Model benchmark on digits |
 | `custom-sd14.yaml` | the paper's Customized Model benchmark on Stable Diffusion 1.4, for a \

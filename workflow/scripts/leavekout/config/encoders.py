@@ -34,7 +34,7 @@ class ClipTraining(Section):
 
     width: Positive
     """Width of both towers. It is also the width of the text states, so
-    The width of the text that the model attends to has to be equal to it."""
+    the width of the text that the model attends to has to be equal to it."""
     layers: Positive
     """Layers of each tower."""
     heads: Positive

@@ -58,8 +58,8 @@ def train_clip(
 ) -> CLIP:
     """An open_clip `CLIP` for uint8 images [N, H, W, 3] and C captions of each.
 
-    One caption of an image is drawn uniformly each time it is shown. Tokens that no caption has are
-    left out of the training, of whose time they would take half, and embedded as zeros.
+    One caption of an image is drawn uniformly each time it is shown. Tokens that no caption has,
+    which are most of the vocabulary, are left out of the training and embedded as zeros.
     """
     tokenize = open_clip.SimpleTokenizer(context_length=config.context_length)
     with torch.random.fork_rng(devices=[]):

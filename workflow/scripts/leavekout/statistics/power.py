@@ -234,6 +234,6 @@ def queries_needed(
     z_level, z_power = stats.norm.isf(level / 2), stats.norm.ppf(POWER)
     n = int(np.ceil(np.square((z_level + z_power) / effect) + z_level**2 / 2))
     fewest = int(np.ceil(1 - np.log2(LEVEL)))
-    if n < 1000:  # elsewhere it is near
+    if n < 1000:  # where it is only near
         n = next(n for n in range(max(fewest, n - 3), 2000) if power(n) >= POWER)
     return float(np.ceil(max(n, fewest) * queries / count))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from leavekout.statistics.measurements import NO_REMOVAL
+from leavekout.removal import NO_REMOVAL, TARGET
 
 ALL = "all methods"
 _COLUMNS = ["method", "k", "cells", "first", "second", "retraining", "share", "correlation"]
@@ -31,7 +31,7 @@ def seeds_table(tables: Iterable[pd.DataFrame], measurements: pd.DataFrame) -> p
             the study.
     """
     again = pd.concat(tables, ignore_index=True)
-    again = again[(again["measure"] == _LOSS) & (again["role"] == "target")]
+    again = again[(again["measure"] == _LOSS) & (again["role"] == TARGET)]
     losses = measurements[measurements["measure"] == _LOSS]
     floor = losses[losses["method"] == NO_REMOVAL]
     of_cell, of_query = ["method", "k", "query"], ["training_seed", "query"]
