@@ -50,7 +50,9 @@ def test_a_study_trains_each_model_once_and_under_a_path_of_its_own() -> None:
 
 def test_every_policy_is_known_by_its_name() -> None:
     joins = {"bundle": "another study's"}
-    assert {one.policy for one in models_of(study(joins=joins))} == set(POLICIES)
+    together = {"together": True, "k": [20], "methods": ["pixel"]}
+    models = models_of(study(joins=joins)) + tuning_models(study(tuning=together))
+    assert {one.policy for one in models} == set(POLICIES)
     assert "replica" not in {one.policy for one in models_of(study())}
 
 
@@ -88,6 +90,21 @@ def test_every_so_many_models_are_trained_from_another_seed(tmp_path: Path) -> N
     path = scores_of(tmp_path, "q000", [0.1, 0.9, 0.5])
     assert again[0].files == {"scores": ["attribution/unlearning/q000.npy"]}
     assert rows(Removal("again", "m", 1, 1, targets=("q000",)), 3, scores=[path]) == [1]
+
+
+def test_settings_may_be_compared_by_one_model_for_all_tuning_queries(tmp_path: Path) -> None:
+    path = ROOT / "config" / "tiny.yaml"
+    tuning = {"together": True, "k": [2], "methods": ["pixel"]}
+    e = read_experiment(merge(read_yaml(path), {"tuning": tuning}), [path])
+    one, *controls = tuning_models(Study(e, TEST, ["t000", "t001"]))
+    assert one.path == "pixel/together/k2"
+    assert one.roles == {"t000": "target", "t001": "target"}
+    assert {control.policy for control in controls} == {"random", "nothing"}
+    scores = [
+        scores_of(tmp_path, "t000", [0.1, 0.9, 0.5, 0.2]),
+        scores_of(tmp_path, "t001", [0.9, 0.8, 0.1, 0.2]),
+    ]
+    assert rows(one, 4, scores=scores) == [0, 1, 2]
 
 
 def test_checked_models_are_evaluated_on_other_and_related_prompts_too() -> None:

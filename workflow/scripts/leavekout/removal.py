@@ -385,8 +385,25 @@ class Unions:
         return False
 
 
+class Together(TopK):
+    """The top K of all tuning queries removed together: one model shows what a setting is worth."""
+
+    def models(self, study: Study) -> Iterator[Removal]:
+        """None: they are of the tuning alone."""
+        yield from ()
+
+    def path(self, removal: Removal) -> str:
+        """`<method>/together/k<K>`."""
+        return f"{removal.method}/together/k{removal.k}"
+
+    def rows(self, removal: Removal, files: Mapping[str, list[Path]], images: int) -> np.ndarray:
+        """Every row that is among the K best of one of the queries, ascending."""
+        return np.unique(np.concatenate(_best(removal, files, images)))
+
+
 POLICIES: dict[str, Policy] = {
     "top": TopK(),
+    "together": Together(),
     "random": RandomSets(),
     "again": Again(),
     "nothing": Nothing(),
@@ -412,11 +429,15 @@ def tuning_models(study: Study) -> list[Removal]:
     e = study.experiment
     if e.tuning is None:
         return []
+    if e.tuning.together:
+        policy, targets = "together", [tuple(study.tuning)]
+    else:
+        policy, targets = "top", [(query,) for query in study.tuning]
     return [
         *(
-            Removal("top", method, k, study.seed, targets=(query,))
+            Removal(policy, method, k, study.seed, targets=names)
             for method in e.tuning.methods
-            for query in study.tuning
+            for names in targets
             for k in e.tuning.k
         ),
         *(

@@ -23,7 +23,8 @@ There is one file for each experiment, mostly of the same name. Results go to
 | file | what |
 |---|---|
 | `digits.yaml` | the default: real digits, minutes on a laptop (`make demo`) |
-| `digits-study.yaml` | the study on digits: 17 methods, 40 queries, tuning queries; hours |
+| `digits-study.yaml` | the study on digits: 17 methods, 40 queries; hours |
+| `digits-tuning.yaml` | the settings of that study's methods, compared on tuning queries |
 | `folder-example.yaml` | your own captioned pictures ([how](../docs/own-pictures.md)) |
 | `coco.yaml` | the paper's study on MSCOCO, for a cluster with GPUs |
 | `digits-dit.yaml`, `coco-dit.yaml` | the same with a transformer \

@@ -206,7 +206,12 @@ class Tuning(Section):
     criterion: Name = later("delta_loss")
     """The measure by which settings are chosen."""
     k: Annotated[list[Positive], Distinct]
-    """Numbers of images that are removed; `[]` where nothing is."""
+    """Numbers of images that are removed for each query; `[]` where nothing is."""
+    together: bool = False
+    """Whether the top K of all tuning queries are removed together, from one model for each
+    setting, in place of a model for each setting and query. It costs as many times less as there
+    are tuning queries; but a setting is worth what a single training says, whose noise the
+    intervals of `tuning.csv` do not have."""
 
 
 class Report(Section):

@@ -64,8 +64,9 @@ def _check_forgetting(e: LeaveKOut, file_of: FileOf) -> None:
 
 def _check_sizes(e: LeaveKOut, file_of: FileOf) -> None:
     n, union = e.dataset.images, e.counterfactual.union
+    at_once = e.queries.tuning if e.tuning and e.tuning.together else 1
     ks = {
-        "tuning.k": e.tuning.k if e.tuning else [],
+        "tuning.k": [k * at_once for k in e.tuning.k] if e.tuning else [],
         "forgetting.k": e.forgetting.k if e.forgetting else [],
         "counterfactual.k": e.counterfactual.k,
         "counterfactual.more.k": e.counterfactual.more.k if e.counterfactual.more else [],
