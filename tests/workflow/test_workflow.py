@@ -43,6 +43,10 @@ def test_tables_hold_every_method_query_and_control(results: Path) -> None:
     seeds = pd.read_csv(results / "tables" / "seeds.csv").set_index("method")
     assert seeds["cells"].to_dict() == {"unlearning": 1, "pixel": 1, "all methods": 2}
     assert np.isfinite(seeds.loc["all methods", ["first", "second", "retraining"]]).all()
+    costs = pd.read_csv(results / "tables" / "costs.csv").set_index("method")
+    assert set(costs.index) == {"unlearning", "pixel"}  # all their benchmark files were found
+    assert (costs["seconds_per_query"] > 0).all()
+    assert (costs["seconds_once"] > 0).to_dict() == {"unlearning": True, "pixel": False}
     tuning = pd.read_csv(results / "tables" / "tuning.csv")
     assert set(tuning["method"]) == {"ascent", "random", "no_removal"}
 
@@ -64,6 +68,7 @@ def test_figures_and_a_self_contained_report_are_made(results: Path) -> None:
         "ranking.png",
         "equivalents.pdf",
         "agreement.svg",
+        "costs.svg",
         "attributed/q000.png",
         "regenerated/q001.png",
         "idea.png",

@@ -54,6 +54,7 @@ TABLES = {
     "plot_ranking",
     "plot_equivalents",
     "plot_agreement",
+    "plot_costs",
     "draw_idea",
     "write_report",
     "all",

@@ -8,7 +8,6 @@ is to come from those, too, or from `hardware.estimates` where no job of a kind 
 
 import argparse
 import contextlib
-import csv
 import json
 import os
 import sys
@@ -24,18 +23,10 @@ from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings
 from leavekout.errors import InputError
 from leavekout.kinds import costs_of, read_experiment
 from leavekout.planning.bill import PlannedJob, account
+from leavekout.statistics.costs import seconds_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIGGERS = frozenset({RerunTrigger.MTIME, RerunTrigger.INPUT, RerunTrigger.PARAMS})
-
-
-def seconds_of(benchmark: Any) -> float | None:
-    """The time in a benchmark file, or None if there is none, or half of one."""
-    try:
-        with open(benchmark, newline="") as file:
-            return float(list(csv.DictReader(file, delimiter="\t"))[-1]["s"])
-    except (OSError, TypeError, LookupError, ValueError):
-        return None
 
 
 def planned(job: Any, *, needed: bool) -> PlannedJob:
@@ -49,7 +40,7 @@ def planned(job: Any, *, needed: bool) -> PlannedJob:
         threads=job.threads,
         expected_seconds=resources.get("expected_seconds", 0),
         disk_mb=resources.get("disk_mb", 0) if resources.get("expected_seconds") is not None else 0,
-        seconds=seconds_of(job.benchmark),
+        seconds=seconds_of(Path(job.benchmark)) if job.benchmark else None,
     )
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from leavekout.report.figures.agreement import plot_agreement
+from leavekout.report.figures.costs import plot_costs
 from leavekout.report.figures.equivalents import plot_equivalents
 from leavekout.report.figures.measures import plot_measures
 from leavekout.report.figures.ranking import plot_ranking
@@ -23,6 +24,7 @@ PLOTS: dict[str, Callable[..., Figure]] = {
     "equivalents": plot_equivalents,
     "agreement": plot_agreement,
     "repeatability": plot_repeatability,
+    "costs": plot_costs,
 }
 
 with job(snakemake) as run:

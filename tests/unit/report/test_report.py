@@ -23,6 +23,7 @@ from leavekout.report.cautions import cautions, of_versions
 from leavekout.report.claims import claims, pairs_table, verdict
 from leavekout.report.document import document
 from leavekout.report.figures.agreement import plot_agreement
+from leavekout.report.figures.costs import plot_costs
 from leavekout.report.figures.equivalents import plot_equivalents
 from leavekout.report.figures.measures import plot_measures
 from leavekout.report.figures.ranking import plot_ranking
@@ -33,6 +34,7 @@ from leavekout.report.page import render
 from leavekout.report.settings import published_table, settings_table
 from leavekout.report.text import equivalent, interval, keyed, queries, rounded
 from leavekout.statistics.comparisons import comparisons_table
+from leavekout.statistics.costs import costs_table
 from leavekout.statistics.equivalents import equivalents_table
 from leavekout.statistics.estimates import estimates_table
 from leavekout.statistics.measurements import dictionary
@@ -109,7 +111,7 @@ def page(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> str:
         tables,
         config,
         figures=dict.fromkeys(
-            ("measures", "ranking", "equivalents", "agreement", "repeatability"),
+            ("measures", "ranking", "equivalents", "agreement", "repeatability", "costs"),
             gallery.data_address(b"<svg/>", "svg+xml"),
         ),
         gallery=[gallery.QueryPictures("q000", NASTY, gallery.picture(picture), row, row)],
@@ -167,7 +169,7 @@ def test_captions_prompts_and_names_are_escaped(page: str) -> None:
 
 def test_every_section_of_the_navigation_is_there(page: str) -> None:
     links = {address for address in parsed(page).addresses if address.startswith("#")}
-    assert len(links) == 11
+    assert len(links) == 12
     assert all(f'id="{link[1:]}"' in page for link in links)
 
 
@@ -301,7 +303,7 @@ def test_the_smallest_studies_have_a_page_too(
     context = document(
         tables,
         config,
-        figures=dict.fromkeys(("measures", "ranking", "equivalents"), "data:,"),
+        figures=dict.fromkeys(("measures", "ranking", "equivalents", "costs"), "data:,"),
         gallery=[],
         large=True,
         versions=empty,
@@ -310,6 +312,8 @@ def test_the_smallest_studies_have_a_page_too(
         paper=[],
     )
     assert "excess ΔL" in render(REPORT / "report.html.jinja", context)
+    once = {"n_queries": 2, "seconds": 4.0, "seconds_once": 10.0}
+    seconds = costs_table([{"method": method, **once} for method in methods])
     for plot in (
         plot_measures(tables["estimates"], methods),
         plot_ranking(tables["estimates"], tables["comparisons"], methods),
@@ -317,6 +321,8 @@ def test_the_smallest_studies_have_a_page_too(
         plot_agreement(tables["lds"], tables["estimates"], methods),
         plot_repeatability(tables["repeatability"], methods),
         plot_repeatability(repeatability(good=0.97), methods),
+        plot_costs(seconds, tables["estimates"], methods),
+        plot_costs(seconds[:0], tables["estimates"], methods),
     ):
         save(plot, [tmp_path / "figure.svg"])
         assert (tmp_path / "figure.svg").stat().st_size > 1000

@@ -9,6 +9,7 @@ BUNDLED = bundled(
     encoders=ENCODERS_TRAINED if ENCODERS["source"] == "train" else (),
     methods=METHODS,
     drawing=drawing_methods(),
+    costed=COSTED,
     arms=ARMS["test"],
 )
 

@@ -1,7 +1,7 @@
 # Figures, and the report: one file that says all.
 
 
-FIGURES = ["measures", "ranking", "equivalents", "agreement", "repeatability"]
+FIGURES = ["measures", "ranking", "equivalents", "agreement", "repeatability", "costs"]
 GALLERY = TEST_QUERIES[: config["report"]["gallery_queries"]]
 SHOWN_MODELS = outcomes_of(removal.pictured(STUDY))
 
@@ -96,6 +96,24 @@ use rule plot_measures as plot_repeatability with:
     localrule: True
     params:
         figure="repeatability",
+        methods=METHODS,
+
+
+use rule plot_measures as plot_costs with:
+    input:
+        costs="<results>/tables/costs.csv",
+        estimates="<results>/tables/estimates.csv",
+    output:
+        png="<results>/figures/costs.png",
+        pdf="<results>/figures/costs.pdf",
+        svg="<results>/figures/costs.svg",
+    log:
+        "<logs>/plot_costs.log",
+    benchmark:
+        "<benchmarks>/plot_costs.tsv"
+    localrule: True
+    params:
+        figure="costs",
         methods=METHODS,
 
 

@@ -1,5 +1,10 @@
 # From measurements to claims: estimates, comparisons, random equivalents, LDS, and the headline.
 
+from leavekout.planning.preparation import preparation_of
+
+# Methods whose scores are computed here: what the oracle costs is what the benchmark costs.
+COSTED = [m for m in METHODS if m not in config["external"] and m != "oracle"]
+
 
 rule cluster_queries:
     input:
@@ -238,6 +243,44 @@ rule tabulate_repeatability:
         ks=COUNTERFACTUAL["k"],
     script:
         "../../scripts/tabulate_repeatability.py"
+
+
+# The rest that a bundle has of a method: elsewhere, its jobs' benchmark files are not there.
+rule record_cost:
+    input:
+        collect("<results>/attribution/{{method}}/{query}.npy", query=TEST_QUERIES),
+    output:
+        "<results>/costs/{method}.json",
+    log:
+        "<logs>/record_cost/{method}.log",
+    benchmark:
+        "<benchmarks>/record_cost/{method}.tsv"
+    localrule: True
+    conda:
+        CONDA
+    params:
+        method="{method}",
+        queries=len(QUERIES),
+        once=lambda wildcards: preparation_of(EXPERIMENT, wildcards.method),
+        benchmarks=f"results/{config['experiment']}/benchmarks",
+    script:
+        "../../scripts/record_cost.py"
+
+
+rule tabulate_costs:
+    input:
+        collect("<results>/costs/{method}.json", method=COSTED),
+    output:
+        "<results>/tables/costs.csv",
+    log:
+        "<logs>/tabulate_costs.log",
+    benchmark:
+        "<benchmarks>/tabulate_costs.tsv"
+    localrule: True
+    conda:
+        CONDA
+    script:
+        "../../scripts/tabulate_costs.py"
 
 
 rule write_headline:

@@ -15,6 +15,7 @@ def bundled(
     encoders: Sequence[str],
     methods: Sequence[str],
     drawing: Collection[str],
+    costed: Collection[str],
     arms: Mapping[str, Sequence[Removal]],
 ) -> dict[str, list[str]]:
     """The artifacts of a bundle by archive, below the study's results.
@@ -25,6 +26,7 @@ def bundled(
         queries: all of them; test: those of which scores and models are.
         encoders: those that the study trained; others are fetched again.
         drawing: of the methods, those that say how well their scores repeat.
+        costed: of the methods, those whose cost is known.
         arms: the models of each arm.
     """
     of_queries = [
@@ -41,7 +43,8 @@ def bundled(
     for method in methods:
         kinds = ["attribution", *(["repeatability"] if method in drawing else [])]
         archives[f"scores/{method}.zip"] = [
-            f"{kind}/{method}/{query}.npy" for kind in kinds for query in test
+            *(f"{kind}/{method}/{query}.npy" for kind in kinds for query in test),
+            *([f"costs/{method}.json"] if method in costed else []),
         ]
     for arm, models in arms.items():
         if models[0].table in _TABLES:

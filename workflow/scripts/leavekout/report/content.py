@@ -21,13 +21,14 @@ SECTIONS = {
     "claims": "Claims",
     "figures": "Figures",
     "repeatability": "Repeatability",
+    "effect-and-cost": "Effect and cost",
     "lds": "LDS",
     "removals": "Further removals",
     "published": "Published numbers",
     "pictures": "Queries",
     "power": "Noise and power",
     "settings": "Settings",
-    "cost": "Cost",
+    "cost": "Computing time",
     "provenance": "Provenance",
 }
 POWER_NOTE = (

@@ -1,0 +1,76 @@
+"""What a method's scores cost, from benchmark files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leavekout.config.reading import merge, read_yaml
+from leavekout.kinds import read_experiment
+from leavekout.planning.preparation import preparation_of
+from leavekout.statistics.costs import COLUMNS, cost_of, costs_table
+from project import ROOT
+
+
+def benchmark(path: Path, seconds: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:01\t10.0\n")
+
+
+def test_a_job_for_each_query_is_counted_as_what_it_scored(tmp_path: Path) -> None:
+    for query, seconds in (("q000", "4.0"), ("q001", "8.0")):
+        benchmark(tmp_path / "attribution" / "mine" / f"{query}.tsv", seconds)
+    benchmark(tmp_path / "fisher.tsv", "10.0")
+    cost = cost_of(tmp_path, "mine", once=["fisher.tsv"], queries=48)
+    table = costs_table([cost])
+    assert table.to_dict("records") == [
+        {
+            "method": "mine",
+            "n_queries": 2,
+            "seconds_per_query": 6.0,
+            "seconds_once": 10.0,
+            "seconds_per_query_here": 11.0,
+        }
+    ]
+
+
+def test_one_job_scores_all_queries(tmp_path: Path) -> None:
+    benchmark(tmp_path / "attribution" / "mine.tsv", "24.0")
+    cost = cost_of(tmp_path, "mine", once=[], queries=48)
+    assert costs_table([cost])["seconds_per_query"].tolist() == [0.5]
+
+
+@pytest.mark.parametrize("content", [None, "", "s\n", "s\th:m:s\n-\t-\n"])
+def test_a_method_whose_benchmarks_are_not_all_there_has_no_cost(
+    content: str | None, tmp_path: Path
+) -> None:
+    benchmark(tmp_path / "attribution" / "mine.tsv", "24.0")
+    if content is not None:
+        (tmp_path / "fisher.tsv").write_text(content)
+    costs = [
+        cost_of(tmp_path, "mine", once=["fisher.tsv"], queries=2),
+        cost_of(tmp_path, "unknown", once=[], queries=2),
+    ]
+    assert costs[0]["seconds_once"] is None
+    assert costs[1]["seconds"] is None
+    table = costs_table(costs)
+    assert table.empty
+    assert tuple(table.columns) == COLUMNS
+    assert np.isfinite(table["seconds_per_query"]).all()
+
+
+def test_preparation_is_of_the_method_alone() -> None:
+    path = ROOT / "config" / "tiny.yaml"
+    e = read_experiment(merge(read_yaml(path), {}), [path])
+    assert preparation_of(e, "unlearning") == [
+        "source_losses/source/loss.tsv",
+        "estimate_fisher/cross_attention_kv.tsv",
+    ]
+    assert preparation_of(e, "clip-text") == ["encode_features/clip/text.tsv"]
+    assert preparation_of(e, "pixel") == preparation_of(e, "edges") == []
+    das = preparation_of(e, "das")
+    assert "source_losses/source/loss.tsv" in das
+    assert any(name.startswith("project_gradients/") for name in das)
+    distilled = preparation_of(e, "distilled")
+    assert sum(name.startswith("teacher/") for name in distilled) == e.queries.teacher
+    assert "distill/distilled.tsv" in distilled

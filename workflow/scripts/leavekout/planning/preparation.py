@@ -1,0 +1,58 @@
+"""What is done once for a method's scores, however many queries there are."""
+
+from collections.abc import Iterable
+
+from leavekout.config.leave_k_out import LeaveKOut
+
+
+def preparation_of(e: LeaveKOut, method: str) -> list[str]:
+    """Benchmark files, below a study's benchmarks, of the jobs that prepare a method's scores.
+
+    Training of the encoders and of the source model is no method's. A method that is no entry of
+    the configuration has a rule of its own, whose preparation is not known here.
+    """
+    paths: Iterable[str] = ()
+    if method in e.unlearning:
+        paths = _for_unlearning(e, method)
+    elif method in e.embeddings:
+        entry = e.embeddings[method]
+        paths = [f"encode_features/{entry.encoder}/{entry.features}"]
+    elif method in e.influence:
+        paths = _for_influence(e, method)
+    elif method in e.ekfac_influence:
+        paths = [f"estimate_gauss_newton/{e.ekfac_influence[method].weights}"]
+    elif method in e.distilled:
+        paths = _for_distilled(e, method)
+    return [f"{path}.tsv" for path in paths]
+
+
+def _for_unlearning(e: LeaveKOut, method: str) -> list[str]:
+    config = e.unlearning[method]
+    paths = [f"source_losses/source/{config.objective}"]
+    if e.losses.refine:
+        paths.append(f"source_losses/source/refined/{config.objective}")
+    if config.step == "newton":
+        curvature = {"diagonal": "estimate_fisher", "ekfac": "estimate_ekfac"}[config.curvature]
+        paths.append(f"{curvature}/{config.weights}")
+    return paths
+
+
+def _for_influence(e: LeaveKOut, method: str) -> list[str]:
+    config = e.influence[method]
+    paths = []
+    for seed in config.source_seeds:
+        paths.append(f"project_gradients/{config.gradients}/seed{seed}")
+        model = "source"
+        if seed != e.training.seed:
+            model = f"seed{seed}"
+            paths.append(f"retrain/no_removal/{model}/k0")
+        if config.solver == "das":
+            paths.append(f"source_losses/{model}/loss")
+    return paths
+
+
+def _for_distilled(e: LeaveKOut, method: str) -> list[str]:
+    config = e.distilled[method]
+    teacher = [f"teacher/{config.teacher}/d{i:03d}" for i in range(e.queries.teacher)]
+    features = [f"encode_features/{config.encoder}/image", "encode_features/clip/text"]
+    return [*_for_unlearning(e, config.teacher), *teacher, *features, f"distill/{method}"]

@@ -1,0 +1,16 @@
+"""Writes what a method's scores cost, from the benchmark files of the jobs that made them."""
+
+from typing import TYPE_CHECKING
+
+from leavekout.runtime.artifacts import save_json
+from leavekout.runtime.job import job
+from leavekout.statistics.costs import cost_of
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake) as run:
+    cost = cost_of(
+        run.params.benchmarks, run.params.method, once=run.params.once, queries=run.params.queries
+    )
+    save_json(run.output[0], cost)
