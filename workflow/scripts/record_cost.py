@@ -1,5 +1,6 @@
 """Writes what a method's scores cost, from the benchmark files of the jobs that made them."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leavekout.runtime.artifacts import save_json
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 with job(snakemake) as run:
     cost = cost_of(
-        run.params.benchmarks, run.params.method, once=run.params.once, queries=run.params.queries
+        Path(run.params.benchmarks),
+        run.params.method,
+        once=run.params.once,
+        queries=run.params.queries,
     )
     save_json(run.output[0], cost)
