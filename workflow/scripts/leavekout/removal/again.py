@@ -1,0 +1,32 @@
+"""A second training of some models, from another seed."""
+
+from collections.abc import Iterator, Sequence
+
+from leavekout.removal.removal import Removal, Study, Table
+from leavekout.removal.top import TopK
+
+
+class Again(TopK):
+    """Some of the top K's models from another seed: the retraining's share of an effect."""
+
+    table: Table = "seeds"
+
+    def models(self, study: Study) -> Iterator[Removal]:
+        """For each method and K a model for every so many queries, methods taking turns."""
+        e = study.experiment
+        again = e.counterfactual.again
+        if again is None:
+            return
+        for place, method in enumerate(e.methods):
+            for query in study.test[place % again.every :: again.every]:
+                for k in e.counterfactual.k:
+                    yield Removal("again", method, k, again.seed, targets=(query,))
+
+    def path(self, removal: Removal) -> str:
+        """`again-<method>/<query>-seed<seed>/k<K>`: an arm of each method, as joins need."""
+        name = f"{removal.targets[0]}-seed{removal.training_seed}"
+        return f"again-{removal.method}/{name}/k{removal.k}"
+
+    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+        """None."""
+        return False
