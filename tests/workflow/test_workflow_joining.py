@@ -92,6 +92,20 @@ def test_a_bundle_of_the_joined_study_has_its_method(elsewhere: Path, bundle: Pa
     assert {"joins", "external"}.isdisjoint(read_yaml(again.study))  # paths of this machine
 
 
+def test_a_study_goes_on_from_a_bundle_of_its_own(elsewhere: Path) -> None:
+    """What the first part has is taken; arms that grow are measured anew."""
+    joins = "joins={bundle: results/tiny/bundle, continues: true}"
+    more = "counterfactual={random: {sets: 2}}"
+    jobs = planned(elsewhere, *TINY, "--config", joins, more, "experiment=tiny-again")
+    assert jobs["retrain"] == 1
+    assert {"tabulate_drift", "train_source", "sample_queries"}.isdisjoint(jobs)
+    config = ["--config", joins, more, "experiment=tiny-again"]
+    result = snakemake(elsewhere, *TINY, *config, "--", "results/tiny-again/tables/estimates.csv")
+    assert result.returncode == 0, said(result)
+    table = pd.read_parquet(elsewhere / "results/tiny-again/tables/measurements.parquet")
+    assert table.loc[table["method"] == "random", "number"].nunique() == 2
+
+
 def test_what_does_not_fit_is_said_before_anything_runs(elsewhere: Path) -> None:
     path = elsewhere / "config" / "tiny-with-mine.yaml"
     content = read_yaml(path)

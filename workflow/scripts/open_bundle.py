@@ -10,4 +10,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as run:
-    unpack(read_bundle(run.input.manifest.parent), Path("results") / run.params.experiment)
+    bundle = read_bundle(run.input.manifest.parent)
+    for folder in run.params.without:
+        bundle = bundle.without(folder)
+    unpack(bundle, Path("results") / run.params.experiment)

@@ -75,6 +75,20 @@ def test_other_settings_are_refused_by_name(
         bundle_of(experiment, training_loop=2)
 
 
+def test_a_further_part_of_a_study_may_add_to_what_is_removed(published: Path) -> None:
+    joins = {"bundle": str(published), "continues": True}
+    random = {"sets": 3, "k": [20, 40]}
+    added: dict[str, Any] = {"joins": joins, "counterfactual": {"k": [20, 60], "random": random}}
+    experiment = joining(published, **added)
+    bundle = bundle_of(experiment, training_loop=2)
+    assert joined_methods(experiment, bundle) == []
+    study = Study(experiment, ["q000", "q001"], [])
+    assert not [one for one in models_of(study) if one.table == "drift"]
+    other_sets = joining(published, joins=joins, counterfactual={"random": {"seed": 7}})
+    with pytest.raises(InputError, match=r"'counterfactual.random.seed' is 7"):
+        bundle_of(other_sets, training_loop=2)
+
+
 @pytest.mark.parametrize("key", ["extra_rules", "extends", "external", "joins"])
 def test_a_bundle_names_no_rules_and_no_other_files(published: Path, key: str) -> None:
     """A rule file that a stranger's bundle could name would be code that runs."""

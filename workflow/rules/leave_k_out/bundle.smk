@@ -1,6 +1,6 @@
 # A finished study as a bundle, and the study that joins one.
 
-from leavekout.bundle.artifacts import bundled
+from leavekout.bundle.artifacts import MEASUREMENTS, bundled
 
 ENCODERS_TRAINED = ("vae", "clip", "text_encoder", "tokenizer", "dino")
 BUNDLED = bundled(
@@ -66,6 +66,7 @@ if BUNDLE:
             CONDA
         params:
             experiment=config["experiment"],
+            without=[MEASUREMENTS] if config["joins"]["continues"] else [],
         script:
             "../../scripts/open_bundle.py"
 

@@ -9,6 +9,8 @@ BUNDLE = (
     if config["joins"]
     else None
 )
+# Whether that is another's, from which this one may have drifted, and not an earlier part of this.
+JOINS_ANOTHER = bool(BUNDLE) and not config["joins"]["continues"]
 JOINED = joined_methods(EXPERIMENT, BUNDLE) if BUNDLE else []
 TEST_QUERIES = query_names("q", config["queries"]["test"])
 TUNING_QUERIES = query_names("t", config["queries"]["tuning"])

@@ -222,7 +222,7 @@ rule write_report:
         outcomes=SHOWN_MODELS,
         removals="<results>/tables/removals.csv" if measurements("test", "removals") else [],
         seeds="<results>/tables/seeds.csv" if COUNTERFACTUAL["again"] else [],
-        drift="<results>/tables/drift.csv" if config["joins"] else [],
+        drift="<results>/tables/drift.csv" if JOINS_ANOTHER else [],
         template=f"{workflow.basedir}/workflow/report/report.html.jinja",
         paper=f"{workflow.basedir}/workflow/report/paper.yaml",
         published=f"{workflow.basedir}/workflow/report/published_results.csv",
@@ -239,7 +239,7 @@ rule write_report:
         config={k: v for k, v in config.items() if k != "hardware"},
         gallery=GALLERY,
         joined=JOINED,
-        published=BUNDLE.about if BUNDLE else None,
+        published=BUNDLE.about if JOINS_ANOTHER else None,
         top=config["report"]["top_images"],
         # Folders are no inputs, and path variables do not stand in params.
         benchmarks=f"results/{config['experiment']}/benchmarks",
@@ -252,8 +252,8 @@ rule write_report:
 RESULTS = [
     "<results>/tables/headline.tex",
     # What models forget beside their query is the published study's to say.
-    "<results>/tables/forgetting.csv" if FORGETTING["methods"] and not config["joins"] else [],
-    "<results>/tables/drift.csv" if config["joins"] else [],
+    "<results>/tables/forgetting.csv" if FORGETTING["methods"] and not JOINS_ANOTHER else [],
+    "<results>/tables/drift.csv" if JOINS_ANOTHER else [],
     "<results>/report.html",
     collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
     collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),

@@ -6,6 +6,7 @@ from leavekout.removal import Removal
 
 # Where models are reported that others compare with; groups and replicas are not.
 _TABLES = ("measurements", "removals", "seeds")
+MEASUREMENTS = "measurements"
 
 
 def bundled(
@@ -49,7 +50,7 @@ def bundled(
     for arm, models in arms.items():
         if models[0].table in _TABLES:
             archives[f"models/{arm}.zip"] = [
-                f"measurements/test/{arm}.parquet",
+                f"{MEASUREMENTS}/test/{arm}.parquet",
                 *(f"retrained/{one.path}/outcome.safetensors" for one in models),
             ]
     return {archive: paths for archive, paths in archives.items() if paths}

@@ -15,7 +15,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -67,6 +67,11 @@ class Bundle:
         """The archives, which are to be fetched with the manifest."""
         names = dict.fromkeys(entry.archive for entry in self.entries.values())
         return [self.folder / name for name in names]
+
+    def without(self, folder: str) -> "Bundle":
+        """The same, but for the artifacts below a folder."""
+        kept = {k: entry for k, entry in self.entries.items() if not k.startswith(f"{folder}/")}
+        return replace(self, entries=kept)
 
     @property
     def files(self) -> list[str]:

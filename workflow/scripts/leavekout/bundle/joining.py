@@ -1,9 +1,10 @@
 """Whether a study may join a published one: all that numbers depend on must be the same."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
+from leavekout.bundle.artifacts import MEASUREMENTS
 from leavekout.bundle.files import Bundle, read_bundle
 from leavekout.config.leave_k_out import LeaveKOut
 from leavekout.config.reading import merged, read_yaml, validated
@@ -13,6 +14,11 @@ from leavekout.errors import InputError
 _FREE = {
     *("experiment", "methods", "tuning", "joins", "hardware", "report", "extra_rules", "extra"),
     *("dataset.root", "encoders.endpoint", "counterfactual.keep_models"),
+}
+# What a further part of a study may add to, beside these.
+_ADDED = {
+    *(f"counterfactual.{key}" for key in ("k", "more", "again", "union", "retrain_seeds")),
+    *(f"counterfactual.random.{key}" for key in ("sets", "k", "half_size_sets")),
 }
 # What a bundle may not have: it would have rules included, or other files read.
 _FOREIGN = {"extends", "external", "extra_rules", "joins"}
@@ -52,30 +58,34 @@ def bundle_of(experiment: LeaveKOut, *, training_loop: int) -> Bundle:
     ours, theirs = experiment.model_dump(mode="json"), published.model_dump(mode="json")
     for section in _BY_METHOD:  # of which those count that the published study has
         ours[section] = {name: ours[section].get(name) for name in theirs[section]}
-    for key, mine, there in _differences(ours, theirs):
+    free = _FREE | _ADDED if experiment.joins.continues else _FREE
+    for key, mine, there in _differences(ours, theirs, free):
         raise InputError(
             f"'{key}' is {mine!r}, and {there!r} in the study that is joined ({bundle.folder}): a "
             "study that joins another may have methods, 'hardware' and 'report' of its own, and "
             "nothing else."
         )
-    return bundle
+    # An arm of a study that continues may have more models than were measured.
+    return bundle.without(MEASUREMENTS) if experiment.joins.continues else bundle
 
 
 def _differences(
-    ours: Mapping[str, Any], theirs: Mapping[str, Any], before: str = ""
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], free: Set[str], before: str = ""
 ) -> Iterator[tuple[str, Any, Any]]:
     """Keys, with dots, whose values differ, and both values."""
     for key in {**ours, **theirs}:
         name = f"{before}{key}"
         mine, there = ours.get(key), theirs.get(key)
-        if name in _FREE or mine == there:
+        if name in free or mine == there:
             continue
         if isinstance(mine, Mapping) and isinstance(there, Mapping):
-            yield from _differences(mine, there, f"{name}.")
+            yield from _differences(mine, there, free, f"{name}.")
         else:
             yield name, mine, there
 
 
 def joined_methods(experiment: LeaveKOut, bundle: Bundle) -> list[str]:
-    """The methods that the published study does not have."""
+    """The methods that another's published study does not have."""
+    if experiment.joins is None or experiment.joins.continues:
+        return []
     return [method for method in experiment.methods if method not in bundle.about["methods"]]

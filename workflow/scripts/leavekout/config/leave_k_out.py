@@ -195,6 +195,11 @@ class Joins(Section):
 
     bundle: str
     """Folder of the study's bundle."""
+    continues: bool = False
+    """Whether the bundle is an earlier part of this very study, so that a long one can be made in
+    parts: its models are this study's own, which may add to `counterfactual`, too, and no method
+    stands apart as joined. The parts should be made by one commit on machines of one kind, since no
+    model is trained that would show how far they are apart."""
 
 
 class LeaveKOut(Experiment):

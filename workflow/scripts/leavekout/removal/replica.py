@@ -16,7 +16,8 @@ class Replica(Nothing):
 
     def models(self, study: Study) -> Iterator[Removal]:
         """One model, in a study that joins another."""
-        if study.experiment.joins:
+        joins = study.experiment.joins
+        if joins and not joins.continues:
             yield Removal("replica", REPLICA, 0, study.seed, others=study.queries)
 
     def path(self, removal: Removal) -> str:
