@@ -57,6 +57,15 @@ def test_a_large_drift_is_cautioned_of() -> None:
 
 
 def test_the_sentence_has_every_measure() -> None:
-    text = sentence(drift_table([replica(0.0)], study()))
-    assert "ΔL × 10³ 0 (0 % of the methods' median effect)" in text
+    text = sentence(drift_table([replica(0.02)], study()))
+    assert "ΔL × 10³ 20 (" in text
     assert "mean over 8 queries" in text
+
+
+@pytest.mark.parametrize(
+    ("by", "said"), [(1e-9, "is as it was: less than 0.1 %"), (0.02, "has drifted by ")]
+)
+def test_a_drift_of_nothing_has_no_digits(by: float, said: str) -> None:
+    found = sentence(drift_table([replica(by)], study()))
+    assert said in found
+    assert "e-" not in found

@@ -17,6 +17,7 @@ from leavekout.statistics.measurements import CONTROL
 
 # Of the median effect of methods; a larger drift is worth a caution.
 SMALL = 0.1
+_NOTHING = 0.001  # of it
 
 
 def drift_table(tables: Iterable[pd.DataFrame], measurements: pd.DataFrame) -> pd.DataFrame:
@@ -61,14 +62,17 @@ def _median_effect(rows: pd.DataFrame) -> float:
 
 def sentence(drift: pd.DataFrame) -> str:
     """What the drift is, by every measure, in a sentence."""
+    trained = "Trained again here from the source's seed, with nothing removed, the source model"
+    over = f"mean over {drift['n_queries'].max()} queries"
+    if (drift["share"] < _NOTHING).all():
+        return f"{trained} is as it was: less than 0.1 % of the methods' median effect, {over}."
     said = []
     for row in drift.to_dict("records"):
         measure = measure_of(row["measure"])
+        share = row["share"]
+        of_effect = "below 0.1 %" if share < _NOTHING else f"{100 * share:.2g} %"
         said.append(
             f"{measure.heading} {row['drift'] * measure.scale:.2g} "
-            f"({100 * row['share']:.0f} % of the methods' median effect)"
+            f"({of_effect} of the methods' median effect)"
         )
-    return (
-        "Trained again here from the source's seed, with nothing removed, the source model has "
-        f"drifted by {', '.join(said)}, mean over {drift['n_queries'].max()} queries."
-    )
+    return f"{trained} has drifted by {', '.join(said)}, {over}."
