@@ -47,6 +47,24 @@ class CustomizedPictures:
     attributed: Sequence[Row]
 
 
+def verdict(summary: pd.DataFrame, comparisons: pd.DataFrame) -> str:
+    """What the first measure says over all models, in one or two sentences."""
+    measure, kind = next(iter(MEASURES)), summary["kind"].iloc[-1]
+    here = summary[(summary["measure"] == measure) & (summary["kind"] == kind)]
+    order = here.sort_values("mean", ascending=False, kind="stable")
+    best = next(iter(records(order)))
+    bounds = "" if np.isnan(best["low"]) else f" ({best['low']:.2f} to {best['high']:.2f})"
+    among = f"Of {len(order)} methods, {best['method']} finds the most exemplars"
+    sentence = among if len(order) > 1 else f"{best['method']} looks for the exemplars"
+    sentence += f": {MEASURES[measure]} is {best['mean']:.2f}{bounds}, mean over {best['models']} "
+    sentence += "models." if best["models"] > 1 else "model."
+    pairs = comparisons[(comparisons["measure"] == measure) & (comparisons["kind"] == kind)]
+    if len(pairs):
+        told = int(pairs["distinguishable"].astype(bool).sum())
+        sentence += f" {told} of {len(pairs)} pairs of methods can be told apart."
+    return sentence
+
+
 def headlines(summary: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """For each measure one row of text for each method, the best mean over all models first."""
     found = keyed(summary, "kind", "measure", "method")
@@ -166,6 +184,7 @@ def document(
             f"among {config['dataset']['images']:,} other images: how many do they find?"
         ),
         "sections": SECTIONS,
+        "verdict": verdict(tables["summary"], comparisons),
         "voiding": of_versions(versions),
         "cautions": cautions(retrievals),
         "headlines": headlines(tables["summary"]),

@@ -1,0 +1,62 @@
+"""The page of an experiment on customized models, from made-up tables."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leavekout.customized.report import CustomizedPictures, document, verdict
+from leavekout.customized.statistics import comparisons_table, summary_table
+from leavekout.report import gallery
+from leavekout.report.page import render
+from project import ROOT
+
+
+def retrievals(models: int) -> pd.DataFrame:
+    """Two methods on a few models: `good` finds nine of ten exemplars, `bad` one."""
+    rows = [
+        (method, f"m{model}", "object", f"m{model}-q{n:03d}", 10, 1000, share + 0.01 * model, share)
+        for method, share in (("bad", 0.1), ("good", 0.9))
+        for model in range(models)
+        for n in range(3)
+    ]
+    names = ["method", "model", "kind", "query", "exemplars", "candidates"]
+    return pd.DataFrame(rows, columns=[*names, "recall", "average_precision"])
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        (7, "Of 2 methods, good finds the most exemplars: Recall@10 is 0.93 ("),
+        (1, "Recall@10 is 0.90, mean over 1 model."),
+    ],
+)
+def test_the_page_opens_with_what_was_found(models: int, said: str) -> None:
+    table = retrievals(models)
+    summary, comparisons = summary_table(table), comparisons_table(table)
+    assert said in verdict(summary, comparisons)
+    assert ("1 of 1 pairs" in verdict(summary, comparisons)) == (models > 1)
+    picture = gallery.picture(np.zeros((8, 8, 3), np.uint8))
+    rows = [gallery.Row("exemplars", [picture])]
+    context = document(
+        {
+            "retrievals": table,
+            "summary": summary,
+            "comparisons": comparisons,
+            "dictionary": pd.DataFrame({"column": ["method"], "meaning": ["name"]}),
+        },
+        {
+            "experiment": "custom",
+            "dataset": {"images": 990},
+            "customized": {"training": None},
+            "queries": {"seed": 0},
+            "fisher": {"seed": 0},
+            "losses": {"seed": 0},
+        },
+        figures={"retrieval": "data:,"},
+        gallery=[CustomizedPictures("m0-q000", "a <b>cat</b>", picture, rows, rows)],
+        large=False,
+        versions=pd.DataFrame({"stage": ["train"], "jobs": [1], "commit": ["abc"]}),
+        costs=pd.DataFrame(columns=["stage", "jobs", "hours", "cpu_hours", "memory_gb"]),
+    )
+    page = render(ROOT / "workflow" / "report" / "custom.html.jinja", context)
+    assert page.index(said) < page.index("a &lt;b&gt;cat") < page.index('<h2 id="result">')
