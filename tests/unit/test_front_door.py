@@ -4,9 +4,12 @@ import ast
 import re
 import sys
 import tomllib
+from pathlib import Path
 
 import yaml
 
+from leavekout.config.reading import read_yaml
+from leavekout.kinds import read_experiment
 from project import ROOT
 
 
@@ -53,6 +56,14 @@ def test_the_package_asks_for_what_it_imports() -> None:
     needed = {other_names.get(name, name) for name in imported}
     ours = set(sys.stdlib_module_names) | {"leavekout"}
     assert {name.lower() for name in needed - ours} - asked == set()
+
+
+def test_the_configuration_in_the_docs_is_one(tmp_path: Path) -> None:
+    [content] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/own-pictures.md").read_text(), re.S)
+    path = tmp_path / "larger.yaml"
+    path.write_text(content.replace("extends: ", f"extends: {ROOT}/config/"))
+    e = read_experiment(read_yaml(path), [path])
+    assert e.dataset.image_size == 64
 
 
 def test_public_ci_runs_what_ci_runs() -> None:
