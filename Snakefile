@@ -14,7 +14,7 @@ if "experiment" not in config and "extends" not in config:
 # Snakemake's default limit, 100 jobs a second, has it look at all ready jobs once a second, and once
 # more a second for every job that has ended: a study of 240 jobs lost four tenths of a core to it.
 onstart:
-    limit = workflow.scheduler.job_rate_limiter
+    limit = getattr(workflow.scheduler, "job_rate_limiter", None)
     if limit and (limit.max_jobs, limit.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
 

@@ -82,14 +82,18 @@ def test_some_methods_have_further_k_which_the_control_has_too() -> None:
 
 def test_every_so_many_models_are_trained_from_another_seed(tmp_path: Path) -> None:
     again = [one for one in models_of(study()) if one.policy == "again"]
-    assert [(one.method, one.targets, one.k, one.training_seed) for one in again] == [
-        ("unlearning", ("q000",), 20, 1),
-        ("pixel", ("q001",), 20, 1),
+    assert [(one.method, one.k, one.training_seed) for one in again] == [
+        ("unlearning", 20, 1),
+        ("pixel", 20, 1),
     ]
-    assert again[0].path == "again-unlearning/q000-seed1/k20"
-    path = scores_of(tmp_path, "q000", [0.1, 0.9, 0.5])
-    assert again[0].files == {"scores": ["attribution/unlearning/q000.npy"]}
-    assert rows(Removal("again", "m", 1, 1, targets=("q000",)), 3, scores=[path]) == [1]
+    query = again[0].targets[0]
+    assert again[0].path == f"again-unlearning/{query}-seed1/k20"
+    path = scores_of(tmp_path, query, [0.1, 0.9, 0.5])
+    assert again[0].files == {"scores": [f"attribution/unlearning/{query}.npy"]}
+    assert rows(Removal("again", "m", 1, 1, targets=(query,)), 3, scores=[path]) == [1]
+    # Another list of methods has the same models of a method.
+    fewer = [one for one in models_of(study(methods=["pixel"])) if one.policy == "again"]
+    assert fewer == again[1:]
 
 
 def test_settings_may_be_compared_by_one_model_for_all_tuning_queries(tmp_path: Path) -> None:
@@ -99,7 +103,11 @@ def test_settings_may_be_compared_by_one_model_for_all_tuning_queries(tmp_path: 
     one, *controls = tuning_models(Study(e, TEST, ["t000", "t001"]))
     assert one.path == "pixel/together/k2"
     assert one.roles == {"t000": "target", "t001": "target"}
-    assert {control.policy for control in controls} == {"random", "nothing"}
+    assert {control.policy for control in controls} == {"together", "nothing"}
+    random = [control for control in controls if control.method == "random"]
+    assert [control.path for control in random] == ["random/together0/k2"]
+    assert random[0].files == {}
+    assert 2 <= len(rows(random[0], 100)) <= 4
     scores = [
         scores_of(tmp_path, "t000", [0.1, 0.9, 0.5, 0.2]),
         scores_of(tmp_path, "t001", [0.9, 0.8, 0.1, 0.2]),

@@ -11,6 +11,6 @@ if TYPE_CHECKING:
 
 with job(snakemake) as run:
     bundle = read_bundle(run.input.manifest.parent)
-    for folder in run.params.without:
+    for folder in run.params.get("without", []):
         bundle = bundle.without(folder)
     unpack(bundle, Path("results") / run.params.experiment)

@@ -75,18 +75,52 @@ def test_other_settings_are_refused_by_name(
         bundle_of(experiment, training_loop=2)
 
 
+def continuing(published: Path, **changes: Any) -> Any:
+    return joining(published, joins={"bundle": str(published), "continues": True}, **changes)
+
+
 def test_a_further_part_of_a_study_may_add_to_what_is_removed(published: Path) -> None:
-    joins = {"bundle": str(published), "continues": True}
     random = {"sets": 3, "k": [20, 40]}
-    added: dict[str, Any] = {"joins": joins, "counterfactual": {"k": [20, 60], "random": random}}
-    experiment = joining(published, **added)
+    experiment = continuing(published, counterfactual={"k": [20, 60], "random": random})
     bundle = bundle_of(experiment, training_loop=2)
     assert joined_methods(experiment, bundle) == []
     study = Study(experiment, ["q000", "q001"], [])
     assert not [one for one in models_of(study) if one.table == "drift"]
-    other_sets = joining(published, joins=joins, counterfactual={"random": {"seed": 7}})
-    with pytest.raises(InputError, match=r"'counterfactual.random.seed' is 7"):
-        bundle_of(other_sets, training_loop=2)
+
+
+def test_a_further_part_may_begin_unions(published: Path) -> None:
+    before = merge(TINY, {"counterfactual": {"union": None}})
+    (published / "study.yaml").write_text(yaml.safe_dump(before))
+    assert bundle_of(continuing(published), training_loop=2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"counterfactual": {"random": {"seed": 7}}}, "'counterfactual.random.seed' is 7"),
+        # A union's models are of other queries then, under the same paths.
+        ({"counterfactual": {"union": {"queries": 1}}}, "'counterfactual.union.queries' is 1"),
+        ({"counterfactual": {"random": {"sets": 0}}}, "'counterfactual.random.sets' is 0"),
+        ({"methods": ["pixel"]}, r"'methods' is \['pixel'\], and .*take none away"),
+        ({"training": {"epochs": 99}}, "'training.epochs' is 99"),
+    ],
+)
+def test_a_further_part_takes_nothing_away(
+    published: Path, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        bundle_of(continuing(published, **changes), training_loop=2)
+
+
+def test_a_study_does_not_replace_the_bundle_it_goes_on_from(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(published.parent)
+    own = Path("results/tiny/bundle")
+    own.parent.mkdir(parents=True)
+    published.rename(own)
+    with pytest.raises(InputError, match="this is where the study's own bundle goes"):
+        bundle_of(continuing(own), training_loop=2)
 
 
 @pytest.mark.parametrize("key", ["extra_rules", "extends", "external", "joins"])

@@ -15,6 +15,10 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+MODELS = {"n_models": 8, "covers": "queries and models"}
+MEASURED = pd.DataFrame({"method": ["mine-t0", "mine-t0", "random"], "removed": [10, 30, 20]})
+
+
 def estimates() -> pd.DataFrame:
     excess = {  # by method: of delta_loss, which should rise, and of clip, which should fall
         "mine-t0": (1.0, -0.5),
@@ -24,7 +28,7 @@ def estimates() -> pd.DataFrame:
         "random": (float("nan"), float("nan")),
     }
     rows = [
-        {"measure": name, "k": k, "method": method, "excess": values[place] + 0.01 * k}
+        {"measure": name, "k": k, "method": method, "excess": values[place] + 0.01 * k, **MODELS}
         for place, name in enumerate(("delta_loss", "clip"))
         for method, values in excess.items()
         for k in (10, 20)
@@ -37,11 +41,20 @@ def estimates() -> pd.DataFrame:
     [("delta_loss", {"mine-t1", "other-t0"}), ("clip", {"mine-t0", "other-t1"})],
 )
 def test_the_best_setting_of_each_method_is_chosen(criterion: str, best: set[str]) -> None:
-    table = with_choices(estimates(), SETTINGS, criterion=criterion)
+    table = with_choices(
+        estimates(), SETTINGS, criterion=criterion, together=False, measured=MEASURED
+    )
     assert set(table.loc[table["chosen"], "method"]) == best
     row = table[table["method"] == "other-t1"].iloc[0]
     assert (row["tuned"], row["setting"]) == ("other", '{"damping": 3}')
     assert table.loc[table["method"] == "random", "tuned"].eq("").all()
+
+
+def test_settings_of_one_model_say_so_and_how_much_it_went_without() -> None:
+    table = with_choices(estimates(), SETTINGS, criterion="clip", together=True, measured=MEASURED)
+    rows = {row["method"]: row for row in table.to_dict("records")}
+    assert (rows["mine-t1"]["n_models"], rows["mine-t1"]["covers"]) == (1, "queries")
+    assert (rows["random"]["n_models"], rows["mine-t0"]["removed"]) == (8, 20)
 
 
 def test_settings_become_methods_of_the_tuning() -> None:

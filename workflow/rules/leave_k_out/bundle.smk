@@ -65,8 +65,8 @@ if BUNDLE:
         conda:
             CONDA
         params:
+            **({"without": [MEASUREMENTS]} if config["joins"]["continues"] else {}),
             experiment=config["experiment"],
-            without=[MEASUREMENTS] if config["joins"]["continues"] else [],
         script:
             "../../scripts/open_bundle.py"
 

@@ -134,6 +134,7 @@ rule estimate:
 rule choose_settings:
     input:
         measurements="<results>/tables/tuning_measurements.parquet",
+        measured=measurements("tuning", "measurements"),
     output:
         "<results>/tables/tuning.csv",
     log:
@@ -146,6 +147,7 @@ rule choose_settings:
     params:
         settings=TUNING.get("settings", {}),
         criterion=TUNING.get("criterion", "delta_loss"),
+        together=TUNING.get("together", False),
         resamples=config["report"]["bootstrap_resamples"],
     script:
         "../../scripts/choose_settings.py"

@@ -15,11 +15,15 @@ _FREE = {
     *("experiment", "methods", "tuning", "joins", "hardware", "report", "extra_rules", "extra"),
     *("dataset.root", "encoders.endpoint", "counterfactual.keep_models"),
 }
-# What a further part of a study may add to, beside these.
-_ADDED = {
-    *(f"counterfactual.{key}" for key in ("k", "more", "again", "union", "retrain_seeds")),
+# What a further part of a study may add to, and take nothing from.
+_GROWING = {
+    *("methods", "counterfactual.k", "counterfactual.retrain_seeds"),
     *(f"counterfactual.random.{key}" for key in ("sets", "k", "half_size_sets")),
+    *("counterfactual.more.methods", "counterfactual.more.k"),
+    *("counterfactual.union.methods", "counterfactual.union.sets"),
 }
+# What it may have where the part before had none.
+_LATER = {f"counterfactual.{key}" for key in ("more", "again", "union")}
 # What a bundle may not have: it would have rules included, or other files read.
 _FOREIGN = {"extends", "external", "extra_rules", "joins"}
 # Sections with an entry for each method, or for what methods share: entries may be added.
@@ -58,12 +62,24 @@ def bundle_of(experiment: LeaveKOut, *, training_loop: int) -> Bundle:
     ours, theirs = experiment.model_dump(mode="json"), published.model_dump(mode="json")
     for section in _BY_METHOD:  # of which those count that the published study has
         ours[section] = {name: ours[section].get(name) for name in theirs[section]}
-    free = _FREE | _ADDED if experiment.joins.continues else _FREE
+    if experiment.joins.continues:
+        _require_another_place(experiment, bundle)
+        free = _FREE - _GROWING
+    else:
+        free = _FREE
     for key, mine, there in _differences(ours, theirs, free):
+        if experiment.joins.continues and _adds(key, mine, there):
+            continue
+        may = (
+            "a further part of a study may add methods, K, random sets, seeds and unions, and take "
+            "none away"
+            if experiment.joins.continues
+            else "a study that joins another may have methods, 'hardware' and 'report' of its own, "
+            "and nothing else"
+        )
         raise InputError(
-            f"'{key}' is {mine!r}, and {there!r} in the study that is joined ({bundle.folder}): a "
-            "study that joins another may have methods, 'hardware' and 'report' of its own, and "
-            "nothing else."
+            f"'{key}' is {mine!r}, and {there!r} in the study that is joined ({bundle.folder}): "
+            f"{may}."
         )
     # An arm of a study that continues may have more models than were measured.
     return bundle.without(MEASUREMENTS) if experiment.joins.continues else bundle
@@ -82,6 +98,25 @@ def _differences(
             yield from _differences(mine, there, free, f"{name}.")
         else:
             yield name, mine, there
+
+
+def _adds(key: str, mine: Any, there: Any) -> bool:
+    """Whether a key's value in a further part of a study holds what it was in the part before."""
+    if there is None:
+        return key in _LATER
+    if key not in _GROWING:
+        return False
+    return set(there) <= set(mine) if isinstance(there, list) else mine >= there
+
+
+def _require_another_place(experiment: LeaveKOut, bundle: Bundle) -> None:
+    """Refuses a study that would replace the bundle that it goes on from."""
+    own = Path("results") / experiment.experiment
+    if bundle.folder.resolve().is_relative_to(own.resolve()):
+        raise InputError(
+            f"{bundle.folder}: this is where the study's own bundle goes. On one machine a study "
+            "goes on without any; elsewhere, put the bundle of the part before into another folder."
+        )
 
 
 def joined_methods(experiment: LeaveKOut, bundle: Bundle) -> list[str]:

@@ -209,9 +209,10 @@ class Tuning(Section):
     """Numbers of images that are removed for each query; `[]` where nothing is."""
     together: bool = False
     """Whether the top K of all tuning queries are removed together, from one model for each
-    setting, in place of a model for each setting and query. It costs as many times less as there
-    are tuning queries; but a setting is worth what a single training says, whose noise the
-    intervals of `tuning.csv` do not have."""
+    setting, in place of a model for each setting and query; unions of as many random sets are the
+    control. It costs as many times less as there are tuning queries. But a single training says
+    what a setting is worth, and the intervals of `tuning.csv` are over queries alone; and a setting
+    that names other images for each query removes more in all (`removed`)."""
 
 
 class Report(Section):

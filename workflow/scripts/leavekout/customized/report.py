@@ -54,14 +54,20 @@ def verdict(summary: pd.DataFrame, comparisons: pd.DataFrame) -> str:
     order = here.sort_values("mean", ascending=False, kind="stable")
     best = next(iter(records(order)))
     bounds = "" if np.isnan(best["low"]) else f" ({best['low']:.2f} to {best['high']:.2f})"
-    among = f"Of {len(order)} methods, {best['method']} finds the most exemplars"
-    sentence = among if len(order) > 1 else f"{best['method']} looks for the exemplars"
-    sentence += f": {MEASURES[measure]} is {best['mean']:.2f}{bounds}, mean over {best['models']} "
-    sentence += "models." if best["models"] > 1 else "model."
+    value = f"{MEASURES[measure]} of {best['mean']:.2f}{bounds}"
+    models = f"{best['models']} model{'s' if best['models'] > 1 else ''}"
+    where = f"mean over {best['queries']} queries of {models}"
+    if len(order) == 1:
+        return f"{best['method']} reaches {value}, {where}."
+    sentence = f"Of {len(order)} methods, {best['method']} has the highest {value}, {where}."
     pairs = comparisons[(comparisons["measure"] == measure) & (comparisons["kind"] == kind)]
     if len(pairs):
-        told = int(pairs["distinguishable"].astype(bool).sum())
-        sentence += f" {told} of {len(pairs)} pairs of methods can be told apart."
+        told = pairs[pairs["distinguishable"].astype(bool)]
+        behind = int((told["ahead"] == best["method"]).sum())
+        sentence += (
+            f" It can be told from {behind or 'none'} of the {len(order) - 1} others, and "
+            f"{len(told)} of {len(pairs)} pairs of methods can be told apart."
+        )
     return sentence
 
 

@@ -5,14 +5,16 @@ from collections.abc import Iterable
 from leavekout.config.leave_k_out import LeaveKOut
 
 
-def preparation_of(e: LeaveKOut, method: str) -> list[str]:
+def preparation_of(e: LeaveKOut, method: str) -> list[str] | None:
     """Benchmark files, below a study's benchmarks, of the jobs that prepare a method's scores.
 
-    Training of the encoders and of the source model is no method's. A method that is no entry of
-    the configuration has a rule of its own, whose preparation is not known here.
+    Training of the encoders and of the source model is no method's, that of an ensemble's further
+    models is. None for a method that is no entry of the configuration and has a rule of its own.
     """
     paths: Iterable[str] = ()
-    if method in e.unlearning:
+    if method in e.patches or method == "pixel":
+        pass
+    elif method in e.unlearning:
         paths = _for_unlearning(e, method)
     elif method in e.embeddings:
         entry = e.embeddings[method]
@@ -23,6 +25,8 @@ def preparation_of(e: LeaveKOut, method: str) -> list[str]:
         paths = [f"estimate_gauss_newton/{e.ekfac_influence[method].weights}"]
     elif method in e.distilled:
         paths = _for_distilled(e, method)
+    else:
+        return None
     return [f"{path}.tsv" for path in paths]
 
 
@@ -55,4 +59,5 @@ def _for_distilled(e: LeaveKOut, method: str) -> list[str]:
     config = e.distilled[method]
     teacher = [f"teacher/{config.teacher}/d{i:03d}" for i in range(e.queries.teacher)]
     features = [f"encode_features/{config.encoder}/image", "encode_features/clip/text"]
-    return [*_for_unlearning(e, config.teacher), *teacher, *features, f"distill/{method}"]
+    trained = [*teacher, *features, f"distill/{method}"]
+    return [*_for_unlearning(e, config.teacher), "sample_teacher_queries", *trained]

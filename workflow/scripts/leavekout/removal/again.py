@@ -1,5 +1,6 @@
 """A second training of some models, from another seed."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 
 from leavekout.removal.removal import Removal, Study, Table
@@ -12,13 +13,18 @@ class Again(TopK):
     table: Table = "seeds"
 
     def models(self, study: Study) -> Iterator[Removal]:
-        """For each method and K a model for every so many queries, methods taking turns."""
+        """For each method and K a model for every so many queries.
+
+        Which ones depends on the method's name alone, so that another list of methods, as of a
+        study that is made in parts, has the same.
+        """
         e = study.experiment
         again = e.counterfactual.again
         if again is None:
             return
-        for place, method in enumerate(e.methods):
-            for query in study.test[place % again.every :: again.every]:
+        for method in e.methods:
+            first = zlib.crc32(method.encode()) % again.every
+            for query in study.test[first :: again.every]:
                 for k in e.counterfactual.k:
                     yield Removal("again", method, k, again.seed, targets=(query,))
 

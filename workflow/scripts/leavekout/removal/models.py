@@ -9,6 +9,7 @@ from leavekout.removal.nothing import Nothing
 from leavekout.removal.policies import POLICIES
 from leavekout.removal.random_sets import random_removal
 from leavekout.removal.removal import Removal, Study
+from leavekout.removal.together import Together
 
 
 def models_of(study: Study) -> list[Removal]:
@@ -27,15 +28,14 @@ def tuning_models(study: Study) -> list[Removal]:
     e = study.experiment
     if e.tuning is None:
         return []
+    nothing = POLICIES["nothing"].models(study)
     if e.tuning.together:
-        policy, targets = "together", [tuple(study.tuning)]
-    else:
-        policy, targets = "top", [(query,) for query in study.tuning]
+        return [*Together().tuning_models(study), *nothing]
     return [
         *(
-            Removal(policy, method, k, study.seed, targets=names)
+            Removal("top", method, k, study.seed, targets=(query,))
             for method in e.tuning.methods
-            for names in targets
+            for query in study.tuning
             for k in e.tuning.k
         ),
         *(
@@ -43,7 +43,7 @@ def tuning_models(study: Study) -> list[Removal]:
             for number in range(e.counterfactual.random.sets)
             for k in e.tuning.k
         ),
-        *POLICIES["nothing"].models(study),
+        *nothing,
     ]
 
 

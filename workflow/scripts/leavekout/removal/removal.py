@@ -126,7 +126,7 @@ class Policy(Protocol):
         """The models of the study itself; those of its tuning come from `tuning_models`."""
 
     def path(self, removal: Removal) -> str:
-        """Where the model's files are: three parts, the method's name first."""
+        """Where the model's files are: three parts, the arm's name first."""
 
     def files(self, removal: Removal) -> dict[str, list[str]]:
         """The files that name its rows, below the study's results."""

@@ -20,13 +20,13 @@ def seconds_of(benchmark: Path) -> float | None:
 
 
 def cost_of(
-    benchmarks: Path, method: str, *, once: Sequence[str], queries: int
+    benchmarks: Path, method: str, *, once: Sequence[str] | None, queries: int
 ) -> dict[str, float | int | str | None]:
     """The seconds of the clock that a method's jobs took, a core or a GPU each.
 
     Args:
         benchmarks: the study's folder of benchmark files.
-        once: of the jobs that prepare its scores, below `benchmarks`.
+        once: of the jobs that prepare its scores, below `benchmarks`; None if that is not known.
         queries: that a job scores which scores all of them.
 
     Returns:
@@ -42,7 +42,7 @@ def cost_of(
         "method": method,
         "n_queries": queries,
         "seconds": _sum(own) if own else None,
-        "seconds_once": _sum([benchmarks / path for path in once]),
+        "seconds_once": None if once is None else _sum([benchmarks / path for path in once]),
     }
 
 
@@ -52,13 +52,14 @@ def _sum(paths: Iterable[Path]) -> float | None:
 
 
 def costs_table(costs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row for each method whose cost is known.
+    """One row for each method of which is known what its own jobs took.
 
     Columns: `method`; `n_queries`, which its jobs scored; `seconds_per_query` of these jobs;
     `seconds_once` of preparation; `seconds_per_query_here`, both, the preparation spread over this
-    study's queries.
+    study's queries. The last two are empty where preparation is not known.
     """
-    table = pd.DataFrame(list(costs), columns=[*COLUMNS[:2], "seconds", "seconds_once"]).dropna()
+    table = pd.DataFrame(list(costs), columns=[*COLUMNS[:2], "seconds", "seconds_once"])
+    table = table.dropna(subset="seconds")
     table = table.astype({"seconds": float, "seconds_once": float})
     here = (table["seconds"] + table["seconds_once"]) / table["n_queries"]
     table["seconds_per_query"] = table["seconds"] / table["n_queries"]

@@ -64,15 +64,14 @@ def sentence(drift: pd.DataFrame) -> str:
     """What the drift is, by every measure, in a sentence."""
     trained = "Trained again here from the source's seed, with nothing removed, the source model"
     over = f"mean over {drift['n_queries'].max()} queries"
-    if (drift["share"] < _NOTHING).all():
+    largest = drift[["scatter"]].fillna(0).assign(drift=drift["drift"].abs()).max(axis=1)
+    if (largest < _NOTHING * drift["effect"]).all():
         return f"{trained} is as it was: less than 0.1 % of the methods' median effect, {over}."
     said = []
     for row in drift.to_dict("records"):
         measure = measure_of(row["measure"])
         share = row["share"]
         of_effect = "below 0.1 %" if share < _NOTHING else f"{100 * share:.2g} %"
-        said.append(
-            f"{measure.heading} {row['drift'] * measure.scale:.2g} "
-            f"({of_effect} of the methods' median effect)"
-        )
+        beside = "" if np.isnan(share) else f" ({of_effect} of the methods' median effect)"
+        said.append(f"{measure.heading} {row['drift'] * measure.scale:.2g}{beside}")
     return f"{trained} has drifted by {', '.join(said)}, {over}."

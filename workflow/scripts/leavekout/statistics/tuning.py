@@ -8,8 +8,7 @@ import pandas as pd
 
 from leavekout.config.settings import variant_name
 from leavekout.measures.registry import measure
-
-COLUMNS = ("tuned", "setting", "chosen")
+from leavekout.removal import CONTROLS
 
 
 def with_choices(
@@ -17,6 +16,8 @@ def with_choices(
     settings: Mapping[str, Sequence[Mapping[str, Any]]],
     *,
     criterion: str,
+    together: bool,
+    measured: pd.DataFrame,
 ) -> pd.DataFrame:
     """The estimates, with what each row is a setting of, what that changes, and what is chosen.
 
@@ -27,8 +28,15 @@ def with_choices(
         estimates: of `estimates.estimates_table`, on tuning queries.
         settings: by method, the keys that each setting changes.
         criterion: the name of a measure.
+        together: whether a setting has one model, which its queries share.
+        measured: of `measuring.measure_outcomes`, which says how many images models went without.
     """
     table = estimates.assign(tuned="", setting="", chosen=False)
+    table["removed"] = table["method"].map(measured.groupby("method")["removed"].mean())
+    if together:
+        of_settings = ~table["method"].isin(CONTROLS)
+        table.loc[of_settings, "n_models"] = 1
+        table.loc[of_settings, "covers"] = "queries"
     of_criterion = table[table["measure"] == criterion]
     excess = measure(criterion).direction * of_criterion.groupby("method")["excess"].mean()
     for method, choices in settings.items():

@@ -30,8 +30,9 @@ def plot_costs(costs: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence[s
             measure.scale * excess[method][name] for name in ("excess", "excess_low", "excess_high")
         )
         own, whole = cost[method]["seconds_per_query"], cost[method]["seconds_per_query_here"]
-        ax.plot([own, whole], [value, value], color=color, linewidth=1)
-        ax.plot(whole, value, color=color, marker=marker, markerfacecolor="white")
+        if not pd.isna(whole):
+            ax.plot([own, whole], [value, value], color=color, linewidth=1)
+            ax.plot(whole, value, color=color, marker=marker, markerfacecolor="white")
         ax.errorbar(
             own,
             value,
@@ -50,5 +51,6 @@ def plot_costs(costs: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence[s
         ax.text(0.5, 0.5, "no method's cost is known", ha="center", transform=ax.transAxes)
     ax.set_xlabel("seconds a query")
     ax.set_ylabel(f"{measure.heading}, excess over random, K = {k:,}")
+    ax.set_title(measure.axis, fontsize=10)
     bare(ax)
     return figure
