@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from leavekout.report.figures.style import GREY, bare, style
 from leavekout.report.headline import main_k, primary
@@ -46,6 +47,9 @@ def plot_costs(costs: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence[s
     ax.axhline(0, color=GREY, linestyle="--", linewidth=1)
     if ax.get_legend_handles_labels()[1]:
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
         figure.legend(loc="outside right center", frameon=False, fontsize=9)
     else:
         ax.text(0.5, 0.5, "no method's cost is known", ha="center", transform=ax.transAxes)
