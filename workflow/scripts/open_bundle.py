@@ -10,7 +10,5 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as run:
-    bundle = read_bundle(run.input.manifest.parent)
-    for folder in run.params.get("without", []):
-        bundle = bundle.without(folder)
+    bundle = read_bundle(run.input.manifest.parent).without(run.params.get("without", []))
     unpack(bundle, Path("results") / run.params.experiment)

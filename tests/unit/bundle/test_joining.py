@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from leavekout.bundle.files import pack
-from leavekout.bundle.joining import bundle_of, joined_methods
+from leavekout.bundle.joining import bundle_of, joined_methods, left_out
 from leavekout.config.reading import merge, merged, read_yaml
 from leavekout.errors import InputError
 from leavekout.kinds import read_experiment
@@ -73,6 +73,18 @@ def test_other_settings_are_refused_by_name(
         (published / "study.yaml").write_text(yaml.safe_dump(without))
     with pytest.raises(InputError, match=said):
         bundle_of(experiment, training_loop=2)
+
+
+def test_source_models_of_other_seeds_are_trained_again_where_their_weights_count(
+    published: Path,
+) -> None:
+    ensemble = {**TINY["influence"]["trak"], "source_seeds": [0, 1, 3]}
+    more = [*TINY["methods"], "wider"]
+    experiment = joining(published, methods=more, influence={"wider": ensemble})
+    bundle = bundle_of(experiment, training_loop=2)
+    made = ["retrained/no_removal/seed1/k0", "retrained/no_removal/seed3/k0"]
+    assert left_out(experiment, bundle) == made
+    assert left_out(joining(published), bundle) == []
 
 
 def continuing(published: Path, **changes: Any) -> Any:

@@ -1,6 +1,7 @@
 # A finished study as a bundle, and the study that joins one.
 
-from leavekout.bundle.artifacts import MEASUREMENTS, bundled
+from leavekout.bundle.artifacts import bundled
+from leavekout.bundle.joining import left_out
 
 ENCODERS_TRAINED = ("vae", "clip", "text_encoder", "tokenizer", "dino")
 BUNDLED = bundled(
@@ -49,6 +50,7 @@ rule bundle:
 
 
 if BUNDLE:
+    MADE_HERE = left_out(EXPERIMENT, BUNDLE)
 
     rule open_bundle:
         input:
@@ -65,7 +67,7 @@ if BUNDLE:
         conda:
             CONDA
         params:
-            **({"without": [MEASUREMENTS]} if config["joins"]["continues"] else {}),
+            **({"without": MADE_HERE} if MADE_HERE else {}),
             experiment=config["experiment"],
         script:
             "../../scripts/open_bundle.py"

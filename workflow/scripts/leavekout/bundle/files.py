@@ -68,9 +68,10 @@ class Bundle:
         names = dict.fromkeys(entry.archive for entry in self.entries.values())
         return [self.folder / name for name in names]
 
-    def without(self, folder: str) -> "Bundle":
-        """The same, but for the artifacts below a folder."""
-        kept = {k: entry for k, entry in self.entries.items() if not k.startswith(f"{folder}/")}
+    def without(self, folders: Sequence[str]) -> "Bundle":
+        """The same, but for the artifacts below some folders."""
+        below = tuple(f"{folder}/" for folder in folders)
+        kept = {k: entry for k, entry in self.entries.items() if not k.startswith(below)}
         return replace(self, entries=kept)
 
     @property

@@ -9,6 +9,8 @@ from leavekout.bundle.files import Bundle, read_bundle
 from leavekout.config.leave_k_out import LeaveKOut
 from leavekout.config.reading import merged, read_yaml, validated
 from leavekout.errors import InputError
+from leavekout.removal import Study
+from leavekout.removal.nothing import Nothing
 
 # What a study that joins may have for itself: it changes no number of the published study.
 _FREE = {
@@ -81,8 +83,7 @@ def bundle_of(experiment: LeaveKOut, *, training_loop: int) -> Bundle:
             f"'{key}' is {mine!r}, and {there!r} in the study that is joined ({bundle.folder}): "
             f"{may}."
         )
-    # An arm of a study that continues may have more models than were measured.
-    return bundle.without(MEASUREMENTS) if experiment.joins.continues else bundle
+    return bundle.without(left_out(experiment, bundle))
 
 
 def _differences(
@@ -98,6 +99,22 @@ def _differences(
             yield from _differences(mine, there, free, f"{name}.")
         else:
             yield name, mine, there
+
+
+def left_out(experiment: LeaveKOut, bundle: Bundle) -> list[str]:
+    """Artifacts, and folders of them, that are made here although the bundle has them.
+
+    An arm of a study that continues may have more models than were measured. And a bundle has no
+    weights of source models of other seeds, so where a method that is scored here averages over
+    them they are trained again, with their outcomes.
+    """
+    assert experiment.joins
+    measured = [MEASUREMENTS] if experiment.joins.continues else []
+    new = {*experiment.methods} - {*bundle.about["methods"]}
+    ensembles = [e.source_seeds for name, e in experiment.influence.items() if name in new]
+    seeds = {seed for ensemble in ensembles for seed in ensemble} - {experiment.training.seed}
+    study = Study(experiment, [], [])
+    return [*measured, *(f"retrained/{Nothing().model(study, s).path}" for s in sorted(seeds))]
 
 
 def _adds(key: str, mine: Any, there: Any) -> bool:
