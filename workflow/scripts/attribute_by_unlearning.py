@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
+from leavekout.attribution.neighbours import rows_near
 from leavekout.attribution.passes import passes_of
 from leavekout.attribution.readout import best_share, halves_of, reader, scores_of
-from leavekout.attribution.scores import save_halves, save_scores
+from leavekout.attribution.scores import save_halves, save_scores, save_some_scores
 from leavekout.attribution.sweep import sweep_rows
 from leavekout.attribution.unlearning import unlearned_denoiser
 from leavekout.config.experiment import LossSweep, Model
@@ -37,9 +38,8 @@ with compute_job(snakemake) as run:
         data=data,
     )
 
-    def swept(images: Tensor | None = None) -> Rows:
-        """Contributions of all images to their scores, or those of refined images."""
-        refined = images is not None
+    def swept(images: Tensor | None, *, refined: bool = False) -> Rows:
+        """Contributions of images to their scores, of all or of some, or of those refined."""
         passes = passes_of(losses, process, refined=refined)
         source = run.input.refined_losses if refined else run.input.source_losses
         return sweep_rows(
@@ -56,14 +56,22 @@ with compute_job(snakemake) as run:
             reduce=reader(source, passes, config.readout),
         )
 
-    all_rows = swept()
-    filled, parts = [all_rows], np.array(all_rows.array)
+    near = run.input.get("neighbours")
+    some = rows_near(near, run.params.place) if near else None
+    first = swept(some)
+    filled, parts = [first], np.array(first.array)
+    if some is not None:
+        parts = np.full((data.images, *parts.shape[1:]), np.nan)
+        parts[some] = first.array
     if losses.refine:
         images = best_share(parts, losses.refine.share)
-        refined_rows = swept(images)
+        refined_rows = swept(images, refined=True)
         filled.append(refined_rows)
         parts[images] = refined_rows.array
     save_halves([run.output.halves], halves_of(parts)[None])
-    save_scores([output], scores_of(parts)[None], method)
+    if some is None:
+        save_scores([output], scores_of(parts)[None], method)
+    else:
+        save_some_scores(output, scores_of(parts), some.numpy(), method)
     for rows in filled:
         rows.discard()

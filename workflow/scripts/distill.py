@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from leavekout.attribution.distilled import lessons, train_student
-from leavekout.attribution.scores import read_scores
 from leavekout.config.methods import Distilled
 from leavekout.encoders.joint import features_of_images, features_of_queries
 from leavekout.queries.loading import load_pictures
@@ -24,16 +23,15 @@ with compute_job(snakemake) as run:
         files.clip,
         run.device,
     )
-    of_pictures = load_npy(files.features, mmap=True)
-    images = features_of_images(of_pictures, load_npy(files.text, mmap=True))
-    width = of_pictures.shape[2]  # of the picture's own features, by which images are near
+    images = features_of_images(
+        load_npy(files.features, mmap=True), load_npy(files.text, mmap=True)
+    )
     given = lessons(
         queries,
         images[:, 0],
-        [read_scores(path, images=len(images), method=config.teacher) for path in files.scores],
-        (queries[:, :width], images[:, 0, :width]),
+        [load_npy(path) for path in files.scores],
+        load_npy(files.neighbours)[:, : config.candidates],
         image_ids=load_table(files.images)["image_id"].to_numpy(),
-        candidates=config.candidates,
     )
     student = train_student(given, config)
     save_tensors(run.output.student, student.state_dict())

@@ -1,5 +1,7 @@
 """Distilled features: what is learned is the teacher's order."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from leavekout.attribution.distilled import (
     student_scores,
     train_student,
 )
+from leavekout.attribution.neighbours import nearest, rows_near
 from leavekout.config.methods import Distilled
 from leavekout.encoders.joint import features_of_images
 
@@ -34,9 +37,10 @@ def world() -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
 
 def test_candidates_are_nearest_neighbours_in_the_teacher_s_order() -> None:
     queries, images, scores = world()
-    given = lessons(
-        queries, images, scores, (queries[:, :3], images[:, :3]), image_ids=IDS, candidates=7
-    )
+    near_rows = nearest(queries[:, :3], images[:, :3], 7)
+    for score, rows in zip(scores, near_rows, strict=True):
+        score[np.setdiff1d(np.arange(80), rows)] = np.nan  # not swept
+    given = lessons(queries, images, scores, near_rows, image_ids=IDS)
     for q in range(24):
         a, b = queries[q, :3], images[:, :3]
         cosine = b @ a / np.linalg.norm(b, axis=1) / np.linalg.norm(a)
@@ -48,7 +52,7 @@ def test_candidates_are_nearest_neighbours_in_the_teacher_s_order() -> None:
 
 def test_targets_are_ranks_and_images_from_outside_the_last() -> None:
     queries, images, scores = world()
-    given = lessons(queries, images, scores, (queries, images), image_ids=IDS, candidates=10)
+    given = lessons(queries, images, scores, nearest(queries, images, 10), image_ids=IDS)
     query, row, target = draw_pairs(given, 4000, 0.25, torch.Generator().manual_seed(0))
     ranks = (10 * target).round().long()
     inside = given.candidates[query, ranks] == row
@@ -74,9 +78,8 @@ def test_a_student_ranks_unseen_queries_as_its_teacher_would() -> None:
         queries[seen],
         images,
         scores[seen],
-        (queries[seen, :3], images[:, :3]),
+        nearest(queries[seen, :3], images[:, :3], 30),
         image_ids=IDS,
-        candidates=30,
     )
     student = train_student(given, CONFIG)
     again = train_student(given, CONFIG)
@@ -100,3 +103,11 @@ def test_the_better_flip_counts_and_captions_are_the_first() -> None:
     both = student_scores(student, images[:1, 0], images)
     alone = [student_scores(student, images[:1, 0], images[:, f : f + 1]) for f in range(2)]
     np.testing.assert_allclose(both, np.maximum(*alone), rtol=1e-6)
+
+
+def test_a_teacher_sweeps_what_is_near_by_any_encoder(tmp_path: Path) -> None:
+    files = [tmp_path / "a.npy", tmp_path / "b.npy"]
+    np.save(files[0], np.array([[0, 1], [5, 2]]))
+    np.save(files[1], np.array([[9, 9], [2, 7]]))
+    assert rows_near(files, 1).tolist() == [2, 5, 7]
+    assert rows_near(files[:1], 0).tolist() == [0, 1]

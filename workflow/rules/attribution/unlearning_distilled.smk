@@ -4,6 +4,36 @@
 DISTILLED = config["distilled"]
 
 
+def students(**asked):
+    """The entries that have an encoder, or learn from a teacher."""
+    return [e for e in DISTILLED.values() if all(e[key] == asked[key] for key in asked)]
+
+
+rule find_neighbours:
+    input:
+        pictures="<results>/teacher/images",
+        encoder="<results>/encoders/{encoder}",
+        features="<results>/features/{encoder}/image.npy",
+    output:
+        neighbours="<results>/teacher/neighbours/{encoder}.npy",
+    log:
+        "<logs>/find_neighbours/{encoder}.log",
+    benchmark:
+        "<benchmarks>/find_neighbours/{encoder}.tsv"
+    group:
+        batched("scores")
+    conda:
+        CONDA
+    resources:
+        **resources_for(EXPECTED.similarity(len(TEACHER_QUERIES))),
+    params:
+        names=TEACHER_QUERIES,
+        nearest=lambda wildcards: max(e["candidates"] for e in students(encoder=wildcards.encoder)),
+    script:
+        "../../scripts/find_neighbours.py"
+
+
+# Of each query the neighbours alone, since students learn their order and no other's.
 use rule attribute_by_unlearning as attribute_teacher_by_unlearning with:
     input:
         **SCORED,
@@ -20,6 +50,10 @@ use rule attribute_by_unlearning as attribute_teacher_by_unlearning with:
             else []
         ),
         fisher=lambda wildcards: CURVATURE_OF[wildcards.method],
+        neighbours=lambda wildcards: collect(
+            "<results>/teacher/neighbours/{encoder}.npy",
+            encoder=dict.fromkeys(e["encoder"] for e in students(teacher=wildcards.method)),
+        ),
     output:
         scores="<results>/teacher/attribution/{method}/{query}.npy",
         halves="<results>/teacher/repeatability/{method}/{query}.npy",
@@ -29,6 +63,20 @@ use rule attribute_by_unlearning as attribute_teacher_by_unlearning with:
         "<benchmarks>/teacher/{method}/{query}.tsv"
     wildcard_constraints:
         query=one_of(TEACHER_QUERIES),
+    resources:
+        **resources_for(lambda wildcards: EXPECTED.teaching(wildcards.method)),
+        device_data_gb=HARDWARE["device_data_gb"],
+        batch=HARDWARE["forward_batch"],
+        gradient_batch=HARDWARE["gradient_batch"],
+        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+    params:
+        trained_on=TRAINED_ON,
+        model=config["model"],
+        losses=config["losses"],
+        unlearning=lambda wildcards: unlearning_settings(wildcards.method),
+        box=None,
+        place=lambda wildcards: TEACHER_QUERIES.index(wildcards.query),
+        version=2,
 
 
 rule distill:
@@ -37,6 +85,9 @@ rule distill:
             "<results>/teacher/attribution/{teacher}/{query}.npy",
             teacher=DISTILLED[wildcards.method]["teacher"],
             query=TEACHER_QUERIES,
+        ),
+        neighbours=lambda wildcards: (
+            f"<results>/teacher/neighbours/{DISTILLED[wildcards.method]['encoder']}.npy"
         ),
         images=ancient("<results>/data/images.parquet"),
         queries="<results>/teacher/queries.parquet",

@@ -66,21 +66,18 @@ def lessons(
     queries: np.ndarray,
     images: np.ndarray,
     scores: Sequence[np.ndarray],
-    neighbours: tuple[np.ndarray, np.ndarray],
+    near: np.ndarray,
     *,
     image_ids: np.ndarray,
-    candidates: int,
 ) -> Lessons:
     """The ranks of each query's nearest neighbours by its teacher's scores.
 
     Args:
         queries: [T, D]; images: [N, D].
-        scores: of each query by the teacher, [N].
-        neighbours: features by whose cosine images are near a query, [T, E] and [N, E].
+        scores: of each query by the teacher, [N], of which those of its neighbours count.
+        near: int64 [T, C], of `neighbours.nearest`.
         image_ids: [N].
-        candidates: C, how many neighbours.
     """
-    near = np.argsort(-cosine_scores(*neighbours), axis=1, kind="stable")[:, :candidates]
     ranked = [
         rows[np.argsort(-s[rows], kind="stable")] for rows, s in zip(near, scores, strict=True)
     ]

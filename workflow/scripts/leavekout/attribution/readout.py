@@ -53,10 +53,11 @@ def best_share(parts: np.ndarray, share: float) -> Tensor:
     """The rows that are refined: the best `share` of all by their scores so far, ascending.
 
     Args:
-        parts: float64 [N, F, 2], of `read_out`.
+        parts: float64 [N, F, 2], of `read_out`; NaN of images that were not swept.
     """
     scores = scores_of(parts)
-    return torch.from_numpy(np.sort(top_k(scores, max(1, round(share * len(scores))))))
+    best = top_k(scores, max(1, round(share * len(scores))))
+    return torch.from_numpy(np.sort(best[np.isfinite(scores[best])]))
 
 
 def scores_of(parts: np.ndarray) -> np.ndarray:
@@ -70,4 +71,5 @@ def halves_of(parts: np.ndarray) -> np.ndarray:
     A sweep of so few passes that one half has none has no halves: they are not numbers.
     """
     halves = (2 * parts).max(axis=1).T.astype(np.float32)
-    return halves if parts.any(axis=(0, 1)).all() else np.full_like(halves, np.nan)
+    seen = np.nan_to_num(parts).any(axis=(0, 1)).all()
+    return halves if seen else np.full_like(halves, np.nan)

@@ -44,6 +44,12 @@ def save_scores(paths: Sequence[str], scores: np.ndarray, method: str) -> None:
         save_npy(Path(path), checked)
 
 
+def save_some_scores(path: Path, scores: np.ndarray, rows: np.ndarray, method: str) -> None:
+    """Checks and writes the scores [N] of a query that only `rows` have; all others are NaN."""
+    check_scores(scores[rows], images=len(rows), method=method, source=str(path))
+    save_npy(path, scores.astype(np.float32))
+
+
 def halves_by_turns(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Scores [N] by the mean of all draws [D, N, F], and [2, N] by every second one of them.
 

@@ -209,6 +209,17 @@ class Costs:
                 after += forward / self.rates.forward_per_second
         return Cost(step.seconds + after, step.memory_mb, step.disk_mb, resumes=sweep)
 
+    def teaching(self, method: str) -> Cost:
+        """Of a teacher's query: its unlearning, and a sweep of the neighbours alone."""
+        cost = self.unlearning(method)
+        nearby: dict[str, int] = {}
+        for entry in self.e.distilled.values():
+            if entry.teacher == method:
+                nearby[entry.encoder] = max(entry.candidates, nearby.get(entry.encoder, 0))
+        share = min(1.0, sum(nearby.values()) / self.images)
+        sweep = self.sweep().seconds - self.rates.start_seconds
+        return replace(cost, seconds=cost.seconds - (1 - share) * sweep)
+
     def projection(self, name: str) -> Cost:
         """Of an entry of `gradients` for one source model."""
         return self.cost(

@@ -59,5 +59,6 @@ def _for_distilled(e: LeaveKOut, method: str) -> list[str]:
     config = e.distilled[method]
     teacher = [f"teacher/{config.teacher}/d{i:03d}" for i in range(e.queries.teacher)]
     features = [f"encode_features/{config.encoder}/image", "encode_features/clip/text"]
-    trained = [*teacher, *features, f"distill/{method}"]
-    return [*_for_unlearning(e, config.teacher), "sample_teacher_queries", *trained]
+    chosen = ["sample_teacher_queries", f"find_neighbours/{config.encoder}"]
+    trained = [*chosen, *teacher, *features, f"distill/{method}"]
+    return [*_for_unlearning(e, config.teacher), *trained]

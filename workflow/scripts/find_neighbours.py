@@ -1,0 +1,18 @@
+"""Finds the training images that are nearest to each of the teacher's queries."""
+
+from typing import TYPE_CHECKING
+
+from leavekout.attribution.neighbours import nearest
+from leavekout.encoders.features import load_image_encoder
+from leavekout.queries.loading import load_pictures
+from leavekout.runtime.artifacts import load_npy, save_npy
+from leavekout.runtime.job import compute_job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with compute_job(snakemake) as run:
+    pictures = load_pictures(run.input.pictures, run.params.names)
+    queries = load_image_encoder(run.input.encoder, run.device)(pictures)
+    images = load_npy(run.input.features)[:, 0]
+    save_npy(run.output.neighbours, nearest(queries, images, run.params.nearest))
