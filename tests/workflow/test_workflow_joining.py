@@ -87,7 +87,7 @@ def test_a_bundle_of_the_joined_study_has_its_method(elsewhere: Path, bundle: Pa
         "measurements/test/again-mine.parquet",
         *(f"attribution/mine/q00{n}.npy" for n in range(QUERIES)),
         *(f"retrained/mine/q00{n}/k20/outcome.safetensors" for n in range(QUERIES)),
-        "retrained/again-mine/q002-seed1/k20/outcome.safetensors",
+        "retrained/again-mine/q001-seed1/k20/outcome.safetensors",
     }
     assert {"joins", "external"}.isdisjoint(read_yaml(again.study))  # paths of this machine
 
