@@ -97,14 +97,25 @@ def provenance() -> dict[str, str]:
     return {**_software(), **_of_this_job}
 
 
+def commit_of(folder: Path) -> str:
+    """The commit of the checkout around a folder, `-dirty` if files of it were changed since.
+
+    Published results are in the repository, too; a study that writes them anew changes no code.
+    """
+    git = ["git", "-C", str(folder)]
+    changed = [*git, "diff", "--quiet", "HEAD", "--", ":/", ":(top,exclude)results"]
+    try:
+        describe = [*git, "describe", "--always", "--abbrev=12"]
+        name = subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
+        dirty = subprocess.run(changed, capture_output=True, check=False).returncode != 0
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown (not a git checkout)"
+    return f"{name}-dirty" if dirty else name
+
+
 @cache
 def _software() -> Mapping[str, str]:
-    folder = str(Path(__file__).parent)
-    git = ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = "unknown (not a git checkout)"
+    commit = commit_of(Path(__file__).parent)
     return {"commit": commit} | {name: version(name) for name in _LIBRARIES}
 
 
