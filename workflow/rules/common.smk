@@ -162,6 +162,12 @@ def losses_of(model):
     return f"<results>/losses/{'source' if model == source else model}/loss.npy"
 
 
+def students(**asked):
+    """The entries of `distilled` that have an encoder, or learn from a teacher."""
+    entries = config["distilled"].values()
+    return [e for e in entries if all(e[key] == value for key, value in asked.items())]
+
+
 def content_of(path):
     """The digest of a user's own file, so that new content reruns what reads it; None without one.
 

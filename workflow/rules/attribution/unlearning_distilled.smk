@@ -4,11 +4,6 @@
 DISTILLED = config["distilled"]
 
 
-def students(**asked):
-    """The entries that have an encoder, or learn from a teacher."""
-    return [e for e in DISTILLED.values() if all(e[key] == asked[key] for key in asked)]
-
-
 rule find_neighbours:
     input:
         pictures="<results>/teacher/images",
