@@ -23,7 +23,7 @@ from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings
 from leavekout.errors import InputError
 from leavekout.kinds import costs_of, read_experiment
 from leavekout.planning.bill import PlannedJob, account
-from leavekout.statistics.costs import seconds_of
+from leavekout.statistics.spent import seconds_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIGGERS = frozenset({RerunTrigger.MTIME, RerunTrigger.INPUT, RerunTrigger.PARAMS})

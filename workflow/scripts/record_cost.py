@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 from leavekout.runtime.artifacts import save_json
 from leavekout.runtime.job import job
-from leavekout.statistics.costs import cost_of
+from leavekout.statistics.spent import spent_on
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as run:
-    cost = cost_of(
+    cost = spent_on(
         Path(run.params.benchmarks),
-        run.params.method,
+        run.wildcards.method,
         once=run.params.once,
         queries=run.params.queries,
     )

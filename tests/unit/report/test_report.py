@@ -34,12 +34,12 @@ from leavekout.report.page import render
 from leavekout.report.settings import published_table, settings_table
 from leavekout.report.text import equivalent, interval, keyed, queries, rounded
 from leavekout.statistics.comparisons import comparisons_table
-from leavekout.statistics.costs import costs_table
 from leavekout.statistics.equivalents import equivalents_table
 from leavekout.statistics.estimates import estimates_table
 from leavekout.statistics.measurements import dictionary
 from leavekout.statistics.power import power_table, variance_table
 from leavekout.statistics.repeatability import COLUMNS
+from leavekout.statistics.spent import spent_table
 from project import ROOT
 from studies import study
 
@@ -313,7 +313,7 @@ def test_the_smallest_studies_have_a_page_too(
     )
     assert "excess ΔL" in render(REPORT / "report.html.jinja", context)
     once = {"n_queries": 2, "seconds": 4.0, "seconds_once": 10.0}
-    seconds = costs_table([{"method": method, **once} for method in methods])
+    seconds = spent_table([{"method": method, **once} for method in methods])
     for plot in (
         plot_measures(tables["estimates"], methods),
         plot_ranking(tables["estimates"], tables["comparisons"], methods),

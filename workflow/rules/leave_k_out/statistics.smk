@@ -261,7 +261,6 @@ rule record_cost:
     conda:
         CONDA
     params:
-        method="{method}",
         queries=len(QUERIES),
         once=lambda wildcards: preparation_of(EXPERIMENT, wildcards.method),
         benchmarks=f"results/{config['experiment']}/benchmarks",

@@ -7,7 +7,7 @@ import pytest
 from leavekout.config.reading import merge, read_yaml
 from leavekout.kinds import read_experiment
 from leavekout.planning.preparation import preparation_of
-from leavekout.statistics.costs import COLUMNS, cost_of, costs_table
+from leavekout.statistics.spent import COLUMNS, spent_on, spent_table
 from project import ROOT
 
 
@@ -20,8 +20,8 @@ def test_a_job_for_each_query_is_counted_as_what_it_scored(tmp_path: Path) -> No
     for query, seconds in (("q000", "4.0"), ("q001", "8.0")):
         benchmark(tmp_path / "attribution" / "mine" / f"{query}.tsv", seconds)
     benchmark(tmp_path / "fisher.tsv", "10.0")
-    cost = cost_of(tmp_path, "mine", once=["fisher.tsv"], queries=48)
-    table = costs_table([cost])
+    cost = spent_on(tmp_path, "mine", once=["fisher.tsv"], queries=48)
+    table = spent_table([cost])
     assert table.to_dict("records") == [
         {
             "method": "mine",
@@ -35,8 +35,8 @@ def test_a_job_for_each_query_is_counted_as_what_it_scored(tmp_path: Path) -> No
 
 def test_one_job_scores_all_queries(tmp_path: Path) -> None:
     benchmark(tmp_path / "attribution" / "mine.tsv", "24.0")
-    cost = cost_of(tmp_path, "mine", once=[], queries=48)
-    assert costs_table([cost])["seconds_per_query"].tolist() == [0.5]
+    cost = spent_on(tmp_path, "mine", once=[], queries=48)
+    assert spent_table([cost])["seconds_per_query"].tolist() == [0.5]
 
 
 @pytest.mark.parametrize("content", [None, "", "s\n", "s\th:m:s\n-\t-\n"])
@@ -45,14 +45,14 @@ def test_a_cost_of_which_a_part_is_not_known_is_empty(content: str | None, tmp_p
     if content is not None:
         (tmp_path / "fisher.tsv").write_text(content)
     costs = [
-        cost_of(tmp_path, "mine", once=["fisher.tsv"], queries=2),
-        cost_of(tmp_path, "unknown", once=[], queries=2),
+        spent_on(tmp_path, "mine", once=["fisher.tsv"], queries=2),
+        spent_on(tmp_path, "unknown", once=[], queries=2),
     ]
-    table = costs_table(costs)
+    table = spent_table(costs)
     assert table["method"].tolist() == ["mine"]
     assert table["seconds_per_query"].tolist() == [12.0]
     assert table[["seconds_once", "seconds_per_query_here"]].isna().all(axis=None)
-    assert tuple(costs_table(costs[1:]).columns) == COLUMNS
+    assert tuple(spent_table(costs[1:]).columns) == COLUMNS
 
 
 def test_preparation_is_of_the_method_alone() -> None:

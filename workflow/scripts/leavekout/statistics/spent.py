@@ -19,7 +19,7 @@ def seconds_of(benchmark: Path) -> float | None:
         return None
 
 
-def cost_of(
+def spent_on(
     benchmarks: Path, method: str, *, once: Sequence[str] | None, queries: int
 ) -> dict[str, float | int | str | None]:
     """The seconds of the clock that a method's jobs took, a core or a GPU each.
@@ -51,7 +51,7 @@ def _sum(paths: Iterable[Path]) -> float | None:
     return None if None in found else sum(seconds for seconds in found if seconds is not None)
 
 
-def costs_table(costs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def spent_table(costs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row for each method of which is known what its own jobs took.
 
     Columns: `method`; `n_queries`, which its jobs scored; `seconds_per_query` of these jobs;
