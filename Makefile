@@ -8,6 +8,9 @@ READY := .venv/.ready
 PARALLEL := -n 2 --no-loadscope-reorder
 # On machines with few cores, numerical libraries that start threads of their own slow jobs down.
 export OMP_NUM_THREADS ?= 1
+# Bytecode of the libraries is written when they are first imported, a fifth of their files; without
+# it, each job would compile them again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup demo join bundle plan benchmark gpu-check test test-all test-slurm lint format docs lock clean
 
@@ -86,7 +89,7 @@ $(READY): requirements.lock
 	    { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements.lock)
-	$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
 	@touch $@
 
 clean:

@@ -15,8 +15,9 @@ from leavekout.models.process import Process, build_process
 from project import TINY, copy_project, said, snakemake
 from world import CPU, MODELS, make_data
 
-# What takes minutes, and is run by `make test-all` alone.
+# What takes long, and is run by `make test-all` alone; so are single tests with the mark.
 THOROUGH = (
+    "test_coco_architecture",
     "test_workflow_methods",
     "test_workflow_denoiser",
     "test_workflow_customized",
@@ -24,6 +25,8 @@ THOROUGH = (
     "test_coco_path",
     "test_custom_path",
 )
+# What looks at one run of the tiny experiment.
+SHARING = ("test_workflow", "test_workflow_broken", "test_workflow_reruns")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -50,8 +53,7 @@ class ByExperiment(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = Path(nodeid.split("::")[0])
-        shared = file.parent.name == "workflow" and file.stem not in THOROUGH
-        return "tiny" if shared else str(file)
+        return "tiny" if file.stem in SHARING else str(file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByExperiment:

@@ -1,30 +1,75 @@
-"""What the documentation tells people to type."""
+"""What the documentation tells people to type, and what it shows them."""
 
 import re
 import shlex
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from project import ENV, ROOT, SNAKEMAKE, said
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "slurm.md"]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")),
+    *sorted(ROOT.glob("docs/*.md")),
+    *sorted(ROOT.glob("results/*/README.md")),
+]
+PROGRAMS = "make|snakemake|python|pip|git|conda|cp|source|scancel|squeue"
+
+# Calls of Snakemake that need what another test makes first: a piece of the call, and that test.
+RUN_BY = {
+    "external={mine": "test_workflow_methods.py::test_scores_from_elsewhere_need_no_code",
+    "[pixel, edges]": "test_workflow_methods.py::test_method_contract",
+    "digits-study-with-mine": "test_workflow_joining.py::test_the_new_row_stands_beside",
+    "config/mine.yaml": "test_workflow_joining.py::test_a_study_goes_on_from_a_bundle",
+    "--unlock": "../cluster/test_slurm.py::test_a_disturbed_training_ends_in_the_same_tables",
+}
+# Pictures of the reader's own, which nobody else has.
+BY_HAND = "config/folder-example.yaml"
 
 
+@cache
 def commands() -> list[str]:
-    """Every call of Snakemake in the documents that names an experiment of ours in full."""
-    text = "\n".join(path.read_text() for path in DOCUMENTS)
-    found = re.findall(r"snakemake [^`\n#]*--configfile config/\w+\.yaml[^`\n#)]*", text)
-    return sorted({command.replace(" -n", "").strip() for command in found})
+    """Every command in the documents, from their blocks and from their sentences."""
+    found = set()
+    for path in DOCUMENTS:
+        text = path.read_text()
+        blocks = re.findall(r"^ *```(?:console|bash)\n(.*?)^ *```", text, re.M | re.S)
+        sentences = re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S)
+        spans = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", sentences)]
+        for line in [*"".join(blocks).splitlines(), *spans]:
+            command = re.sub(r"(^|\s+)#.*", "", line).strip()
+            if re.match(rf"(\w+=\S+ )*({PROGRAMS}) ", command):
+                found.add(command)
+    return sorted(found)
+
+
+def calls_of(program: str) -> list[str]:
+    """Documented commands of one program, without the environment variables before it."""
+    called = (re.sub(r"^(\w+=\S+ )*", "", command) for command in commands())
+    return sorted({command for command in called if command.startswith(f"{program} ")})
+
+
+def planned() -> list[str]:
+    """Calls of Snakemake that say what they are about, and need nothing that others make."""
+    return sorted(
+        {
+            call.replace(" -n", "")
+            for call in calls_of("snakemake")
+            if "config/" in call and not any(piece in call for piece in (*RUN_BY, BY_HAND))
+        }
+    )
 
 
 def test_commands_are_found() -> None:
-    assert len(commands()) >= 5
+    assert len(commands()) > 60
+    assert len(planned()) > 8
 
 
-@pytest.mark.parametrize("command", commands())
-def test_documented_calls_of_snakemake_are_understood(command: str, tmp_path: Path) -> None:
+@pytest.mark.thorough
+@pytest.mark.parametrize("command", planned())
+def test_calls_of_snakemake_are_understood(command: str, tmp_path: Path) -> None:
     """Planned, COCO with two queries, which is enough to see that the call is right."""
     words = shlex.split(command)[1:]
     if "--profile" in words:  # SLURM need not be there
@@ -43,11 +88,39 @@ def test_documented_calls_of_snakemake_are_understood(command: str, tmp_path: Pa
     assert result.returncode == 0, said(result)
 
 
+def test_other_calls_of_snakemake_are_run_by_the_tests_that_are_named() -> None:
+    for piece, test in RUN_BY.items():
+        assert any(piece in call for call in calls_of("snakemake")), piece
+        file, name = test.split("::")
+        assert f"def {name}" in (Path(__file__).parent / file).read_text()
+
+
+@pytest.mark.parametrize("command", calls_of("make"))
+def test_calls_of_make_are_understood(command: str) -> None:
+    result = subprocess.run(
+        [*shlex.split(command), "-n"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    asked = command == "make join" and "name the method" in said(result)
+    assert result.returncode == 0 or asked, said(result)
+    experiment = re.search(r"EXPERIMENT=(\S+)", command)
+    if experiment and "with-mine" not in command:
+        assert (ROOT / "config" / f"{experiment[1]}.yaml").exists()
+
+
+@pytest.mark.parametrize("command", calls_of("python"))
+def test_scripts_and_options_are_there(command: str) -> None:
+    words = [word for word in shlex.split(command) if word != "--"]
+    scripts = [word for word in words if word.endswith(".py")]
+    assert scripts
+    text = "".join((ROOT / script).read_text() for script in scripts)
+    missing = [word for word in words if word.startswith("--") and f'"{word}"' not in text]
+    assert missing == []
+
+
 def test_figures_that_documents_show_are_there() -> None:
-    documents = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("results/*/README.md")]
     shown = [
         path.parent / target
-        for path in documents
+        for path in DOCUMENTS
         for target in re.findall(r"!?\[[^\]]*\]\(([^)#:]+)\)", path.read_text())
     ]
     assert len(shown) > 20

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from project import TINY, planned, said, snakemake
 
@@ -26,6 +27,7 @@ def test_scores_that_are_not_numbers_stop_before_training(project: Path, results
     assert (results / "tables" / "estimates.csv").read_bytes() == table
 
 
+@pytest.mark.thorough
 def test_a_truncated_outcome_is_said_by_the_measures(project: Path, results: Path) -> None:
     path = results / "retrained" / "pixel" / "q000" / "k20" / "outcome.safetensors"
     good = path.read_bytes()
@@ -58,6 +60,7 @@ def test_a_wrong_configuration_is_said_before_anything_runs(project: Path) -> No
     assert "Traceback" not in said(result)
 
 
+@pytest.mark.thorough
 def test_truncated_artifacts_are_said_and_nothing_else_is_harmed(
     project: Path, results: Path
 ) -> None:
@@ -97,6 +100,7 @@ def test_the_bill_counts_what_is_done_and_what_is_left(project: Path, results: P
     assert planned(project, *TINY, "--", "fetch") == {}
 
 
+@pytest.mark.thorough
 def test_a_gpu_that_is_asked_for_and_not_there_is_said(project: Path, results: Path) -> None:
     """The first job that computes stops; it does not compute on the CPU instead."""
     path = results / "losses" / "source" / "loss.npy"

@@ -96,6 +96,7 @@ def test_a_changed_formula_parameter_reruns_what_depends_on_it(project: Path) ->
     )
 
 
+@pytest.mark.thorough
 def test_a_deleted_outcome_runs_only_itself_and_the_tables(project: Path, results: Path) -> None:
     table = (results / "tables" / "estimates.csv").read_bytes()
     (results / "retrained/pixel/q000/k20/outcome.safetensors").unlink()

@@ -133,6 +133,7 @@ torch.save(denoiser.state_dict(), sys.argv[1] + ".pt")
 """
 
 
+@pytest.mark.thorough
 def test_a_training_killed_with_sigkill_ends_at_the_same_bits(tmp_path: Path) -> None:
     path = os.pathsep.join([str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "support")])
 
@@ -294,6 +295,7 @@ def test_a_loss_that_is_not_a_number_is_said(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.thorough
 def test_a_compiled_training_is_the_same(
     model: Model, data: EncodedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -350,6 +352,7 @@ def test_a_training_in_half_precision_follows_its_weights(
         assert same(trained("inside"), alone)
 
 
+@pytest.mark.thorough
 def test_a_node_that_cannot_compile_says_what_it_lacks(
     data: EncodedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
