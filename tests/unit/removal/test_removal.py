@@ -13,6 +13,7 @@ from leavekout.removal import (
     Study,
     ensemble_models,
     models_of,
+    pictured,
     random_set,
     rows_to_remove,
     tuning_models,
@@ -196,3 +197,13 @@ def test_random_sets_are_nested_distinct_and_uniform() -> None:
         counts[random_set(50, 10, number=number, seed=3)] += 1
     # Each image is in a set with probability 1/5: 80 ± 8 times.
     assert abs(counts - 80).max() < 5 * 8
+
+
+def test_galleries_show_one_model_of_nothing_removed_and_one_of_each_random_k() -> None:
+    sets: dict[str, Any] = {"random": {"sets": 3, "k": [40], "seed": 0}, "k": [20], "again": None}
+    two_seeds = study(counterfactual={**sets, "retrain_seeds": [1, 2]})
+    shown = [removal.path for removal in pictured(two_seeds)]
+    assert [path for path in shown if "no_removal" in path] == ["no_removal/seed1/k0"]
+    assert [path for path in shown if path.startswith("random")] == ["random/s0/k20"]
+    assert any(path.startswith("pixel/") for path in shown)
+    assert pictured(study(counterfactual={**sets, "retrain_seeds": []})) != []

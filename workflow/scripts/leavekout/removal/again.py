@@ -1,7 +1,7 @@
 """A second training of some models, from another seed."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from leavekout.removal.removal import Removal, Study, Table
 from leavekout.removal.top import TopK
@@ -33,6 +33,6 @@ class Again(TopK):
         name = f"{removal.targets[0]}-seed{removal.training_seed}"
         return f"again-{removal.method}/{name}/k{removal.k}"
 
-    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+    def is_pictured(self, removal: Removal, study: Study) -> bool:
         """None."""
         return False

@@ -1,6 +1,6 @@
 """Groups of like images: the models behind the oracle."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,6 @@ class Groups:
 
         return np.flatnonzero(load_npy(files["groups"][0]) == removal.number)
 
-    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+    def is_pictured(self, removal: Removal, study: Study) -> bool:
         """None."""
         return False

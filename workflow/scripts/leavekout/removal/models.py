@@ -19,8 +19,7 @@ def models_of(study: Study) -> list[Removal]:
 
 def pictured(study: Study) -> list[Removal]:
     """The models whose pictures galleries show."""
-    ks = study.experiment.counterfactual.all_ks()
-    return [one for one in models_of(study) if POLICIES[one.policy].is_pictured(one, ks)]
+    return [one for one in models_of(study) if POLICIES[one.policy].is_pictured(one, study)]
 
 
 def tuning_models(study: Study) -> list[Removal]:

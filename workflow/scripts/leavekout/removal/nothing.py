@@ -1,6 +1,6 @@
 """Nothing removed: how far models are apart that differ in their seed alone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ class Nothing:
         """No rows."""
         return np.empty(0, np.int64)
 
-    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
-        """All."""
-        return True
+    def is_pictured(self, removal: Removal, study: Study) -> bool:
+        """One of them: the others differ from it in their seed alone."""
+        seeds = study.experiment.counterfactual.retrain_seeds
+        return removal.training_seed in seeds[:1]

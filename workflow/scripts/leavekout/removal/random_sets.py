@@ -1,6 +1,6 @@
 """Random sets: the control that methods are compared with."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +39,9 @@ class RandomSets:
         assert removal.set_seed is not None
         return random_set(images, removal.k, number=removal.number, seed=removal.set_seed)
 
-    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+    def is_pictured(self, removal: Removal, study: Study) -> bool:
         """Of the many random sets the first, at the methods' own K."""
+        ks = study.experiment.counterfactual.all_ks()
         return removal.number == 0 and removal.k in ks
 
 

@@ -134,5 +134,5 @@ class Policy(Protocol):
     def rows(self, removal: Removal, files: Mapping[str, list[Path]], images: int) -> np.ndarray:
         """The rows to remove of `images`: int64 [K]; `files` are those of `files`."""
 
-    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
-        """Whether galleries show its pictures; `ks` are the methods' K."""
+    def is_pictured(self, removal: Removal, study: Study) -> bool:
+        """Whether galleries show its pictures."""

@@ -1,6 +1,6 @@
 """The source model again: how far two machines are apart."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from leavekout.removal.nothing import Nothing
 from leavekout.removal.removal import REPLICA, Removal, Study, Table
@@ -24,6 +24,6 @@ class Replica(Nothing):
         """`replica/seed<seed>/k0`."""
         return f"{REPLICA}/seed{removal.training_seed}/k0"
 
-    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+    def is_pictured(self, removal: Removal, study: Study) -> bool:
         """No."""
         return False

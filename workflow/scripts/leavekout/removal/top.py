@@ -1,6 +1,6 @@
 """The top K: what a method scores highest."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,7 @@ class TopK:
         """The K best, best first."""
         return best(removal, files, images)[0]
 
-    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+    def is_pictured(self, removal: Removal, study: Study) -> bool:
         """All."""
         return True
 

@@ -1,6 +1,6 @@
 """Unions: the top K of several queries removed together (MUCS's protocol)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +67,6 @@ class Unions:
             sets = best(removal, files, images)
         return np.unique(np.concatenate(sets))
 
-    def is_pictured(self, removal: Removal, ks: Sequence[int]) -> bool:
+    def is_pictured(self, removal: Removal, study: Study) -> bool:
         """None."""
         return False
