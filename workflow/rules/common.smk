@@ -196,6 +196,11 @@ def drawing_methods():
     return [method for method in METHODS if is_made("repeatability", method)]
 
 
+def rules_of(*files):
+    """The names of the rules in rule files, by which logs call the stages."""
+    return sorted(rule.name for rule in workflow.rules if Path(rule.snakefile).name in files)
+
+
 def require_known_methods():
     """Stops with one sentence if a method is named that nothing makes."""
     for method in [*METHODS, *TUNING["methods"], *FURTHER_METHODS]:

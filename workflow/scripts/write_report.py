@@ -49,6 +49,7 @@ with job(snakemake) as run:
             large=pixels.shape[1] > gallery.SMALL,
             versions=provenance.versions_of(Path(params.logs)),
             costs=provenance.costs_of(Path(params.benchmarks)),
+            afterwards=params.afterwards,
             published=pd.read_csv(paths.published) if published else None,
             paper=yaml.safe_load(paths.paper.read_text()),
         ),

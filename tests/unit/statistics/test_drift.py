@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from leavekout.report.cautions import cautions
-from leavekout.statistics.comparisons import comparisons_table
 from leavekout.statistics.drift import drift_table, sentence
 from leavekout.statistics.equivalents import equivalents_table
 from leavekout.statistics.estimates import estimates_table
@@ -44,7 +43,6 @@ def test_a_large_drift_is_cautioned_of() -> None:
         return "\n".join(
             cautions(
                 estimates=estimates_table(measurements, resamples=50),
-                comparisons=comparisons_table(measurements, resamples=50),
                 equivalents=equivalents_table(measurements, resamples=20),
                 ties=pd.DataFrame(columns=["method", "query", "k", "tied"]),
                 repeatability=pd.DataFrame(columns=["method", "k", "overlap"]),

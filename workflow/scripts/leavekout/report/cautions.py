@@ -1,6 +1,7 @@
 """What a reader has to be warned of, in one sentence each."""
 
 import math
+from collections.abc import Collection
 
 import pandas as pd
 
@@ -18,7 +19,6 @@ REPEATS = 0.9  # of the top K, which another draw should name again
 def cautions(
     *,
     estimates: pd.DataFrame,
-    comparisons: pd.DataFrame,
     equivalents: pd.DataFrame,
     ties: pd.DataFrame,
     repeatability: pd.DataFrame,
@@ -30,7 +30,7 @@ def cautions(
     """
     return [
         *([] if drift is None else _of_drift(drift)),
-        *_of_queries(estimates, comparisons),
+        *_of_queries(estimates),
         *_of_models(estimates),
         *_of_repeatability(repeatability),
         *_of_ties(ties),
@@ -38,16 +38,24 @@ def cautions(
     ]
 
 
-def of_versions(versions: pd.DataFrame) -> list[str]:
-    """Warnings of artifacts that different versions made; see `provenance.versions_of`."""
+def of_versions(versions: pd.DataFrame, afterwards: Collection[str] = ()) -> list[str]:
+    """Warnings of artifacts that different versions made.
+
+    Args:
+        versions: from `provenance.versions_of`.
+        afterwards: stages that come after everything is measured. Tables and figures may be of
+            another version than models and scores; among themselves, either have to agree.
+    """
     said = []
-    for column in versions.columns.drop(["stage", "jobs"]):
-        values = sorted(versions[column].unique())
-        if len(values) > 1:
-            said.append(
-                f"Artifacts of different versions: {column} {', '.join(values)}. Numbers may not "
-                "be comparable; see Provenance for the stages."
-            )
+    after = versions["stage"].isin(afterwards)
+    for what, table in (("Artifacts", versions[~after]), ("Tables and figures", versions[after])):
+        for column in versions.columns.drop(["stage", "jobs"]):
+            values = sorted(table[column].unique())
+            if len(values) > 1:
+                said.append(
+                    f"{what} of different versions: {column} {', '.join(values)}. Numbers may not "
+                    "be comparable; see Provenance for the stages."
+                )
     if "commit" in versions and versions["commit"].str.endswith("-dirty").any():
         said.append("Some artifacts were made by code with uncommitted changes.")
     return said
@@ -68,7 +76,7 @@ def _of_drift(drift: pd.DataFrame) -> list[str]:
     ]
 
 
-def _of_queries(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
+def _of_queries(estimates: pd.DataFrame) -> list[str]:
     queries, clusters = int(estimates["n_queries"].max()), int(estimates["n_clusters"].max())
     if queries < 2:
         return ["One query: nothing can be said of other queries, and no interval be given."]
@@ -85,22 +93,14 @@ def _of_queries(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]
             "likely to have the other sign; where their distribution is skewed, more than 5 % of "
             "studies without any difference would report one (docs/statistics.md)."
         )
-    floor = 2.0 ** (1 - clusters)
-    methods = estimates[estimates["excess"].notna()].groupby(["measure", "k"]).size().max()
-    if methods and floor * methods > LEVEL:
+    if 2.0 ** (1 - clusters) > LEVEL:
+        fewest = math.ceil(1 - math.log2(LEVEL))
         said.append(
-            _too_few(clusters, math.ceil(1 - math.log2(LEVEL / methods)), "show any method ahead")
+            f"Too few queries to tell methods apart, or from random removal: with {clusters} that "
+            f"are independent no sign-flip test can reach p ≤ {LEVEL}, whatever the data; at least "
+            f"{fewest} are needed."
         )
-    if len(comparisons) and floor > LEVEL:
-        said.append(_too_few(clusters, math.ceil(1 - math.log2(LEVEL)), "tell methods apart"))
     return said
-
-
-def _too_few(clusters: int, fewest: int, what: str) -> str:
-    return (
-        f"Too few queries to {what}: with {clusters} that are independent no corrected sign-flip "
-        f"test can reach p ≤ {LEVEL}, whatever the data; at least {fewest} are needed."
-    )
 
 
 def _of_models(estimates: pd.DataFrame) -> list[str]:

@@ -23,10 +23,10 @@ def verdict(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> str:
         f"Without the {k:,} images that {order[0]} names, the excess over random removal, "
         f"{measure.heading}, is {estimate(best, 'excess')}."
     )
-    tested = estimates[here & estimates["p_holm"].notna()]
+    tested = estimates[here & estimates["p_corrected"].notna()]
     if len(tested):
         ahead = tested[measure.direction * tested["excess"] > 0]
-        shown = int((ahead["p_holm"] <= LEVEL).sum())
+        shown = int((ahead["p_corrected"] <= LEVEL).sum())
         how_many = f"{shown} of {len(tested)} methods" if shown else "no method"
         sentence += (
             f" From {_counted(int(tested['n_queries'].max()), 'query', 'queries')}, {how_many} can "
@@ -47,9 +47,9 @@ def claims(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
         for measure in measures_in(estimates["measure"]):
             name = measure.label
             rows = estimates[(estimates["k"] == k) & (estimates["measure"] == measure.name)]
-            rows = rows[rows["p_holm"].notna()]
+            rows = rows[rows["p_corrected"].notna()]
             if len(rows):
-                shown = (rows["p_holm"] <= LEVEL) & (measure.direction * rows["excess"] > 0)
+                shown = (rows["p_corrected"] <= LEVEL) & (measure.direction * rows["excess"] > 0)
                 rest = rows[~shown]["method"]
                 sentences.append(
                     f"K = {k:,}, {name}: {shown.sum()} of {len(rows)} methods are ahead of random "

@@ -1,6 +1,6 @@
 """The report's content, section by section, from tables and pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -38,6 +38,7 @@ def document(
     large: bool,
     versions: pd.DataFrame,
     costs: pd.DataFrame,
+    afterwards: Collection[str],
     published: pd.DataFrame | None,
     paper: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def document(
         published_study: what that study's bundle says of itself; see `bundle.files.Bundle`.
         figures: addresses of the figures' data, by name.
         large: whether the gallery's pictures were shrunk, and should be drawn smoothly.
-        versions, costs: see `provenance.py`.
+        versions, costs: see `provenance.py`; afterwards: see `of_versions`.
         published: the papers' numbers, where the experiment is theirs.
         paper: the papers' settings, see `settings.settings_table`.
     """
@@ -70,12 +71,11 @@ def document(
         "experiment": config["experiment"],
         "summary": content.summary(config, estimates),
         "sections": sections,
-        "voiding": of_versions(versions),
+        "voiding": of_versions(versions, afterwards),
         "verdict": verdict(estimates, comparisons),
         "lead": lead(gallery, ranked(estimates, k)[0], f"K = {k:,}"),
         "cautions": cautions(
             estimates=estimates,
-            comparisons=comparisons,
             equivalents=equivalents,
             ties=tables["ties"],
             repeatability=tables["repeatability"],

@@ -22,7 +22,7 @@ def note(estimates: pd.DataFrame, joined: Collection[str] = ()) -> str:
     of_joined = "" if not joined else f" {JOINED.strip()}: measured here, all others as published."
     return (
         "Excess: difference to random removal of as many images, mean over queries and its 95 % "
-        "interval; * not by chance (p ≤ 0.05 after Holm's correction over methods, so that an "
+        "interval; * not by chance (p ≤ 0.05, corrected for all methods, so that an "
         "interval without 0 may lack it). Random equivalent: so many random images have to be "
         f"removed for the same {first}. Group: methods of one K that share a letter cannot be told "
         f"apart by {first} (paired tests, corrected for all pairs).{of_joined}"
@@ -80,7 +80,7 @@ def headline(
             row[first.heading] = rounded(mean["mean"] * scale, mean["mean_error"] * scale)
             for measure in measures_in(estimates["measure"]):
                 one = at[measure.name, k, method]
-                star = " *" if one["p_holm"] <= LEVEL else ""
+                star = " *" if one["p_corrected"] <= LEVEL else ""
                 row[f"excess {measure.heading}"] = estimate(one, "excess") + star
             found = like.get((first.name, k, method))
             row["random equivalent"] = "–" if found is None else equivalent(found)

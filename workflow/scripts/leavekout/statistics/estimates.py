@@ -1,5 +1,7 @@
 """The estimates: each method's mean, and its excess over random removal of as many images."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -8,7 +10,7 @@ from leavekout.measures.registry import measures_in
 from leavekout.statistics.arms import Arms, arms_of
 from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 from leavekout.statistics.resampling import Estimate, Resamples, mean, shared_mean
-from leavekout.statistics.significance import holm, sign_flips, skewed_t_test
+from leavekout.statistics.significance import paired_tests
 
 
 def estimates_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataFrame:
@@ -17,8 +19,8 @@ def estimates_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataFra
     Columns: `mean` with `mean_low`, `mean_high`; `excess` over random removal (same seed, same K,
     same queries) with `excess_low`, `excess_high`; their standard errors `mean_error` and
     `excess_error`, and `naive_error`, the excess's over queries alone. `better`: share of queries
-    in which the method is on the right side of random. `p`: of no excess; `p_holm`: corrected for
-    all methods of the measure and K. `covers`: what the intervals are over. Intervals and tests
+    in which the method is on the right side of random. `p`: of no excess; `p_corrected`: for all
+    methods of the measure and K. `covers`: what the intervals are over. Intervals and tests
     take queries by the cluster, of which there are `n_clusters`.
     """
     rows = [
@@ -26,11 +28,7 @@ def estimates_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataFra
         for measure in measures_in(measurements["measure"])
         for row in _rows(arms_of(measurements, measure.name), measure, resamples)
     ]
-    table = pd.DataFrame(rows)
-    table["p_holm"] = np.nan
-    for _, group in table[table["p"].notna()].groupby(["measure", "k"]):
-        table.loc[group.index, "p_holm"] = holm(group["p"].to_numpy())
-    return table
+    return pd.DataFrame(rows)
 
 
 def _rows(arms: Arms, measure: Measure, count: int) -> list[dict]:
@@ -41,13 +39,12 @@ def _rows(arms: Arms, measure: Measure, count: int) -> list[dict]:
         shared_mean_of = mean_of_shared(values, count, clusters=arms.clusters)
         rows.append(_row(measure.name, k, method, values.shape[1], arms, shared_mean_of))
     for k in arms.ks():
+        excesses = _excesses(arms, k, measure.direction, count) if k in arms.random else {}
         for method in arms.methods(k):
             cell = arms.effects[method, k]
             of_cell = mean_over_queries(cell, count, clusters=arms.clusters)
             row = _row(measure.name, k, method, arms.queries, arms, of_cell)
-            if k in arms.random:
-                row |= _excess(cell, arms, k, measure.direction, count)
-            rows.append(row)
+            rows.append(row | excesses.get(method, {}))
     return rows
 
 
@@ -88,22 +85,34 @@ def _row(measure: str, k: int, method: str, models: int, arms: Arms, e: Estimate
         "naive_error": float(e.query_error),
         "better": np.nan,
         "p": np.nan,
+        "p_corrected": np.nan,
         "covers": _covers(models if shared else 2),
     }
 
 
-def _excess(cell: np.ndarray, arms: Arms, k: int, sign: int, count: int) -> dict:
-    random, tests, clusters = arms.random[k], len(arms.methods(k)), arms.clusters
-    e = excess(cell, random, count=count, clusters=clusters)
+def _excesses(arms: Arms, k: int, sign: int, count: int) -> dict[str, dict]:
+    """Of each method of one K, how far it goes beyond random removal, and its tests."""
+    methods, random = arms.methods(k), arms.random[k]
+    if not methods:
+        return {}
+    cells = np.stack([arms.effects[method, k] for method in methods])
+    found = [excess(cell, random, count=count, clusters=arms.clusters) for cell in cells]
+    p_values, corrected = p_of_excess(found, cells, random, count=count, clusters=arms.clusters)
     return {
-        "excess": float(e.value),
-        "excess_low": float(e.low),
-        "excess_high": float(e.high),
-        "excess_error": float(e.error),
-        "naive_error": float(e.query_error),
-        "better": float((sign * (cell - random.mean(axis=1)) > 0).mean()),
-        "p": p_of_excess(e, cell, random, count=count, tests=tests, clusters=clusters),
-        "covers": _covers(random.shape[1]),
+        method: {
+            "excess": float(e.value),
+            "excess_low": float(e.low),
+            "excess_high": float(e.high),
+            "excess_error": float(e.error),
+            "naive_error": float(e.query_error),
+            "better": float((sign * (cell - random.mean(axis=1)) > 0).mean()),
+            "p": float(p),
+            "p_corrected": float(p_of_all),
+            "covers": _covers(random.shape[1]),
+        }
+        for method, cell, e, p, p_of_all in zip(
+            methods, cells, found, p_values, corrected, strict=True
+        )
     }
 
 
@@ -126,24 +135,31 @@ def excess(
 
 
 def p_of_excess(
-    e: Estimate,
-    cell: np.ndarray,
+    estimates: Sequence[Estimate],
+    cells: np.ndarray,
     random: np.ndarray,
     *,
     count: int,
-    tests: int,
     clusters: np.ndarray | None = None,
-) -> float:
-    """Two-sided p-value of no excess: the largest of three, each of which sees what others miss.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two-sided p-values [M] of no excess, and p-values corrected for all M methods.
 
-    The t-test of the estimate knows that the random models are shared by all queries; sign flips of
-    the queries' differences need no normal distribution, and Hall's t-test no symmetry. `tests`:
-    how many will be corrected for.
+    Each is the largest of three, each of which sees what others miss: the t-test of the estimate
+    knows that the random models are shared by all queries; sign flips of the queries' differences
+    need no normal distribution, and Hall's t-test no symmetry.
+
+    Args:
+        estimates: of `excess`, one for each method; cells: [M, Q]; random: [Q, S].
     """
-    differences = (cell - random.mean(axis=1))[None]
-    flips, _ = sign_flips(differences, resamples=count, clusters=clusters, tests=tests)
-    of_t = skewed_t_test(differences, clusters=clusters)
-    return float(max(e.p_value(), flips[0], of_t[0]))
+    of_estimate = np.array([e.p_value() for e in estimates], np.float64)
+    if np.isnan(of_estimate).all():  # one query, or one cluster of them
+        return of_estimate, of_estimate
+    return paired_tests(
+        cells - random.mean(axis=1),
+        resamples=count,
+        clusters=clusters,
+        also=np.nan_to_num(of_estimate, nan=1.0),  # where nothing varies
+    )
 
 
 def _covers(models: int) -> str:

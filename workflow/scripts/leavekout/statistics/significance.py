@@ -17,15 +17,19 @@ def paired_tests(
     *,
     resamples: int,
     clusters: np.ndarray | None = None,
+    also: np.ndarray | float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Two-sided p-values of P paired differences [P, Q] having mean 0, and corrected ones.
 
     Each is the larger of two, one of which sees what the other misses: sign flips need no normal
     distribution, but symmetry; Hall's t-test needs no symmetry, but many queries. Arguments as in
-    `sign_flips`; Hall's p-values are corrected by Holm.
+    `sign_flips`, which corrects its own p-values; Hall's are corrected by Holm.
+
+    Args:
+        also: [P], p-values of a test that has to be passed besides; corrected with Hall's.
     """
     flipped, corrected = sign_flips(differences, resamples=resamples, clusters=clusters)
-    of_t = skewed_t_test(differences, clusters=clusters)
+    of_t = np.maximum(skewed_t_test(differences, clusters=clusters), also)
     return np.maximum(flipped, of_t), np.maximum(corrected, holm(of_t))
 
 
@@ -60,7 +64,6 @@ def sign_flips(
     *,
     resamples: int,
     clusters: np.ndarray | None = None,
-    tests: int = 1,
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Two-sided p-values of P paired differences [P, Q] having no preferred sign.
@@ -79,8 +82,6 @@ def sign_flips(
         clusters: [Q], the cluster of each query; None if every query stands alone.
         resamples: how many flips are drawn; with C clusters all 2^(C - 1) are tried if they are no
             more.
-        tests: of how many the first p-values will be corrected by Holm; so many more flips are
-            drawn.
 
     Returns:
         p-values [P] and corrected ones [P]. They are 1 with fewer than two clusters.
@@ -95,7 +96,7 @@ def sign_flips(
     order = np.argsort(-found)
     # A flip that gives the same statistic but for rounding is as extreme.
     limits = found[order] - 1e-9
-    flips = _flips(sums.shape[1], max(resamples, 400 * tests), seed)
+    flips = _flips(sums.shape[1], resamples, seed)
     single, family = np.zeros(count), np.zeros(count)
     for start in range(0, len(flips), _FLIPS_AT_ONCE):
         chance = np.abs(flips[start : start + _FLIPS_AT_ONCE] @ units[order].T)  # [B, P]
