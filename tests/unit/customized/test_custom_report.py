@@ -57,7 +57,7 @@ def test_the_page_opens_with_what_was_found(models: int, said: str) -> None:
         gallery=[CustomizedPictures("m0-q000", "a <b>cat</b>", picture, rows, rows)],
         large=False,
         versions=pd.DataFrame({"stage": ["train"], "jobs": [1], "commit": ["abc"]}),
-        costs=pd.DataFrame(columns=["stage", "jobs", "hours", "cpu_hours", "memory_gb"]),
+        costs=pd.DataFrame(columns=["stage", "jobs", "hours", "memory_gb"]),
     )
     page = render(ROOT / "workflow" / "report" / "custom.html.jinja", context)
     assert page.index(said) < page.index("a &lt;b&gt;cat") < page.index('<h2 id="result">')

@@ -103,7 +103,6 @@ def page(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> str:
             "stage": ["train"],
             "jobs": [2],
             "hours": [1.0],
-            "cpu_hours": [2.0],
             "memory_gb": [3.0],
         }
     )
@@ -310,7 +309,7 @@ def test_the_smallest_studies_have_a_page_too(
         table.to_csv(tmp_path / f"{name}.csv", index=False)
         tables[name] = pd.read_csv(tmp_path / f"{name}.csv")
     empty = pd.DataFrame(columns=["stage", "jobs", "commit"])
-    costs = pd.DataFrame(columns=["stage", "jobs", "hours", "cpu_hours", "memory_gb"])
+    costs = pd.DataFrame(columns=["stage", "jobs", "hours", "memory_gb"])
     context = document(
         tables,
         config,
@@ -463,7 +462,7 @@ def test_costs_are_those_of_the_benchmark_files(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "w", newline="") as file:
             writer = csv.writer(file, delimiter="\t")
-            writer.writerows([["s", "max_rss", "cpu_time"], [seconds, 2048, seconds / 2]])
+            writer.writerows([["s", "max_rss"], [seconds, 2048]])
     (tmp_path / "broken.tsv").write_text("")
     table = provenance.costs_of(tmp_path).set_index("stage")
     assert table.loc["retrain, random", "hours"] == pytest.approx(1.5)

@@ -237,15 +237,10 @@ def cost_text(costs: pd.DataFrame) -> pd.DataFrame:
                 "stage": "all",
                 "jobs": costs["jobs"].sum(),
                 "hours": costs["hours"].sum(),
-                "cpu_hours": costs["cpu_hours"].sum(),
                 "memory_gb": costs["memory_gb"].max(),
             }
         ]
     )
-    formats = {"stage": "", "jobs": ",", "hours": ",.2f", "cpu_hours": ",.2f", "memory_gb": ".1f"}
-    names = {
-        "hours": "hours, one after another",
-        "cpu_hours": "CPU-hours",
-        "memory_gb": "memory, GB",
-    }
+    formats = {"stage": "", "jobs": ",", "hours": ",.2f", "memory_gb": ".1f"}
+    names = {"hours": "hours, one after another", "memory_gb": "memory, GB"}
     return number_cells(pd.concat([costs, total]), formats).rename(columns=names)

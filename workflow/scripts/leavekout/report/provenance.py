@@ -33,9 +33,10 @@ def versions_of(logs: Path) -> pd.DataFrame:
 
 
 def costs_of(benchmarks: Path) -> pd.DataFrame:
-    """One row for each stage: jobs, hours of the clock, CPU-hours, and the most memory in GB.
+    """One row for each stage: jobs, hours of the clock, and the most memory in GB.
 
-    From the benchmark files that Snakemake keeps, which hold the last attempt of each job.
+    From the benchmark files that Snakemake keeps, which hold the last attempt of each job. (Their
+    CPU time is no use: after 15 seconds it is read every 30, and what follows the last is lost.)
     """
     rows = []
     for path in sorted(benchmarks.rglob("*.tsv")):
@@ -48,12 +49,11 @@ def costs_of(benchmarks: Path) -> pd.DataFrame:
                     "stage": _stage(path, benchmarks),
                     "jobs": 1,
                     "hours": _number(last["s"]) / 3600,
-                    "cpu_hours": _number(last["cpu_time"]) / 3600,
                     "memory_gb": _number(last["max_rss"]) / 1024,
                 }
             )
-    table = pd.DataFrame(rows, columns=["stage", "jobs", "hours", "cpu_hours", "memory_gb"])
-    how = {"jobs": "sum", "hours": "sum", "cpu_hours": "sum", "memory_gb": "max"}
+    table = pd.DataFrame(rows, columns=["stage", "jobs", "hours", "memory_gb"])
+    how = {"jobs": "sum", "hours": "sum", "memory_gb": "max"}
     return table.groupby("stage", as_index=False).agg(how).sort_values("hours", ascending=False)
 
 
