@@ -120,6 +120,9 @@ def test_scores_from_elsewhere_need_no_code(project: Path, tmp_path: Path) -> No
     result = snakemake(project, *TINY, *config, "--", "results/tiny/attribution/mine/q001.npy")
     assert "q001.npy: method 'mine' has 1,797 scores that are NaN" in said(result)
     (project / "results/tiny/logs/attribution/mine/q001.log").unlink()  # it has no benchmark
+    path = "results/tiny/attribution/mine/q002.npy"
+    result = snakemake(project, "-n", *TINY, *config, "--", path)
+    assert "method 'mine' has no scores of query q002; neither" in said(result)
 
 
 def test_rules_from_outside_the_repository_are_included(project: Path, tmp_path: Path) -> None:

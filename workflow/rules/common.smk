@@ -182,7 +182,13 @@ def content_of(path):
 def external_scores(wildcards):
     """The score file of a method that was computed elsewhere."""
     table = Path(config["external"][wildcards.method]) / f"{wildcards.query}.parquet"
-    return str(table if table.exists() else table.with_suffix(".npy"))
+    array = table.with_suffix(".npy")
+    if not table.exists() and not array.exists():
+        raise WorkflowError(
+            f"external: method '{wildcards.method}' has no scores of query {wildcards.query}; "
+            f"neither {array} nor {table.name} is there."
+        )
+    return str(table if table.exists() else array)
 
 
 def is_made(kind, method):

@@ -22,8 +22,10 @@ with job(snakemake) as run:
     pixels, label = load_npy(run.input.pixels, mmap=True), f"K = {k:,}"
     named = ranked_by_query(run.input.scores, images=len(pixels), top=run.params.top)
     models = regenerated_by_query(run.input.outcomes, run.params.names)
+    prompts = pd.read_parquet(run.input.queries).set_index("query")["prompt"]
     ideas = [
         Idea(
+            str(prompts[image.stem]),
             load_image(image),
             pixels[named[image.stem][method]],
             models[image.stem][method][label],

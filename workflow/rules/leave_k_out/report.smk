@@ -170,6 +170,7 @@ rule draw_regenerated:
 rule draw_idea:
     input:
         estimates="<results>/tables/estimates.csv",
+        queries="<results>/queries/queries.parquet",
         images=collect("<results>/queries/images/{query}.png", query=GALLERY[:3]),
         pixels=ancient("<results>/data/pixels.npy"),
         pixels_checksum="<results>/data/pixels.json",

@@ -148,7 +148,7 @@ class Fisher(Section):
 
 
 class Refinement(Section):
-    """A second sweep, of the images with the best scores of the first."""
+    """A second sweep with more draws, of the images with the best scores of the first."""
 
     share: Annotated[float, Field(gt=0, lt=1)]
     """Share of the training images that are swept again. It has to hold the K best, and better
@@ -177,8 +177,8 @@ class LossSweep(Section):
     antithetic: bool = later(False)
     """Whether every second draw is the negative of the noise before it. `draws` are then even."""
     refine: Refinement | None = later(None)
-    """A second sweep, of the best images alone, with more draws. The source model's losses with
-    these draws are computed once, for all images."""
+    """If left out, there is none. The source model's losses with these draws are computed once, for
+    all images."""
     seed: Seed
     """Seed of the noise, which is keyed to image, flip, caption, timestep and draw."""
     precision: Precision = "float32"
@@ -210,7 +210,7 @@ class Tuning(Section):
     together: bool = False
     """Whether the top K of all tuning queries are removed together, from one model for each
     setting, in place of a model for each setting and query; unions of as many random sets are the
-    control. It costs as many times less as there are tuning queries. But a single training says
+    control. This divides the cost by the number of tuning queries. But a single training says
     what a setting is worth, and the intervals of `tuning.csv` are over queries alone; and a setting
     that names other images for each query removes more in all (`removed`)."""
 

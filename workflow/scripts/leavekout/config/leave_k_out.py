@@ -71,9 +71,9 @@ class RandomSets(Section):
 class Unions(Section):
     """The top K of several test queries removed together, one model for all of them.
 
-    A model without a union is evaluated on the queries of the union, and on other test queries,
-    which serve as controls. For each union of a method there is one of as many random sets.
-    `tables/removals.csv` has the results.
+    A model without these images is evaluated on the queries of the union, and on other test
+    queries, which serve as controls. For each union of a method there is one of as many random
+    sets. `tables/removals.csv` has the results.
     """
 
     methods: Annotated[list[Name], Field(min_length=1), Distinct]
@@ -107,7 +107,8 @@ class Again(Section):
     seed: Seed
     """Seed of these trainings, one of `retrain_seeds`."""
     every: Annotated[int, Field(ge=1)]
-    """Of a method's queries every so many are trained again, each method's from another on."""
+    """Every so many of a method's queries are trained again, starting from another query for each
+    method."""
 
 
 class Counterfactual(Section):
@@ -116,7 +117,7 @@ class Counterfactual(Section):
     k: Annotated[list[Positive], Field(min_length=1), Distinct]
     """Numbers of images that are removed for each method and query."""
     more: Further | None = None
-    """Further values of K of some methods. If left out, all methods have the same."""
+    """If left out, all methods have the same K."""
     random: RandomSets
     """The random control."""
     retrain_seeds: Annotated[list[Seed], Distinct]

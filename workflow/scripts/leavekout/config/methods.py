@@ -197,8 +197,8 @@ class EkfacInfluence(GradientDraws):
     damping: PositiveFloat
     """λ."""
     damping_of: Literal["layer", "absolute"]
-    """`layer`: λ is times the mean eigenvalue of a layer (FMAS: 0.01). `absolute`: λ is added to
-    all eigenvalues as it is (Mlodozeniec et al.: 1e-8)."""
+    """`layer`: λ is multiplied by the mean eigenvalue of a layer (FMAS: 0.01). `absolute`: λ is
+    added to all eigenvalues as it is (Mlodozeniec et al.: 1e-8)."""
 
 
 class Influence(Section):

@@ -1,5 +1,6 @@
 """Grids of pictures: what methods name, and what the models without them generate."""
 
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -62,8 +63,9 @@ def draw_regenerated(
 
 @dataclass(frozen=True)
 class Idea:
-    """One query of `draw_idea`: uint8 [H, W, 3] each, but for `named`, [top, H, W, 3]."""
+    """One query of `draw_idea`: pictures uint8 [H, W, 3], but for `named`, [top, H, W, 3]."""
 
+    prompt: str
     generated: np.ndarray
     named: np.ndarray
     without_named: np.ndarray
@@ -73,28 +75,29 @@ class Idea:
 def draw_idea(ideas: Sequence[Idea], method: str, k: int) -> Figure:
     """What a leave-K-out study does, for a few queries, a row each.
 
-    A generated picture; the first of the K images that a method names; what a model makes of the
-    same prompt and noise that was trained without them; and one without as many random images.
+    The prompt; a picture generated from it; the first of the K images that a method names; what a
+    model makes of the same prompt and noise that was trained without them; and one without as many
+    random images.
     """
     top = len(ideas[0].named)
-    figure = plt.figure(figsize=(1.0 * (top + 3) + 1.6, 1.08 * len(ideas) + 0.55))
-    widths = [1, 0.35, *[1] * top, 0.35, 1, 0.15, 1]
+    figure = plt.figure(figsize=(1.0 * (top + 4) + 1.6, 1.08 * len(ideas) + 0.55))
+    widths = [1, 1, 0.35, *[1] * top, 0.35, 1, 0.15, 1]
     grid = figure.add_gridspec(
         len(ideas), len(widths), width_ratios=widths, wspace=0.06, hspace=0.1
     )
-    first, last = 2, 2 + top
+    first, last = 3, 3 + top
     for line, idea in enumerate(ideas):
-        columns = {0: idea.generated, last + 1: idea.without_named, last + 3: idea.without_random}
+        _write(figure.add_subplot(grid[line, 0]), textwrap.fill(idea.prompt, 14), fontsize=8)
+        columns = {1: idea.generated, last + 1: idea.without_named, last + 3: idea.without_random}
         columns |= dict(enumerate(idea.named, start=first))
         for column, image in columns.items():
             _show(figure.add_subplot(grid[line, column]), image, "")
-        for column in (1, last):
-            arrow = figure.add_subplot(grid[line, column])
-            arrow.set_axis_off()
-            arrow.text(0.5, 0.5, "→", ha="center", va="center", fontsize=16)
+        for column in (2, last):
+            _write(figure.add_subplot(grid[line, column]), "→", fontsize=16)
     removed = f"removed: the {k:,} training images that {method} names (the first {top})"
     for start, stop, title in (
-        (0, 1, "generated"),
+        (0, 1, "prompt"),
+        (1, 2, "generated"),
         (first, last, removed),
         (last + 1, last + 2, "trained again\nwithout them"),
         (last + 3, last + 4, f"without {k:,}\nrandom ones"),
@@ -113,6 +116,11 @@ def _grid(lines: int, columns: int) -> tuple[Figure, np.ndarray]:
         squeeze=False,
         layout="constrained",
     )
+
+
+def _write(ax: Axes, text: str, *, fontsize: int) -> None:
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=fontsize)
 
 
 def _show(ax: Axes, image: np.ndarray | None, title: str) -> None:

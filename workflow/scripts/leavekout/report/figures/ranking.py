@@ -51,12 +51,13 @@ def plot_ranking(
         ax.set_ylim(-0.6, len(order) - 0.4)
         ax.set_xlabel("excess over random removal")
         bare(ax)
-    sizes = ", ".join(f"K = {k:,} {'filled' if k == main else 'open'}" for k in ks)
-    figure.suptitle(
-        f"{sizes}; 95 % intervals. Grey bars join methods that cannot be told apart"
-        + (f" at K = {main:,}" if len(ks) > 1 else ""),
-        fontsize=9,
-    )
+    if len(ks) > 1:
+        sizes = ", ".join(f"K = {k:,} {'filled' if k == main else 'open'}" for k in ks)
+        where = f" at K = {main:,}"
+    else:
+        sizes, where = f"K = {main:,}", ""
+    bars = "Methods with a dot on the same grey bar cannot be told apart"
+    figure.suptitle(f"{sizes}; 95 % intervals. {bars}{where}", fontsize=9)
     return figure
 
 
