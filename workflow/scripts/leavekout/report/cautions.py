@@ -85,7 +85,8 @@ def _of_queries(estimates: pd.DataFrame) -> list[str]:
         alike = f"{clusters} cluster{'s' if clusters > 1 else ''}"
         said.append(
             f"Queries that resemble each other: for the {queries} queries, methods remove {alike} "
-            "of images, so intervals and tests count clusters (tables/clusters.csv)."
+            "of images, so intervals and tests count clusters (tables/clusters.csv), and numbers of "
+            "queries needed hold only if further queries bring as many new clusters."
         )
     if clusters < FEW_CLUSTERS:
         said.append(
