@@ -21,7 +21,9 @@ rule cluster_queries:
         CONDA
     params:
         queries=TEST_QUERIES,
+        joined=JOINED,
         images=DATASET["images"],
+        version=2,
     script:
         "../../scripts/cluster_queries.py"
 
@@ -39,7 +41,9 @@ use rule cluster_queries as cluster_tuning_queries with:
     localrule: True
     params:
         queries=TUNING_QUERIES,
+        joined=[],
         images=DATASET["images"],
+        version=2,
 
 
 rule tabulate_measurements:
