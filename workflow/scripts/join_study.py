@@ -10,13 +10,16 @@ added to that configuration; see docs/joining.md.
 import argparse
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from leavekout.bundle.files import STUDY, Bundle, read_bundle
+from leavekout.config.reading import read_yaml
 from leavekout.errors import InputError
+from leavekout.runtime.artifacts import atomic_folder
 from leavekout.runtime.download import fetch_archive, unpack
 from run_study import run_study
 
@@ -25,7 +28,9 @@ def fetched(url: str, md5: str) -> Path:
     """The folder of a bundle that is fetched as a zip archive of its files."""
     folder = Path("resources/bundles") / md5
     if not folder.exists():
-        unpack(fetch_archive([url], md5, folder.parent), folder, ["."])
+        archive = fetch_archive([url], md5, folder.parent)
+        with atomic_folder(folder) as temporary:
+            unpack(archive, temporary, ["."])
     return folder
 
 
@@ -55,6 +60,21 @@ def configuration(bundle: Bundle, method: str, scores: str | None, file: Path) -
     return content if scores is None else {**content, "external": {method: scores}}
 
 
+def require_same_join(file: Path, content: Mapping[str, Any]) -> None:
+    """Refuses to run a configuration of before that has another bundle, or scores from elsewhere.
+
+    Raises:
+        InputError: naming the key.
+    """
+    there = read_yaml(file)
+    for key in ("extends", "joins", "external"):
+        if there.get(key) != content.get(key):
+            raise InputError(
+                f"{file}: is there already, and has for '{key}' {there.get(key)!r} in place of "
+                f"{content.get(key)!r}; edit it, delete it, or name the method otherwise."
+            )
+
+
 def main() -> None:
     """Writes the configuration, and runs it unless told not to."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -75,6 +95,8 @@ def main() -> None:
         bundle = read_bundle(folder)
         file = Path("config") / f"{bundle.about['study']}-with-{arguments.method}.yaml"
         content = configuration(bundle, arguments.method, arguments.scores, file)
+        if file.exists():
+            require_same_join(file, content)
     except InputError as error:
         sys.exit(str(error))
     if not file.exists():

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from leavekout.data.coco import read_images, training_table
 from leavekout.data.pixels import write_pixels
+from leavekout.data.table import images_digest
+from leavekout.errors import InputError
 from leavekout.runtime.artifacts import save_checksum, save_table
 from leavekout.runtime.job import job
 
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
 with job(snakemake) as run:
     params, size = run.params, run.params.image_size
     table = training_table(run.input.annotations, images=params.images, captions=params.captions)
+    if params.get("published") not in (None, images_digest(table)):
+        raise InputError(
+            "dataset: these are other images, in another order or with other captions, than those "
+            "of the study that is joined; its scores and removals are of its own."
+        )
     names = table["file_name"].tolist()
     images = read_images(run.input.images, names, size, params.background)
     write_pixels(run.output.pixels, images, count=len(table), size=size)

@@ -1,21 +1,28 @@
 """Writes a finished study's bundle: what is needed to put another method beside its methods."""
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from leavekout.bundle.files import pack
-from leavekout.runtime.artifacts import provenance
+from leavekout.data.table import images_digest
+from leavekout.runtime.artifacts import load_table, provenance
 from leavekout.runtime.job import job
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+
+def plain(mapping: Any) -> dict[str, Any]:
+    """Snakemake's mappings as dictionaries, which YAML can write."""
+    return dict(json.loads(json.dumps(mapping)))
+
+
 with job(snakemake) as run:
-    params = run.params
+    params, images = run.params, load_table(run.input.images)
     pack(
         run.output.bundle,
         run.output.bundle.parent,
         params.artifacts,
-        about={**params.about, "made_by": provenance()},
-        study=json.loads(json.dumps(params.study)),  # plain dictionaries, which YAML can write
+        about={**plain(params.about), "images": images_digest(images), "made_by": provenance()},
+        study=plain(params.study),
     )

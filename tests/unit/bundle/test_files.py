@@ -103,10 +103,18 @@ def test_an_archive_or_folder_elsewhere_is_refused(bundle: Path) -> None:
         read_bundle(bundle)
 
 
-@pytest.mark.parametrize("study", ["../other", "a b", None])
-def test_a_study_s_name_that_is_no_file_name_is_refused(bundle: Path, study: str | None) -> None:
-    changed(bundle, lambda content: content["about"].update(study=study))
-    with pytest.raises(InputError, match="no plain path"):
+@pytest.mark.parametrize(
+    "about",
+    [
+        *({"study": name} for name in ("../other", "a/b", "a b", None)),
+        *({"methods": names} for names in (None, "a", [1], ["../a"])),
+        {"made_by": "me"},
+        {"settings": [1]},
+    ],
+)
+def test_a_description_that_is_not_in_order_is_refused(bundle: Path, about: dict[str, Any]) -> None:
+    changed(bundle, lambda content: content["about"].update(about))
+    with pytest.raises(InputError, match=r"what it says of the study .* is not in order"):
         read_bundle(bundle)
 
 
@@ -154,6 +162,29 @@ def test_a_member_that_unpacks_to_more_is_not_read_to_its_end(bundle: Path, tmp_
         file.writestr("attribution/a/q001.npy", b"")
     with pytest.raises(InputError, match="not what the manifest says"):
         unpack(read_bundle(bundle), tmp_path / "out")
+
+
+def test_artifacts_that_the_disk_has_no_room_for_are_not_begun(
+    bundle: Path, tmp_path: Path
+) -> None:
+    """Sizes are the bundle's own word, which is taken, and then kept to."""
+
+    def enlarge(content: dict[str, Any]) -> None:
+        content["files"]["attribution/a/q000.npy"]["size"] = 10**18
+
+    changed(bundle, enlarge)
+    with pytest.raises(InputError, match=r"its artifacts take 1,000,000,000\.0 GB, but"):
+        unpack(read_bundle(bundle), tmp_path / "out")
+    assert everything(tmp_path / "out") == {}
+
+
+def test_some_artifacts_may_be_left_out(bundle: Path, tmp_path: Path) -> None:
+    whole = read_bundle(bundle)
+    part = whole.without(["attribution/a/q000.npy", "encoders"])
+    assert list(part.entries) == ["attribution/a/q001.npy"]
+    assert part.digest != whole.digest
+    os.utime(bundle / "encoders.zip", (1, 1))
+    assert read_bundle(bundle).digest == whole.digest
 
 
 def test_damage_is_said_in_a_sentence(bundle: Path, tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
 """A study joins another with its own methods, and with nothing else of its own."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from leavekout.bundle.files import pack
-from leavekout.bundle.joining import bundle_of, joined_methods, left_out
+from leavekout.bundle.files import Entry, pack, read_bundle
+from leavekout.bundle.joining import bundle_of, joined_methods, left_out, settings_of
+from leavekout.bundle.trust import require_artifacts_of_the_study
 from leavekout.config.reading import merge, merged, read_yaml
 from leavekout.errors import InputError
 from leavekout.kinds import read_experiment
@@ -135,17 +138,99 @@ def test_a_study_does_not_replace_the_bundle_it_goes_on_from(
         bundle_of(continuing(own), training_loop=2)
 
 
-@pytest.mark.parametrize("key", ["extra_rules", "extends", "external", "joins"])
-def test_a_bundle_names_no_rules_and_no_other_files(published: Path, key: str) -> None:
-    """A rule file that a stranger's bundle could name would be code that runs."""
-    value = {"extra_rules": ["evil.smk"], "extends": "other.yaml", "joins": {"bundle": "x"}}.get(
-        key, {"a": "x"}
-    )
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("extra_rules", ["evil.smk"], "'extra_rules' is nothing that a bundle has"),
+        ("extends", "other.yaml", "'extends' is nothing that a bundle has"),
+        ("external", {"a": "x"}, "'external' is nothing that a bundle has"),
+        ("joins", {"bundle": "x"}, "'joins' is nothing that a bundle has"),
+        ("hardware", {"stage_to": "/tmp"}, "'hardware.stage_to' names files of this machine"),
+        ("dataset", {"root": "/home/me"}, "'dataset.root' is '/home/me', no folder of resources/"),
+        ("dataset", {"root": "."}, "'dataset.root' is '.', no folder of resources/"),
+        ("dataset", {"root": "resources"}, "'dataset.root' is 'resources', no folder of"),
+        ("dataset", {"root": "resources/../.."}, "no folder of resources/"),
+        ("dataset", {"train_images": "../.."}, "'dataset.train_images' leads out of the data"),
+        ("dataset", {"train_images": "/etc"}, "'dataset.train_images' leads out of the data"),
+        ("dataset", {"train_annotations": "a/../../b"}, "'dataset.train_annotations' leads out"),
+        ("dataset", {"prompt_annotations": ".ssh/keys"}, "'dataset.prompt_annotations' leads out"),
+    ],
+)
+def test_a_bundle_names_no_rules_and_nothing_of_this_machine(
+    published: Path, key: str, value: Any, said: str
+) -> None:
+    """A rule file would be code that runs, and a data set's folder is emptied before it is made."""
     path = published / "study.yaml"
-    experiment = joining(published)
-    path.write_text(yaml.safe_dump({**read_yaml(path), key: value}))
-    with pytest.raises(InputError, match=f"a bundle's configuration has no '{key}'"):
+    path.write_text(yaml.safe_dump(merge(read_yaml(path), {key: value})))
+    # As a joining study has it, whose file extends the bundle's.
+    experiment = joining(published, **({key: value} if key in ("dataset", "hardware") else {}))
+    with pytest.raises(InputError, match=said):
         bundle_of(experiment, training_loop=2)
+
+
+def test_who_joins_may_keep_the_data_where_they_like(published: Path) -> None:
+    path = published / "study.yaml"
+    path.write_text(yaml.safe_dump(merge(read_yaml(path), {"dataset": {"root": "/data/theirs"}})))
+    assert bundle_of(joining(published, dataset={"root": "/data/mine"}), training_loop=2)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "attribution/mine/q000.npy",
+        "retrained/mine/q000/k20/outcome.safetensors",
+        "retrained/again-mine/q000-seed1/k20/outcome.safetensors",
+        "retrained/replica/seed0/k0/outcome.safetensors",
+        "measurements/test/mine.parquet",
+        "costs/mine.json",
+        "attribution/nobody/q000.npy",
+        "tables/estimates.csv",
+        "source",
+    ],
+)
+def test_a_bundle_has_nothing_of_who_joins_it(published: Path, name: str) -> None:
+    bundle = read_bundle(published)
+    entries = {name: Entry("a.zip", 1, "0" * 64)}
+    with pytest.raises(InputError, match=f"the bundle has '{name}', which is nothing of the"):
+        require_artifacts_of_the_study(replace(bundle, entries=entries), joining(published))
+
+
+def test_what_is_published_is_taken(published: Path) -> None:
+    names = [
+        "source/model.safetensors",
+        "queries/images/q000.png",
+        "attribution/pixel/q000.npy",
+        "costs/pixel.json",
+        "measurements/test/random.parquet",
+        "measurements/test/again-pixel.parquet",
+        "retrained/pixel/q000/k20/outcome.safetensors",
+        "retrained/no_removal/seed1/k0/outcome.safetensors",
+    ]
+    entries = {name: Entry("a.zip", 1, "0" * 64) for name in names}
+    bundle = replace(read_bundle(published), entries=entries)
+    require_artifacts_of_the_study(bundle, joining(published))
+    fewer = joining(published, methods=["unlearning", "mine"])
+    assert "attribution/pixel" in left_out(fewer, bundle)
+    kept = bundle.without(left_out(fewer, bundle)).entries
+    assert [name for name in kept if "pixel" in name] == ["measurements/test/again-pixel.parquet"]
+
+
+def test_defaults_are_those_of_the_published_study(published: Path) -> None:
+    settings = settings_of(joining(published))
+    assert settings["evaluation"]["precision"] == "float32"
+    assert {"joins", "hardware", "methods", "external"}.isdisjoint(settings)
+    assert "root" not in settings["dataset"]
+    path = published / "manifest.json"
+    content = json.loads(path.read_text())
+    content["about"]["settings"] = merge(settings, {"evaluation": {"precision": "bfloat16"}})
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"'evaluation.precision' is 'float32', and"):
+        bundle_of(joining(published), training_loop=2)
+
+
+def test_methods_of_the_published_study_are_not_tuned(published: Path) -> None:
+    with pytest.raises(InputError, match="'tuning' names 'pixel', a method of the study that is"):
+        bundle_of(joining(published, tuning={"methods": ["pixel"], "k": [20]}), training_loop=2)
 
 
 def test_models_of_another_training_loop_are_refused(published: Path) -> None:

@@ -20,6 +20,8 @@ SCORED = {
     "null_text": "<results>/customized/null_text.npy",
     "text_checksum": "<results>/customized/text.json",
 }
+# Studies of this kind are not joined.
+PUBLISHED_IMAGES = {}
 # How many images N of eq. 5 stands for: the base model was trained on more than the pool.
 TRAINED_ON = CUSTOMIZED["trained_on"] or DATASET["images"]
 # Methods that need scores, beside `methods` and `tuning.methods`.

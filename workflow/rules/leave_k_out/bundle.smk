@@ -1,7 +1,7 @@
 # A finished study as a bundle, and the study that joins one.
 
 from leavekout.bundle.artifacts import bundled
-from leavekout.bundle.joining import left_out
+from leavekout.bundle.joining import left_out, settings_of
 
 ENCODERS_TRAINED = ("vae", "clip", "text_encoder", "tokenizer", "dino")
 BUNDLED = bundled(
@@ -17,7 +17,10 @@ BUNDLED = bundled(
 
 rule write_bundle:
     input:
-        lambda wildcards: [f"<results>/{path}" for paths in BUNDLED.values() for path in paths],
+        images="<results>/data/images.parquet",
+        artifacts=lambda wildcards: [
+            f"<results>/{path}" for paths in BUNDLED.values() for path in paths
+        ],
     output:
         bundle=directory("<results>/bundle"),
     log:
@@ -33,6 +36,7 @@ rule write_bundle:
             "study": config["experiment"],
             "methods": METHODS,
             "training_loop": TRAINING_LOOP,
+            "settings": settings_of(EXPERIMENT),
         },
         study={
             key: value
@@ -54,8 +58,9 @@ if BUNDLE:
 
     rule open_bundle:
         input:
-            archives=[str(path) for path in BUNDLE.archives],
-            manifest=f"{BUNDLE.folder}/manifest.json",
+            # What they hold is among the parameters; a copy with new times starts nothing anew.
+            archives=ancient([str(path) for path in BUNDLE.archives]),
+            manifest=ancient(f"{BUNDLE.folder}/manifest.json"),
         output:
             *(f"<results>/{path}" for path in BUNDLE.files),
             *(directory(f"<results>/{folder}") for folder in BUNDLE.folders),
@@ -69,6 +74,7 @@ if BUNDLE:
         params:
             **({"without": MADE_HERE} if MADE_HERE else {}),
             experiment=config["experiment"],
+            content=BUNDLE.digest,
         script:
             "../../scripts/open_bundle.py"
 

@@ -12,6 +12,10 @@ BUNDLE = (
 # Whether that is another's, from which this one may have drifted, and not an earlier part of this.
 JOINS_ANOTHER = bool(BUNDLE) and not config["joins"]["continues"]
 JOINED = joined_methods(EXPERIMENT, BUNDLE) if BUNDLE else []
+# What a joined study says of its images, which ours have to be.
+PUBLISHED_IMAGES = (
+    {"published": BUNDLE.about["images"]} if BUNDLE and "images" in BUNDLE.about else {}
+)
 TEST_QUERIES = query_names("q", config["queries"]["test"])
 TUNING_QUERIES = query_names("t", config["queries"]["tuning"])
 QUERIES = TEST_QUERIES + TUNING_QUERIES

@@ -100,6 +100,13 @@ def measurements(purpose, table):
     )
 
 
+def tuning_measurements(wildcards):
+    """The measurements by which settings are chosen."""
+    if not TUNING["methods"]:
+        raise WorkflowError("There is no section 'tuning', which names what is compared.")
+    return measurements("tuning", "measurements")
+
+
 FORGETTING = config["forgetting"] or {"methods": [], "k": [], "related": 0, "seed": 0}
 RELATED = {
     query: removal.related_names(query, FORGETTING["related"])

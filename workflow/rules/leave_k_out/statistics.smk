@@ -70,7 +70,7 @@ rule tabulate_measurements:
 use rule tabulate_measurements as tabulate_tuning with:
     input:
         clusters="<results>/tables/tuning_clusters.csv",
-        measured=measurements("tuning", "measurements"),
+        measured=tuning_measurements,
     output:
         measurements="<results>/tables/tuning_measurements.parquet",
         dictionary="<results>/tables/tuning_dictionary.csv",

@@ -92,5 +92,6 @@ rule prepare_images:
         **resources_for(EXPECTED.preparation(), gpu=False),
     params:
         **{key: DATASET[key] for key in ("images", "captions", "image_size", "background")},
+        **PUBLISHED_IMAGES,
     script:
         "../../scripts/prepare_images.py"

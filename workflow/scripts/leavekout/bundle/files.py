@@ -12,6 +12,7 @@ path says, which was found to stay inside; what is read is data that no library 
 import hashlib
 import json
 import re
+import shutil
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ MANIFEST, STUDY = "manifest.json", "study.yaml"
 _SUFFIXES = (".json", ".npy", ".parquet", ".png", ".safetensors", ".txt")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_PIECE_BYTES = 2**20
 _DATE = (1980, 1, 1, 0, 0, 0)  # of every member, so that the same content gives the same archive
 
 
@@ -69,10 +71,20 @@ class Bundle:
         return [self.folder / name for name in names]
 
     def without(self, folders: Sequence[str]) -> "Bundle":
-        """The same, but for the artifacts below some folders."""
+        """The same, but for some artifacts, and all of those below some folders."""
         below = tuple(f"{folder}/" for folder in folders)
-        kept = {k: entry for k, entry in self.entries.items() if not k.startswith(below)}
+        kept = {
+            name: entry
+            for name, entry in self.entries.items()
+            if name not in folders and not name.startswith(below)
+        }
         return replace(self, entries=kept)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what all artifacts are."""
+        said = "".join(f"{name} {self.entries[name].sha256}\n" for name in sorted(self.entries))
+        return hashlib.sha256(said.encode()).hexdigest()
 
     @property
     def files(self) -> list[str]:
@@ -103,7 +115,8 @@ def read_bundle(folder: Path) -> Bundle:
             "study's newer bundle, or use the version of this workflow that made this one "
             f"({about.get('made_by', {}).get('commit', 'unknown')})."
         )
-    for name in [*entries, *folders, about.get("study")]:
+    _require_description(path, about)
+    for name in [*entries, *folders]:
         _require_inside(path, name)
     for name, entry in entries.items():
         if PurePosixPath(name).suffix not in _SUFFIXES:
@@ -114,6 +127,23 @@ def read_bundle(folder: Path) -> Bundle:
         ):
             raise InputError(f"{path}: '{name}' lacks a size or a checksum.")
     return Bundle(folder, about, entries, folders)
+
+
+def _require_description(manifest: Path, about: Mapping[str, Any]) -> None:
+    """Refuses what is said of a study where it is not of the kind that others read."""
+    study, methods, made_by = (about.get(key) for key in ("study", "methods", "made_by"))
+    if not (
+        isinstance(study, str)
+        and _PART.fullmatch(study)
+        and isinstance(methods, list)
+        and all(isinstance(name, str) and _PART.fullmatch(name) for name in methods)
+        and isinstance(made_by, Mapping)
+        and isinstance(about.get("settings", {}), Mapping)
+    ):
+        raise InputError(
+            f"{manifest}: what it says of the study ('study', 'methods', 'made_by', 'settings') is "
+            "not in order; the bundle is damaged, or means harm."
+        )
 
 
 def _require_inside(manifest: Path, name: Any) -> None:
@@ -132,6 +162,7 @@ def unpack(bundle: Bundle, results: Path) -> None:
     Raises:
         InputError: an archive is missing, damaged, or not what the manifest says; naming it.
     """
+    _require_room(bundle, results)
     loose: dict[str, list[str]] = {}
     for name in bundle.files:
         loose.setdefault(bundle.entries[name].archive, []).append(name)
@@ -139,14 +170,14 @@ def unpack(bundle: Bundle, results: Path) -> None:
         with _opened(bundle, archive) as file:
             for name in names:
                 with atomic(results / name) as temporary:
-                    temporary.write_bytes(_content(bundle, file, name))
+                    _write(bundle, file, name, temporary)
     for folder in bundle.folders:
         with atomic_folder(results / folder) as temporary:
             for name in (n for n in bundle.entries if n.startswith(f"{folder}/")):
                 with _opened(bundle, bundle.entries[name].archive) as file:
                     target = temporary / name.removeprefix(f"{folder}/")
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(_content(bundle, file, name))
+                    _write(bundle, file, name, target)
 
 
 def _opened(bundle: Bundle, archive: str) -> zipfile.ZipFile:
@@ -161,17 +192,32 @@ def _opened(bundle: Bundle, archive: str) -> zipfile.ZipFile:
         raise InputError(f"{path}: damaged ({error}); fetch the bundle again.") from error
 
 
-def _content(bundle: Bundle, file: zipfile.ZipFile, name: str) -> bytes:
+def _require_room(bundle: Bundle, results: Path) -> None:
+    """Refuses artifacts that the disk has no room for, before any is written."""
+    results.mkdir(parents=True, exist_ok=True)
+    needed = sum(entry.size for entry in bundle.entries.values())
+    if needed > (free := shutil.disk_usage(results).free):
+        raise InputError(
+            f"{bundle.folder}: its artifacts take {1e-9 * needed:,.1f} GB, but '{results}' has "
+            f"{1e-9 * free:,.1f} GB left."
+        )
+
+
+def _write(bundle: Bundle, file: zipfile.ZipFile, name: str, target: Path) -> None:
+    """Writes one artifact piece by piece, and no more of it than the manifest says."""
     entry = bundle.entries[name]
     where = f"{bundle.folder / entry.archive}: '{name}'"
+    digest, left = hashlib.sha256(), entry.size + 1
     try:
-        with file.open(name) as member:
-            content = member.read(entry.size + 1)  # no more, whatever it would unpack to
-    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+        with file.open(name) as member, target.open("wb") as written:
+            while piece := member.read(min(left, _PIECE_BYTES)):
+                digest.update(piece)
+                written.write(piece)
+                left -= len(piece)
+    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise InputError(f"{where} cannot be read ({error}); fetch the bundle again.") from error
-    if len(content) != entry.size or hashlib.sha256(content).hexdigest() != entry.sha256:
+    if left != 1 or digest.hexdigest() != entry.sha256:
         raise InputError(f"{where} is not what the manifest says; fetch the bundle again.")
-    return content
 
 
 def pack(

@@ -6,8 +6,10 @@ from typing import Any
 
 from leavekout.bundle.artifacts import MEASUREMENTS
 from leavekout.bundle.files import Bundle, read_bundle
+from leavekout.bundle.trust import require_artifacts_of_the_study, require_harmless_configuration
+from leavekout.config.fields import spelled_out
 from leavekout.config.leave_k_out import LeaveKOut
-from leavekout.config.reading import merged, read_yaml, validated
+from leavekout.config.reading import merge, merged, read_yaml, validated
 from leavekout.errors import InputError
 from leavekout.removal import Study
 from leavekout.removal.nothing import Nothing
@@ -26,13 +28,23 @@ _GROWING = {
 }
 # What it may have where the part before had none.
 _LATER = {f"counterfactual.{key}" for key in ("more", "again", "union")}
-# What a bundle may not have: it would have rules included, or other files read.
-_FOREIGN = {"extends", "external", "extra_rules", "joins"}
 # Sections with an entry for each method, or for what methods share: entries may be added.
 _BY_METHOD = (
     *("unlearning", "embeddings", "influence", "gradients", "ekfac_influence", "patches"),
     *("distilled", "external"),
 )
+
+
+def settings_of(experiment: LeaveKOut) -> dict[str, Any]:
+    """All settings that numbers depend on, those included that were left to defaults."""
+    said = spelled_out(experiment)
+    for name in {*_FREE, "external"}:
+        *sections, key = name.split(".")
+        section = said
+        for part in sections:
+            section = section[part]
+        section.pop(key, None)
+    return said
 
 
 def bundle_of(experiment: LeaveKOut, *, training_loop: int) -> Bundle:
@@ -55,13 +67,13 @@ def bundle_of(experiment: LeaveKOut, *, training_loop: int) -> Bundle:
             f"({bundle.about.get('made_by', {}).get('commit', 'unknown')})."
         )
     said = read_yaml(bundle.study)
-    for key in sorted(_FOREIGN & set(said)):
-        raise InputError(
-            f"{bundle.study}: a bundle's configuration has no '{key}', by which it could name "
-            "files of this machine, or rules that run; the bundle is damaged, or means harm."
-        )
+    require_harmless_configuration(bundle, said, experiment)
+    require_artifacts_of_the_study(bundle, experiment)
     published = validated(merged(said, [bundle.study]), LeaveKOut)
-    ours, theirs = experiment.model_dump(mode="json"), published.model_dump(mode="json")
+    _require_own_tuning(experiment, bundle)
+    ours, theirs = spelled_out(experiment), spelled_out(published)
+    # What its file leaves to defaults is what those were when it was made.
+    theirs = merge(theirs, bundle.about.get("settings", {}))
     for section in _BY_METHOD:  # of which those count that the published study has
         ours[section] = {name: ours[section].get(name) for name in theirs[section]}
     if experiment.joins.continues:
@@ -102,19 +114,33 @@ def _differences(
 
 
 def left_out(experiment: LeaveKOut, bundle: Bundle) -> list[str]:
-    """Artifacts, and folders of them, that are made here although the bundle has them.
+    """Artifacts, and folders of them, that are not taken although the bundle has them.
 
-    An arm of a study that continues may have more models than were measured. And a bundle has no
-    weights of source models of other seeds, so where a method that is scored here averages over
-    them they are trained again, with their outcomes.
+    Those of methods that this study leaves out. And an arm of a study that continues may have more
+    models than were measured; and a bundle has no weights of source models of other seeds, so where
+    a method that is scored here averages over them they are trained again, with their outcomes.
     """
     assert experiment.joins
+    published, ours = {*bundle.about["methods"]}, {*experiment.methods}
+    others = [path for method in sorted(published - ours) for path in _of_method(method)]
     measured = [MEASUREMENTS] if experiment.joins.continues else []
-    new = {*experiment.methods} - {*bundle.about["methods"]}
-    ensembles = [e.source_seeds for name, e in experiment.influence.items() if name in new]
+    ensembles = [
+        e.source_seeds for name, e in experiment.influence.items() if name in ours - published
+    ]
     seeds = {seed for ensemble in ensembles for seed in ensemble} - {experiment.training.seed}
     study = Study(experiment, [], [])
-    return [*measured, *(f"retrained/{Nothing().model(study, s).path}" for s in sorted(seeds))]
+    trained = [f"retrained/{Nothing().model(study, s).path}" for s in sorted(seeds)]
+    return [*others, *measured, *trained]
+
+
+def _of_method(method: str) -> list[str]:
+    return [
+        f"attribution/{method}",
+        f"repeatability/{method}",
+        f"costs/{method}.json",
+        f"retrained/{method}",
+        f"{MEASUREMENTS}/test/{method}.parquet",
+    ]
 
 
 def _adds(key: str, mine: Any, there: Any) -> bool:
@@ -133,6 +159,16 @@ def _require_another_place(experiment: LeaveKOut, bundle: Bundle) -> None:
         raise InputError(
             f"{bundle.folder}: this is where the study's own bundle goes. On one machine a study "
             "goes on without any; elsewhere, put the bundle of the part before into another folder."
+        )
+
+
+def _require_own_tuning(experiment: LeaveKOut, bundle: Bundle) -> None:
+    """Refuses to tune methods of the published study, of which there are no tuning scores."""
+    tuned = set(experiment.tuning.methods if experiment.tuning else [])
+    for method in sorted(tuned & set(bundle.about["methods"])):
+        raise InputError(
+            f"'tuning' names '{method}', a method of the study that is joined, whose bundle "
+            f"({bundle.folder}) has scores of test queries alone; tune methods of your own."
         )
 
 

@@ -15,7 +15,8 @@ FileOf = Callable[..., str]
 _SHARED = "has to be {}, as many as the draws that its gradients share with it"
 _PAIRS = "have to be even with 'antithetic', where every second is the negative of one before"
 # Names that rules have taken, and that are no value in a CSV file.
-RESERVED = ("random", "no_removal", "group", "union", "oracle", "pixel", "null", "nan")
+RESERVED = ("random", "no_removal", "group", "union", "replica", "oracle", "pixel", "null", "nan")
+_TAKEN = "has a name that is taken; choose another"
 
 
 def check(e: Experiment, file_of: FileOf) -> None:
@@ -122,10 +123,13 @@ def _check_methods(e: Experiment, file_of: FileOf) -> None:
     for section, entries in sections.items():
         for name in entries:
             if name in RESERVED:
-                refuse(section, name, reason="has a name that is taken; choose another")
+                refuse(section, name, reason=_TAKEN)
             if name in seen:
                 refuse(section, name, reason=f"has a name that stands under '{seen[name]}', too")
             seen[name] = section
+    for name in e.methods:  # of rule files, too; oracle and pixel are methods
+        if name in {*RESERVED} - {"oracle", "pixel"} or name.startswith("again-"):
+            raise InputError(f"{file_of('methods')}: '{name}' {_TAKEN}.")
     queries = set(e.query_names())
     used = {*e.methods, *(e.tuning.methods if e.tuning else [])}
     for name, variant in e.unlearning.items():

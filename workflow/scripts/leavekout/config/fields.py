@@ -1,5 +1,6 @@
 """What every part of the configuration's schema is made of."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from PIL import ImageColor
@@ -58,3 +59,14 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def spelled_out(value: Any) -> Any:
+    """A section with every key, those of `later` included, as mappings and lists for JSON."""
+    if isinstance(value, Section):
+        return {name: spelled_out(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, Mapping):
+        return {key: spelled_out(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [spelled_out(item) for item in value]
+    return value

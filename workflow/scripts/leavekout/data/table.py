@@ -1,5 +1,7 @@
 """The table of images, and of queries: which texts are for whom, and which rows were trained on."""
 
+import hashlib
+import json
 from typing import Literal
 
 import numpy as np
@@ -26,3 +28,12 @@ def trained_rows(table: pd.DataFrame) -> np.ndarray:
     if "trained" in table:
         return table["trained"].to_numpy(bool)
     return np.ones(len(table), bool)
+
+
+def images_digest(table: pd.DataFrame) -> str:
+    """SHA-256 of which images there are, in which order, with which captions."""
+    said = [
+        [int(name), *captions]
+        for name, captions in zip(table["image_id"], table["captions"], strict=True)
+    ]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()

@@ -55,8 +55,8 @@ def fetch_archive(urls: Sequence[str], md5: str, folder: Path) -> Path:
         part.unlink()
         reasons.append(f"{url}: the download does not have the checksum {md5}")
     raise InputError(
-        f"{'; '.join(reasons)}; try again, or correct 'dataset.archives'. On a cluster without "
-        "internet, run this rule on the login node."
+        f"{'; '.join(reasons)}; try again, or correct the addresses or the checksum. On a cluster "
+        "without internet, run this rule on the login node."
     )
 
 

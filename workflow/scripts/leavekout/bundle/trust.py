@@ -1,0 +1,84 @@
+"""What a bundle may not make of a study that joins it: it may come from strangers.
+
+Its files are checked as they are read (`files.py`). Here is what its configuration and its manifest
+could do beyond that: name rules that run, folders that are emptied or filled, or artifacts of the
+joining method itself.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from leavekout.bundle.files import Bundle
+from leavekout.config.leave_k_out import LeaveKOut
+from leavekout.errors import InputError
+from leavekout.removal import REPLICA
+
+# It would have rules included, or other files read.
+_FOREIGN = {"extends", "external", "extra_rules", "joins"}
+# Keys whose values are paths of this machine, step by step.
+_PATHS = (("hardware", "stage_to"), ("published",))
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
+_SHARED = ("source", "queries", "encoders")
+_OF_METHODS = ("attribution", "repeatability", "costs", "measurements", "retrained")
+
+
+def require_harmless_configuration(
+    bundle: Bundle, said: Mapping[str, Any], experiment: LeaveKOut
+) -> None:
+    """Refuses a bundle's configuration that names files of this machine, or rules that run.
+
+    A data set is fetched or written below `dataset.root`, where a folder that is there would be
+    replaced. So the root that a bundle names has to be a folder of resources/, unless who joins
+    has chosen another.
+
+    Args:
+        said: what study.yaml says.
+        experiment: the one that joins.
+
+    Raises:
+        InputError: naming the key.
+    """
+
+    def refuse(key: str, does: str) -> None:
+        raise InputError(f"{bundle.study}: '{key}' {does}; the bundle is damaged, or means harm.")
+
+    for key in sorted(_FOREIGN & set(said)):
+        refuse(key, "is nothing that a bundle has: it could name files of this machine, or rules")
+    for keys in _PATHS:
+        value: Any = said
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value:
+            refuse(".".join(keys), "names files of this machine")
+    dataset = said.get("dataset")
+    dataset = dataset if isinstance(dataset, Mapping) else {}
+    for key in ("train_images", "train_annotations", "prompt_annotations"):
+        if not _PLAIN.fullmatch(str(dataset.get(key) or "none")):
+            refuse(f"dataset.{key}", "leads out of the data set's folder")
+    root = str(dataset.get("root") or "")
+    inside = _PLAIN.fullmatch(root) and PurePosixPath(root).parts[0] == "resources"
+    if root == experiment.dataset.root and not (inside and len(PurePosixPath(root).parts) > 1):
+        refuse("dataset.root", f"is {root!r}, no folder of resources/; set one of your own")
+
+
+def require_artifacts_of_the_study(bundle: Bundle, experiment: LeaveKOut) -> None:
+    """Refuses artifacts that the published study cannot have: of other methods, or of the join."""
+    published = set(bundle.about["methods"])
+    new = {*experiment.methods} - published
+    for name in bundle.entries:
+        top, *below = PurePosixPath(name).parts
+        if top in _SHARED and below:
+            continue
+        of = PurePosixPath(below[-1 if top == "measurements" else 0]).stem if below else ""
+        of_scores = top not in ("measurements", "retrained")
+        if (
+            top not in _OF_METHODS
+            or of in {REPLICA, *new, *(f"again-{method}" for method in new)}
+            or (of_scores and of not in published)
+        ):
+            raise InputError(
+                f"{bundle.folder}: the bundle has '{name}', which is nothing of the published "
+                "study; it is damaged, or means harm."
+            )
