@@ -1,10 +1,12 @@
 """Writes a finished study's bundle: what is needed to put another method beside its methods."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leavekout.bundle.files import pack
 from leavekout.data.table import images_digest
+from leavekout.report.provenance import versions_of
 from leavekout.runtime.artifacts import load_table, provenance
 from leavekout.runtime.job import job
 
@@ -19,10 +21,16 @@ def plain(mapping: Any) -> dict[str, Any]:
 
 with job(snakemake) as run:
     params, images = run.params, load_table(run.input.images)
+    versions = versions_of(Path(params.logs), params.earlier)
     pack(
         run.output.bundle,
         run.output.bundle.parent,
         params.artifacts,
-        about={**plain(params.about), "images": images_digest(images), "made_by": provenance()},
+        about={
+            **plain(params.about),
+            "images": images_digest(images),
+            "made_by": provenance(),
+            "versions": versions[~versions["stage"].isin(params.afterwards)].to_dict("records"),
+        },
         study=plain(params.study),
     )

@@ -47,7 +47,7 @@ with job(snakemake) as run:
                 for query, picture in zip(params.gallery, paths.pictures, strict=True)
             ],
             large=pixels.shape[1] > gallery.SMALL,
-            versions=provenance.versions_of(Path(params.logs)),
+            versions=provenance.versions_of(Path(params.logs), params.earlier),
             costs=provenance.costs_of(Path(params.benchmarks)),
             afterwards=params.afterwards,
             published=pd.read_csv(paths.published) if published else None,

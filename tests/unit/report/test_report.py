@@ -452,6 +452,24 @@ def test_the_headline_is_the_same_for_terminal_and_paper(tables: dict[str, pd.Da
     assert len(controls(tables["estimates"])[0]) == 2
 
 
+def test_versions_are_those_of_the_logs_and_of_parts_made_before(tmp_path: Path) -> None:
+    for name, commits in (("retrain/random/s0/k1", "ab"), ("retrain/a/q000/k1", "b"), ("fit", "b")):
+        path = tmp_path / f"{name}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        records = [f'12:00:00 {{"commit": "{c}", "torch": "2", "params": {{}}}}' for c in commits]
+        path.write_text("\n".join(["noise", *records, "12:00:01 done"]) + "\n")
+    earlier = [{"stage": "retrain", "commit": "b", "torch": "2", "jobs": 40}]
+    earlier += [{"stage": "retrain", "commit": "old", "torch": "1", "jobs": 3}]
+    table = provenance.versions_of(tmp_path, earlier).set_index(["stage", "commit"])
+    assert table["jobs"].to_dict() == {
+        ("fit", "b"): 1,
+        ("retrain", "b"): 41,
+        ("retrain", "old"): 3,
+        ("retrain, random", "b"): 1,  # of a job that ran twice, the last counts
+    }
+    assert list(provenance.versions_of(tmp_path / "nothing")) == ["stage", "jobs", "commit"]
+
+
 def test_costs_are_those_of_the_benchmark_files(tmp_path: Path) -> None:
     for name, seconds in (
         ("retrain/random/s0/k1", 3600),

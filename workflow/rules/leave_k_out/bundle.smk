@@ -44,6 +44,9 @@ rule write_bundle:
             # Paths of this machine; of methods by scores from elsewhere, the scores are there.
             if key not in ("extra_rules", "external", "joins")
         },
+        earlier=MADE_EARLIER,
+        afterwards=lambda wildcards: rules_of("statistics.smk", "report.smk"),
+        logs=f"results/{config['experiment']}/logs",
     script:
         "../../scripts/write_bundle.py"
 

@@ -241,6 +241,7 @@ rule write_report:
         gallery=GALLERY,
         joined=JOINED,
         published=BUNDLE.about if JOINS_ANOTHER else None,
+        earlier=MADE_EARLIER,
         top=config["report"]["top_images"],
         # Folders are no inputs, and path variables do not stand in params.
         benchmarks=f"results/{config['experiment']}/benchmarks",

@@ -3,7 +3,9 @@
 import csv
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,11 +15,14 @@ _DIGEST = "params_sha256"
 _RECORD = re.compile(r'^\d\d:\d\d:\d\d (\{"commit".*\})$', re.MULTILINE)
 
 
-def versions_of(logs: Path) -> pd.DataFrame:
+def versions_of(logs: Path, earlier: Sequence[Mapping[str, Any]] = ()) -> pd.DataFrame:
     """One row for each stage and set of versions: stage, jobs, commit, and the libraries.
 
     Every job's log begins with what `artifacts.provenance` said; of a job that ran again, its last
     word counts.
+
+    Args:
+        earlier: rows of the parts of the study that were made before this one, elsewhere.
     """
     rows = []
     for path in sorted(logs.rglob("*.log")):
@@ -26,10 +31,11 @@ def versions_of(logs: Path) -> pd.DataFrame:
             record = json.loads(records[-1])
             record = {k: v for k, v in record.items() if k not in ("params", _DIGEST)}
             rows.append({"stage": _stage(path, logs), **record})
-    if not rows:
+    if not rows and not earlier:
         return pd.DataFrame(columns=["stage", "jobs", "commit"])
-    table = pd.DataFrame(rows).fillna("unknown")
-    return table.groupby(list(table.columns)).size().rename("jobs").reset_index()
+    table = pd.DataFrame(rows).assign(jobs=1)
+    table = pd.concat([table, pd.DataFrame(list(earlier))]).fillna("unknown")
+    return table.groupby([c for c in table if c != "jobs"])["jobs"].sum().reset_index()
 
 
 def costs_of(benchmarks: Path) -> pd.DataFrame:
