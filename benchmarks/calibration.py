@@ -194,7 +194,7 @@ def one_study(seed: int, design: Design, count: int, true_lds: float) -> dict[Ke
     )
     result["difference of two methods", "naive"] += list(
         (pairs["difference"] - true).abs()
-        <= (pairs["high"] - pairs["low"]) / 2 * 1.96 / stats.t.ppf(0.975, pairs["n_clusters"] - 1)
+        <= (pairs["high"] - pairs["low"]) / 2 * 1.96 / stats.t.ppf(0.975, study.independent - 1)
     )
     curves = Curves(random_curve(study, "delta_loss"), clusters, count, seed=seed)
     ks = np.array(design.ks, float)

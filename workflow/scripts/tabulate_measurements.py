@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 with job(snakemake) as run:
     clusters = pd.read_csv(run.input.clusters)
-    table = tabulate((load_table(path) for path in run.input.measured), clusters)
+    cluster_of = dict(zip(clusters["query"], clusters["cluster"], strict=True))
+    table = tabulate((load_table(path) for path in run.input.measured), cluster_of)
     save_table(run.output.measurements, table)
     save_csv(run.output.dictionary, dictionary(measure(name) for name in run.params.measures))

@@ -11,7 +11,7 @@ from sklearn.isotonic import IsotonicRegression
 from leavekout.errors import InputError
 from leavekout.report.text import keyed
 from leavekout.statistics.arms import Arms, arms_of
-from leavekout.statistics.clusters import clusters, common_clusters, in_common, joined
+from leavekout.statistics.clusters import clusters, in_common
 from leavekout.statistics.comparisons import (
     compare,
     comparisons_table,
@@ -219,11 +219,12 @@ def test_queries_of_a_cluster_count_as_one() -> None:
 def test_queries_belong_together_by_their_prompts_or_by_what_is_removed() -> None:
     sets = np.arange(40).reshape(4, 10)
     half = np.r_[sets[0][:5], sets[2][:5]]
-    removed = {"a": sets[0], "b": half, "c": sets[1], "d": sets[3]}
+    removed = {"a": [sets[0]], "b": [half], "c": [sets[1]], "d": [sets[3]]}
     prompts = {"a": "one", "b": "two", "c": "three", "d": "three"}
     found = clusters(removed, prompts, images=1000)
     assert found == {"a": "a", "b": "a", "c": "c", "d": "c"}
-    assert clusters({}, prompts, images=1000) == {"a": "a", "b": "b", "c": "c", "d": "c"}
+    nothing = clusters({name: [] for name in removed}, prompts, images=1000)
+    assert nothing == {"a": "a", "b": "b", "c": "c", "d": "c"}
     assert in_common(sets[0], sets[0], images=1000) == pytest.approx(1)
     rng = np.random.default_rng(5)
     random = [rng.permutation(100)[:50] for _ in range(400)]
@@ -231,63 +232,18 @@ def test_queries_belong_together_by_their_prompts_or_by_what_is_removed() -> Non
     assert np.mean(shares) == pytest.approx(0, abs=0.02)
 
 
-def test_controls_have_the_clusters_of_most_methods() -> None:
-    apart, paired = dict(zip("abcd", "abcd", strict=True)), dict(zip("abcd", "aacc", strict=True))
-    assert common_clusters([apart, paired, paired]) == paired
-    assert common_clusters([apart, apart, paired]) == apart
-    assert common_clusters([apart, paired]) == paired
-
-
-def test_two_methods_have_the_clusters_of_either() -> None:
-    found = joined([np.array(["a", "a", "c", "d", "e"]), np.array(["a", "b", "b", "d", "e"])])
-    assert found.tolist() == [0, 0, 0, 3, 4]
-
-
-def test_what_is_said_of_a_method_does_not_depend_on_other_methods_clusters() -> None:
-    """One that names the same images for every query has one cluster, and others keep theirs."""
-    measurements = study()
-    alike = measurements[measurements["method"] == "bad"].assign(method="alike", cluster="q000")
-    both = pd.concat([measurements, alike])
-    before, after = (estimates_table(table, resamples=200) for table in (measurements, both))
-    same = ["measure", "k", "excess", "excess_low", "excess_high", "p", "n_clusters"]
-    pd.testing.assert_frame_equal(
-        after.loc[after["method"] == "good", same].reset_index(drop=True),
-        before.loc[before["method"] == "good", same].reset_index(drop=True),
-    )
-    assert after.loc[after["method"] == "alike", "n_clusters"].eq(1).all()
-    assert after.loc[after["method"] == "alike", "p"].eq(1).all()
-    pairs = comparisons_table(both, resamples=200)
-    with_alike = (pairs["ahead"] == "alike") | (pairs["behind"] == "alike")
-    assert pairs.loc[with_alike, "p_corrected"].eq(1).all()
-    assert pairs.loc[~with_alike, "distinguishable"].all()
-
-
-def test_tests_with_clusters_of_their_own_are_corrected_as_brute_force_does() -> None:
-    rng = np.random.default_rng(11)
-    differences = rng.normal(0.4, 1, (3, 8))
-    of_tests = np.array(
-        [[0, 0, 2, 3, 4, 5, 6, 6], [0, 1, 2, 3, 4, 5, 6, 7], [0, 0, 0, 3, 3, 5, 6, 7]]
-    )
-    p_values, corrected = sign_flips(differences, resamples=2**8, clusters=of_tests)
-
-    def statistics(signs: np.ndarray) -> list[float]:
-        """Of each test Student's p-value, the clusters' sums having these signs."""
-        found = []
-        for difference, members in zip(differences, of_tests, strict=True):
-            names = np.unique(members)
-            sums = np.array([difference[members == name].sum() for name in names])
-            found.append(float(stats.ttest_1samp(sums * signs[names], 0).pvalue))
-        return found
-
-    observed = np.array(statistics(np.ones(8)))
-    every = np.array([statistics(np.array(s)) for s in product([1, -1], repeat=8)])
-    assert p_values == pytest.approx((every <= observed + 1e-9).mean(axis=0))
-    order, running, expected = np.argsort(observed), 0.0, np.empty(3)
-    for step, test in enumerate(order):
-        smallest = every[:, order[step:]].min(axis=1)
-        running = max(running, (smallest <= observed[test] + 1e-9).mean())
-        expected[test] = running
-    assert corrected == pytest.approx(expected)
+def test_one_odd_method_decides_no_clusters() -> None:
+    """Neither one that names the same images for every query, nor one that names any."""
+    rng = np.random.default_rng(6)
+    kinds = [np.arange(50), np.arange(50, 100)]
+    usual = {f"q{i}": [kinds[i // 3], kinds[i // 3]] for i in range(6)}
+    prompts = {name: name for name in usual}
+    expected = {f"q{i}": f"q{i // 3 * 3}" for i in range(6)}
+    assert clusters(usual, prompts, images=1000) == expected
+    stubborn = {name: [*sets, np.arange(50)] for name, sets in usual.items()}
+    assert clusters(stubborn, prompts, images=1000) == expected
+    fickle = {name: [*sets, rng.permutation(1000)[:50]] for name, sets in usual.items()}
+    assert clusters(fickle, prompts, images=1000) == expected
 
 
 def test_without_skewness_halls_test_is_student_s() -> None:

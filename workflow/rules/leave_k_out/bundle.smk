@@ -45,7 +45,7 @@ rule write_bundle:
             if key not in ("extra_rules", "external", "joins")
         },
         earlier=MADE_EARLIER,
-        afterwards=lambda wildcards: rules_of("statistics.smk", "report.smk"),
+        afterwards=lambda wildcards: rules_of("statistics.smk", "report.smk", "bundle.smk"),
         logs=f"results/{config['experiment']}/logs",
     script:
         "../../scripts/write_bundle.py"

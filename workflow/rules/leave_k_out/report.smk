@@ -246,7 +246,7 @@ rule write_report:
         # Folders are no inputs, and path variables do not stand in params.
         benchmarks=f"results/{config['experiment']}/benchmarks",
         logs=f"results/{config['experiment']}/logs",
-        afterwards=lambda wildcards: rules_of("statistics.smk", "report.smk"),
+        afterwards=lambda wildcards: rules_of("statistics.smk", "report.smk", "bundle.smk"),
     script:
         "../../scripts/write_report.py"
 

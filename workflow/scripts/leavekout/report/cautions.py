@@ -77,31 +77,29 @@ def _of_drift(drift: pd.DataFrame) -> list[str]:
 
 
 def _of_queries(estimates: pd.DataFrame) -> list[str]:
-    queries = int(estimates["n_queries"].max())
+    queries, clusters = int(estimates["n_queries"].max()), int(estimates["n_clusters"].max())
     if queries < 2:
         return ["One query: nothing can be said of other queries, and no interval be given."]
-    of_methods = estimates[~estimates["method"].isin([CONTROL, NO_REMOVAL])]["n_clusters"]
-    fewest, most = int(of_methods.min()), int(of_methods.max())
-    how_many = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     said = []
-    if fewest < queries:
+    if clusters < queries:
+        alike = f"{clusters} cluster{'s' if clusters > 1 else ''}"
         said.append(
-            f"Queries that resemble each other: of the {queries} queries, a method's removals make "
-            f"{how_many} clusters, so intervals and tests count clusters (tables/clusters.csv). "
-            "Numbers of queries needed hold only if further queries bring as many new clusters."
+            f"Queries that resemble each other: for the {queries} queries, methods remove {alike} "
+            "of images, so intervals and tests count clusters (tables/clusters.csv). Numbers of "
+            "queries needed hold only if further queries bring as many new clusters."
         )
-    if fewest < FEW_CLUSTERS:
+    if clusters < FEW_CLUSTERS:
         said.append(
-            f"Few independent queries: with {how_many}, sign flips rely on differences being as "
+            f"Few independent queries: with {clusters}, sign flips rely on differences being as "
             "likely to have the other sign; where their distribution is skewed, more than 5 % of "
             "studies without any difference would report one (docs/statistics.md)."
         )
-    if 2.0 ** (1 - most) > LEVEL:
-        enough = math.ceil(1 - math.log2(LEVEL))
+    if 2.0 ** (1 - clusters) > LEVEL:
+        fewest = math.ceil(1 - math.log2(LEVEL))
         said.append(
-            f"Too few queries to tell methods apart, or from random removal: with {how_many} that "
+            f"Too few queries to tell methods apart, or from random removal: with {clusters} that "
             f"are independent no sign-flip test can reach p ≤ {LEVEL}, whatever the data; at least "
-            f"{enough} are needed."
+            f"{fewest} are needed."
         )
     return said
 

@@ -1,14 +1,13 @@
 """One measure as arrays: methods' effects, the random curve, the noise floor."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from leavekout.errors import InputError
-from leavekout.statistics.clusters import joined
 from leavekout.statistics.measurements import CONTROL, NO_REMOVAL
 
 
@@ -21,9 +20,8 @@ class Arms:
         random: K → [Q, S_K], models that lack a random set and are shared by all queries.
         sets: K → the numbers [S_K] of these sets; sets of one number are nested in K.
         floor: [Q, R], models of R other seeds that lack nothing.
+        clusters: [Q], the cluster of each query; see `clusters.py`.
         evaluation: (method, K), controls too → mean over queries of the squared evaluation error.
-        clusters: [Q], the cluster of each query for controls; see `clusters.py`.
-        own_clusters: (method, K) → [Q], those of its own; `clusters` where it has none.
     """
 
     effects: Mapping[tuple[str, int], np.ndarray]
@@ -32,16 +30,16 @@ class Arms:
     floor: np.ndarray
     evaluation: Mapping[tuple[str, int], float]
     clusters: np.ndarray
-    own_clusters: Mapping[tuple[str, int], np.ndarray] = field(default_factory=dict)
 
     @property
     def queries(self) -> int:
         """Q."""
         return len(next(iter([*self.effects.values(), *self.random.values(), self.floor])))
 
-    def clusters_of(self, k: int, *methods: str) -> np.ndarray:
-        """[Q], the clusters for what is said of some methods at one K."""
-        return joined([self.own_clusters.get((method, k), self.clusters) for method in methods])
+    @property
+    def independent(self) -> int:
+        """C, the number of clusters: queries that stand for themselves."""
+        return len(np.unique(self.clusters))
 
     def ks(self) -> list[int]:
         """The methods' values of K, ascending."""
@@ -65,7 +63,6 @@ def arms_of(measurements: pd.DataFrame, measure: str) -> Arms:
     evaluation: dict[tuple[str, int], float] = {}
     floor = np.empty((0, 0))
     queries = np.sort(rows["query"].unique())
-    own_clusters: dict[tuple[str, int], np.ndarray] = {}
     for key, group in rows.groupby(["method", "k"]):
         method, k = cast(tuple[str, int], key)
         column = "removal_set" if method == CONTROL else "training_seed"
@@ -81,8 +78,5 @@ def arms_of(measurements: pd.DataFrame, measure: str) -> Arms:
             floor = array
         else:
             effects[method, k] = array.mean(axis=1)
-            of_queries = group.groupby("query")["cluster"].first()
-            own_clusters[method, k] = of_queries.reindex(queries).to_numpy()
-    of_controls = rows[rows["method"].isin([CONTROL, NO_REMOVAL])]
-    common = (of_controls if len(of_controls) else rows).groupby("query")["cluster"].first()
-    return Arms(effects, random, sets, floor, evaluation, common.to_numpy(), own_clusters)
+    clusters = rows.groupby("query")["cluster"].first().to_numpy()
+    return Arms(effects, random, sets, floor, evaluation, clusters)

@@ -1,21 +1,18 @@
-"""Queries that resemble each other: those for which a method removes nearly the same images.
+"""Queries that resemble each other: those for which methods remove nearly the same images.
 
-Tests and intervals take queries for independent. Two queries of like prompts are not: a method
-names nearly the same images for both, so its retrained models are nearly one model, and whatever
-happened to that training counts twice. Such queries make a cluster, and clusters are what is drawn
-again (`resampling.py`) and whose signs are flipped (`significance.py`). Each method and K has
-clusters of its own, so that what is said of a method does not depend on which others are there.
+Tests and intervals take queries for independent. Two queries of like prompts are not: methods name
+nearly the same images for both, so their retrained models are nearly one model, and whichever
+method is ahead on one is ahead on the other. Such queries make a cluster, and clusters are what is
+drawn again (`resampling.py`) and whose signs are flipped (`significance.py`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import TypeVar
 
 import networkx as nx
 import numpy as np
 
-Name = TypeVar("Name", str, int)
-# Two queries belong together from this share of their removed images on, beyond what chance has.
+# A method finds two queries alike from this share of their removed images on, beyond chance's.
 SHARED = 0.25
 
 
@@ -32,58 +29,26 @@ def in_common(first: np.ndarray, second: np.ndarray, *, images: int) -> float:
 
 
 def clusters(
-    removed: Mapping[str, np.ndarray], prompts: Mapping[str, str], *, images: int
+    removed: Mapping[str, Sequence[np.ndarray]], prompts: Mapping[str, str], *, images: int
 ) -> dict[str, str]:
-    """The cluster of each query for one method and K, by the name of its first query.
+    """The cluster of each query, by the name of its first query.
 
-    Two queries are in one cluster if their prompts are the same, or if the sets of images that the
-    method removes have `SHARED` or more in common; and so is whoever is in one with either.
+    Two queries are in one cluster if their prompts are the same, or if half of the methods find
+    them alike: their sets of removed images have `SHARED` or more in common. So is whoever is in
+    one with either. Methods have one vote each, so that one that names the same images for every
+    query, or others at random, decides nothing alone.
 
     Args:
-        removed: the rows that the method removes for each query; empty where it names none.
+        removed: for each query the rows that each method removes, methods in the same order.
         prompts: of each query.
         images: N, which rows are of.
     """
-    linked = [
-        (first, second)
-        for first, second in combinations(sorted(prompts), 2)
-        if prompts[first] == prompts[second]
-        or (removed and in_common(removed[first], removed[second], images=images) >= SHARED)
-    ]
-    return _connected(prompts, linked)
-
-
-def common_clusters(found: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Clusters for controls, which name no images: what half of the methods put together.
-
-    Args:
-        found: `clusters` of each method and K, at least one.
-    """
-    linked = [
-        (first, second)
-        for first, second in combinations(sorted(found[0]), 2)
-        if 2 * sum(one[first] == one[second] for one in found) >= len(found)
-    ]
-    return _connected(found[0], linked)
-
-
-def joined(partitions: Sequence[np.ndarray]) -> np.ndarray:
-    """The smallest clusters that hold those of every partition [Q]: int [Q].
-
-    Two methods' models of two queries are independent only if neither method's sets are alike.
-    """
-    queries = range(len(partitions[0]))
-    linked = [
-        (first, second)
-        for first, second in combinations(queries, 2)
-        if any(one[first] == one[second] for one in partitions)
-    ]
-    found = _connected(queries, linked)
-    return np.array([found[query] for query in queries])
-
-
-def _connected(names: Iterable[Name], linked: Iterable[tuple[Name, Name]]) -> dict[Name, Name]:
+    names = sorted(removed)
     graph = nx.Graph()
     graph.add_nodes_from(names)
-    graph.add_edges_from(linked)
+    for first, second in combinations(names, 2):
+        pairs = zip(removed[first], removed[second], strict=True)
+        alike = [in_common(a, b, images=images) >= SHARED for a, b in pairs]
+        if prompts[first] == prompts[second] or (alike and np.mean(alike) >= 0.5):
+            graph.add_edge(first, second)
     return {name: min(part) for part in nx.connected_components(graph) for name in part}

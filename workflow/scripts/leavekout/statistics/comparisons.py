@@ -9,8 +9,8 @@ import pandas as pd
 from leavekout.measures.registry import measure as measure_of
 from leavekout.measures.registry import measures_in
 from leavekout.statistics.arms import Arms, arms_of
-from leavekout.statistics.estimates import mean_over_queries
 from leavekout.statistics.power import queries_needed
+from leavekout.statistics.resampling import Resamples, mean
 from leavekout.statistics.significance import LEVEL, paired_tests
 
 
@@ -22,7 +22,7 @@ def comparisons_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataF
     `p`: two-sided, of `paired_tests`; `p_corrected`: for all pairs of the measure and K;
     `distinguishable`: p_corrected ≤ 0.05; `queries_needed`: for 80 % power at Holm's level, if
     the true difference is the observed one and further queries resemble each other as these do.
-    Interval and tests take queries by the cluster, of which the two methods have `n_clusters`.
+    Interval and tests take queries by the cluster, of which there are `n_clusters`.
     """
     columns = [
         "measure",
@@ -63,12 +63,9 @@ def compare(arms: Arms, k: int, measure: str, *, resamples: int) -> pd.DataFrame
     differences = np.stack(
         [effects[ahead, k] - effects[behind, k] for ahead, behind in pairs]
     )  # [P, Q]
-    clusters = np.stack([arms.clusters_of(k, *pair) for pair in pairs])
-    estimates = [
-        mean_over_queries(difference, resamples, clusters=own)
-        for difference, own in zip(differences, clusters, strict=True)
-    ]
-    p_values, corrected = paired_tests(differences, resamples=resamples, clusters=clusters)
+    draws = Resamples(arms.queries, [], count=resamples, clusters=arms.clusters)
+    estimate = draws.estimate(lambda q, m: mean(differences.T, q))
+    p_values, corrected = paired_tests(differences, resamples=resamples, clusters=arms.clusters)
     return pd.DataFrame(
         {
             "measure": measure,
@@ -76,17 +73,17 @@ def compare(arms: Arms, k: int, measure: str, *, resamples: int) -> pd.DataFrame
             "ahead": [ahead for ahead, _ in pairs],
             "behind": [behind for _, behind in pairs],
             "n_queries": arms.queries,
-            "n_clusters": [len(np.unique(own)) for own in clusters],
-            "difference": [float(e.value) for e in estimates],
-            "low": [float(e.low) for e in estimates],
-            "high": [float(e.high) for e in estimates],
+            "n_clusters": arms.independent,
+            "difference": estimate.value,
+            "low": estimate.low,
+            "high": estimate.high,
             "share_ahead": (sign * differences > 0).mean(axis=1),
             "p": p_values,
             "p_corrected": corrected,
             "distinguishable": corrected <= LEVEL,
             "queries_needed": [
-                queries_needed(d, level=LEVEL / len(pairs), clusters=own)
-                for d, own in zip(differences, clusters, strict=True)
+                queries_needed(d, level=LEVEL / len(pairs), clusters=arms.clusters)
+                for d in differences
             ],
         }
     )

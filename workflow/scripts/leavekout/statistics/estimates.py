@@ -36,15 +36,14 @@ def _rows(arms: Arms, measure: Measure, count: int) -> list[dict]:
     shared = [(NO_REMOVAL, 0, arms.floor)] if arms.floor.size else []
     shared += [(CONTROL, k, values) for k, values in sorted(arms.random.items())]
     for method, k, values in shared:
-        of_control = mean_of_shared(values, count, clusters=arms.clusters)
-        models = values.shape[1]
-        rows.append(_row(measure.name, k, method, models, arms.clusters, of_control))
+        shared_mean_of = mean_of_shared(values, count, clusters=arms.clusters)
+        rows.append(_row(measure.name, k, method, values.shape[1], arms, shared_mean_of))
     for k in arms.ks():
         excesses = _excesses(arms, k, measure.direction, count) if k in arms.random else {}
         for method in arms.methods(k):
-            cell, clusters = arms.effects[method, k], arms.clusters_of(k, method)
-            of_cell = mean_over_queries(cell, count, clusters=clusters)
-            row = _row(measure.name, k, method, arms.queries, clusters, of_cell)
+            cell = arms.effects[method, k]
+            of_cell = mean_over_queries(cell, count, clusters=arms.clusters)
+            row = _row(measure.name, k, method, arms.queries, arms, of_cell)
             rows.append(row | excesses.get(method, {}))
     return rows
 
@@ -66,14 +65,14 @@ def mean_of_shared(
     return draws.estimate(lambda q, m: shared_mean(values, q, m), models=models)
 
 
-def _row(measure: str, k: int, method: str, models: int, clusters: np.ndarray, e: Estimate) -> dict:
+def _row(measure: str, k: int, method: str, models: int, arms: Arms, e: Estimate) -> dict:
     shared = method in (CONTROL, NO_REMOVAL)
     return {
         "measure": measure,
         "k": k,
         "method": method,
-        "n_queries": len(clusters),
-        "n_clusters": len(np.unique(clusters)),
+        "n_queries": arms.queries,
+        "n_clusters": arms.independent,
         "n_models": models,
         "mean": float(e.value),
         "mean_low": float(e.low),
@@ -94,13 +93,11 @@ def _row(measure: str, k: int, method: str, models: int, clusters: np.ndarray, e
 def _excesses(arms: Arms, k: int, sign: int, count: int) -> dict[str, dict]:
     """Of each method of one K, how far it goes beyond random removal, and its tests."""
     methods, random = arms.methods(k), arms.random[k]
+    if not methods:
+        return {}
     cells = np.stack([arms.effects[method, k] for method in methods])
-    clusters = np.stack([arms.clusters_of(k, method) for method in methods])
-    found = [
-        excess(cell, random, count=count, clusters=own)
-        for cell, own in zip(cells, clusters, strict=True)
-    ]
-    p_values, corrected = p_of_excess(found, cells, random, count=count, clusters=clusters)
+    found = [excess(cell, random, count=count, clusters=arms.clusters) for cell in cells]
+    p_values, corrected = p_of_excess(found, cells, random, count=count, clusters=arms.clusters)
     return {
         method: {
             "excess": float(e.value),
@@ -152,8 +149,7 @@ def p_of_excess(
     need no normal distribution, and Hall's t-test no symmetry.
 
     Args:
-        estimates: of `excess`, one for each method; cells: [M, Q]; random: [Q, S]; clusters: [Q],
-            or [M, Q] for each method its own.
+        estimates: of `excess`, one for each method; cells: [M, Q]; random: [Q, S].
     """
     of_estimate = np.array([e.p_value() for e in estimates], np.float64)
     if np.isnan(of_estimate).all():  # one query, or one cluster of them

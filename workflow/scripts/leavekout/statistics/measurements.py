@@ -1,6 +1,6 @@
 """All measurements of a study as one tidy table, and what its columns mean."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -17,9 +17,8 @@ DICTIONARY = {
     "method": "Who named the removed images: an attribution method; `random`, a set drawn "
     "uniformly; or `no_removal`, where nothing was removed and the training has another seed.",
     "query": "The generated picture on which the retrained model was measured.",
-    "cluster": "The first of the queries that resemble this one, for which the method removes "
-    "nearly the same images; the query itself, if none does. For controls: for which half of the "
-    "methods do.",
+    "cluster": "The first of the queries that resemble this one, for which methods remove nearly "
+    "the same images; the query itself, if none does.",
     "k": "Number of training images removed before training from scratch.",
     "training_seed": "Seed of the retraining: its initial weights and its stream of samples. Where "
     "it is the source model's, the two trainings are paired.",
@@ -32,13 +31,12 @@ DICTIONARY = {
 }
 
 
-def tabulate(tables: Iterable[pd.DataFrame], clusters: pd.DataFrame) -> pd.DataFrame:
+def tabulate(tables: Iterable[pd.DataFrame], clusters: Mapping[str, str]) -> pd.DataFrame:
     """The measurements behind all claims: models of methods, and their controls.
 
     Args:
         tables: of `measuring.measure_outcomes`.
-        clusters: columns method, k, query, cluster (see `clusters.py`); rows without a method are
-            of controls, and of methods that have none.
+        clusters: of each query; see `clusters.py`.
 
     Returns:
         One row for each model, query and measure, with the columns of `DICTIONARY`; measures in
@@ -50,12 +48,8 @@ def tabulate(tables: Iterable[pd.DataFrame], clusters: pd.DataFrame) -> pd.DataF
     counts = table["policy"].isin(_COUNTED) & (counted.isna() | table["role"].eq(counted))
     table = table[counts].rename(columns={"number": "removal_set"})
     keys = ["place", "method", "k", "training_seed", "removal_set", "query"]
-    common = clusters[clusters["method"].isna()].set_index("query")["cluster"]
-    own = clusters[clusters["method"].notna()]
-    table = table.merge(own, on=["method", "k", "query"], how="left")
-    table["cluster"] = table["cluster"].fillna(table["query"].map(common))
-    table["place"] = table["measure"].map(order)
-    table = table.sort_values(keys, ignore_index=True)
+    places = {"place": table["measure"].map(order), "cluster": table["query"].map(clusters)}
+    table = table.assign(**places).sort_values(keys, ignore_index=True)
     return table[list(DICTIONARY)]
 
 

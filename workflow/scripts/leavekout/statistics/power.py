@@ -138,8 +138,8 @@ def _spreads(arms: Arms, k: int) -> dict[str, _Spread]:
     methods = arms.methods(k)
     within, shared = retraining_variance(random)
     retraining = max(0.0, within - arms.evaluation[CONTROL, k])
+    by_cluster = arms.independent / arms.queries
     excesses = [arms.effects[method, k] - random.mean(axis=1) for method in methods]
-    alike = [arms.clusters_of(k, method) for method in methods]
     of_excess = _median_variance(excesses)
     noise = min(retraining, of_excess)
     kinds = {
@@ -149,13 +149,12 @@ def _spreads(arms: Arms, k: int) -> dict[str, _Spread]:
             shared / random.shape[1],
             random.shape[1],
             len(methods),
-            _design_effect(excesses, alike),
-            _clusters_each(alike),
+            _design_effect(excesses, arms.clusters),
+            by_cluster,
         )
     }
     pairs = [arms.effects[a, k] - arms.effects[b, k] for a, b in combinations(methods, 2)]
     if pairs:
-        alike = [arms.clusters_of(k, *pair) for pair in combinations(methods, 2)]
         of_pairs = _median_variance(pairs)
         noise = min(2 * retraining, of_pairs)
         kinds["two methods"] = _Spread(
@@ -164,8 +163,8 @@ def _spreads(arms: Arms, k: int) -> dict[str, _Spread]:
             0.0,
             1,
             len(pairs),
-            _design_effect(pairs, alike),
-            _clusters_each(alike),
+            _design_effect(pairs, arms.clusters),
+            by_cluster,
         )
     return kinds
 
@@ -174,16 +173,11 @@ def _median_variance(differences: list[np.ndarray]) -> float:
     return float(np.median([values.var(ddof=1) for values in differences]))
 
 
-def _clusters_each(clusters: list[np.ndarray]) -> float:
-    """Clusters for each query, the median."""
-    return float(np.median([len(np.unique(own)) / len(own) for own in clusters]))
-
-
-def _design_effect(differences: list[np.ndarray], clusters: list[np.ndarray]) -> float:
+def _design_effect(differences: list[np.ndarray], clusters: np.ndarray) -> float:
     """Kish's: the variance of a mean by clusters over that of as many independent queries; ≥ 1."""
     ratios = [
-        variance_of_mean(values, own) * len(values) / values.var(ddof=1)
-        for values, own in zip(differences, clusters, strict=True)
+        variance_of_mean(values, clusters) * len(values) / values.var(ddof=1)
+        for values in differences
         if values.var() > 0
     ]
     return max(1.0, float(np.median(ratios))) if ratios else 1.0

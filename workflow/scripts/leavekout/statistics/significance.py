@@ -6,6 +6,8 @@ import numpy as np
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from leavekout.statistics.resampling import numbered
+
 LEVEL = 0.05
 _FLIPS_AT_ONCE = 2000
 
@@ -37,37 +39,25 @@ def skewed_t_test(differences: np.ndarray, *, clusters: np.ndarray | None = None
     Hall's (1992) transformation of Student's t, a cubic that takes the sample's skewness g out of
     it: √n (x + g x² / 3 + g² x³ / 27 + g / 6n), with x the mean in standard deviations. Where
     differences are skewed, plain t-tests and sign flips find too much; where they are not, this is
-    Student's t-test. n counts clusters, which are given as in `sign_flips`.
+    Student's t-test. n counts clusters.
     """
-    return np.array([_skewed_t(sums) for sums, _ in _by_cluster(differences, clusters)])
-
-
-def _skewed_t(sums: np.ndarray) -> float:
-    """The p-value of `skewed_t_test` for the sums [C] of clusters."""
-    n, mean = len(sums), sums.mean()
+    sums = _by_cluster(differences, clusters)
+    n = sums.shape[1]
     if n < 3:
-        return 1.0
-    deviation = sums.std(ddof=1)
-    if deviation <= 1e-12 * abs(mean):
-        return 1.0 if mean == 0 else 0.0
-    g, x = np.power(sums - mean, 3).mean() / sums.std() ** 3, mean / deviation
-    t = np.sqrt(n) * (x + g * x**2 / 3 + g**2 * x**3 / 27 + g / (6 * n))
-    return float(2 * stats.t.sf(abs(t), n - 1))
+        return np.ones(len(sums))
+    mean, deviation = sums.mean(axis=1), sums.std(axis=1, ddof=1)
+    centred = sums - mean[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        g, x = np.power(centred, 3).mean(axis=1) / sums.std(axis=1) ** 3, mean / deviation
+        t = np.sqrt(n) * (x + g * x**2 / 3 + g**2 * x**3 / 27 + g / (6 * n))
+        p = 2 * stats.t.sf(np.abs(t), n - 1)
+    return np.where(deviation > 1e-12 * np.abs(mean), p, np.where(mean == 0, 1.0, 0.0))
 
 
-def _by_cluster(
-    differences: np.ndarray, clusters: np.ndarray | None
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each of P rows [Q], the sums over its clusters [C] and the first query of each [C]."""
-    count, queries = differences.shape
-    members = np.broadcast_to(
-        np.arange(queries) if clusters is None else clusters, (count, queries)
-    )
-    parts = []
-    for row, names in zip(differences, members, strict=True):
-        _, first, place = np.unique(names, return_index=True, return_inverse=True)
-        parts.append((np.bincount(place, row), first))
-    return parts
+def _by_cluster(differences: np.ndarray, clusters: np.ndarray | None) -> np.ndarray:
+    """The sums of differences [P, Q] over the queries of each cluster: [P, C]."""
+    members = numbered(np.arange(differences.shape[1]) if clusters is None else clusters)
+    return np.stack([np.bincount(members, row) for row in differences])
 
 
 def sign_flips(
@@ -84,62 +74,40 @@ def sign_flips(
 
     The second p-values are corrected for all P tests by the step-down maximum of Westfall and Young
     (1993): with every flip, the largest of the P statistics is what chance alone would have shown.
-    All differences of one query are flipped at once (of a cluster as its first query), which keeps
-    the correlation of tests that share methods; so the correction costs less than Holm's, and a
-    p-value can be as small as with one test. The statistic is the sum over queries, in units of the
-    root of the summed squares of clusters: Student's t, by an increasing function. Where tests
-    differ in their numbers of clusters, they are compared by that t's p-value.
+    All differences of one query are flipped at once, which keeps the correlation of tests that
+    share methods; so the correction costs less than Holm's, and a p-value can be as small as with
+    one test. The statistic is the sum over queries, in units of the root of the summed squares of
+    clusters: Student's t, by an increasing function.
 
     Args:
-        clusters: [Q], the cluster of each query, or [P, Q] for each test its own; None if every
-            query stands alone.
+        clusters: [Q], the cluster of each query; None if every query stands alone.
         resamples: how many flips are drawn; with C clusters all 2^(C - 1) are tried if they are no
             more.
 
     Returns:
         p-values [P] and corrected ones [P]. They are 1 with fewer than two clusters.
     """
-    single, corrected = np.ones(len(differences)), np.ones(len(differences))
-    parts = _by_cluster(differences, clusters)
-    sizes = np.array([len(sums) for sums, _ in parts])
-    tested = np.flatnonzero(sizes > 1)
-    if len(tested) == 0:
-        return single, corrected
-    flipped = np.unique(np.concatenate([parts[i][1] for i in tested]))
-    units = np.zeros((len(flipped), len(tested)))  # of each test, by the queries that it flips
-    for column, i in enumerate(tested):
-        sums, first = parts[i]
-        norm = np.sqrt(np.square(sums).sum())
-        units[np.searchsorted(flipped, first), column] = sums / norm if norm > 0 else 0.0
-    sizes = sizes[tested]
-    found = _comparable(np.abs(units.sum(axis=0)), sizes)
-    order = np.argsort(-found, kind="stable")
+    count = len(differences)
+    sums = _by_cluster(differences, clusters)
+    if sums.shape[1] < 2:
+        return np.ones(count), np.ones(count)
+    norms = np.sqrt(np.square(sums).sum(axis=1, keepdims=True))
+    units = np.divide(sums, norms, out=np.zeros_like(sums), where=norms > 0)
+    found = np.abs(units.sum(axis=1))
+    order = np.argsort(-found)
     # A flip that gives the same statistic but for rounding is as extreme.
-    limits = found[order] - 1e-9 * np.maximum(1.0, found[order])
-    flips = _flips(len(flipped), resamples, seed)
-    alone, family = np.zeros(len(tested)), np.zeros(len(tested))
+    limits = found[order] - 1e-9
+    flips = _flips(sums.shape[1], resamples, seed)
+    single, family = np.zeros(count), np.zeros(count)
     for start in range(0, len(flips), _FLIPS_AT_ONCE):
-        sums = np.abs(flips[start : start + _FLIPS_AT_ONCE] @ units)
-        chance = _comparable(sums, sizes)[:, order]  # [B, P]
-        alone += (chance >= limits).sum(axis=0)
+        chance = np.abs(flips[start : start + _FLIPS_AT_ONCE] @ units[order].T)  # [B, P]
+        single += (chance >= limits).sum(axis=0)
         # Largest of this test's and of those whose differences are smaller.
         largest = np.maximum.accumulate(chance[:, ::-1], axis=1)[:, ::-1]
         family += (largest >= limits).sum(axis=0)
-    single[tested[order]] = alone / len(flips)
-    corrected[tested[order]] = np.maximum.accumulate(family) / len(flips)
-    return single, corrected
-
-
-def _comparable(sums: np.ndarray, clusters: np.ndarray) -> np.ndarray:
-    """Statistics [..., P], each at most √C, on one scale: as they are if all have as many clusters.
-
-    Otherwise -log p of Student's t, t² = (C - 1) x² / (C - x²).
-    """
-    if (clusters == clusters[0]).all():
-        return sums
-    squares = np.minimum(np.square(sums), clusters * (1 - 1e-9))  # at √C, t has no end
-    t = np.sqrt((clusters - 1) * squares / (clusters - squares))
-    return np.asarray(-stats.t.logsf(t, clusters - 1))
+    back = np.argsort(order)
+    corrected = np.maximum.accumulate(family)
+    return single[back] / len(flips), corrected[back] / len(flips)
 
 
 def _flips(clusters: int, most: int, seed: int) -> np.ndarray:
