@@ -1,25 +1,28 @@
-"""Finds queries that resemble each other: those for which methods removed the same images."""
+"""Finds queries that resemble each other: those whose nearest training images are the same."""
 
 from typing import TYPE_CHECKING
 
-from leavekout.queries.outcome import Outcome
-from leavekout.runtime.artifacts import load_table, save_csv
-from leavekout.runtime.job import job
+import numpy as np
+
+from leavekout.attribution.neighbours import nearest
+from leavekout.encoders.features import load_image_encoder
+from leavekout.runtime.artifacts import load_image, load_npy, load_table, save_csv
+from leavekout.runtime.job import compute_job
 from leavekout.statistics.clusters import clusters
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake) as run:
+with compute_job(snakemake) as run:
+    params = run.params
     table = load_table(run.input.queries)[["query", "prompt"]]
-    table = table[table["query"].isin(run.params.queries)]
-    removed: dict[str, list] = {name: [] for name in table["query"]}
-    # They come by method, query and K, so each query has its methods in the same order.
-    for path in run.input.outcomes:
-        outcome = Outcome.load(path)
-        # What is said of published methods must not change when another joins.
-        if outcome.about["method"] not in run.params.joined:
-            removed[outcome.about["targets"][0]].append(outcome.removed)
-    prompts = dict(zip(table["query"], table["prompt"], strict=True))
-    found = clusters(removed, prompts, images=run.params.images)
-    save_csv(run.output[0], table.assign(cluster=table["query"].map(found)))
+    table = table[table["query"].isin(params.queries)]
+    found = params.published  # of a study that is joined, as it found them
+    if found is None:
+        pictures = np.stack([load_image(path) for path in run.input.pictures])
+        queries = load_image_encoder(run.input.encoder, run.device)(pictures)
+        near = nearest(queries, load_npy(run.input.features)[:, 0], params.nearest)
+        prompts = dict(zip(table["query"], table["prompt"], strict=True))
+        of_query = dict(zip(params.queries, near, strict=True))
+        found = clusters(of_query, prompts, images=params.images)
+    save_csv(run.output[0], table.assign(cluster=table["query"].map(dict(found))))

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from leavekout.bundle.files import pack
 from leavekout.data.table import images_digest
 from leavekout.report.provenance import versions_of
@@ -21,6 +23,7 @@ def plain(mapping: Any) -> dict[str, Any]:
 
 with job(snakemake) as run:
     params, images = run.params, load_table(run.input.images)
+    clusters = pd.read_csv(run.input.clusters)
     versions = versions_of(Path(params.logs), params.earlier)
     pack(
         run.output.bundle,
@@ -29,6 +32,7 @@ with job(snakemake) as run:
         about={
             **plain(params.about),
             "images": images_digest(images),
+            "clusters": dict(zip(clusters["query"], clusters["cluster"], strict=True)),
             "made_by": provenance(),
             "versions": versions[~versions["stage"].isin(params.afterwards)].to_dict("records"),
         },

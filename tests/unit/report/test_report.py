@@ -280,7 +280,7 @@ def test_cautions_are_given_where_they_are_due() -> None:
     assert "Too few queries" not in "\n".join(few(8))
     assert "Few independent queries" not in "\n".join(few(20))
     alike = "\n".join(few(8, alike=2))
-    assert "for the 8 queries, methods remove 4 clusters of images" in alike
+    assert "the 8 queries make 4 clusters by their nearest training images" in alike
     assert "Too few queries to tell methods apart, or from random removal: with 4 that" in alike
 
 

@@ -12,6 +12,8 @@ BUNDLE = (
 # Whether that is another's, from which this one may have drifted, and not an earlier part of this.
 JOINS_ANOTHER = bool(BUNDLE) and not config["joins"]["continues"]
 JOINED = joined_methods(EXPERIMENT, BUNDLE) if BUNDLE else []
+# Which of its queries resemble each other, if its bundle says so.
+PUBLISHED_CLUSTERS = BUNDLE.about.get("clusters") if BUNDLE else None
 # What made the parts of this study that come from its own bundle.
 MADE_EARLIER = BUNDLE.about.get("versions", []) if BUNDLE and not JOINS_ANOTHER else []
 # What a joined study says of its images, which ours have to be.

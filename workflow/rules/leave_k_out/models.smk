@@ -107,6 +107,17 @@ def tuning_measurements(wildcards):
     return measurements("tuning", "measurements")
 
 
+def likeness(queries):
+    """What says which of these queries resemble each other."""
+    if not queries:
+        return {}
+    return {
+        "pictures": collect("<results>/queries/images/{query}.png", query=queries),
+        "encoder": "<results>/encoders/clip",
+        "features": "<results>/features/clip/image.npy",
+    }
+
+
 FORGETTING = config["forgetting"] or {"methods": [], "k": [], "related": 0, "seed": 0}
 RELATED = {
     query: removal.related_names(query, FORGETTING["related"])

@@ -8,42 +8,44 @@ COSTED = [m for m in METHODS if m not in config["external"] and m != "oracle"]
 
 rule cluster_queries:
     input:
+        **likeness(TEST_QUERIES if PUBLISHED_CLUSTERS is None else []),
         queries="<results>/queries/queries.parquet",
-        outcomes=outcomes_of([one for one in MODELS if one.policy == "top"]),
     output:
         "<results>/tables/clusters.csv",
     log:
         "<logs>/cluster_queries.log",
     benchmark:
         "<benchmarks>/cluster_queries.tsv"
-    localrule: True
+    group:
+        batched("scores")
     conda:
         CONDA
+    resources:
+        **resources_for(EXPECTED.similarity(len(TEST_QUERIES))),
     params:
         queries=TEST_QUERIES,
-        joined=JOINED,
+        nearest=min(COUNTERFACTUAL["k"]),
         images=DATASET["images"],
-        version=2,
+        published=PUBLISHED_CLUSTERS,
     script:
         "../../scripts/cluster_queries.py"
 
 
 use rule cluster_queries as cluster_tuning_queries with:
     input:
+        **likeness(TUNING_QUERIES),
         queries="<results>/queries/queries.parquet",
-        outcomes=outcomes_of([one for one in TUNING_MODELS if one.policy == "top"]),
     output:
         "<results>/tables/tuning_clusters.csv",
     log:
         "<logs>/cluster_tuning_queries.log",
     benchmark:
         "<benchmarks>/cluster_tuning_queries.tsv"
-    localrule: True
     params:
         queries=TUNING_QUERIES,
-        joined=[],
+        nearest=min(COUNTERFACTUAL["k"]),
         images=DATASET["images"],
-        version=2,
+        published=None,
 
 
 rule tabulate_measurements:

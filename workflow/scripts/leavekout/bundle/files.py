@@ -139,6 +139,7 @@ def _require_description(manifest: Path, about: Mapping[str, Any]) -> None:
         and all(isinstance(name, str) and _PART.fullmatch(name) for name in methods)
         and isinstance(made_by, Mapping)
         and isinstance(about.get("settings", {}), Mapping)
+        and isinstance(about.get("clusters", {}), Mapping)
     ):
         raise InputError(
             f"{manifest}: what it says of the study ('study', 'methods', 'made_by', 'settings') is "

@@ -84,9 +84,9 @@ def _of_queries(estimates: pd.DataFrame) -> list[str]:
     if clusters < queries:
         alike = f"{clusters} cluster{'s' if clusters > 1 else ''}"
         said.append(
-            f"Queries that resemble each other: for the {queries} queries, methods remove {alike} "
-            "of images, so intervals and tests count clusters (tables/clusters.csv). Numbers of "
-            "queries needed hold only if further queries bring as many new clusters."
+            f"Queries that resemble each other: the {queries} queries make {alike} by their "
+            "nearest training images, so intervals and tests count clusters (tables/clusters.csv). "
+            "Numbers of queries needed hold only if further ones bring as many new clusters."
         )
     if clusters < FEW_CLUSTERS:
         said.append(

@@ -17,8 +17,8 @@ DICTIONARY = {
     "method": "Who named the removed images: an attribution method; `random`, a set drawn "
     "uniformly; or `no_removal`, where nothing was removed and the training has another seed.",
     "query": "The generated picture on which the retrained model was measured.",
-    "cluster": "The first of the queries that resemble this one, for which methods remove nearly "
-    "the same images; the query itself, if none does.",
+    "cluster": "The first of the queries that resemble this one, whose nearest training images by "
+    "CLIP features are nearly the same; the query itself, if none does.",
     "k": "Number of training images removed before training from scratch.",
     "training_seed": "Seed of the retraining: its initial weights and its stream of samples. Where "
     "it is the source model's, the two trainings are paired.",
