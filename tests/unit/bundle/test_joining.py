@@ -145,7 +145,7 @@ def test_a_study_does_not_replace_the_bundle_it_goes_on_from(
         ("extends", "other.yaml", "'extends' is nothing that a bundle has"),
         ("external", {"a": "x"}, "'external' is nothing that a bundle has"),
         ("joins", {"bundle": "x"}, "'joins' is nothing that a bundle has"),
-        ("hardware", {"stage_to": "/tmp"}, "'hardware.stage_to' names files of this machine"),
+        ("hardware", {"stage_to": "/tmp"}, "'hardware.stage_to' names a folder of this machine"),
         ("dataset", {"root": "/home/me"}, "'dataset.root' is '/home/me', no folder of resources/"),
         ("dataset", {"root": "."}, "'dataset.root' is '.', no folder of resources/"),
         ("dataset", {"root": "resources"}, "'dataset.root' is 'resources', no folder of"),
@@ -172,6 +172,15 @@ def test_who_joins_may_keep_the_data_where_they_like(published: Path) -> None:
     path = published / "study.yaml"
     path.write_text(yaml.safe_dump(merge(read_yaml(path), {"dataset": {"root": "/data/theirs"}})))
     assert bundle_of(joining(published, dataset={"root": "/data/mine"}), training_loop=2)
+
+
+def test_a_study_of_one_s_own_goes_on_with_its_own_data(published: Path) -> None:
+    own = {"dataset": {"root": "my-pictures"}}
+    path = published / "study.yaml"
+    path.write_text(yaml.safe_dump(merge(read_yaml(path), own)))
+    assert bundle_of(continuing(published, **own), training_loop=2)
+    with pytest.raises(InputError, match=r"'dataset.root' is 'my-pictures', no folder of"):
+        bundle_of(joining(published, **own), training_loop=2)
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,12 @@ rule write_bundle:
             "training_loop": TRAINING_LOOP,
             "settings": settings_of(EXPERIMENT),
         },
+        # Without paths of this machine; of methods by scores from elsewhere, the scores are there.
         study={
-            key: value
+            key: (
+                {k: v for k, v in value.items() if k != "stage_to"} if key == "hardware" else value
+            )
             for key, value in SAID.items()
-            # Paths of this machine; of methods by scores from elsewhere, the scores are there.
             if key not in ("extra_rules", "external", "joins")
         },
         earlier=MADE_EARLIER,
@@ -58,7 +60,7 @@ rule bundle:
 
 
 if BUNDLE:
-    MADE_HERE = left_out(EXPERIMENT, BUNDLE)
+    NOT_TAKEN = left_out(EXPERIMENT, BUNDLE)
 
     rule open_bundle:
         input:
@@ -76,7 +78,7 @@ if BUNDLE:
         conda:
             CONDA
         params:
-            **({"without": MADE_HERE} if MADE_HERE else {}),
+            **({"without": NOT_TAKEN} if NOT_TAKEN else {}),
             experiment=config["experiment"],
             content=BUNDLE.digest,
         script:

@@ -142,8 +142,8 @@ def _require_description(manifest: Path, about: Mapping[str, Any]) -> None:
         and isinstance(about.get("clusters", {}), Mapping)
     ):
         raise InputError(
-            f"{manifest}: what it says of the study ('study', 'methods', 'made_by', 'settings') is "
-            "not in order; the bundle is damaged, or means harm."
+            f"{manifest}: what it says of the study ('study', 'methods', 'made_by', 'settings', "
+            "'clusters') is not in order; the bundle is damaged, or means harm."
         )
 
 

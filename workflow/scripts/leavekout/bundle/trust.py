@@ -17,8 +17,6 @@ from leavekout.removal import REPLICA
 
 # It would have rules included, or other files read.
 _FOREIGN = {"extends", "external", "extra_rules", "joins"}
-# Keys whose values are paths of this machine, step by step.
-_PATHS = (("hardware", "stage_to"), ("published",))
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 _SHARED = ("source", "queries", "encoders")
 _OF_METHODS = ("attribution", "repeatability", "costs", "measurements", "retrained")
@@ -31,7 +29,7 @@ def require_harmless_configuration(
 
     A data set is fetched or written below `dataset.root`, where a folder that is there would be
     replaced. So the root that a bundle names has to be a folder of resources/, unless who joins
-    has chosen another.
+    has chosen another, or goes on with a study of their own.
 
     Args:
         said: what study.yaml says.
@@ -46,21 +44,23 @@ def require_harmless_configuration(
 
     for key in sorted(_FOREIGN & set(said)):
         refuse(key, "is nothing that a bundle has: it could name files of this machine, or rules")
-    for keys in _PATHS:
-        value: Any = said
-        for key in keys:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if value:
-            refuse(".".join(keys), "names files of this machine")
-    dataset = said.get("dataset")
-    dataset = dataset if isinstance(dataset, Mapping) else {}
+    hardware, dataset = (_mapping(said.get(key)) for key in ("hardware", "dataset"))
+    if hardware.get("stage_to"):
+        refuse("hardware.stage_to", "names a folder of this machine")
     for key in ("train_images", "train_annotations", "prompt_annotations"):
         if not _PLAIN.fullmatch(str(dataset.get(key) or "none")):
             refuse(f"dataset.{key}", "leads out of the data set's folder")
     root = str(dataset.get("root") or "")
     inside = _PLAIN.fullmatch(root) and PurePosixPath(root).parts[0] == "resources"
-    if root == experiment.dataset.root and not (inside and len(PurePosixPath(root).parts) > 1):
+    theirs = root == experiment.dataset.root and not (
+        experiment.joins and experiment.joins.continues
+    )
+    if theirs and not (inside and len(PurePosixPath(root).parts) > 1):
         refuse("dataset.root", f"is {root!r}, no folder of resources/; set one of your own")
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def require_artifacts_of_the_study(bundle: Bundle, experiment: LeaveKOut) -> None:
