@@ -118,8 +118,8 @@ def test_every_computing_job_asks_for_a_gpu(slurm: Cluster, study: Path) -> None
     assert all("gres/gpu=1" in job["ReqTRES"] for job in submitted)
     # Batched: a cluster job for each stage that computes; the rest ran where Snakemake runs.
     stages = {job["Comment"].split("_")[1] for job in submitted}
-    assert stages == {"data", "source", "controls", "methods"}
-    assert len(submitted) == 4
+    assert stages == {"data", "source", "scores", "controls", "methods"}
+    assert len(submitted) == 5
     assert "localrule attribute_by_pixels" in (study / "run.log").read_text()
 
 
@@ -197,9 +197,9 @@ def disturbed(
     state = folder / "results" / "tiny" / "retrained" / CELL / "outcome.state.safetensors"
     wait_until(state.exists, run)
     running = slurm.said("squeue", "-h", "-t", "R", "-o", "%i|%k|%Z").splitlines()
-    ids = [line.split("|")[0] for line in running if line.endswith(f"|{folder}")]
-    assert len(ids) == 1
-    disturb(slurm, run, ids[0])
+    jobs_here = [line.split("|") for line in running if line.endswith(f"|{folder}")]
+    (training,) = [job for job, comment, _ in jobs_here if comment.startswith("rule_retrain_")]
+    disturb(slurm, run, training)
     run.finish()
     return folder, jobs(slurm, folder)
 
