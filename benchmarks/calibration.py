@@ -55,7 +55,7 @@ class Design:
         query: scatter of a method's effect between queries; alike: the share of its variance that
             methods have in common; skewness of its distribution.
         opposite: whether every other method's effects are skewed to the other side.
-        clusters: of like queries, as large as each other; None if every query stands alone.
+        clusters: the sizes of clusters of like queries; every other query stands alone.
         within: the share of an effect's variance that queries of a cluster have in common.
         retraining: noise of one model on one query.
         shared: error of a shared model that all queries have in common.
@@ -71,34 +71,48 @@ class Design:
     retraining: float
     shared: float
     opposite: bool = False
-    clusters: int | None = None
+    clusters: tuple[int, ...] = ()
     within: float = 0.0
 
     @property
     def members(self) -> np.ndarray:
         """The cluster of each query: [Q]."""
-        return np.arange(self.queries) % (self.clusters or self.queries)
+        sizes = [*self.clusters, *[1] * (self.queries - sum(self.clusters))]
+        return np.repeat(np.arange(len(sizes)), sizes)
 
 
 DIGITS = (100, 200, 400, 900, 1300, 1600)
 DESIGNS = {
-    "digits: 12 queries, 5 sets": Design(12, 8, 5, DIGITS, 6.5, 0.6, 0.5, 1.6, 0.8),
-    "digits, skewed effects": Design(12, 8, 5, DIGITS, 6.5, 0.6, 1.4, 1.6, 0.8),
-    "noisy shared models": Design(24, 5, 5, DIGITS, 2.0, 0.5, 0.5, 1.5, 1.5),
-    "12 queries, skewness 2.2, to both sides": Design(
+    "12 queries, 5 sets": Design(12, 8, 5, DIGITS, 6.5, 0.6, 0.5, 1.6, 0.8),
+    "12 queries, skewness 2.2\nto both sides": Design(
         12, 8, 5, DIGITS, 6.5, 0.0, 2.2, 0.5, 0.3, opposite=True
     ),
-    "40 queries, skewness 2.2, to both sides": Design(
+    "40 queries, skewness 2.2\nto both sides": Design(
         40, 8, 5, DIGITS, 6.5, 0.0, 2.2, 0.5, 0.3, opposite=True
     ),
+    "noisy shared models": Design(24, 5, 5, DIGITS, 2.0, 0.5, 0.5, 1.5, 1.5),
     "12 queries in 3 clusters": Design(
-        12, 8, 5, DIGITS, 6.5, 0.0, 0.5, 1.6, 0.8, clusters=3, within=0.6
+        12, 8, 5, DIGITS, 6.5, 0.0, 0.5, 1.6, 0.8, clusters=(4,) * 3, within=0.6
     ),
     "40 queries in 10 clusters": Design(
-        40, 8, 5, DIGITS, 6.5, 0.0, 0.5, 1.6, 0.8, clusters=10, within=0.6
+        40, 8, 5, DIGITS, 6.5, 0.0, 0.5, 1.6, 0.8, clusters=(4,) * 10, within=0.6
+    ),
+    # As many and as unequal clusters as the study on digits has.
+    "40 queries in 8 unequal clusters,\n14 methods": Design(
+        40,
+        14,
+        10,
+        DIGITS,
+        6.5,
+        0.3,
+        1.4,
+        1.6,
+        0.8,
+        clusters=(11, 8, 7, 4, 3, 3, 2, 2),
+        within=0.4,
     ),
     "COCO: 110 queries, 10 sets": Design(
-        110, 6, 10, (1000, 5000, 20000, 50000, 80000, 110000), 2.5, 0.5, 1.0, 1.0, 0.3
+        110, 6, 10, tuple(range(1000, 118000, 7500)), 2.5, 0.5, 1.0, 1.0, 0.3
     ),
 }
 
@@ -250,7 +264,8 @@ def main() -> None:
         table["± (two standard errors)"] = (
             2 * rows.xs("ours", axis=1, level=1).std() / np.sqrt(len(rows))
         )
-        print(f"\n{title}; {arguments.studies:,} studies")
+        title_in_line = title.replace("\n", " ")
+        print(f"\n{title_in_line}; {arguments.studies:,} studies")
         print(table.loc[list(NAMES)].round(3).to_string(), flush=True)
         tables.append(table.loc[list(NAMES)].assign(design=title))
     draw(pd.concat(tables), arguments.figure)
@@ -264,9 +279,9 @@ def draw(table: pd.DataFrame, path: Path) -> None:
 
     names, designs = list(NAMES), list(dict.fromkeys(table["design"]))
     figure, axes = plt.subplots(
-        1, len(designs), figsize=(2.9 * len(designs) + 2.5, 4.4), sharey=True, layout="constrained"
+        2, len(designs) // 2, figsize=(13, 8), sharex=True, sharey=True, layout="constrained"
     )
-    for ax, title in zip(np.atleast_1d(axes), designs, strict=True):
+    for ax, title in zip(axes.flat, designs, strict=True):
         rows = table[table["design"] == title].loc[names]
         right = [NAMES[name] == "interval" for name in names]
         y = np.arange(len(names))[::-1]
@@ -280,10 +295,11 @@ def draw(table: pd.DataFrame, path: Path) -> None:
             ax.barh(position, high - low, 0.7, left=low, color="#DDDDDD", zorder=0)
         ax.set_xlim(-3, 103)
         ax.set_yticks(y, [n.replace(", ", ",\n") for n in names])
-        ax.set_xlabel("per cent of studies")
         ax.set_title(title, fontsize=10)
         ax.spines[["top", "right"]].set_visible(False)
-    handles, labels = np.atleast_1d(axes)[0].get_legend_handles_labels()
+    for ax in axes[1]:
+        ax.set_xlabel("per cent of studies")
+    handles, labels = axes.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     save(figure, [path])
 
