@@ -34,14 +34,21 @@ def ranked_by_query(
 def regenerated_by_query(
     outcomes: Iterable[Path], queries: Collection[str]
 ) -> dict[str, dict[str, dict[str, np.ndarray]]]:
-    """query → method → label of the model → its picture uint8 [H, W, 3]."""
-    models: dict[str, dict[str, dict[str, np.ndarray]]] = {query: {} for query in queries}
+    """query → method → label of the model, the largest K first → its picture uint8 [H, W, 3]."""
+    models: dict[str, dict[str, dict[tuple, np.ndarray]]] = {query: {} for query in queries}
     for path in outcomes:
         outcome = Outcome.load(path)
         removal = Removal.from_dict(outcome.about)
         label = f"K = {removal.k:,}" if removal.k else f"seed {removal.training_seed}"
+        place = (-removal.k, removal.training_seed, label)
         shown = removal.targets or outcome.queries  # not those looked at for the forgetting check
         for query, picture in zip(outcome.queries, outcome.pictures, strict=True):
             if query in models and query in shown:
-                models[query].setdefault(removal.method, {})[label] = picture
-    return models
+                models[query].setdefault(removal.method, {})[place] = picture
+    return {
+        query: {
+            method: {place[-1]: by_place[place] for place in sorted(by_place)}
+            for method, by_place in of_query.items()
+        }
+        for query, of_query in models.items()
+    }

@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from leavekout.removal import NO_REMOVAL
+
 
 def draw_attributed(
     query: np.ndarray,
@@ -49,14 +51,19 @@ def draw_regenerated(
     Args:
         query: uint8 [H, W, 3]; models: for each column of the figure, its pictures by label.
     """
-    lines = max(len(pictures) for pictures in models.values())
+    # A line for each K, so that neighbours lack as many images; other seeds fill their own column.
+    removed = {name: pictures for name, pictures in models.items() if name != NO_REMOVAL}
+    ks = list(dict.fromkeys(label for pictures in removed.values() for label in pictures))
+    columns = {name: ks if name in removed else list(models[name]) for name in models}
+    lines = max(map(len, columns.values()))
     figure, axes = _grid(lines, len(models) + 1)
     for line in range(lines):
         _show(axes[line, 0], query if line == 0 else None, "generated\n" if line == 0 else "")
-        for column, (name, pictures) in enumerate(models.items(), start=1):
-            shown = list(pictures.items())
-            label, image = shown[line] if line < len(shown) else ("", None)
-            _show(axes[line, column], image, f"{name}\n{label}" if line == 0 else label)
+        for column, (name, labels) in enumerate(columns.items(), start=1):
+            label = labels[line] if line < len(labels) else ""
+            image = models[name].get(label)
+            shown = label if image is not None else ""
+            _show(axes[line, column], image, f"{name}\n{shown}" if line == 0 else shown)
     figure.suptitle(f"“{prompt}”", fontsize=10, parse_math=False)
     return figure
 
@@ -127,9 +134,9 @@ def _show(ax: Axes, image: np.ndarray | None, title: str) -> None:
     ax.set_xticks([])
     ax.set_yticks([])
     ax.spines[:].set_visible(False)
+    ax.set_title(title, fontsize=8)
     if image is not None:
         ax.imshow(image, interpolation="nearest")
-        ax.set_title(title, fontsize=8)
 
 
 def _frame(ax: Axes) -> None:
