@@ -46,6 +46,33 @@ def test_the_retraining_s_variance_is_recovered() -> None:
     assert one["retraining"] == pytest.approx(noise**2, rel=0.2)
     assert one["share"] == pytest.approx(noise**2 / (4 + noise**2), rel=0.3)
     assert one["correlation"] == pytest.approx(4 / (4 + noise**2), abs=0.05)
+    assert np.isnan(one["own"])  # one method
+
+
+def test_what_methods_share_on_a_query_is_not_their_own() -> None:
+    rng = np.random.default_rng(1)
+    common, own, methods = 0.9, 0.4, "abcd"
+    effect, moved = rng.standard_normal((2, 200))
+    floor = pd.DataFrame({"method": "no_removal", "k": 0, "query": QUERIES, "value": 0.0})
+    tables = {0: [], 1: [floor.assign(training_seed=1)]}
+    for seed, rows in tables.items():
+        for method in methods:
+            values = effect + own * rng.standard_normal(200) + common * moved * seed
+            table = floor.assign(method=method, k=10, training_seed=seed, value=values)
+            rows.append(table.assign(role="target", measure="delta_loss"))
+    tables[0].append(tables[1].pop(0).assign(measure="delta_loss"))
+    found = seeds_table(tables[1], pd.concat(tables[0])).set_index("method")
+    assert found.loc[ALL, "own"] == pytest.approx(own**2, rel=0.15)
+    assert found.loc[ALL, "retraining"] == pytest.approx(own**2 + common**2 / 2, rel=0.2)
+
+
+def test_a_share_is_at_most_one() -> None:
+    first, second = pd.Series([1.0, 2.0, 3.0]), pd.Series([3.0, 2.0, 1.0])
+    cells = pd.DataFrame({"method": "a", "k": 10, "query": QUERIES[:3], "measure": "delta_loss"})
+    floor = cells.assign(method="no_removal", k=0, training_seed=1, value=0.0)
+    again = cells.assign(role="target", training_seed=1, value=second)
+    measurements = pd.concat([cells.assign(training_seed=0, value=first), floor])
+    assert (seeds_table([again], measurements)["share"] == 1).all()
 
 
 def test_what_a_few_cells_cannot_say_is_empty() -> None:

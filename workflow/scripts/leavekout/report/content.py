@@ -194,6 +194,7 @@ def seeds_text(seeds: pd.DataFrame) -> pd.DataFrame:
             f"mean {loss.heading}, source's seed": f"{row['first'] * loss.scale:.3g}",
             "another seed": f"{row['second'] * loss.scale:.3g}",
             "retraining, standard deviation": _known(row["retraining"] ** 0.5 * loss.scale, ".3g"),
+            "of it the method's own": _known(row["own"] ** 0.5 * loss.scale, ".3g"),
             "share of the variance": _known(row["share"], ".0%"),
             "correlation": _known(row["correlation"], ".2f"),
         }
@@ -203,7 +204,7 @@ def seeds_text(seeds: pd.DataFrame) -> pd.DataFrame:
 
 
 def _known(value: float, form: str) -> str:
-    return "" if np.isnan(value) else format(value, form)
+    return "" if np.isnan(value) else format(value, form).replace("-", "−")
 
 
 def power_text(power: pd.DataFrame, measure: Measure) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from scipy import stats
 from leavekout.removal import NO_REMOVAL, TARGET
 
 ALL = "all methods"
-_COLUMNS = ["method", "k", "cells", "first", "second", "retraining", "share", "correlation"]
+_COLUMNS = ["method", "k", "cells", "first", "second", "retraining", "own", "share", "correlation"]
 _LOSS = "delta_loss"  # effects by pictures are distances from the source's picture, no differences
 
 
@@ -22,9 +22,11 @@ def seeds_table(tables: Iterable[pd.DataFrame], measurements: pd.DataFrame) -> p
     """One row for each method and K, and for all methods of a K together, by ΔL.
 
     Columns: `cells`, how many were trained twice; `first`, `second`, their mean effects by the two
-    seeds; `retraining`, the variance of one cell's effect over trainings; `share`, of the variance
-    of the first effects; `correlation` of the two over cells. What needs two or three cells is
-    empty with fewer. Nothing is there without ΔL among the measures.
+    seeds; `retraining`, the variance of one cell's effect over trainings; `own`, the part of it
+    that methods do not share on a query, so that comparisons of methods see it alone; `share`, of
+    `retraining` in the variance of an effect, at most 1; `correlation` of the two over cells. What
+    needs two or three cells, or two methods on a query, is empty with fewer. Nothing is there
+    without ΔL among the measures.
 
     Args:
         tables: of `measuring.measure_outcomes`, of the models of another seed; measurements: of
@@ -48,9 +50,11 @@ def seeds_table(tables: Iterable[pd.DataFrame], measurements: pd.DataFrame) -> p
 
 def _row(method: str, k: object, cells: pd.DataFrame) -> dict:
     first, second = cells["first"].to_numpy(), cells["second"].to_numpy()
-    several, retraining = len(cells) > 1, np.nan
+    several, retraining, share = len(cells) > 1, np.nan, np.nan
     if several:
         retraining = (first - second).var(ddof=1) / 2
+        of_effects = (first.var(ddof=1) + second.var(ddof=1)) / 2
+        share = min(1.0, retraining / of_effects) if of_effects else np.nan
     return {
         "method": method,
         "k": k,
@@ -58,6 +62,14 @@ def _row(method: str, k: object, cells: pd.DataFrame) -> dict:
         "first": first.mean(),
         "second": second.mean(),
         "retraining": retraining,
-        "share": retraining / first.var(ddof=1) if several and first.std() else np.nan,
+        "own": _within_queries(cells["first"] - cells["second"], cells["query"]) / 2,
+        "share": share,
         "correlation": stats.pearsonr(first, second).statistic if len(cells) > 2 else np.nan,
     }
+
+
+def _within_queries(differences: pd.Series, queries: pd.Series) -> float:
+    """The variance of values about their query's mean; not a number if no query has two."""
+    centred = differences - differences.groupby(queries).transform("mean")
+    freedom = len(differences) - queries.nunique()
+    return float((centred**2).sum() / freedom) if freedom else np.nan
