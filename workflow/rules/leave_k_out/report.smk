@@ -246,7 +246,11 @@ rule write_report:
         # Folders are no inputs, and path variables do not stand in params.
         benchmarks=f"results/{config['experiment']}/benchmarks",
         logs=f"results/{config['experiment']}/logs",
-        afterwards=lambda wildcards: rules_of("statistics.smk", "report.smk", "bundle.smk"),
+        # But for the opening of a bundle, which comes before the models.
+        afterwards=lambda wildcards: [
+            *rules_of("statistics.smk", "report.smk"),
+            "write_bundle",
+        ],
     script:
         "../../scripts/write_report.py"
 
