@@ -14,6 +14,7 @@ reports one.
 
 import argparse
 import gc
+import textwrap
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -84,10 +85,10 @@ class Design:
 DIGITS = (100, 200, 400, 900, 1300, 1600)
 DESIGNS = {
     "12 queries, 5 sets": Design(12, 8, 5, DIGITS, 6.5, 0.6, 0.5, 1.6, 0.8),
-    "12 queries, skewness 2.2\nto both sides": Design(
+    "12 queries, skewness 2.2 to both sides": Design(
         12, 8, 5, DIGITS, 6.5, 0.0, 2.2, 0.5, 0.3, opposite=True
     ),
-    "40 queries, skewness 2.2\nto both sides": Design(
+    "40 queries, skewness 2.2 to both sides": Design(
         40, 8, 5, DIGITS, 6.5, 0.0, 2.2, 0.5, 0.3, opposite=True
     ),
     "noisy shared models": Design(24, 5, 5, DIGITS, 2.0, 0.5, 0.5, 1.5, 1.5),
@@ -98,7 +99,7 @@ DESIGNS = {
         40, 8, 5, DIGITS, 6.5, 0.0, 0.5, 1.6, 0.8, clusters=(4,) * 10, within=0.6
     ),
     # As many and as unequal clusters as the study on digits has.
-    "40 queries in 8 unequal clusters,\n14 methods": Design(
+    "40 queries in 8 unequal clusters, 14 methods": Design(
         40,
         14,
         10,
@@ -264,8 +265,7 @@ def main() -> None:
         table["± (two standard errors)"] = (
             2 * rows.xs("ours", axis=1, level=1).std() / np.sqrt(len(rows))
         )
-        title_in_line = title.replace("\n", " ")
-        print(f"\n{title_in_line}; {arguments.studies:,} studies")
+        print(f"\n{title}; {arguments.studies:,} studies")
         print(table.loc[list(NAMES)].round(3).to_string(), flush=True)
         tables.append(table.loc[list(NAMES)].assign(design=title))
     draw(pd.concat(tables), arguments.figure)
@@ -295,7 +295,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
             ax.barh(position, high - low, 0.7, left=low, color="#DDDDDD", zorder=0)
         ax.set_xlim(-3, 103)
         ax.set_yticks(y, [n.replace(", ", ",\n") for n in names])
-        ax.set_title(title, fontsize=10)
+        ax.set_title(textwrap.fill(title, 26), fontsize=10)
         ax.spines[["top", "right"]].set_visible(False)
     for ax in axes[1]:
         ax.set_xlabel("per cent of studies")

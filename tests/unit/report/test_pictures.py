@@ -1,8 +1,13 @@
 """Grids of pictures: what stands beside what."""
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 
+from leavekout.queries.outcome import Outcome
+from leavekout.removal import Removal
+from leavekout.report.collect import regenerated_by_query
 from leavekout.report.figures.pictures import draw_regenerated
 
 BLACK = np.zeros((4, 4, 3), np.uint8)
@@ -24,3 +29,16 @@ def test_models_that_lack_as_many_images_stand_in_one_line() -> None:
     with_picture = [bool(ax.images) for ax in figure.axes]
     assert with_picture == [True, True, True, False, True, False, True, False, True, False]
     plt.close(figure)
+
+
+def test_the_largest_k_comes_first_whatever_the_files_order(tmp_path: Path) -> None:
+    paths = []
+    for k in (50, 1000, 100):
+        removal = Removal("top", "pixel", k, 0, targets=("q000",))
+        nothing, pictures = np.zeros((1, 1)), np.full((1, 4, 4, 3), k % 251, np.uint8)
+        outcome = Outcome(removal.as_dict(), ["q000"], nothing, nothing, pictures, np.arange(k))
+        paths.append(tmp_path / f"{k}.safetensors")
+        outcome.save(paths[-1])
+    shown = regenerated_by_query(paths, ["q000"])["q000"]["pixel"]
+    assert list(shown) == ["K = 1,000", "K = 100", "K = 50"]
+    assert [picture[0, 0, 0] for picture in shown.values()] == [1000 % 251, 100, 50]

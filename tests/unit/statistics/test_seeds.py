@@ -54,14 +54,21 @@ def test_what_methods_share_on_a_query_is_not_their_own() -> None:
     common, own, methods = 0.9, 0.4, "abcd"
     effect, moved = rng.standard_normal((2, 200))
     floor = pd.DataFrame({"method": "no_removal", "k": 0, "query": QUERIES, "value": 0.0})
-    tables = {0: [], 1: [floor.assign(training_seed=1)]}
-    for seed, rows in tables.items():
-        for method in methods:
-            values = effect + own * rng.standard_normal(200) + common * moved * seed
-            table = floor.assign(method=method, k=10, training_seed=seed, value=values)
-            rows.append(table.assign(role="target", measure="delta_loss"))
-    tables[0].append(tables[1].pop(0).assign(measure="delta_loss"))
-    found = seeds_table(tables[1], pd.concat(tables[0])).set_index("method")
+    floor = floor.assign(training_seed=1, measure="delta_loss")
+
+    def cells(seed: int) -> pd.DataFrame:
+        return pd.concat(
+            floor.assign(
+                method=method,
+                k=10,
+                training_seed=seed,
+                role="target",
+                value=effect + own * rng.standard_normal(200) + common * moved * seed,
+            )
+            for method in methods
+        )
+
+    found = seeds_table([cells(1)], pd.concat([cells(0), floor])).set_index("method")
     assert found.loc[ALL, "own"] == pytest.approx(own**2, rel=0.15)
     assert found.loc[ALL, "retraining"] == pytest.approx(own**2 + common**2 / 2, rel=0.2)
 
