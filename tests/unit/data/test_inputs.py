@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from leavekout.data import coco, digits
+from leavekout.data import coco, digits, letters
 from leavekout.data.encoded import EncodedData
 from leavekout.errors import InputError
 from leavekout.models.denoiser import build_denoiser, load_denoiser, select_weights
@@ -169,6 +169,24 @@ def test_digits_are_all_there_with_held_out_prompts(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
     assert np.array_equal(first[..., 0], np.round(load_digits().images[0] * 255 / 16))
+
+
+def test_letters_are_all_there_with_a_held_out_prompt_of_each(tmp_path: Path) -> None:
+    letters.write_letters(tmp_path / "train", tmp_path / "train.json", tmp_path / "val.json")
+    table = coco.training_table(tmp_path / "train.json", images=1024, captions=5)
+    prompts = coco.prompts(tmp_path / "val.json")
+    used = {text for captions in table["captions"] for text in captions}
+    kinds = [letters.kind_of(character) for character in letters.CHARACTERS]
+    assert len(set(kinds)) == len(kinds) == 64
+    assert all(kind in prompt for kind, prompt in zip(kinds, prompts, strict=True))
+    assert not used & set(prompts)
+    words = {word for text in used for word in text.split()}
+    assert {word for text in prompts for word in text.split()} <= words
+    names = table["file_name"].tolist()
+    pictures = np.stack(list(coco.read_images(tmp_path / "train", names, 64, "white")))
+    assert len(np.unique(pictures.reshape(1024, -1), axis=0)) == 1024  # no two are the same
+    assert all(pictures[:, rim].max() < 128 for rim in (0, -1))  # nothing is cut off
+    assert all(pictures[:, :, rim].max() < 128 for rim in (0, -1))
 
 
 def test_more_queries_than_prompts_are_refused() -> None:

@@ -25,6 +25,24 @@ if DATASET["source"] == "digits":
         script:
             "../../scripts/write_digits.py"
 
+elif DATASET["source"] == "letters":
+
+    rule write_letters:
+        output:
+            images=directory(IMAGES),
+            train=ANNOTATIONS,
+            prompts=PROMPTS,
+            checksum=DATASET_CHECKSUM,
+        log:
+            "<logs>/write_letters.log",
+        benchmark:
+            "<benchmarks>/write_letters.tsv"
+        localrule: True
+        conda:
+            CONDA
+        script:
+            "../../scripts/write_letters.py"
+
 elif DATASET["source"] == "archives":
 
     rule fetch_dataset:

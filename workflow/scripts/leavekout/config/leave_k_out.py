@@ -22,9 +22,10 @@ class Archive(Section):
 class CocoDataset(Dataset):
     """Images and captions in COCO's folder and annotation format."""
 
-    source: Literal["digits", "archives", "folder"]
-    """`digits` writes scikit-learn's digits in this format. `archives` fetches and unpacks the
-    `archives`. `folder` takes the files that are in `root` already."""
+    source: Literal["digits", "letters", "archives", "folder"]
+    """`digits` writes scikit-learn's digits in this format, `letters` draws 64 printed characters
+    in 16 typefaces. `archives` fetches and unpacks the `archives`. `folder` takes the files that
+    are in `root` already."""
     archives: list[Archive] = []
     """What `source: archives` fetches."""
     prompt_annotations: str
