@@ -7,41 +7,25 @@ IMAGES, ANNOTATIONS, PROMPTS = (
 DATASET_CHECKSUM = f"{ROOT}/dataset.json"
 
 
-if DATASET["source"] == "digits":
+if DATASET["source"] in ("digits", "letters"):
 
-    rule write_digits:
+    rule write_dataset:
         output:
             images=directory(IMAGES),
             train=ANNOTATIONS,
             prompts=PROMPTS,
             checksum=DATASET_CHECKSUM,
         log:
-            "<logs>/write_digits.log",
+            "<logs>/write_dataset.log",
         benchmark:
-            "<benchmarks>/write_digits.tsv"
+            "<benchmarks>/write_dataset.tsv"
         localrule: True
         conda:
             CONDA
+        params:
+            source=DATASET["source"],
         script:
-            "../../scripts/write_digits.py"
-
-elif DATASET["source"] == "letters":
-
-    rule write_letters:
-        output:
-            images=directory(IMAGES),
-            train=ANNOTATIONS,
-            prompts=PROMPTS,
-            checksum=DATASET_CHECKSUM,
-        log:
-            "<logs>/write_letters.log",
-        benchmark:
-            "<benchmarks>/write_letters.tsv"
-        localrule: True
-        conda:
-            CONDA
-        script:
-            "../../scripts/write_letters.py"
+            "../../scripts/write_dataset.py"
 
 elif DATASET["source"] == "archives":
 

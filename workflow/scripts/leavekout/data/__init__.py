@@ -1,1 +1,1 @@
-"""Files to arrays: COCO's format, the digits, and the encoded training set. Knows no model."""
+"""Files to arrays: COCO's format, digits and letters, the encoded images. Knows no model."""

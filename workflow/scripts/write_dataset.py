@@ -1,7 +1,8 @@
-"""Draws printed letters in COCO's format."""
+"""Writes a data set that comes with a library in COCO's format: digits, or printed letters."""
 
 from typing import TYPE_CHECKING
 
+from leavekout.data.digits import write_digits
 from leavekout.data.letters import write_letters
 from leavekout.runtime.artifacts import save_checksum
 from leavekout.runtime.job import job
@@ -11,5 +12,6 @@ if TYPE_CHECKING:
 
 with job(snakemake) as run:
     annotations = run.output.train, run.output.prompts
-    write_letters(run.output.images, *annotations)
+    write = {"digits": write_digits, "letters": write_letters}[run.params.source]
+    write(run.output.images, *annotations)
     save_checksum(run.output.checksum, *annotations)
