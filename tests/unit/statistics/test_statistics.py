@@ -1,5 +1,6 @@
 """Estimates, tests and equivalents against closed forms, brute force and other libraries."""
 
+from collections import Counter
 from itertools import pairwise, product
 
 import numpy as np
@@ -228,6 +229,14 @@ def test_queries_belong_together_by_their_prompts_or_by_their_nearest_images() -
     random = [rng.permutation(100)[:50] for _ in range(400)]
     shares = [in_common(a, b, images=100) for a, b in pairwise(random)]
     assert np.mean(shares) == pytest.approx(0, abs=0.02)
+
+
+def test_a_chain_of_queries_is_not_one_cluster() -> None:
+    """Neighbours share 40 % of their images, all others nothing; pairs are all that is alike."""
+    near = {f"q{i}": np.arange(6 * i, 6 * i + 10) for i in range(8)}
+    found = clusters(near, {name: name for name in near}, images=1000)
+    assert sorted(Counter(found.values()).values()) == [2, 2, 2, 2]
+    assert all(found[name] <= name for name in near)  # named after their first
 
 
 def test_without_skewness_halls_test_is_student_s() -> None:

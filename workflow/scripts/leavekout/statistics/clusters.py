@@ -10,10 +10,10 @@ depend on the methods that are compared, so it is asked of the study's CLIP feat
 from collections.abc import Mapping
 from itertools import combinations
 
-import networkx as nx
 import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
 
-# Two queries belong together from this share of their nearest images on, beyond what chance has.
+# Queries belong together from this share of their nearest images on, beyond what chance has.
 SHARED = 0.25
 
 
@@ -34,21 +34,26 @@ def clusters(
 ) -> dict[str, str]:
     """The cluster of each query, by the name of its first query.
 
-    Two queries are in one cluster if their prompts are the same, or if their nearest images have
-    `SHARED` or more in common; and so is whoever is in one with either.
+    The two queries or clusters that have most in common are joined, again and again, as long as
+    their queries have `SHARED` or more in common on average (average linkage). Were one pair
+    enough, many queries would make chains, and so one cluster of queries that share nothing.
 
     Args:
         nearest: for each query the rows of its K nearest training images.
-        prompts: of each query.
+        prompts: of each query; those with the same prompt have all in common.
         images: N, which rows are of.
     """
     names = sorted(nearest)
-    graph = nx.Graph()
-    graph.add_nodes_from(names)
-    graph.add_edges_from(
-        (first, second)
-        for first, second in combinations(names, 2)
+    if len(names) < 2:
+        return {name: name for name in names}
+    apart = [
+        0.0
         if prompts[first] == prompts[second]
-        or in_common(nearest[first], nearest[second], images=images) >= SHARED
-    )
-    return {name: min(part) for part in nx.connected_components(graph) for name in part}
+        else 1 - in_common(nearest[first], nearest[second], images=images)
+        for first, second in combinations(names, 2)
+    ]
+    labels = fcluster(linkage(apart, "average"), 1 - SHARED, "distance")
+    return {
+        name: names[int(np.argmax(labels == label))]
+        for name, label in zip(names, labels, strict=True)
+    }
