@@ -26,7 +26,7 @@ There is one file for each experiment, mostly of the same name. Results go to
 | `digits-study.yaml` | the study on digits: 17 methods, 40 queries; hours |
 | `digits-study-part.yaml` | what of it has been run |
 | `digits-tuning.yaml` | the settings of that study's methods, compared on tuning queries |
-| `letters-study.yaml` | a study on printed letters, whose queries are independent; hours |
+| `letters-study.yaml` | a study on printed letters, of many more kinds than digits; two hours |
 | `folder-example.yaml` | your own captioned pictures ([how](../docs/own-pictures.md)) |
 | `coco.yaml` | the paper's study on MSCOCO, for a cluster with GPUs |
 | `digits-dit.yaml`, `coco-dit.yaml` | the same with a transformer \

@@ -1,8 +1,8 @@
 """Draws printed letters in COCO's folder and annotation format: 64 characters in 16 typefaces.
 
 The typefaces ship inside matplotlib: DejaVu (Bitstream Vera and Arev licences) and STIX (SIL Open
-Font License). Queries of different characters have different nearest images, so that 40 of them are
-nearly 40 independent ones; of digits, which come in ten kinds, they are eight.
+Font License). Queries of different characters share few of their nearest images: 40 of them make
+23 clusters (`statistics/clusters.py`), where 40 of digits, which come in ten kinds, make ten.
 """
 
 import unicodedata
@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from leavekout.data.coco import write_annotations
 from leavekout.runtime.artifacts import atomic
 
-# Those that look like another in some typeface are left out.
+# The twins of others (O and 0, Greek and Cyrillic capitals as Latin has them) are left out.
 CHARACTERS = "ABCDEFGHJKLMNPQRSTUVWXYZabdefghjmnqrty23456789αβγδθλμξπσφψωДЖЭЮЯ"
 _FILES = {  # regular, bold, italic, bold italic
     "sans serif": [f"DejaVuSans{s}" for s in ("", "-Bold", "-Oblique", "-BoldOblique")],
