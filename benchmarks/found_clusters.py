@@ -39,7 +39,7 @@ class Pictures:
     """A population of pictures, and how many of them a study has.
 
     Args:
-        families, kinds, images, queries: how many there are; kinds are of random families.
+        families, kinds, images, queries: how many there are; kinds are spread evenly over families.
         nearest: K, the nearest images that say what two queries have in common.
         dimension: of the feature space, in which families scatter by 1 along each axis.
         kind: scatter of a family's kinds; picture: of a kind's pictures.

@@ -1,10 +1,11 @@
 """Queries that resemble each other: those whose nearest training images are nearly the same.
 
-Tests and intervals take queries for independent. Two queries of like pictures are not: methods name
-like images for both, so their retrained models are nearly one model, and whichever method is ahead
-on one is ahead on the other. Such queries make a cluster, and clusters are what is drawn again
-(`resampling.py`) and whose signs are flipped (`significance.py`). Which queries are alike must not
-depend on the methods that are compared, so it is asked of the study's CLIP features.
+Tests and intervals take queries for independent. Two queries of like pictures need not be: methods
+name like images for both, so their retrained models are much alike, and a method that is ahead on
+one may be ahead on the other for that reason (docs/statistics.md has how often). Such queries make
+a cluster, and clusters are what is drawn again (`resampling.py`) and whose signs are flipped
+(`significance.py`). Which queries are alike must not depend on the methods that are compared, so it
+is asked of the study's CLIP features.
 """
 
 from collections.abc import Mapping
