@@ -1,4 +1,4 @@
-"""Made-up measurements of a study, with known effects."""
+"""Made-up studies with known effects: as measurements, and as arms."""
 
 from itertools import product
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from leavekout.measures.registry import measure
+from leavekout.statistics.arms import Arms
 from leavekout.statistics.measurements import DICTIONARY
 
 
@@ -57,3 +58,21 @@ def study(
     place = {name: i for i, name in enumerate(measures)}
     table = table.sort_values("measure", key=lambda m: m.map(place), kind="stable")
     return table.astype({"removal_set": "Int64"})
+
+
+def arms_from(cells: dict[str, np.ndarray], random: dict[int, np.ndarray]) -> Arms:
+    """Arms of one measure.
+
+    Args:
+        cells: effects of each method at the smallest K of `random`, [Q].
+        random: effects of random sets for each K, [Q, sets].
+    """
+    k = min(random)
+    return Arms(
+        effects={(name, k): values for name, values in cells.items()},
+        random=random,
+        sets={k: np.arange(values.shape[1]) for k, values in random.items()},
+        floor=np.empty((0, 0)),
+        evaluation={(name, k): 0.0 for name in (*cells, "random")},
+        clusters=np.arange(len(random[k])),
+    )
