@@ -21,6 +21,7 @@ class Loopback:
         folder: the files; models of the hub lie below `hub/<owner>/<name>/`.
         breaks: for a path, after how many bytes its next answer breaks off.
         asked: (path, the first byte asked for) of each GET.
+        authorized: the headers by which whoever asked said who they are.
     """
 
     folder: Path
@@ -28,6 +29,7 @@ class Loopback:
     whole_only: bool = False
     breaks: dict[str, int] = field(default_factory=dict)
     asked: list[tuple[str, int]] = field(default_factory=list)
+    authorized: list[str] = field(default_factory=list)
 
 
 @contextmanager
@@ -49,6 +51,7 @@ def loopback(folder: Path) -> Iterator[Loopback]:
             self.answer(body=True)
 
         def answer(self, *, body: bool) -> None:
+            state.authorized += self.headers.get_all("Authorization", [])
             path = self.path.split("?")[0].strip("/")
             parts = path.split("/")
             extra: dict[str, str] = {}

@@ -48,7 +48,7 @@ def test_one_method_s_models_are_planned_and_no_other(elsewhere: Path) -> None:
     jobs = planned(elsewhere, *JOINED)
     assert jobs["retrain"] == QUERIES + 1 + 1  # one from a second seed, and the replica
     assert jobs["measure_outcomes"] == 3
-    assert jobs["open_bundle"] == 1
+    assert jobs["open_source"] == jobs["open_outcomes"] == 1
     made = {"train_source", "train_vae", "sample_queries", "evaluate_source", "unlearn_query"}
     assert made.isdisjoint(jobs)
     assert not [rule for rule in jobs if rule.startswith("attribute_by")]

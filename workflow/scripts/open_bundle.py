@@ -10,5 +10,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake) as run:
-    bundle = read_bundle(run.input.manifest.parent).without(run.params.get("without", []))
+    bundle = read_bundle(run.input.manifest.parent).below(run.params.folders)
+    bundle = bundle.without(run.params.get("without", []))
     unpack(bundle, Path("results") / run.params.experiment)

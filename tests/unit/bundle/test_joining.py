@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
+from leavekout.bundle.artifacts import OF_METHODS, SHARED, said_by_bundle
 from leavekout.bundle.files import Entry, pack, read_bundle
 from leavekout.bundle.joining import bundle_of, joined_methods, left_out, settings_of
-from leavekout.bundle.trust import require_artifacts_of_the_study
+from leavekout.bundle.trust import (
+    require_artifacts_of_the_study,
+    require_harmless_configuration,
+)
 from leavekout.config.reading import merge, merged, read_yaml
 from leavekout.errors import InputError
 from leavekout.kinds import read_experiment
@@ -183,6 +187,32 @@ def test_a_study_of_one_s_own_goes_on_with_its_own_data(published: Path) -> None
         bundle_of(joining(published, **own), training_loop=2)
 
 
+def test_a_bundle_names_no_server_that_encoders_come_from(published: Path) -> None:
+    """Its weights would be the stranger's, and it would be asked with whatever the hub is told."""
+    path = ROOT / "config" / "coco.yaml"
+    theirs = merge(read_yaml(path), {"encoders": {"endpoint": "https://theirs.example"}})
+    joins = {"joins": {"bundle": str(published)}}
+    bundle = read_bundle(published)
+    with pytest.raises(InputError, match=r"'encoders.endpoint' names the server 'https://theirs"):
+        require_harmless_configuration(
+            bundle, theirs, read_experiment(merge(theirs, joins), [path])
+        )
+    own = merge(theirs, {**joins, "encoders": {"endpoint": "https://mine.example"}})
+    require_harmless_configuration(bundle, theirs, read_experiment(own, [path]))
+    assert said_by_bundle(theirs)["encoders"] == read_yaml(path)["encoders"]
+    assert said_by_bundle({"hardware": {"stage_to": "/tmp", "gpus": 1}, "joins": {}}) == {
+        "hardware": {"gpus": 1}
+    }
+
+
+@pytest.mark.parametrize("folder", ["logs", "bundle", "encoders", "encoders/vae", "encoders/a/b"])
+def test_a_bundle_fills_no_folder_but_its_encoders(published: Path, folder: str) -> None:
+    """`encoders/vae` has no files here: it would be emptied."""
+    bundle = replace(read_bundle(published), folders=[folder])
+    with pytest.raises(InputError, match=f"would make the folder '{folder}', which is no enc"):
+        require_artifacts_of_the_study(bundle, joining(published))
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -208,6 +238,7 @@ def test_what_is_published_is_taken(published: Path) -> None:
     names = [
         "source/model.safetensors",
         "queries/images/q000.png",
+        "encoders/vae/config.json",
         "attribution/pixel/q000.npy",
         "costs/pixel.json",
         "measurements/test/random.parquet",
@@ -216,12 +247,18 @@ def test_what_is_published_is_taken(published: Path) -> None:
         "retrained/no_removal/seed1/k0/outcome.safetensors",
     ]
     entries = {name: Entry("a.zip", 1, "0" * 64) for name in names}
-    bundle = replace(read_bundle(published), entries=entries)
+    bundle = replace(read_bundle(published), entries=entries, folders=["encoders/vae"])
     require_artifacts_of_the_study(bundle, joining(published))
     fewer = joining(published, methods=["unlearning", "mine"])
     assert "attribution/pixel" in left_out(fewer, bundle)
     kept = bundle.without(left_out(fewer, bundle)).entries
     assert [name for name in kept if "pixel" in name] == ["measurements/test/again-pixel.parquet"]
+    # What models are trained from is the same, whatever methods are left out.
+    start = bundle.below(SHARED)
+    assert set(start.entries) == set(names[:3])
+    assert bundle.without(left_out(fewer, bundle)).below(SHARED).digest == start.digest
+    assert set(bundle.below(OF_METHODS).entries) == set(names[3:])
+    assert not bundle.below(OF_METHODS).folders
 
 
 def test_defaults_are_those_of_the_published_study(published: Path) -> None:

@@ -171,6 +171,16 @@ def test_one_folder_of_a_model_repository_is_fetched(
     assert [path.name for path in (tmp_path / "all").iterdir()] == ["README.md"]
 
 
+def test_a_server_of_the_configuration_s_is_not_told_who_asks(
+    tmp_path: Path, server: Loopback, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    hub.HfApi(endpoint=server.url).model_info("owner/name", revision="main")
+    assert server.authorized == ["Bearer hf_secret"]  # what the library would do
+    hub.fetch_model("owner/name", "main", "vae", tmp_path / "vae", endpoint=server.url)
+    assert server.authorized == ["Bearer hf_secret"]
+
+
 def test_a_model_that_broke_off_goes_on_where_it_was(
     tmp_path: Path, server: Loopback, model: Path
 ) -> None:

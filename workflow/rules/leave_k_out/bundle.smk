@@ -1,6 +1,6 @@
 # A finished study as a bundle, and the study that joins one.
 
-from leavekout.bundle.artifacts import bundled
+from leavekout.bundle.artifacts import OF_METHODS, SHARED, bundled, said_by_bundle
 from leavekout.bundle.joining import left_out, settings_of
 
 ENCODERS_TRAINED = ("vae", "clip", "text_encoder", "tokenizer", "dino")
@@ -39,16 +39,9 @@ rule write_bundle:
             "training_loop": TRAINING_LOOP,
             "settings": settings_of(EXPERIMENT),
         },
-        # Without paths of this machine; of methods by scores from elsewhere, the scores are there.
-        study={
-            key: (
-                {k: v for k, v in value.items() if k != "stage_to"} if key == "hardware" else value
-            )
-            for key, value in SAID.items()
-            if key not in ("extra_rules", "external", "joins")
-        },
+        study=said_by_bundle(SAID),
         earlier=MADE_EARLIER,
-        afterwards=lambda wildcards: rules_of("statistics.smk", "report.smk", "bundle.smk"),
+        afterwards=lambda wildcards: [*made_afterwards(), "open_source", "open_outcomes"],
         logs=f"results/{config['experiment']}/logs",
     script:
         "../../scripts/write_bundle.py"
@@ -60,33 +53,58 @@ rule bundle:
 
 
 if BUNDLE:
-    NOT_TAKEN = left_out(EXPERIMENT, BUNDLE)
+    START, OUTCOMES = BUNDLE.below(SHARED), BUNDLE.below(OF_METHODS)
 
-    rule open_bundle:
+    # Apart from the next, because all models depend on it, and it is the same for any methods.
+    rule open_source:
         input:
             # What they hold is among the parameters; a copy with new times starts nothing anew.
-            archives=ancient([str(path) for path in BUNDLE.archives]),
+            archives=ancient([str(path) for path in START.archives]),
             manifest=ancient(f"{BUNDLE.folder}/manifest.json"),
         output:
-            *(f"<results>/{path}" for path in BUNDLE.files),
-            *(directory(f"<results>/{folder}") for folder in BUNDLE.folders),
+            *(f"<results>/{path}" for path in START.files),
+            *(directory(f"<results>/{folder}") for folder in START.folders),
         log:
-            "<logs>/open_bundle.log",
+            "<logs>/open_source.log",
         benchmark:
-            "<benchmarks>/open_bundle.tsv"
+            "<benchmarks>/open_source.tsv"
         localrule: True
         conda:
             CONDA
         params:
-            **({"without": NOT_TAKEN} if NOT_TAKEN else {}),
             experiment=config["experiment"],
-            content=BUNDLE.digest,
+            folders=SHARED,
+            content=START.digest,
+        script:
+            "../../scripts/open_bundle.py"
+
+    # Scores and outcomes of the published methods that this study keeps.
+    rule open_outcomes:
+        input:
+            archives=ancient([str(path) for path in OUTCOMES.archives]),
+            manifest=ancient(f"{BUNDLE.folder}/manifest.json"),
+        output:
+            *(f"<results>/{path}" for path in OUTCOMES.files),
+        log:
+            "<logs>/open_outcomes.log",
+        benchmark:
+            "<benchmarks>/open_outcomes.tsv"
+        localrule: True
+        conda:
+            CONDA
+        params:
+            experiment=config["experiment"],
+            folders=OF_METHODS,
+            without=left_out(EXPERIMENT, BUNDLE),
+            content=OUTCOMES.digest,
         script:
             "../../scripts/open_bundle.py"
 
     # What is published is taken as it is, whichever rule would make it here.
-    for other in [one.name for one in workflow.rules if one.name != "open_bundle"]:
-        workflow.ruleorder("open_bundle", other)
+    for other in [one.name for one in workflow.rules]:
+        if other not in ("open_source", "open_outcomes"):
+            workflow.ruleorder("open_source", other)
+            workflow.ruleorder("open_outcomes", other)
 
     rule tabulate_drift:
         input:

@@ -53,6 +53,12 @@ def weights_of(model):
     return f"<results>/retrained/no_removal/{model}/k0/weights.safetensors"
 
 
+def made_afterwards():
+    """The rules that come after everything is scored, trained and measured."""
+    others = ("tabulate_forgetting", "tabulate_drift", "write_bundle")
+    return [*rules_of("statistics.smk", "report.smk"), *others]
+
+
 def projection_seed(model):
     """The seed of a model's random projection: one for each model of an ensemble."""
     seeds = {seed for method in config["influence"].values() for seed in method["source_seeds"]}

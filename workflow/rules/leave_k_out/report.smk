@@ -246,11 +246,7 @@ rule write_report:
         # Folders are no inputs, and path variables do not stand in params.
         benchmarks=f"results/{config['experiment']}/benchmarks",
         logs=f"results/{config['experiment']}/logs",
-        # But for the opening of a bundle, which comes before the models.
-        afterwards=lambda wildcards: [
-            *rules_of("statistics.smk", "report.smk"),
-            "write_bundle",
-        ],
+        afterwards=lambda wildcards: made_afterwards(),
     script:
         "../../scripts/write_report.py"
 

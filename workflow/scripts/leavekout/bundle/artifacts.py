@@ -1,12 +1,16 @@
 """What of a study goes into its bundle: what cannot be made again cheaply."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from leavekout.removal import Removal
 
 # Where models are reported that others compare with; groups and replicas are not.
 _TABLES = ("measurements", "removals", "seeds")
 MEASUREMENTS = "measurements"
+# Folders of a study's results: what its models and scores start from, and what methods gave.
+SHARED = ("source", "queries", "encoders")
+OF_METHODS = ("attribution", "repeatability", "costs", MEASUREMENTS, "retrained")
 
 
 def bundled(
@@ -54,3 +58,19 @@ def bundled(
                 *(f"retrained/{one.path}/outcome.safetensors" for one in models),
             ]
     return {archive: paths for archive, paths in archives.items() if paths}
+
+
+def said_by_bundle(said: Mapping[str, Any]) -> dict[str, Any]:
+    """A study's configuration without what names files, folders or servers of whoever ran it.
+
+    Of methods by scores from elsewhere, the scores are in the bundle.
+
+    Args:
+        said: what the configuration's files say, merged.
+    """
+    own = {"hardware": "stage_to", "encoders": "endpoint"}
+    return {
+        key: {k: v for k, v in value.items() if k != own[key]} if key in own else value
+        for key, value in said.items()
+        if key not in ("extra_rules", "external", "joins")
+    }

@@ -80,6 +80,14 @@ class Bundle:
         }
         return replace(self, entries=kept)
 
+    def below(self, folders: Sequence[str]) -> "Bundle":
+        """The same, but only what is below some folders."""
+        return replace(
+            self,
+            entries={n: e for n, e in self.entries.items() if n.partition("/")[0] in folders},
+            folders=[name for name in self.folders if name.partition("/")[0] in folders],
+        )
+
     @property
     def digest(self) -> str:
         """SHA-256 of what all artifacts are."""

@@ -117,7 +117,7 @@ class FetchedEncoders(Section):
     source: Literal["fetch"]
     """Selects this kind of section."""
     endpoint: str | None = None
-    """Address of a hub other than the public one."""
+    """Address of a hub other than the public one. No token of yours is sent to it."""
     vae: HubFolder
     """The VAE, in the format of diffusers."""
     text_encoder: HubFolder

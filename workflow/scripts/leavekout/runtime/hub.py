@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 import httpx2
-from huggingface_hub import HfApi, hf_hub_download
+from huggingface_hub import HfApi
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
 from leavekout.errors import InputError
@@ -26,7 +26,9 @@ def fetch_model(
 
     Args:
         repo: a repository's id, or a local folder that is one.
-        endpoint: address of the hub; None for the public one, or that of HF_ENDPOINT.
+        endpoint: address of the hub; None for the public one, or that of HF_ENDPOINT. One that is
+            named here is not told who asks: a token that is kept on this machine goes to the
+            other two alone.
 
     Raises:
         InputError: it cannot be fetched, is not as published, or has no such folder.
@@ -36,15 +38,15 @@ def fetch_model(
         return
     key = hashlib.sha256(f"{repo}@{revision}/{folder}".encode()).hexdigest()[:8]
     partial = target.with_name(f".{target.name}.{key}.partial")
+    token = False if endpoint else None
     try:
-        info = HfApi(endpoint=endpoint).model_info(repo, revision=revision, files_metadata=True)
+        hub = HfApi(endpoint=endpoint, token=token)
+        info = hub.model_info(repo, revision=revision, files_metadata=True)
         wanted = [file for file in info.siblings or () if _is_wanted(file.rfilename, folder)]
         if not wanted:
             raise InputError(f"{repo}@{revision}: has no folder '{folder}'.")
         for file in progress(wanted, f"fetching {repo}", total=len(wanted)):
-            path = hf_hub_download(
-                repo, file.rfilename, revision=info.sha, local_dir=partial, endpoint=endpoint
-            )
+            path = hub.hf_hub_download(repo, file.rfilename, revision=info.sha, local_dir=partial)
             if file.lfs is not None and _sha256(Path(path)) != file.lfs.sha256:
                 Path(path).unlink()
                 raise InputError(
