@@ -54,6 +54,7 @@ with compute_job(snakemake) as run:
             save_seconds=run.resources.checkpoint_seconds,
             images=images,
             reduce=reader(source, passes, config.readout),
+            more=bool(losses.refine) and not refined,
         )
 
     near = run.input.get("neighbours")

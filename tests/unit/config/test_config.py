@@ -15,6 +15,7 @@ from leavekout.config.reading import merge, merged, read_yaml
 from leavekout.customized.config import CustomizedExperiment
 from leavekout.errors import InputError
 from leavekout.kinds import read_experiment
+from leavekout.removal import Study, models_of
 from project import ROOT
 
 CONFIG = ROOT / "config"
@@ -28,6 +29,24 @@ def resolved(path: Path, **changes: Any) -> Any:
 def test_every_configuration_is_valid_and_named_after_its_file(path: Path) -> None:
     shared = {"coco-ablations": "coco"}  # in the results folder of another
     assert resolved(path).experiment == shared.get(path.stem, path.stem)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_configuration_that_was_read_may_be_read_again(path: Path) -> None:
+    """As `make plan` does, to which Snakemake gives what the Snakefile made of it."""
+    once = resolved(path)
+    assert read_experiment(once.model_dump(mode="json"), []) == once
+
+
+def test_ablations_of_coco_train_no_model_of_coco_s_again() -> None:
+    queries = [f"q{i:03d}" for i in range(110)]
+    paths = [CONFIG / "coco.yaml", CONFIG / "coco-ablations.yaml"]
+    coco, ablations = (
+        {one.path: one for one in models_of(Study(resolved(path), queries, []))} for path in paths
+    )
+    shared = coco.keys() & ablations.keys()
+    assert len(shared) > 900
+    assert all(coco[path].as_dict() == ablations[path].as_dict() for path in shared)
 
 
 def test_the_readme_is_made_of_the_docstrings() -> None:

@@ -134,3 +134,12 @@ def test_the_comparisons_p_is_that_of_a_paired_t_test() -> None:
     )
     expected = stats.ttest_rel(*drawn).pvalue
     assert comparisons_table(table)["p"].tolist() == pytest.approx([expected] * 2)
+
+
+def test_of_one_method_there_are_no_pairs_which_can_be_read_back(tmp_path: Path) -> None:
+    row = {"method": "a", "model": "m0", "kind": "style", "query": "m0-q0"}
+    table = pd.DataFrame([{**row, "recall": 0.5, "average_precision": 0.5}])
+    comparisons_table(table).to_csv(tmp_path / "pairs.csv", index=False)
+    found = pd.read_csv(tmp_path / "pairs.csv")
+    assert found.empty
+    assert {"kind", "measure", "ahead", "p_holm", "distinguishable"} <= set(found)

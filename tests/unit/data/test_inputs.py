@@ -62,6 +62,8 @@ def test_rows_are_in_the_order_of_image_ids(valid: dict[str, Any]) -> None:
         ({"images": [{"id": -1, "file_name": "a"}, {"id": 2, "file_name": "b"}]}, "whole numbers"),
         ({"captions": [(7, "y"), (7, "z"), (30, "x")]}, "image 30 has 1"),
         ({"captions": [(7, "y"), (7, "z")]}, "image 30 has 0"),
+        ({"captions": []}, "2 images have fewer .* image 7 has 0"),
+        ({"captions": [("7", "y"), ("7", "z"), ("30", "x")]}, "2 images have fewer"),
         ({"captions": [(7, "y"), (7, "z"), (30, "x"), (30, None)]}, "image 30 has 1"),
         ({"images": [{"id": "7", "file_name": "a"}, {"id": "b", "file_name": "b"}]}, "whole num"),
         ({"images": [{"id": 7.5, "file_name": "a"}, {"id": 30, "file_name": "b"}]}, "whole num"),

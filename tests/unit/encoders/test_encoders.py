@@ -38,6 +38,17 @@ def clip(pixels: np.ndarray) -> open_clip.CLIP:
     return train_clip(pixels, CAPTIONS, CLIP, CPU)
 
 
+def test_fewer_images_than_a_batch_are_trained_for_as_many_epochs(pixels: np.ndarray) -> None:
+    for train, config in (
+        (lambda c: train_vae(pixels, c, CPU), VAE),
+        (lambda c: train_clip(pixels, CAPTIONS, c, CPU), CLIP.model_copy(update={"epochs": 3})),
+    ):
+        whole, larger = (
+            train(config.model_copy(update={"batch_size": size})).state_dict() for size in (8, 99)
+        )
+        assert all(torch.equal(whole[name], larger[name]) for name in whole)
+
+
 def test_tokenizers_of_both_libraries_agree() -> None:
     texts = [
         "a handwritten seven",

@@ -92,6 +92,10 @@ def test_every_so_many_models_are_trained_from_another_seed(tmp_path: Path) -> N
     path = scores_of(tmp_path, query, [0.1, 0.9, 0.5])
     assert again[0].files == {"scores": [f"attribution/unlearning/{query}.npy"]}
     assert rows(Removal("again", "m", 1, 1, targets=(query,)), 3, scores=[path]) == [1]
+    rare = study(counterfactual={"again": {"seed": 1, "every": 50}})
+    assert [one.method for one in models_of(rare) if one.policy == "again"] == [
+        *("unlearning", "pixel")
+    ]
     # Another list of methods has the same models of a method.
     fewer = [one for one in models_of(study(methods=["pixel"])) if one.policy == "again"]
     assert fewer == again[1:]

@@ -450,6 +450,7 @@ def test_the_headline_is_the_same_for_terminal_and_paper(tables: dict[str, pd.Da
     assert latex.isascii() or "%" in latex.splitlines()[0]
     assert not any(sign in latex.split(r"\toprule")[1] for sign in "Δ×³−")
     assert len(controls(tables["estimates"])[0]) == 2
+    assert "$<$100" in as_latex([pd.DataFrame({"equivalent": ["< 100"]})], "note")
 
 
 def test_versions_are_those_of_the_logs_and_of_parts_made_before(tmp_path: Path) -> None:

@@ -51,6 +51,20 @@ def test_told_to_stop_it_goes_on_where_it_was(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a.npy"]
 
 
+def test_a_full_array_is_kept_while_more_work_follows(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    rows = rows_of(path)
+    rows.fill(parts(rows.filled), more=True)
+    assert rows_of(path).filled == 10
+    # A signal that comes with the last part is not forgotten, either.
+    rows = rows_of(tmp_path / "b.npy")
+    with pytest.raises(Interrupted, match="after row 10 of 10"):
+        rows.fill(parts(rows.filled, stop_before=8), more=True)
+    rows = rows_of(tmp_path / "b.npy")
+    rows.fill(parts(rows.filled), more=True)
+    np.testing.assert_array_equal(rows.array, [[i, i * i] for i in range(10)])
+
+
 def test_killed_it_goes_on_from_its_last_note(tmp_path: Path) -> None:
     """A process that dies between two notes loses what came after the first."""
 
@@ -154,6 +168,8 @@ def test_a_sweep_goes_on_to_the_same_bits(denoiser64: Any, process: Any, tmp_pat
         ),
     )
     first = next(iter(training_loss_parts(denoiser64, process, data, passes, batch=24)))
+    end = {"batch": 24, "first": data.images}
+    assert not list(training_loss_parts(denoiser64, process, data, passes, **end))
     rows.fill([first])
     assert 0 < rows.filled < data.images
     resumed = sweep_rows(path, denoiser64, process, data, passes, **options)

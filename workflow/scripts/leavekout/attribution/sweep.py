@@ -40,13 +40,15 @@ def training_loss_parts(
     Args:
         batch: forward passes at a time.
         images: int64 [n], rows of the training set; all unless given.
-        first: place in `images` to begin at.
+        first: place in `images` to begin at; nothing is yielded from their end.
     """
     device, captions = data.device, passes.config.captions
     images = torch.arange(data.images) if images is None else images
     members = data.flips * passes.count // captions  # M, of each caption
     flip = torch.arange(data.flips, device=device).repeat_interleave(members // data.flips)
     chunk = max(1, batch // (members * captions))  # images at a time
+    if first >= len(images):
+        return
     caption = torch.arange(captions)
 
     def chunks() -> Iterator[tuple[Tensor, ...]]:
@@ -102,6 +104,7 @@ def sweep_rows(
     save_seconds: float,
     images: Tensor | None = None,
     reduce: Callable[[Tensor, Tensor], Tensor] | None = None,
+    more: bool = False,
 ) -> Rows:
     """Losses of images, filled beside `output` in a way that survives being killed.
 
@@ -110,6 +113,7 @@ def sweep_rows(
         images: as in `training_loss_parts`.
         reduce: (losses [b, F, P], rows int64 [b]) → what is kept of them, float64 [b, F, 2].
             Without it all losses are kept, float32 [N, F, P].
+        more: whether another sweep of the job follows.
     """
     images = torch.arange(data.images) if images is None else images
     identity = (passes.config.model_dump(), settings, objective, data.fingerprint, denoiser)
@@ -138,5 +142,5 @@ def sweep_rows(
             done += len(losses)
             yield reduce(losses, here) if reduce else losses
 
-    rows.fill(parts())
+    rows.fill(parts(), more=more)
     return rows

@@ -37,11 +37,11 @@ There is one file for each experiment, mostly of the same name. Results go to
 cluster with GPUs |
 | `tiny.yaml`, `tiny-custom.yaml` | every stage in a few minutes, for tests |
 
-- `snakemake --configfile config/coco.yaml` chooses a file.
+- `snakemake --cores all --configfile config/coco.yaml` chooses a file.
 - A file may begin with `extends: digits.yaml` and then contain only the differences. Sections merge
   key by key; lists are replaced. `encoders` with another `source` replace the whole section.
 - Single keys can be changed on the command line:
-  `snakemake --config 'counterfactual={k: [50, 100]}'`.
+  `snakemake --cores all --config 'counterfactual={k: [50, 100]}'`.
 - Unknown keys are refused.
 - A value that changes a result is a parameter of the rules that use it. If you change it, Snakemake
   reruns these rules and all that depends on them. Only `hardware` and `counterfactual.keep_models`

@@ -190,10 +190,10 @@ class LossSweep(Section):
 class Tuning(Section):
     """Methods are compared on the tuning queries, which no reported number uses.
 
-    `snakemake tuning` removes what each setting of each method names, trains again, and writes
-    `tables/tuning.csv`, in which the setting of each method with the largest mean excess over
-    random is marked as chosen. What a study reports are the entries of the methods themselves, so a
-    chosen setting has to be written there.
+    `snakemake --cores all tuning` removes what each setting of each method names, trains again, and
+    writes `tables/tuning.csv`, in which the setting of each method with the largest mean excess
+    over random is marked as chosen. What a study reports are the entries of the methods themselves,
+    so a chosen setting has to be written there.
     """
 
     methods: Annotated[list[Name], Distinct] = []

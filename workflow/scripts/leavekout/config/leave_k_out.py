@@ -108,8 +108,8 @@ class Again(Section):
     seed: Seed
     """Seed of these trainings, one of `retrain_seeds`."""
     every: Annotated[int, Field(ge=1)]
-    """Every so many of a method's queries are trained again, starting from another query for each
-    method."""
+    """Every so many of a method's queries are trained again, and at least one; the method's name
+    says with which they start."""
 
 
 class Counterfactual(Section):

@@ -15,6 +15,10 @@ from leavekout.customized.retrieval import MEASURES
 from leavekout.statistics.significance import LEVEL, holm
 
 ALL = "all"
+_PAIRS = [
+    *("kind", "measure", "ahead", "behind", "models", "difference", "low", "high"),
+    *("models_ahead", "p", "p_holm", "distinguishable"),
+]
 
 
 def summary_table(retrievals: pd.DataFrame) -> pd.DataFrame:
@@ -50,6 +54,7 @@ def comparisons_table(retrievals: pd.DataFrame) -> pd.DataFrame:
     Columns: `difference` of the means, `low`, `high`: 95 % interval over models, within [-1, 1];
     `models`, `models_ahead`: in how many the first is ahead; `p`: paired t-test over models;
     `p_holm`: corrected for all pairs of the kind and measure; `distinguishable`: p_holm ≤ 0.05.
+    No row for one method.
     """
     tables = []
     for (kind, measure), part in _kinds(retrievals):
@@ -77,7 +82,7 @@ def comparisons_table(retrievals: pd.DataFrame) -> pd.DataFrame:
             table = pd.DataFrame(rows)
             table["p_holm"] = holm(table["p"].to_numpy())
             tables.append(table.assign(distinguishable=table["p_holm"] <= LEVEL))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_PAIRS)
 
 
 def _kinds(retrievals: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:

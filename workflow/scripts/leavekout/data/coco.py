@@ -79,16 +79,16 @@ def training_table(annotations: Path, *, images: int | None, captions: int) -> p
         )
     grouped = texts.groupby("image_id")["caption"].apply(list)
     table = table.rename(columns={"id": "image_id"}).sort_values("image_id", ignore_index=True)
-    lists = table["image_id"].map(grouped)
-    few = lists.isna() | (lists.str.len() < captions)
+    lists = [grouped.get(image, []) for image in table["image_id"]]
+    few = np.array([len(texts) < captions for texts in lists], bool)
     if few.any():
-        image = table["image_id"][few].iloc[0]
-        has = 0 if lists.isna()[few].iloc[0] else len(lists[few].iloc[0])
+        place = int(few.argmax())
+        image, has = table["image_id"][place], len(lists[place])
         raise InputError(
             f"{annotations}: {int(few.sum()):,} images have fewer than 'dataset.captions' = "
             f"{captions} captions; image {image} has {has}."
         )
-    table["captions"] = lists.str[:captions]
+    table["captions"] = [texts[:captions] for texts in lists]
     return table
 
 

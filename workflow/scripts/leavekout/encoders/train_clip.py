@@ -74,15 +74,15 @@ def train_clip(
         model.token_embedding = nn.Embedding.from_pretrained(
             whole.weight[used].detach(), freeze=False
         )
-        per_epoch = len(images) // config.batch_size
-        steps = max(1, config.epochs * per_epoch)
+        per_epoch = max(1, len(images) // config.batch_size)
+        steps = config.epochs * per_epoch
         optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=0.1)
         annealed = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         contrastive = open_clip.ClipLoss()
         for step in progress(range(steps), "training CLIP", total=steps):
-            if step % max(1, per_epoch) == 0:
+            if step % per_epoch == 0:
                 order = torch.randperm(len(images))
-            start = step % max(1, per_epoch) * config.batch_size
+            start = step % per_epoch * config.batch_size
             rows = order[start : start + config.batch_size]
             drawn = torch.randint(tokens.shape[1], (len(rows),))
             loss = contrastive(*model(images[rows], tokens[rows, drawn]))

@@ -34,14 +34,14 @@ def train_vae(pixels: np.ndarray, config: VaeTraining, device: torch.device) -> 
             sample_size=pixels.shape[1],
         ).to(device)
         images = to_unit_range(pixels).to(device)
-        per_epoch = len(images) // config.batch_size
-        steps = max(1, config.epochs * per_epoch)
+        per_epoch = max(1, len(images) // config.batch_size)
+        steps = config.epochs * per_epoch
         optimizer = torch.optim.AdamW(vae.parameters(), config.learning_rate)
         annealed = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         for step in progress(range(steps), "training the VAE", total=steps):
-            if step % max(1, per_epoch) == 0:
+            if step % per_epoch == 0:
                 order = torch.randperm(len(images))
-            start = step % max(1, per_epoch) * config.batch_size
+            start = step % per_epoch * config.batch_size
             x = images[order[start : start + config.batch_size]]
             posterior = vae.encode(x).latent_dist
             # The noise is drawn on the CPU, so that every device sees the same.

@@ -16,14 +16,14 @@ class Again(TopK):
         """For each method and K a model for every so many queries.
 
         Which ones depends on the method's name alone, so that another list of methods, as of a
-        study that is made in parts, has the same.
+        study that is made in parts, has the same. Each method has one at least.
         """
         e = study.experiment
         again = e.counterfactual.again
         if again is None:
             return
         for method in e.methods:
-            first = zlib.crc32(method.encode()) % again.every
+            first = zlib.crc32(method.encode()) % min(again.every, len(study.test))
             for query in study.test[first :: again.every]:
                 for k in e.counterfactual.k:
                     yield Removal("again", method, k, again.seed, targets=(query,))

@@ -151,6 +151,7 @@ def as_latex(tables: Iterable[pd.DataFrame], note: str) -> str:
         "Δ": r"$\Delta$",
         "−": "$-$",
         "> ": "$>$",
+        "< ": "$<$",
         "_": r"\_",
         "–": "--",
     }

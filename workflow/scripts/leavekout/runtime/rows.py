@@ -7,7 +7,8 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from signal import Signals
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -80,8 +81,11 @@ class Rows:
             return 0, None
         return int(note["rows"]), file
 
-    def fill(self, parts: Iterable[Tensor | np.ndarray]) -> None:
+    def fill(self, parts: Iterable[Tensor | np.ndarray], *, more: bool = False) -> None:
         """Fills the array with the rest of its rows, from row `filled` on, in parts.
+
+        Args:
+            more: whether long work follows in the same job, for which a full array is noted, too.
 
         Raises:
             Interrupted: on SIGTERM, SIGUSR1 or SIGINT, after what is done was noted.
@@ -98,18 +102,28 @@ class Rows:
                     self._take(waiting)
                     size = 0
                 if stop.by or due:
-                    self.array.flush()
-                    note = {"identity": self.identity, "rows": self.filled, "file": self.file.name}
-                    save_json(self.note, note)
+                    self._save()
                     saved = time.monotonic()
                 if stop.by and self.filled < len(self.array):
-                    raise Interrupted(
-                        f"{label(self.output)}: stopped by {stop.by.name} after row {self.filled} "
-                        f"of {len(self.array)}; they are saved, and a retry goes on from there.",
-                        stop.by,
-                    )
+                    self._stop(stop.by)
             self._take(waiting)
+            if more:
+                self._save()
+                if stop.by:
+                    self._stop(stop.by)
         self.array.flush()
+
+    def _save(self) -> None:
+        self.array.flush()
+        note = {"identity": self.identity, "rows": self.filled, "file": self.file.name}
+        save_json(self.note, note)
+
+    def _stop(self, by: Signals) -> NoReturn:
+        raise Interrupted(
+            f"{label(self.output)}: stopped by {by.name} after row {self.filled} of "
+            f"{len(self.array)}; they are saved, and a retry continues from there.",
+            by,
+        )
 
     def _take(self, waiting: list[Tensor]) -> None:
         if waiting:
