@@ -70,7 +70,11 @@ def said_by_bundle(said: Mapping[str, Any]) -> dict[str, Any]:
     """
     own = {"hardware": "stage_to", "encoders": "endpoint"}
     return {
-        key: {k: v for k, v in value.items() if k != own[key]} if key in own else value
+        key: (
+            {k: v for k, v in value.items() if k != own.get(key)}
+            if isinstance(value, Mapping)
+            else value
+        )
         for key, value in said.items()
         if key not in ("extra_rules", "external", "joins")
     }
