@@ -24,7 +24,6 @@ There is one file for each experiment, mostly of the same name. Results go to
 |---|---|
 | `digits.yaml` | the default: real digits, minutes on a laptop (`make demo`) |
 | `digits-study.yaml` | the study on digits: 17 methods, 40 queries; hours |
-| `digits-study-part.yaml` | what of it has been run |
 | `digits-tuning.yaml` | the settings of that study's methods, compared on tuning queries |
 | `letters-study.yaml` | a study on printed letters, of many more kinds than digits; two hours |
 | `folder-example.yaml` | your own captioned pictures ([how](../docs/own-pictures.md)) |
