@@ -7,6 +7,7 @@ from scipy.special import expit
 from scipy.stats import norm
 from torch import Tensor
 
+from leavekout.attribution.curvature.projection import Projection
 from leavekout.config.model import FlowMatching
 from leavekout.models.process import Diffusion, Process
 
@@ -31,3 +32,14 @@ def plain_errors(
         x_t, target, times = x0 + mix * (noise - x0), noise - x0, (1000 * time).float()
     predicted = denoiser(x_t, times, text)
     return predicted - target, predicted
+
+
+def explicit_matrix(projection: Projection) -> torch.Tensor:
+    """P [p, d], entry by entry from its definition."""
+    j = torch.arange(projection.entries)
+    shifts = torch.tensor(projection.shifts)[j // projection.size]
+    places = (j + shifts) % projection.size
+    ones = torch.zeros(projection.dimension, projection.entries, dtype=torch.int64)
+    for bit in range(projection.size.bit_length()):
+        ones += (projection.rows[:, None] & places) >> bit & 1
+    return (1.0 - 2 * (ones % 2)).double() * projection.signs

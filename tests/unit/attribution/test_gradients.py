@@ -1,4 +1,4 @@
-"""Projected gradients and influence scores against explicit matrices, autograd and traker."""
+"""Projected gradients against autograd, and whole scores against traker."""
 
 import logging
 from pathlib import Path
@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy.linalg import hadamard
 from trak import TRAKer
 from trak.modelout_functions import AbstractModelOutput
 from trak.projectors import AbstractProjector, ProjectionType
 from trak.utils import vectorize
 
-from leavekout.attribution.curvature.projection import Projection, hadamard_transform
 from leavekout.attribution.gradients import (
     GradientProjector,
     draw,
@@ -25,36 +23,19 @@ from leavekout.attribution.gradients import (
 )
 from leavekout.attribution.influence import (
     Features,
-    cosine_scores,
-    das_scores,
-    datainf_scores,
-    ensemble_scores,
     ridge_scores,
-    with_halves,
 )
 from leavekout.config.methods import Gradients
-from leavekout.errors import InputError
 from leavekout.models.denoiser import select_weights
 from leavekout.noise import Domain, normal, scale_to, words
 from leavekout.queries.loading import Queries
-from reference import plain_errors
+from reference import explicit_matrix, plain_errors
 from world import CPU, SAVING, make_data
 
 JOINT = Gradients(
     objective="loss", weights="cross_attention_kv", timesteps="random", draws=4,
     layout="joint", dimension=16, seed=4,
 )  # fmt: skip
-
-
-def explicit_matrix(projection: Projection) -> torch.Tensor:
-    """P [p, d], entry by entry from its definition."""
-    j = torch.arange(projection.entries)
-    shifts = torch.tensor(projection.shifts)[j // projection.size]
-    places = (j + shifts) % projection.size
-    ones = torch.zeros(projection.dimension, projection.entries, dtype=torch.int64)
-    for bit in range(projection.size.bit_length()):
-        ones += (projection.rows[:, None] & places) >> bit & 1
-    return (1.0 - 2 * (ones % 2)).double() * projection.signs
 
 
 def draws_of(config: Gradients, data: Any, row: int, flip: int) -> list[Any]:
@@ -86,55 +67,6 @@ def plain_gradient(denoiser: Any, process: Any, config: Gradients, draws: list[A
         total = total + chosen.mean() / len(draws)
     gradients = torch.autograd.grad(total, list(weights.values()))
     return dict(zip(weights, gradients, strict=True))
-
-
-@pytest.mark.parametrize("size", [1, 2, 64, 128, 4096])
-def test_the_fast_transform_is_the_hadamard_matrix(size: int) -> None:
-    x = torch.randn(3, size, dtype=torch.float64)
-    expected = x @ torch.from_numpy(hadamard(size)).double().T
-    torch.testing.assert_close(hadamard_transform(x), expected, rtol=1e-12, atol=1e-10)
-
-
-@pytest.mark.parametrize(("entries", "dimension"), [(100, 48), (1000, 4), (2048, 16), (515, 16)])
-def test_projection_is_its_matrix_of_signs(entries: int, dimension: int) -> None:
-    projection = Projection(entries, dimension, seed=1, number=0, device=CPU)
-    p = explicit_matrix(projection)
-    assert set(p.unique().tolist()) == {-1.0, 1.0}
-    g = torch.randn(5, entries, dtype=torch.float64)
-    torch.testing.assert_close(projection(g), g @ p.T, rtol=1e-12, atol=1e-10)
-    whole = torch.from_numpy(hadamard(projection.size)).double()[projection.rows]
-    torch.testing.assert_close(whole @ whole.T, projection.size * torch.eye(dimension).double())
-    assert len(set(projection.rows.tolist())) == dimension
-
-
-def test_projection_depends_on_its_key_alone() -> None:
-    def matrix(**key: int) -> torch.Tensor:
-        return explicit_matrix(Projection(64, 8, device=CPU, **key))
-
-    assert torch.equal(matrix(seed=1, number=0), matrix(seed=1, number=0))
-    assert not torch.equal(matrix(seed=1, number=0), matrix(seed=2, number=0))
-    assert not torch.equal(matrix(seed=1, number=0), matrix(seed=1, number=1))
-
-
-@pytest.mark.parametrize("entries", [300, 3000])  # the latter is folded, from 3000 to 512
-def test_projected_inner_products_are_unbiased(entries: int) -> None:
-    generator = torch.Generator().manual_seed(0)
-    a, b = torch.randn(2, entries, generator=generator, dtype=torch.float64)
-    b = b + a  # so that the product is not near zero
-    found = []
-    for seed in range(400):
-        pa, pb = Projection(entries, 16, seed=seed, number=0, device=CPU)(torch.stack([a, b]))
-        found.append(float(pa @ pb) / 16)
-    error = np.std(found) / np.sqrt(len(found))
-    assert abs(np.mean(found) - float(a @ b)) < 4 * error
-    # About the variance of a Gaussian projection.
-    gaussian = np.sqrt(float((a @ a) * (b @ b) + (a @ b) ** 2) / 16)
-    assert np.std(found) < 1.15 * gaussian
-
-
-def test_a_projection_that_does_not_reduce_is_refused() -> None:
-    with pytest.raises(InputError, match="no reduction of gradients with 10 entries"):
-        Projection(10, 17, seed=0, number=0, device=CPU)
 
 
 @pytest.mark.parametrize(
@@ -283,11 +215,6 @@ def test_uniform_timesteps_cover_the_range_in_strides() -> None:
     assert t.tolist() == [[0, 250, 500, 750]] * 2
 
 
-def whole(features: np.ndarray) -> Features:
-    """Features [N, F, L, p] that are not in halves."""
-    return Features(features[:, :, None])
-
-
 def test_stratified_timesteps_lie_in_their_stretches_and_negatives_share_them() -> None:
     changes: dict[str, Any] = {"timesteps": "stratified", "antithetic": True}
     config = JOINT.model_copy(update=changes)
@@ -302,121 +229,6 @@ def test_stratified_timesteps_lie_in_their_stretches_and_negatives_share_them() 
         assert (t[:, place] // 250 == unit).all()
     assert t[:, 0].float().std() > 60  # not at one timestep of the stretch
     assert halves_of_draws(6, antithetic=True)[0] == 1
-
-
-@pytest.mark.parametrize("damping", [0.0, 3.0])
-def test_ridge_scores_are_the_explicit_formula(damping: float) -> None:
-    rng = np.random.default_rng(0)
-    features = rng.standard_normal((30, 2, 1, 6)).astype(np.float32)
-    queries = rng.standard_normal((3, 1, 6))
-    found = ridge_scores(whole(features), torch.from_numpy(queries), damping=damping, device=CPU)
-    x = features[:, :, 0].astype(np.float64)
-    kernel = sum(np.outer(v, v) for image in x for v in image) / 2 + damping * np.eye(6)
-    inverse = np.linalg.inv(kernel)
-    for q in range(3):
-        np.testing.assert_allclose(found[q], x @ inverse @ queries[q, 0], rtol=1e-9, atol=1e-12)
-
-
-def test_models_are_averaged_before_the_better_flip_is_taken() -> None:
-    of_models = [np.array([[[1.0, 0.0]]]), np.array([[[0.0, 0.5]]])]  # one query, image; two flips
-    assert ensemble_scores(of_models).tolist() == [[0.5]]
-
-
-def test_a_singular_kernel_is_said() -> None:
-    features = np.ones((4, 1, 1, 8), np.float32)
-    with pytest.raises(InputError, match=r"4 images' gradients in 8 dimensions has no inverse"):
-        ridge_scores(whole(features), torch.ones(1, 1, 8), damping=0.0, device=CPU)
-
-
-def test_datainf_scores_are_the_closed_form() -> None:
-    """The mean of explicit inverses (g gᵀ + λ I)⁻¹, layer by layer, without projection."""
-    rng = np.random.default_rng(1)
-    features = rng.standard_normal((9, 2, 2, 4)).astype(np.float32)
-    queries = rng.standard_normal((2, 2, 4))
-    entries = [40, 10]
-    found = datainf_scores(
-        whole(features), torch.from_numpy(queries), entries, damping=0.1, device=CPU
-    )
-    g, v = features.astype(np.float64) / 2, queries / 2  # inner products are over p = 4
-    flat = g.reshape(18, 2, 4)
-    expected = np.zeros((2, 9, 2))
-    for layer, d in enumerate(entries):
-        ridge = 0.1 * np.mean([x @ x for x in flat[:, layer]]) / d
-        inverse = np.mean(
-            [np.linalg.inv(np.outer(x, x) + ridge * np.eye(4)) for x in flat[:, layer]], axis=0
-        )
-        expected += np.einsum("ifp,pr,qr->qif", g[:, :, layer], inverse, v[:, layer])
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
-
-
-def test_das_scores_are_the_explicit_formula() -> None:
-    rng = np.random.default_rng(3)
-    features = rng.standard_normal((30, 2, 1, 6)).astype(np.float32)
-    queries, losses = rng.standard_normal((3, 1, 6)), rng.random((30, 2))
-    found = das_scores(whole(features), torch.from_numpy(queries), losses, damping=2.0, device=CPU)
-    x = features[:, :, 0].astype(np.float64)
-    kernel = sum(np.outer(v, v) for image in x for v in image) / 2 + 2 * np.eye(6)
-    inverse = np.linalg.inv(kernel)
-    for q in range(3):
-        for i in range(30):
-            for f in range(2):
-                phi = x[i, f]
-                # Leaving out one flip, with its weight of 1/2, by an explicit inverse.
-                without = np.linalg.inv(kernel - np.outer(phi, phi) / 2)
-                assert queries[q, 0] @ without @ phi == pytest.approx(
-                    queries[q, 0] @ inverse @ phi / (1 - phi @ inverse @ phi / 2)
-                )
-                expected = (queries[q, 0] @ without @ phi * losses[i, f] ** 0.5) ** 2
-                assert found[q, i, f] == pytest.approx(expected, rel=1e-9)
-
-
-def test_cosine_scores_are_cosines() -> None:
-    rng = np.random.default_rng(4)
-    features = rng.standard_normal((5, 2, 3, 4)).astype(np.float32)
-    queries = rng.standard_normal((2, 3, 4))
-    found = cosine_scores(whole(features), torch.from_numpy(queries), device=CPU, damping=0.0)
-    for q in range(2):
-        for i in range(5):
-            a, b = features[i, 1].astype(float).ravel(), queries[q].ravel()
-            expected = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
-            assert found[q, i, 1] == pytest.approx(expected, rel=1e-9)
-
-
-def test_halves_are_solved_alone() -> None:
-    rng = np.random.default_rng(5)
-    array = rng.standard_normal((12, 1, 2, 1, 4)).astype(np.float32)
-    queries = torch.from_numpy(rng.standard_normal((3, 2, 1, 4)))
-
-    def solve(features: Features, of: torch.Tensor) -> np.ndarray:
-        return ridge_scores(features, of, damping=0.5, device=CPU)
-
-    found = with_halves(array, queries, solve)
-    assert found.shape == (3, 3, 12, 1)
-    for half in range(2):
-        alone = solve(whole(array[:, :, half]), queries[:, half])
-        np.testing.assert_allclose(found[1 + half], alone, rtol=1e-9)
-    mean = solve(whole(array.astype(np.float64).mean(2)), queries.mean(1))
-    np.testing.assert_allclose(found[0], mean, rtol=1e-6)
-    assert with_halves(array, queries[:, :1], solve).shape == (1, 3, 12, 1)
-
-
-@pytest.mark.parametrize("solver", ["ridge", "datainf"])
-def test_images_that_a_model_was_not_trained_on_change_no_others_score(solver: str) -> None:
-    rng = np.random.default_rng(2)
-    features = rng.standard_normal((9, 2, 2, 4)).astype(np.float32)
-    queries = torch.from_numpy(rng.standard_normal((2, 2, 4)))
-    trained = np.arange(9) < 7
-
-    def scores(of: np.ndarray, trained: np.ndarray | None) -> np.ndarray:
-        options: Any = {"damping": 0.5, "device": CPU, "trained": trained}
-        if solver == "ridge":
-            return ridge_scores(whole(of), queries, **options)
-        return datainf_scores(whole(of), queries, [40, 10], **options)
-
-    found = scores(features, trained)
-    assert found.shape == (2, 9, 2)
-    np.testing.assert_allclose(found[:, :7], scores(features[:7], None), rtol=1e-9)
-    assert not np.allclose(found, scores(features, None))
 
 
 class _Output(AbstractModelOutput):
