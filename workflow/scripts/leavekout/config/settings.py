@@ -14,14 +14,8 @@ def variant_name(method: str, number: int) -> str:
     return f"{method}-t{number}"
 
 
-def _length(choices: Any) -> int:
-    return len(choices) if isinstance(choices, list) else 0
-
-
 def with_variants(tree: _Tree, file_of: Callable[..., str]) -> _Tree:
     """The configuration with an entry for each of `tuning.settings`, and these in `tuning.methods`.
-
-    A configuration that has them is returned as it is.
 
     Args:
         file_of: names the file that has a key.
@@ -39,9 +33,6 @@ def with_variants(tree: _Tree, file_of: Callable[..., str]) -> _Tree:
     if not isinstance(names, list):
         return tree  # which the types refuse, with a sentence, as what is left as it is below
     names = list(names)
-    variants = {variant_name(m, i) for m, c in settings.items() for i in range(_length(c))}
-    if variants and variants <= set(names):
-        return tree  # which has them already
     numbers: dict[str, int] = {}
     for method, choices in settings.items():
         if not isinstance(choices, list) or not all(isinstance(c, Mapping) for c in choices):
@@ -67,6 +58,8 @@ def with_variants(tree: _Tree, file_of: Callable[..., str]) -> _Tree:
             return tree
         for number, choice in enumerate(choices):
             name = variant_name(method, number)
+            if name in names and name in entries:
+                continue  # the configuration was read before
             if name in entries:
                 raise InputError(
                     f"{file_of(section, name)}: '{section}.{name}' has the name of setting "
