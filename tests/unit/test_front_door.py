@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 import yaml
@@ -69,3 +70,13 @@ def test_the_configuration_in_the_docs_is_one(tmp_path: Path) -> None:
 def test_public_ci_runs_what_ci_runs() -> None:
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
     assert {"run": ".ci/run"} in workflow["jobs"]["test"]["steps"]
+
+
+def test_no_script_has_the_name_of_a_module_that_others_import() -> None:
+    """Snakemake puts the scripts' folder on sys.path; tabulate.py once broke torch's logging."""
+    folder = ROOT / "workflow" / "scripts"
+    others = [path for path in sys.path if Path(path).resolve() != folder]
+    for script in folder.rglob("*.py"):
+        if "leavekout" in script.parts:
+            continue
+        assert PathFinder.find_spec(script.stem, others) is None, script.name

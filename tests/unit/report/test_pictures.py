@@ -7,6 +7,7 @@ import numpy as np
 
 from leavekout.queries.outcome import Outcome
 from leavekout.removal import Removal
+from leavekout.report import gallery
 from leavekout.report.collect import regenerated_by_query
 from leavekout.report.figures.pictures import draw_regenerated
 
@@ -42,3 +43,19 @@ def test_the_largest_k_comes_first_whatever_the_files_order(tmp_path: Path) -> N
     shown = regenerated_by_query(paths, ["q000"])["q000"]["pixel"]
     assert list(shown) == ["K = 1,000", "K = 100", "K = 50"]
     assert [picture[0, 0, 0] for picture in shown.values()] == [1000 % 251, 100, 50]
+
+
+def test_the_first_picture_is_one_query_by_one_method() -> None:
+    shown = [gallery.picture(np.full((2, 2, 3), i, np.uint8), "good") for i in range(4)]
+    query = gallery.QueryPictures(
+        "q000",
+        "a four",
+        shown[0],
+        [gallery.Row("bad", [shown[1]]), gallery.Row("good", [shown[2]])],
+        [gallery.Row("K = 10", [shown[3]])],
+    )
+    lead = gallery.lead([query], "good", "K = 10")
+    assert lead is not None
+    assert (lead.generated, lead.removed, lead.regenerated) == (shown[0], [shown[2]], shown[3])
+    assert gallery.lead([query], "good", "K = 11") is None
+    assert gallery.lead([query], "ugly", "K = 10") is None
