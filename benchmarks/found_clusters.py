@@ -24,7 +24,6 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.cluster.hierarchy import fcluster, linkage
 
 from leavekout.attribution.neighbours import nearest
 from leavekout.statistics.clusters import SHARED, clusters, in_common
@@ -109,14 +108,12 @@ def one_study(
     common = np.array([in_common(a, b, images=pictures.images) for a, b in combinations(near, 2)])
     result = dict(_correlations(differences, common))
     names = [f"q{i:03}" for i in range(len(near))]
-    found = clusters(
-        dict(zip(names, near, strict=True)),
-        dict(zip(names, names, strict=True)),
-        images=pictures.images,
-    )
+    by_name = dict(zip(names, near, strict=True)), dict(zip(names, names, strict=True))
+    found = clusters(*by_name, images=pictures.images)
+    chains = clusters(*by_name, images=pictures.images, by="single")
     rules: dict[str, np.ndarray] = {
         "found": np.unique(list(found.values()), return_inverse=True)[1],
-        "chains": fcluster(linkage(1 - common, "single"), 1 - SHARED, "distance"),
+        "chains": np.unique(list(chains.values()), return_inverse=True)[1],
         "alone": np.arange(len(near)),
         "families": families,
     }

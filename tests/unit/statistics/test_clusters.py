@@ -61,6 +61,9 @@ def test_queries_belong_together_by_their_prompts_or_by_their_nearest_images() -
 def test_a_chain_of_queries_is_not_one_cluster() -> None:
     """Neighbours share 40 % of their images, all others nothing; pairs are all that is alike."""
     near = {f"q{i}": np.arange(6 * i, 6 * i + 10) for i in range(8)}
-    found = clusters(near, {name: name for name in near}, images=1000)
+    prompts = {name: name for name in near}
+    found = clusters(near, prompts, images=1000)
     assert sorted(Counter(found.values()).values()) == [2, 2, 2, 2]
     assert all(found[name] <= name for name in near)  # named after their first
+    assert len(set(clusters(near, prompts, images=1000, by="single").values())) == 1
+    assert clusters(near, prompts, images=1000, shared=0.5) == prompts

@@ -10,6 +10,7 @@ is asked of the study's CLIP features.
 
 from collections.abc import Mapping
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -31,18 +32,25 @@ def in_common(first: np.ndarray, second: np.ndarray, *, images: int) -> float:
 
 
 def clusters(
-    nearest: Mapping[str, np.ndarray], prompts: Mapping[str, str], *, images: int
+    nearest: Mapping[str, np.ndarray],
+    prompts: Mapping[str, str],
+    *,
+    images: int,
+    shared: float = SHARED,
+    by: Literal["average", "single"] = "average",
 ) -> dict[str, str]:
     """The cluster of each query, by the name of its first query.
 
     The two queries or clusters that have most in common are joined, again and again, as long as
-    their queries have `SHARED` or more in common on average (average linkage). Were one pair
+    their queries have `shared` or more in common on average (average linkage). Were one pair
     enough, many queries would make chains, and so one cluster of queries that share nothing.
 
     Args:
         nearest: for each query the rows of its K nearest training images.
         prompts: of each query; those with the same prompt have all in common.
         images: N, which rows are of.
+        shared, by: the rule, whose alternatives `benchmarks/groupings.py` compares; by `single`
+            linkage one pair is enough.
     """
     names = sorted(nearest)
     if len(names) < 2:
@@ -53,7 +61,7 @@ def clusters(
         else 1 - in_common(nearest[first], nearest[second], images=images)
         for first, second in combinations(names, 2)
     ]
-    labels = fcluster(linkage(apart, "average"), 1 - SHARED, "distance")
+    labels = fcluster(linkage(apart, by), 1 - shared, "distance")
     return {
         name: names[int(np.argmax(labels == label))]
         for name, label in zip(names, labels, strict=True)
