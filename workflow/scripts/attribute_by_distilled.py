@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leavekout.attribution.distilled import Student, student_scores
-from leavekout.attribution.scores import save_scores
+from leavekout.attribution.distilled import student_scores, students_of
+from leavekout.attribution.scores import halves_by_turns, save_halves, save_scores
 from leavekout.config.methods import Distilled
 from leavekout.data.table import texts_for
 from leavekout.encoders.joint import features_of_images, features_of_queries
@@ -28,6 +28,11 @@ with compute_job(snakemake) as run:
     images = features_of_images(
         load_npy(files.features, mmap=True), load_npy(files.text, mmap=True)
     )
-    student = Student(images.shape[2], config).eval()
-    student.load_state_dict(load_tensors(files.student)[0])
-    save_scores(run.output.scores, student_scores(student, queries, images), run.wildcards.method)
+    students = students_of(load_tensors(files.student)[0], images.shape[2], config)
+    by_student = np.stack([student_scores(one, queries, images) for one in students])
+    scores, halves = zip(
+        *(halves_by_turns(by_student[:, q]) for q in range(len(queries))), strict=True
+    )
+    if config.students > 1:
+        save_halves(run.output.halves, np.stack(halves))
+    save_scores(run.output.scores, np.stack(scores), run.wildcards.method)

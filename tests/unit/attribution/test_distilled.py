@@ -12,8 +12,11 @@ from leavekout.attribution.distilled import (
     Student,
     draw_pairs,
     lessons,
+    state_of,
     student_scores,
+    students_of,
     train_student,
+    train_students,
 )
 from leavekout.attribution.neighbours import nearest, rows_near
 from leavekout.config.methods import Distilled
@@ -81,18 +84,18 @@ def test_a_student_ranks_unseen_queries_as_its_teacher_would() -> None:
         nearest(queries[seen, :3], images[:, :3], 30),
         image_ids=IDS,
     )
-    student = train_student(given, CONFIG)
-    again = train_student(given, CONFIG)
+    student = train_student(given, CONFIG, 1)
+    again = train_student(given, CONFIG, 1)
     for one, other in zip(student.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
-    found = student_scores(student, queries[20:], images[:, None])
+    found = student_scores(student, queries[20:], images[:, None])[..., 0]
     agreement = [stats.spearmanr(found[i], scores[20 + i]).statistic for i in range(len(found))]
-    untrained = student_scores(Student(6, CONFIG).eval(), queries[20:], images[:, None])
+    untrained = student_scores(Student(6, CONFIG).eval(), queries[20:], images[:, None])[..., 0]
     before = [stats.spearmanr(untrained[i], scores[20 + i]).statistic for i in range(len(found))]
     assert np.mean(agreement) > 0.6 > np.mean(before)
 
 
-def test_the_better_flip_counts_and_captions_are_the_first() -> None:
+def test_every_flip_is_scored_and_captions_are_the_first() -> None:
     rng = np.random.default_rng(1)
     features, text = rng.standard_normal((4, 2, 3)), rng.standard_normal((4, 5, 2))
     images = features_of_images(features, text)
@@ -102,7 +105,22 @@ def test_the_better_flip_counts_and_captions_are_the_first() -> None:
     student = Student(5, CONFIG).eval()
     both = student_scores(student, images[:1, 0], images)
     alone = [student_scores(student, images[:1, 0], images[:, f : f + 1]) for f in range(2)]
-    np.testing.assert_allclose(both, np.maximum(*alone), rtol=1e-6)
+    np.testing.assert_allclose(both, np.concatenate(alone, axis=2), rtol=1e-6)
+
+
+def test_students_differ_in_their_seeds_and_are_read_as_they_were_written() -> None:
+    queries, images, scores = world()
+    given = lessons(queries, images, scores, nearest(queries, images, 30), image_ids=IDS)
+    for count in (1, 2):
+        config = CONFIG.model_copy(update={"students": count, "epochs": 0.5})
+        students = train_students(given, config)
+        read = students_of(state_of(students), 6, config)
+        assert len(read) == count
+        for seed, student in enumerate(read, config.seed):
+            alone = train_student(given, config, seed)
+            for name, weights in alone.state_dict().items():
+                assert torch.equal(student.state_dict()[name], weights)
+    assert not torch.equal(read[0].slope, read[1].slope)
 
 
 def test_a_teacher_sweeps_what_is_near_by_any_encoder(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 # neither test nor tuning queries, and have files of their own.
 
 DISTILLED = config["distilled"]
+# Those whose scores are a mean over students, of which halves tell how well they repeat.
+OF_STUDENTS = [name for name, entry in DISTILLED.items() if entry.get("students", 1) > 1]
 
 
 rule find_neighbours:
@@ -132,7 +134,7 @@ rule attribute_by_distilled:
     benchmark:
         "<benchmarks>/attribution/{method}.tsv"
     wildcard_constraints:
-        method=one_of(DISTILLED),
+        method=one_of([name for name in DISTILLED if name not in OF_STUDENTS]),
     group:
         batched("scores")
     conda:
@@ -143,3 +145,11 @@ rule attribute_by_distilled:
         distilled=lambda wildcards: DISTILLED[wildcards.method],
     script:
         "../../scripts/attribute_by_distilled.py"
+
+
+use rule attribute_by_distilled as attribute_by_several_students with:
+    output:
+        scores=collect("<results>/attribution/{{method}}/{query}.npy", query=QUERIES),
+        halves=collect("<results>/repeatability/{{method}}/{query}.npy", query=QUERIES),
+    wildcard_constraints:
+        method=one_of(OF_STUDENTS),

@@ -7,7 +7,7 @@ reported of, and then scores a query by features alone.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,11 +108,20 @@ def draw_pairs(
     return query, row, rank / candidates
 
 
-def train_student(given: Lessons, config: Distilled) -> Student:
-    """Learns the ranks by binary cross-entropy; the same on every run."""
-    generator = torch.Generator().manual_seed(config.seed)
+def train_students(given: Lessons, config: Distilled) -> list[Student]:
+    """As many as the configuration asks for, which differ in their seed alone."""
+    return [train_student(given, config, config.seed + i) for i in range(config.students)]
+
+
+def train_student(given: Lessons, config: Distilled, seed: int) -> Student:
+    """Learns the ranks by binary cross-entropy; the same on every run.
+
+    Args:
+        seed: of initial weights, pairs and dropout.
+    """
+    generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+        torch.manual_seed(seed)
         student = Student(given.images.shape[1], config).train()
         optimizer = torch.optim.AdamW(
             student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -132,14 +141,26 @@ def train_student(given: Lessons, config: Distilled) -> Student:
 
 @torch.no_grad()
 def student_scores(student: Student, queries: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Scores of all images, the higher the lower the rank foretold: float64 [Q, N].
+    """Scores of all images, the higher the lower the rank foretold: float64 [Q, N, F].
 
     Args:
-        queries: [Q, D]; images: [N, F, D], of which the better flip counts.
+        queries: [Q, D]; images: [N, F, D].
     """
     outputs = [
         student.network(torch.from_numpy(np.asarray(x, np.float32)).flatten(0, -2)).numpy()
         for x in (queries, images)
     ]
     cosines = cosine_scores(*outputs).reshape(len(queries), *images.shape[:2])
-    return (-float(student.slope) * cosines).max(axis=2)
+    return -float(student.slope) * cosines
+
+
+def state_of(students: Sequence[Student]) -> dict[str, Tensor]:
+    """The weights of students, as `students_of` reads them; those of one as the student's own."""
+    return (students[0] if len(students) == 1 else nn.ModuleList(students)).state_dict()
+
+
+def students_of(state: Mapping[str, Tensor], features: int, config: Distilled) -> list[Student]:
+    """The students that `state_of` wrote; for the arguments see `Student`."""
+    students = [Student(features, config).eval() for _ in range(config.students)]
+    (students[0] if len(students) == 1 else nn.ModuleList(students)).load_state_dict(state)
+    return students

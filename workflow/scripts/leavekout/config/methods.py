@@ -141,6 +141,9 @@ class Distilled(Section):
     """AdamW's weight decay."""
     seed: Seed
     """Seed of initial weights, pairs and dropout."""
+    students: Positive = later(1)
+    """How many networks learn, from this seed and those that follow it. Scores are the mean of
+    theirs; of two or more, those of every second say how well scores repeat."""
 
 
 class GradientDraws(Section):
