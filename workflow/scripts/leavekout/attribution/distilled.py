@@ -141,7 +141,7 @@ def train_student(given: Lessons, config: Distilled, seed: int) -> Student:
 
 @torch.no_grad()
 def student_scores(student: Student, queries: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Scores of all images, the higher the lower the rank foretold: float64 [Q, N, F].
+    """Scores of all images, the higher the lower the rank foretold: float32 [Q, N, F].
 
     Args:
         queries: [Q, D]; images: [N, F, D].
@@ -151,7 +151,7 @@ def student_scores(student: Student, queries: np.ndarray, images: np.ndarray) ->
         for x in (queries, images)
     ]
     cosines = cosine_scores(*outputs).reshape(len(queries), *images.shape[:2])
-    return -float(student.slope) * cosines
+    return (-float(student.slope) * cosines).astype(np.float32)
 
 
 def state_of(students: Sequence[Student]) -> dict[str, Tensor]:
