@@ -56,7 +56,8 @@ def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence
             {method: row["lds"] for method, row in scores.items()},
             {method: measure.direction * row["excess"] for method, row in excess.items()},
         )
-        said = "" if pd.isna(rho) else f"\nrank correlation of methods {rho:.2f}, p = {p:.2g}"
+        rank = f"{rho:.2f}".replace("-", "−")
+        said = "" if pd.isna(rho) else f"\nrank correlation of methods {rank}, p = {p:.2g}"
         models = next(iter(scores.values()))["n_models"]
         ax.set_title(f"from {models} models without {size:,} random images{said}", fontsize=9)
         ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
