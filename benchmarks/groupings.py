@@ -20,6 +20,7 @@ import torch
 
 from leavekout.attribution.neighbours import nearest
 from leavekout.encoders.features import load_image_encoder
+from leavekout.errors import InputError
 from leavekout.runtime.artifacts import load_image, load_npy, load_table
 from leavekout.statistics.arms import arms_of
 from leavekout.statistics.clusters import SHARED, clusters
@@ -60,15 +61,22 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, default=20_000, help="sign flips at most")
     arguments = parser.parse_args()
     folder = arguments.folder
-    measured = pd.read_parquet(arguments.measurements or folder / "tables" / "measurements.parquet")
-    arms = arms_of(measured, measured["measure"].iloc[0])
+    try:
+        measured = load_table(arguments.measurements or folder / "tables" / "measurements.parquet")
+        arms = arms_of(measured, measured["measure"].iloc[0])
+        rules: dict[str, Mapping[str, str]] = dict(groupings(folder, arms.ks()))
+    except InputError as error:
+        parser.error(str(error))
     if arguments.methods:
         known = {method for method, _ in arms.effects}
+        if unknown := set(arguments.methods) - known:
+            parser.error(f"{folder} has no method '{unknown.pop()}'")
         measured = measured[~measured["method"].isin(known - set(arguments.methods))]
-    rules: dict[str, Mapping[str, str]] = dict(groupings(folder, arms.ks()))
     if arguments.clusters:
         own = pd.read_csv(arguments.clusters)
         rules[arguments.clusters.name] = dict(zip(own["query"], own["cluster"], strict=True))
+        if missing := set(measured["query"]) - set(own["query"]):
+            parser.error(f"{arguments.clusters} has no query '{missing.pop()}'")
     rows = {}
     for rule, of_query in rules.items():
         grouped = measured.assign(cluster=measured["query"].map(dict(of_query)))

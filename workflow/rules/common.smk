@@ -168,6 +168,20 @@ def students(**asked):
     return [e for e in entries if all(e[key] == value for key, value in asked.items())]
 
 
+def one_student(method):
+    """The settings of each student of a distilled method, whatever their number."""
+    return {key: value for key, value in config["distilled"][method].items() if key != "students"}
+
+
+def student_files(method):
+    """The students of a distilled method, of which the first has its name."""
+    further = range(1, config["distilled"][method].get("students", 1))
+    return [
+        f"<results>/distilled/{method}.safetensors",
+        *(f"<results>/distilled/{method}/{number}.safetensors" for number in further),
+    ]
+
+
 def content_of(path):
     """The digest of a user's own file, so that new content reruns what reads it; None without one.
 

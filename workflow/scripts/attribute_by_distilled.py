@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leavekout.attribution.distilled import student_scores, students_of
+from leavekout.attribution.distilled import Student, student_scores
 from leavekout.attribution.scores import halves_by_turns, save_halves, save_scores
 from leavekout.config.methods import Distilled
 from leavekout.data.table import texts_for
@@ -28,10 +28,14 @@ with compute_job(snakemake) as run:
     images = features_of_images(
         load_npy(files.features, mmap=True), load_npy(files.text, mmap=True)
     )
-    students = students_of(load_tensors(files.student)[0], images.shape[2], config)
-    by_student = np.stack([student_scores(one, queries, images) for one in students])
+    by_student = []
+    for path in files.students:
+        student = Student(images.shape[2], config).eval()
+        student.load_state_dict(load_tensors(path)[0])
+        by_student.append(student_scores(student, queries, images))
     scores, halves = zip(
-        *(halves_by_turns(by_student[:, q]) for q in range(len(queries))), strict=True
+        *(halves_by_turns(np.stack(of_query)) for of_query in zip(*by_student, strict=True)),
+        strict=True,
     )
     if config.students > 1:
         save_halves(run.output.halves, np.stack(halves))

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from leavekout.attribution.distilled import lessons, state_of, train_students
+from leavekout.attribution.distilled import lessons, train_student
 from leavekout.config.methods import Distilled
 from leavekout.encoders.joint import features_of_images, features_of_queries
 from leavekout.queries.loading import load_pictures
@@ -33,4 +33,5 @@ with compute_job(snakemake) as run:
         load_npy(files.neighbours)[:, : config.candidates],
         image_ids=load_table(files.images)["image_id"].to_numpy(),
     )
-    save_tensors(run.output.student, state_of(train_students(given, config)))
+    student = train_student(given, config, int(run.wildcards.get("number", 0)))
+    save_tensors(run.output.student, student.state_dict())

@@ -3,7 +3,7 @@
 
 DISTILLED = config["distilled"]
 # Those whose scores are a mean over students, of which halves tell how well they repeat.
-OF_STUDENTS = [name for name, entry in DISTILLED.items() if entry.get("students", 1) > 1]
+OF_STUDENTS = [method for method in DISTILLED if len(student_files(method)) > 1]
 
 
 rule find_neighbours:
@@ -111,16 +111,26 @@ rule distill:
         **resources_for(lambda wildcards: EXPECTED.distilling(wildcards.method), gpu=False),
     params:
         names=TEACHER_QUERIES,
-        distilled=lambda wildcards: DISTILLED[wildcards.method],
+        distilled=lambda wildcards: one_student(wildcards.method),
     script:
         "../../scripts/distill.py"
+
+
+# Further students, of the seeds that follow.
+use rule distill as distill_again with:
+    output:
+        student="<results>/distilled/{method}/{number}.safetensors",
+    log:
+        "<logs>/distill/{method}/{number}.log",
+    benchmark:
+        "<benchmarks>/distill/{method}/{number}.tsv"
 
 
 rule attribute_by_distilled:
     input:
         queries="<results>/queries/queries.parquet",
         pictures=collect("<results>/queries/images/{query}.png", query=QUERIES),
-        student="<results>/distilled/{method}.safetensors",
+        students=lambda wildcards: student_files(wildcards.method),
         encoder=lambda wildcards: f"<results>/encoders/{DISTILLED[wildcards.method]['encoder']}",
         clip="<results>/encoders/clip",
         features=lambda wildcards: (

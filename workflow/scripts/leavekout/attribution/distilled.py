@@ -7,7 +7,7 @@ reported of, and then scores a query by features alone.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,17 +108,13 @@ def draw_pairs(
     return query, row, rank / candidates
 
 
-def train_students(given: Lessons, config: Distilled) -> list[Student]:
-    """As many as the configuration asks for, which differ in their seed alone."""
-    return [train_student(given, config, config.seed + i) for i in range(config.students)]
-
-
-def train_student(given: Lessons, config: Distilled, seed: int) -> Student:
+def train_student(given: Lessons, config: Distilled, number: int = 0) -> Student:
     """Learns the ranks by binary cross-entropy; the same on every run.
 
     Args:
-        seed: of initial weights, pairs and dropout.
+        number: of the student, which is added to the seed.
     """
+    seed = config.seed + number
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -152,15 +148,3 @@ def student_scores(student: Student, queries: np.ndarray, images: np.ndarray) ->
     ]
     cosines = cosine_scores(*outputs).reshape(len(queries), *images.shape[:2])
     return (-float(student.slope) * cosines).astype(np.float32)
-
-
-def state_of(students: Sequence[Student]) -> dict[str, Tensor]:
-    """The weights of students, as `students_of` reads them; those of one as the student's own."""
-    return (students[0] if len(students) == 1 else nn.ModuleList(students)).state_dict()
-
-
-def students_of(state: Mapping[str, Tensor], features: int, config: Distilled) -> list[Student]:
-    """The students that `state_of` wrote; for the arguments see `Student`."""
-    students = [Student(features, config).eval() for _ in range(config.students)]
-    (students[0] if len(students) == 1 else nn.ModuleList(students)).load_state_dict(state)
-    return students

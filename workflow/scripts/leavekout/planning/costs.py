@@ -252,10 +252,10 @@ class Costs:
         )
 
     def distilling(self, method: str) -> Cost:
-        """Of training small networks on features."""
+        """Of training a small network on features."""
         config = self.e.distilled[method]
         teacher = getattr(self.e.queries, "teacher", 0)
-        pairs = config.students * config.epochs * teacher * config.candidates
+        pairs = config.epochs * teacher * config.candidates
         operations = 12.0 * pairs * config.width * (config.layers * config.width + 2000)
         features_mb = _FLOAT * 3 * self.images * self.flips * 2 * _FEATURES
         return self.cost(further_seconds=operations / 2e10, memory_mb=features_mb, disk_mb=10)

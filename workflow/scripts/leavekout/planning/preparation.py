@@ -60,5 +60,6 @@ def _for_distilled(e: LeaveKOut, method: str) -> list[str]:
     teacher = [f"teacher/{config.teacher}/d{i:03d}" for i in range(e.queries.teacher)]
     features = [f"encode_features/{config.encoder}/image", "encode_features/clip/text"]
     chosen = ["sample_teacher_queries", f"find_neighbours/{config.encoder}"]
-    trained = [*chosen, *teacher, *features, f"distill/{method}"]
+    students = [f"distill/{method}", *(f"distill/{method}/{i}" for i in range(1, config.students))]
+    trained = [*chosen, *teacher, *features, *students]
     return [*_for_unlearning(e, config.teacher), *trained]
