@@ -26,12 +26,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from gpu_gather import gather_rates
 from gpu_steps import (
     Setting,
     Step,
     compiled_steps_per_second,
     diffusers_upsampling,
-    gather_rates,
     resumed_bits,
     same_bits,
     sampler_check,

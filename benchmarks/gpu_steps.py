@@ -281,61 +281,6 @@ def resumed_bits(setting: Setting) -> bool:
     return all(torch.equal(a, b) for a, b in pairs)
 
 
-def gather_rates(device: torch.device, folder: Path, gigabytes: float) -> dict[str, float]:
-    """Samples a second of text states of COCO's size, from a file of so many gigabytes.
-
-    From the page cache, from the disk (where the system lets go of the page cache), and what a copy
-    of the whole to the device reaches, in gigabytes a second.
-    """
-    import os
-
-    from leavekout.data.encoded import DeviceArray, copied_to
-    from leavekout.runtime.artifacts import create_npy
-
-    rows = max(1024, int(gigabytes * 1e9 / (77 * 1024 * 2)))
-    path = folder / "text.npy"
-    array = create_npy(path, np.float16, (rows, 1, 77, 1024))
-    array[:] = 1
-    array.flush()
-    del array
-    drawn = torch.Generator().manual_seed(0)
-
-    def rate() -> float:
-        data = DeviceArray(
-            np.load(path, mmap_mode="r"), device, torch.float16, room_bytes=0, name="text"
-        )
-        best = 0.0
-        for _ in range(6):
-            index = torch.randint(rows, (1024,), generator=drawn)
-            began = time.perf_counter()
-            data[index, torch.zeros_like(index)]
-            wait(device)
-            best = max(best, 1024 / (time.perf_counter() - began))
-        return best
-
-    def cold() -> float:
-        data = DeviceArray(
-            np.load(path, mmap_mode="r"), device, torch.float16, room_bytes=0, name="text"
-        )
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        index = torch.randint(rows, (1024,), generator=drawn)
-        began = time.perf_counter()
-        data[index, torch.zeros_like(index)]
-        wait(device)
-        return 1024 / (time.perf_counter() - began)
-
-    warm = rate()
-    whole = torch.from_numpy(np.load(path, mmap_mode="c"))
-    began = time.perf_counter()
-    copied_to(whole, device)
-    wait(device)
-    gb_per_second = whole.nbytes / 1e9 / (time.perf_counter() - began)
-    del whole
-    return {"page cache": warm, "disk": cold(), "copy, GB a second": gb_per_second}
-
-
 def sampler_check(setting: Setting) -> tuple[float, float, bool]:
     """Seconds of a sampler's step as it is and replayed, and whether the pictures' bits agree."""
     from leavekout.config.experiment import Sampling

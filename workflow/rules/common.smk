@@ -162,7 +162,7 @@ def losses_of(model):
     return f"<results>/losses/{'source' if model == source else model}/loss.npy"
 
 
-def students(**asked):
+def distilled_entries(**asked):
     """The entries of `distilled` that have an encoder, or learn from a teacher."""
     entries = config["distilled"].values()
     return [e for e in entries if all(e[key] == value for key, value in asked.items())]

@@ -26,6 +26,7 @@ from leavekout.runtime.job import device_of, job
 from leavekout.runtime.tensors import save_tensors
 from leavekout.training.training import train
 from project import ROOT
+from trainings import same, watched
 from world import CPU, MODEL, TRAINING, make_data
 
 PATHS = os.pathsep.join([str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "support")])
@@ -44,18 +45,7 @@ def test_a_signal_stops_a_training_that_goes_on_to_the_same_bits(
             if step == stop_at:
                 os.kill(os.getpid(), number)
 
-        denoiser = build_denoiser(MODEL, seed=0, device=CPU)
-        train(
-            denoiser,
-            build_process(MODEL),
-            make_data(),
-            TRAINING,
-            removed=torch.tensor([1]),
-            state=tmp_path / state,
-            save_state_seconds=1e9,
-            on_step=on_step,
-        )
-        return denoiser.state_dict(), steps
+        return watched(tmp_path / state, on_step), steps
 
     whole, _ = run("whole")
     before = signal.getsignal(number)
@@ -64,7 +54,7 @@ def test_a_signal_stops_a_training_that_goes_on_to_the_same_bits(
     assert signal.getsignal(number) == before
     resumed, steps = run("stopped")
     assert steps[0] == 5
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    assert same(whole, resumed)
 
 
 def test_a_signal_outside_of_the_block_does_what_it_always_did() -> None:

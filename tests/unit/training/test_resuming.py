@@ -21,7 +21,7 @@ from leavekout.training import state
 from leavekout.training.state import resume, save_state, training_identity
 from leavekout.training.training import train, train_from_scratch
 from project import ROOT
-from trainings import same
+from trainings import same, watched
 from world import CPU, MODEL, SCHEDULE, TRAINING, UNET, make_data
 
 
@@ -35,19 +35,8 @@ def noted_in(steps: list[int]) -> Callable[[int, torch.Tensor], None]:
 
 @pytest.mark.parametrize("stop_at", [0, 2, 5])
 def test_an_interrupted_training_ends_at_the_same_bits(tmp_path: Path, stop_at: int) -> None:
-    def run(state: Path, on_step: Any) -> dict[str, torch.Tensor]:
-        denoiser = build_denoiser(MODEL, seed=0, device=CPU)
-        train(
-            denoiser,
-            build_process(MODEL),
-            make_data(),
-            TRAINING,
-            removed=torch.tensor([1]),
-            state=state,
-            save_state_seconds=0,
-            on_step=on_step,
-        )
-        return denoiser.state_dict()
+    def run(state: Path, on_step: Callable[[int, torch.Tensor], None]) -> dict[str, torch.Tensor]:
+        return watched(state, on_step, save_state_seconds=0)
 
     def interrupt(step: int, loss: torch.Tensor) -> None:
         if step == stop_at:
@@ -140,17 +129,7 @@ def test_the_state_of_another_training_is_not_continued(tmp_path: Path) -> None:
 def test_a_truncated_state_is_not_continued(tmp_path: Path) -> None:
     (tmp_path / "state").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
     steps: list[int] = []
-    denoiser = build_denoiser(MODEL, seed=0, device=CPU)
-    train(
-        denoiser,
-        build_process(MODEL),
-        make_data(),
-        TRAINING,
-        removed=torch.empty(0, dtype=torch.int64),
-        state=tmp_path / "state",
-        save_state_seconds=1e9,
-        on_step=noted_in(steps),
-    )
+    watched(tmp_path / "state", noted_in(steps))
     assert steps[0] == 0
 
 

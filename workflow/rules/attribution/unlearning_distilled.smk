@@ -3,7 +3,7 @@
 
 DISTILLED = config["distilled"]
 # Those whose scores are a mean over students, of which halves tell how well they repeat.
-OF_STUDENTS = [method for method in DISTILLED if len(student_files(method)) > 1]
+SEVERAL_STUDENTS = [method for method in DISTILLED if len(student_files(method)) > 1]
 
 
 rule find_neighbours:
@@ -25,7 +25,9 @@ rule find_neighbours:
         **resources_for(EXPECTED.similarity(len(TEACHER_QUERIES))),
     params:
         names=TEACHER_QUERIES,
-        nearest=lambda wildcards: max(e["candidates"] for e in students(encoder=wildcards.encoder)),
+        nearest=lambda wildcards: max(
+            e["candidates"] for e in distilled_entries(encoder=wildcards.encoder)
+        ),
     script:
         "../../scripts/find_neighbours.py"
 
@@ -49,7 +51,9 @@ use rule attribute_by_unlearning as attribute_teacher_by_unlearning with:
         fisher=lambda wildcards: CURVATURE_OF[wildcards.method],
         neighbours=lambda wildcards: collect(
             "<results>/teacher/neighbours/{encoder}.npy",
-            encoder=dict.fromkeys(e["encoder"] for e in students(teacher=wildcards.method)),
+            encoder=dict.fromkeys(
+                e["encoder"] for e in distilled_entries(teacher=wildcards.method)
+            ),
         ),
     output:
         scores="<results>/teacher/attribution/{method}/{query}.npy",
@@ -144,7 +148,7 @@ rule attribute_by_distilled:
     benchmark:
         "<benchmarks>/attribution/{method}.tsv"
     wildcard_constraints:
-        method=one_of([name for name in DISTILLED if name not in OF_STUDENTS]),
+        method=one_of([name for name in DISTILLED if name not in SEVERAL_STUDENTS]),
     group:
         batched("scores")
     conda:
@@ -162,4 +166,4 @@ use rule attribute_by_distilled as attribute_by_several_students with:
         scores=collect("<results>/attribution/{{method}}/{query}.npy", query=QUERIES),
         halves=collect("<results>/repeatability/{{method}}/{query}.npy", query=QUERIES),
     wildcard_constraints:
-        method=one_of(OF_STUDENTS),
+        method=one_of(SEVERAL_STUDENTS),
