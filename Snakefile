@@ -4,6 +4,9 @@ import json
 import sys
 from pathlib import Path
 
+from snakemake.utils import min_version
+
+min_version("9.27")
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
 if "experiment" not in config and "extends" not in config:
@@ -11,24 +14,23 @@ if "experiment" not in config and "extends" not in config:
     configfile: "config/digits.yaml"
 
 
-# Snakemake's default limit, 100 jobs a second, has it look at all ready jobs once a second, and once
-# more a second for every job that has ended: a study of 240 jobs lost four tenths of a core to it.
-onstart:
-    limit = getattr(workflow.scheduler, "job_rate_limiter", None)
-    if limit and (limit.max_jobs, limit.timespan) == (100, 1):
-        workflow.scheduler.job_rate_limiter = None
-
-
 include: "workflow/rules/common.smk"
-# What is special about this kind of experiment; all other rules are shared.
-include: f"workflow/rules/{EXPERIMENT.kind}/kind.smk"
+include: f"workflow/rules/{EXPERIMENT.kind}/common.smk"
+include: f"workflow/rules/{EXPERIMENT.kind}/data.smk"
 include: "workflow/rules/shared/encoders.smk"
 include: "workflow/rules/shared/source.smk"
 
 
-for rule_file in sorted(Path(workflow.basedir).glob("workflow/rules/attribution/*.smk")):
+# Families in the registry's order, because one may build on the rules of another.
+for family in registry.FAMILIES:
 
-    include: str(rule_file)
+    include: f"workflow/rules/attribution/{family.section}.smk"
+
+
+for rule_file in (Path(workflow.basedir) / "workflow/rules/attribution").glob("*.smk"):
+    if rule_file.stem not in [family.section for family in registry.FAMILIES]:
+
+        include: str(rule_file)
 
 
 for rule_file in config["extra_rules"]:
@@ -52,7 +54,6 @@ rule all:
 rule plan:
     log:
         "<logs>/plan.log",
-    localrule: True
     conda:
         CONDA
     params:
@@ -81,3 +82,6 @@ rule queries:
         "<results>/data/images.parquet",
         "<results>/queries/queries.parquet",
         collect("<results>/queries/images/{query}.png", query=QUERIES),
+
+
+include: "workflow/rules/local.smk"

@@ -27,15 +27,15 @@ import pandas as pd
 import torch
 from scipy.stats import sem
 
-from leavekout.config.leave_k_out import LeaveKOut
+from leavekout.leave_k_out.config import LeaveKOut
 from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData
 from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import build_denoiser
 from leavekout.models.process import build_process
-from leavekout.queries.evaluation import losses_on_queries
+from leavekout.leave_k_out.evaluation import losses_on_queries
 from leavekout.queries.loading import Queries
-from leavekout.queries.outcome import Outcome
+from leavekout.contract.outcome import Outcome
 from leavekout.removal import Study, models_of
 from leavekout.training.training import train
 

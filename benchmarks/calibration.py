@@ -25,11 +25,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from leavekout.statistics.arms import Arms
-from leavekout.statistics.comparisons import compare
-from leavekout.statistics.equivalents import Curves, monotone, random_curve
-from leavekout.statistics.estimates import excess, mean_of_shared, p_of_excess
-from leavekout.statistics.lds import lds, rank_correlations
+from leavekout.leave_k_out.statistics.arms import Arms
+from leavekout.leave_k_out.statistics.comparisons import compare
+from leavekout.leave_k_out.statistics.equivalents import Curves, monotone, random_curve
+from leavekout.leave_k_out.statistics.estimates import excess, mean_of_shared, p_of_excess
+from leavekout.leave_k_out.statistics.lds import lds, rank_correlations
 from leavekout.statistics.resampling import Estimate
 from leavekout.statistics.significance import holm, sign_flips
 
@@ -275,7 +275,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     """The measured rates beside the promised ones."""
     import matplotlib.pyplot as plt
 
-    from leavekout.report.figures.style import save
+    from leavekout.report.style import save
 
     names, designs = list(NAMES), list(dict.fromkeys(table["design"]))
     figure, axes = plt.subplots(

@@ -25,8 +25,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from leavekout.attribution.neighbours import nearest
-from leavekout.statistics.clusters import SHARED, clusters, in_common
+from leavekout.methods.distilled.neighbours import nearest
+from leavekout.leave_k_out.statistics.clusters import SHARED, clusters, in_common
 from leavekout.statistics.significance import LEVEL, paired_tests
 
 BINS = (SHARED, 0.35, 0.5)

@@ -9,7 +9,7 @@ import torch
 from measuring import wait
 
 from leavekout.data.encoded import DeviceArray, copied_to
-from leavekout.runtime.artifacts import create_npy
+from leavekout.base.artifacts import create_npy
 
 
 def gather_rates(device: torch.device, folder: Path, gigabytes: float) -> dict[str, float]:

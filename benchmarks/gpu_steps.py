@@ -22,7 +22,7 @@ from leavekout.data.encoded import EncodedData
 from leavekout.models.denoiser import Denoiser, build_denoiser
 from leavekout.models.loss import denoising_loss
 from leavekout.models.process import Process, build_process
-from leavekout.runtime.precision import arithmetic, products
+from leavekout.base.precision import arithmetic, products
 from leavekout.training.training import clip, make_ready, ready_to_train, train
 
 

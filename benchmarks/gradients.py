@@ -26,8 +26,8 @@ from trak.modelout_functions import AbstractModelOutput
 from trak.projectors import BasicProjector, ProjectionType
 from trak.utils import vectorize
 
-from leavekout.attribution.curvature.per_sample import per_sample_gradients
-from leavekout.attribution.curvature.projection import Projection
+from leavekout.curvature.per_sample import per_sample_gradients
+from leavekout.curvature.projection import Projection
 from leavekout.config.reading import read_yaml
 from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import build_denoiser, select_weights

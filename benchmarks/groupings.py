@@ -18,13 +18,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from leavekout.attribution.neighbours import nearest
+from leavekout.methods.distilled.neighbours import nearest
 from leavekout.encoders.features import load_image_encoder
-from leavekout.errors import InputError
-from leavekout.runtime.artifacts import load_image, load_npy, load_table
-from leavekout.statistics.arms import arms_of
-from leavekout.statistics.clusters import SHARED, clusters
-from leavekout.statistics.comparisons import comparisons_table
+from leavekout.base.errors import InputError
+from leavekout.base.artifacts import load_image, load_npy, load_table
+from leavekout.leave_k_out.statistics.arms import arms_of
+from leavekout.leave_k_out.statistics.clusters import SHARED, clusters
+from leavekout.leave_k_out.statistics.comparisons import comparisons_table
 
 # Thresholds beside the workflow's.
 OTHERS = (0.15, 0.35, 0.5)

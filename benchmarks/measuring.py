@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from leavekout.config.fields import Precision
-from leavekout.runtime.precision import arithmetic
+from leavekout.base.precision import arithmetic
 
 
 @dataclass

@@ -26,12 +26,12 @@ from scipy.stats import spearmanr
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from leavekout.attribution.curvature.fisher import diagonal_fisher
-from leavekout.attribution.gradients import GradientProjector, query_gradients, training_gradients
-from leavekout.attribution.influence import Features, ridge_scores
-from leavekout.attribution.scores import top_k
-from leavekout.attribution.sweep import training_losses
-from leavekout.attribution.unlearning import unlearned_denoiser
+from leavekout.curvature.fisher import diagonal_fisher
+from leavekout.sweeps.gradients import GradientProjector, query_gradients, training_gradients
+from leavekout.methods.influence.solvers import Features, ridge_scores
+from leavekout.contract.scores import top_k
+from leavekout.sweeps.losses import training_losses
+from leavekout.methods.unlearning.steps import unlearned_denoiser
 from leavekout.config.experiment import Experiment
 from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData
@@ -39,7 +39,7 @@ from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import load_denoiser, select_weights
 from leavekout.models.process import build_process
 from leavekout.queries.loading import Queries
-from leavekout.runtime.tensors import save_tensors
+from leavekout.base.tensors import save_tensors
 
 _PRODUCTS = {
     functional.linear,

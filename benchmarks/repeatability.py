@@ -22,18 +22,18 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from leavekout.attribution.passes import Passes
-from leavekout.attribution.readout import best_share, halves_of, read_out, scores_of
-from leavekout.attribution.sweep import training_loss_parts
-from leavekout.attribution.unlearning import unlearned_denoiser
+from leavekout.sweeps.passes import Passes
+from leavekout.methods.unlearning.readout import best_share, halves_of, read_out, scores_of
+from leavekout.sweeps.losses import training_loss_parts
+from leavekout.methods.unlearning.steps import unlearned_denoiser
 from leavekout.config.experiment import LossSweep
 from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData
 from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import load_denoiser
 from leavekout.models.process import Process, build_process
-from leavekout.statistics.lds import rank_correlations
-from leavekout.statistics.repeatability import overlap, repeatability_table
+from leavekout.leave_k_out.statistics.lds import rank_correlations
+from leavekout.leave_k_out.statistics.repeatability import overlap, repeatability_table
 
 CPU = torch.device("cpu")
 SEEDS = (1001, 1002)

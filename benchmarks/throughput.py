@@ -37,9 +37,9 @@ from measuring import Step, counted, difference, matrix_rate, once, wait
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from leavekout.attribution.curvature.fisher import diagonal_fisher
-from leavekout.attribution.gradients import GradientProjector, training_gradients
-from leavekout.attribution.sweep import training_losses
+from leavekout.curvature.fisher import diagonal_fisher
+from leavekout.sweeps.gradients import GradientProjector, training_gradients
+from leavekout.sweeps.losses import training_losses
 from leavekout.config.fields import Precision
 from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData
@@ -49,7 +49,7 @@ from leavekout.encoders.vae import encode_images
 from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import build_denoiser, operations, select_weights
 from leavekout.models.process import build_process
-from leavekout.runtime.precision import arithmetic
+from leavekout.base.precision import arithmetic
 from leavekout.training.training import train
 
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "coco.yaml"

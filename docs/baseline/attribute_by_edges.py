@@ -1,16 +1,11 @@
 """Scores every training image by the cosine similarity of its edges to the query's."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from leavekout.attribution.scores import save_scores
-from leavekout.attribution.similarity import similarity_scores
-from leavekout.runtime.artifacts import load_image, load_npy
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.base.artifacts import load_image, load_npy
+from leavekout.base.job import job
+from leavekout.contract.scores import save_scores
+from leavekout.methods.pixel.scoring import similarity_scores
 
 
 def edges(images: np.ndarray) -> np.ndarray:

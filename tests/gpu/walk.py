@@ -16,16 +16,19 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
-from leavekout.attribution import ekfac_influence, gradients, sweep, unlearning
-from leavekout.attribution.curvature import ekfac, fisher, projection
-from leavekout.attribution.passes import passes_of
-from leavekout.attribution.readout import read_out
 from leavekout.config.reading import read_yaml
+from leavekout.curvature import ekfac, fisher, projection
 from leavekout.data.encoded import EncodedData, Samples
 from leavekout.kinds import read_experiment
+from leavekout.methods.ekfac_influence.products import Products
+from leavekout.methods.influence.projector import GradientProjector
+from leavekout.methods.unlearning import steps
+from leavekout.methods.unlearning.readout import read_out
 from leavekout.models import loss, sampling
 from leavekout.models.denoiser import Denoiser, build_denoiser, select_weights
 from leavekout.models.process import build_process
+from leavekout.sweeps import gradients, losses
+from leavekout.sweeps.passes import passes_of
 from leavekout.training import stream, training
 
 GPU = torch.device("cuda")
@@ -88,7 +91,7 @@ def pretend() -> None:
         start(self, **options)
 
     stream.Stream.samples, stream.Stream.__init__ = samples, real(init)  # type: ignore[assignment]
-    training.prefetch = sweep.prefetch = lambda items, device: iter(items)
+    training.prefetch = losses.prefetch = lambda items, device: iter(items)
     training.training_identity = lambda *_, **__: "fake"
     training._require_finite = lambda *_: None
     project = projection.Projection.__init__
@@ -151,7 +154,7 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
         raise AssertionError("the training ended by itself")
 
     def sweep_images() -> None:
-        parts = sweep.training_loss_parts(
+        parts = losses.training_loss_parts(
             denoiser, process, data, passes_of(e.losses, process), batch=batch.forward_batch
         )
         first = next(parts)
@@ -180,7 +183,7 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
         return run
 
     def query() -> None:
-        found = unlearning.query_gradient(
+        found = steps.query_gradient(
             denoiser,
             process,
             weights,
@@ -199,7 +202,7 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
     def project(name: str) -> Callable[[], None]:
         def run() -> None:
             config = e.gradients[name]
-            projector = gradients.GradientProjector(denoiser, config, model_seed=0, device=GPU)
+            projector = GradientProjector(denoiser, config, model_seed=0, device=GPU)
             first = next(
                 gradients.training_gradients(
                     denoiser, process, data, projector, batch=batch.per_sample_batch
@@ -215,7 +218,7 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
         matrices = select_weights(denoiser, config.weights)
         entries = sum(weight.numel() for weight in matrices.values())
         directions = torch.empty(4, entries, device=GPU)
-        projector = ekfac_influence.Products(denoiser, config, directions)
+        projector = Products(denoiser, config, directions)
         first = next(
             gradients.training_gradients(
                 denoiser, process, data, projector, batch=batch.per_sample_batch

@@ -3,9 +3,9 @@
 from functools import cache
 from typing import Any
 
-from leavekout.config.leave_k_out import LeaveKOut
 from leavekout.config.reading import read_yaml
 from leavekout.kinds import read_experiment
+from leavekout.leave_k_out.config import LeaveKOut
 from leavekout.models.denoiser import build_denoiser
 from project import ROOT
 from world import CPU

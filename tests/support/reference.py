@@ -7,8 +7,8 @@ from scipy.special import expit
 from scipy.stats import norm
 from torch import Tensor
 
-from leavekout.attribution.curvature.projection import Projection
 from leavekout.config.model import FlowMatching
+from leavekout.curvature.projection import Projection
 from leavekout.models.process import Diffusion, Process
 
 

@@ -5,10 +5,10 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from leavekout.measures.registry import measure
-from leavekout.statistics.arms import Arms
-from leavekout.statistics.measurements import DICTIONARY
-from leavekout.statistics.repeatability import COLUMNS
+from leavekout.leave_k_out.measures.registry import measure
+from leavekout.leave_k_out.statistics.arms import Arms
+from leavekout.leave_k_out.statistics.measurements import DICTIONARY
+from leavekout.leave_k_out.statistics.repeatability import COLUMNS
 
 
 def study(

@@ -23,11 +23,11 @@ from custom_sd14 import (
     write_hub,
     write_images,
 )
+from leavekout.base.artifacts import load_image
 from leavekout.config.reading import read_yaml
 from leavekout.encoders.text import TextEncoder
 from leavekout.encoders.vae import encode_images, load_vae
 from leavekout.kinds import read_experiment
-from leavekout.runtime.artifacts import load_image
 from loopback import loopback
 from project import ROOT, copy_project, planned, said, snakemake
 from published import TEXT_WIDTH

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leavekout.queries.outcome import Outcome
+from leavekout.contract.outcome import Outcome
 from project import ENV, ROOT, TINY, said, snakemake
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from leavekout.base.errors import InputError
+from leavekout.base.tensors import load_tensors
 from leavekout.customized.collection import prompts_of_models
 from leavekout.customized.exemplars import exemplar_rows, pool_rows
-from leavekout.errors import InputError
-from leavekout.runtime.tensors import load_tensors
 from project import copy_project, planned, said, snakemake
 
 CONFIG = ["--configfile", "config/tiny-custom.yaml"]

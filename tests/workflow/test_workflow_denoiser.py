@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from leavekout.base.tensors import load_tensors
 from leavekout.config.model import Model
 from leavekout.config.reading import read_yaml
 from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import require_weights, skeleton
-from leavekout.runtime.tensors import load_tensors
 from project import said, snakemake
 
 METHODS = ["unlearning", "abu-plus", "pixel", "clip", "trak", "d-trak"]

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from leavekout.bundle.files import read_bundle
 from leavekout.config.reading import read_yaml
+from leavekout.leave_k_out.bundle.files import read_bundle
 from project import ENV, TINY, copy_project, planned, said, snakemake
 
 JOINED = ["--configfile", "config/tiny-with-mine.yaml"]
@@ -81,7 +81,7 @@ def test_a_bundle_of_the_joined_study_has_its_method(elsewhere: Path, bundle: Pa
     assert result.returncode == 0, said(result)
     again = read_bundle(elsewhere / "results" / "tiny-with-mine" / "bundle")
     before = read_bundle(bundle)
-    assert again.about["methods"] == [*before.about["methods"], "mine"]
+    assert again.about.methods == [*before.about.methods, "mine"]
     assert set(again.entries) - set(before.entries) == {
         "measurements/test/mine.parquet",
         "measurements/test/again-mine.parquet",

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from leavekout.config.reading import read_yaml
+from leavekout.contract.outcome import Outcome
 from leavekout.kinds import read_experiment
-from leavekout.measures.delta_loss import loss_changes
-from leavekout.queries.outcome import Outcome
+from leavekout.leave_k_out.measures.delta_loss import loss_changes
 from project import ROOT, TINY, said, snakemake
 
 
@@ -82,10 +82,10 @@ def test_the_oracle_finds_the_group_that_matters_most(project: Path) -> None:
     result = snakemake(project, *TINY, *config, "--", target)
     assert result.returncode == 0, said(result)
     results = project / "results" / "tiny"
-    source = Outcome.load(results / "source" / "outcome.safetensors").of(["q000"])
+    source = Outcome.load(results / "source" / "outcome.safetensors").select(["q000"])
 
     def outcome(path: str) -> Outcome:
-        return Outcome.load(results / "retrained" / path / "k599" / "outcome.safetensors").of(
+        return Outcome.load(results / "retrained" / path / "k599" / "outcome.safetensors").select(
             ["q000"]
         )
 

@@ -1,20 +1,31 @@
-# The experiment's configuration, and the names that every stage shares.
+# The experiment's configuration, and the names that every stage uses. Each kind of experiment adds
+# those of its own in <kind>/common.smk, and shared rules ask it for:
+#   QUERIES, TEACHER_QUERIES        names of the queries that are scored, and that teach methods
+#   SCORED, TRAINED_ON              what methods score, and the N of eq. 5
+#   DATASET_CHECKSUM                the small file that stands for the raw data
+#   QUERIES_OF_A_JOB, NAME_OF_A_JOB queries that one job scores by gradients of their model
+#   model_of, weights_of, explaining_models, losses_of, trained_rows_of, projection_seed
+#   methods_needed                  methods that have to have scores
 
+import difflib
 import hashlib
 import json
 import math
 import os
 import re
 import signal
-from functools import partial
+from pathlib import Path
 
-from leavekout.errors import InputError
+from leavekout.base.errors import InputError
+from leavekout.config.experiment import numbered
 from leavekout.config.reading import merged, offer_package, require_unchanged
 from leavekout.kinds import costs_of, read_experiment
+from leavekout.methods import registry
 from leavekout.training import TRAINING_LOOP
 
-# A cluster's warning before the time limit is for the training, which saves its state; Snakemake, on
-# the node around it, would die of it.
+# A cluster warns jobs before their time limit with SIGUSR1, and a training saves its state. The
+# Snakemake around it on the node gets the signal, too, and without this would die of it
+# (tests/cluster has the case).
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
@@ -26,10 +37,11 @@ def or_say_why(read, *arguments):
         raise WorkflowError(str(error)) from None
 
 
-# All that its files say, before defaults are filled in.
-SAID = or_say_why(merged, config, [Path(file) for file in workflow.configfiles]).tree
-EXPERIMENT = or_say_why(read_experiment, config, [Path(file) for file in workflow.configfiles])
+FILES = [Path(file) for file in workflow.configfiles]
+EXPERIMENT = or_say_why(read_experiment, config, FILES)
 or_say_why(require_unchanged, EXPERIMENT)
+# What the configuration's files say, before defaults are filled in.
+WRITTEN = merged(config, FILES).tree
 EXPECTED = or_say_why(costs_of, EXPERIMENT)
 offer_package()
 config.update(EXPERIMENT.model_dump(mode="json"))
@@ -49,16 +61,11 @@ HARDWARE = config["hardware"]
 DATASET = config["dataset"]
 METHODS = config["methods"]
 TUNING = config["tuning"] or {"methods": [], "k": []}
-# Each entry of these sections is a method that needs no rule of its own.
-METHOD_SECTIONS = (
-    "unlearning",
-    "embeddings",
-    "influence",
-    "ekfac_influence",
-    "patches",
-    "distilled",
-    "external",
-)
+TEST_QUERIES = list(EXPERIMENT.test_queries())
+TUNING_QUERIES = list(EXPERIMENT.tuning_queries())
+QUERIES = TEST_QUERIES + TUNING_QUERIES
+# Queries that methods may learn from, and that no number is reported of.
+TEACHER_QUERIES = list(numbered("d", config["queries"].get("teacher", 0)))
 
 # Big static files are ancient(): a touched 93 GB file must not restart a study. Beside each is a
 # small file with its checksum, an ordinary input, through which new content does restart what
@@ -76,25 +83,17 @@ ENCODED = {
     "latents_checksum": "<results>/data/latents.json",
     "text_checksum": "<results>/data/text.json",
 }
-# For scripts that read them, of which this process is the parent, here or on a node. (Jobs of one
-# group would have to agree on a resource that is text.)
-os.environ.update(LEAVEKOUT_STAGE_TO=HARDWARE["stage_to"])
-# What trainings compile is compiled once for all jobs, on all nodes of a kind.
-os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", f"{os.getcwd()}/.snakemake/compiled")
-# What `queries.loading` reads.
 QUERY_FILES = {
     "query_table": "<results>/queries/queries.parquet",
     "query_latents": "<results>/queries/latents.npy",
     "query_text": "<results>/queries/text.npy",
 }
-
-
-# The same of the queries that distilled features learn from.
-TEACHER_FILES = {
-    "query_table": "<results>/teacher/queries.parquet",
-    "query_latents": "<results>/teacher/latents.npy",
-    "query_text": "<results>/teacher/text.npy",
-}
+# Two settings reach scripts through the environment, here or on a node, because no rule could carry
+# them: a text that is a resource would have to be the same in all jobs of a group, and one that is
+# a parameter would rerun them.
+os.environ.update(LEAVEKOUT_STAGE_TO=HARDWARE["stage_to"])
+# What trainings compile is compiled once for all jobs, on all nodes of a kind.
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", f"{os.getcwd()}/.snakemake/compiled")
 
 
 # With `--resources batch_slot=1`, as in slurm/config.yaml, the jobs of a batch run one by one.
@@ -109,7 +108,6 @@ def one_of(names):
 
 wildcard_constraints:
     method="[a-z][a-z0-9_-]*",
-    number=r"\d+",
     weights="[a-z_]+",
     objective="loss|squared_output",
 
@@ -137,49 +135,14 @@ def resources_for(cost, *, gpu=True):
     }
 
 
+def scoring_cost(wildcards):
+    """Of the job that scores queries by the method of its wildcards."""
+    return registry.scoring_cost(EXPECTED, wildcards.method)
+
+
 def batched(stage):
     """The group of a stage's jobs, some of which share one cluster job in a small study."""
     return stage if STUDY_IS_SMALL else None
-
-
-def query_names(letter, count):
-    """The names of a number of queries: `q000`, `q001`, …"""
-    return [f"{letter}{i:03d}" for i in range(count)]
-
-
-def unlearning_settings(method):
-    """A variant's settings without its boxes, and without keys that its inputs imply.
-
-    A box belongs to one query, so another query's box reruns nothing.
-    """
-    settings = {**config["unlearning"][method], "boxes": {}}
-    return {key: value for key, value in settings.items() if key not in IMPLIED_BY_INPUTS}
-
-
-def losses_of(model):
-    """The losses of all images under a model, which the source model's have under its own name."""
-    source = f"seed{(config['training'] or {}).get('seed')}"
-    return f"<results>/losses/{'source' if model == source else model}/loss.npy"
-
-
-def distilled_entries(**asked):
-    """The entries of `distilled` that have an encoder, or learn from a teacher."""
-    entries = config["distilled"].values()
-    return [e for e in entries if all(e[key] == value for key, value in asked.items())]
-
-
-def one_student(method):
-    """The settings of each student of a distilled method, whatever their number."""
-    return {key: value for key, value in config["distilled"][method].items() if key != "students"}
-
-
-def student_files(method):
-    """The students of a distilled method, of which the first has its name."""
-    further = range(1, config["distilled"][method].get("students", 1))
-    return [
-        f"<results>/distilled/{method}.safetensors",
-        *(f"<results>/distilled/{method}/{number}.safetensors" for number in further),
-    ]
 
 
 def content_of(path):
@@ -193,21 +156,9 @@ def content_of(path):
     return None
 
 
-def external_scores(wildcards):
-    """The score file of a method that was computed elsewhere."""
-    table = Path(config["external"][wildcards.method]) / f"{wildcards.query}.parquet"
-    array = table.with_suffix(".npy")
-    if not table.exists() and not array.exists():
-        raise WorkflowError(
-            f"external: method '{wildcards.method}' has no scores of query {wildcards.query}; "
-            f"neither {array} nor {table.name} is there."
-        )
-    return str(table if table.exists() else array)
-
-
-def is_made(kind, method):
-    """Whether some rule writes files of a kind, such as `attribution`, for a method's queries."""
-    path = f"results/{config['experiment']}/{kind}/{method}/{TEST_QUERIES[0]}.npy"
+def is_made(folder, method):
+    """Whether some rule writes files in a folder, such as `attribution`, for a method's queries."""
+    path = f"results/{config['experiment']}/{folder}/{method}/{TEST_QUERIES[0]}.npy"
     return any(producer.is_producer(path) for producer in workflow.rules)
 
 
@@ -216,24 +167,21 @@ def drawing_methods():
     return [method for method in METHODS if is_made("repeatability", method)]
 
 
-def rules_of(*files):
-    """The names of the rules in rule files, by which logs call the stages."""
-    return sorted(rule.name for rule in workflow.rules if Path(rule.snakefile).name in files)
-
-
 def require_known_methods():
     """Stops with one sentence if a method is named that nothing makes."""
-    for method in [*METHODS, *TUNING["methods"], *FURTHER_METHODS]:
+    for method in methods_needed():
         if not is_made("attribution", method):
+            known = existing_methods()
+            near = difflib.get_close_matches(method, known, n=1, cutoff=0)[0]
             raise WorkflowError(
-                f"methods: nothing in workflow/rules/attribution/ writes the scores of '{method}'; "
-                f"methods that exist: {', '.join(existing_methods())}."
+                f"methods: there is no method '{method}'; the nearest is '{near}'. Methods that "
+                f"exist: {', '.join(known)}."
             )
 
 
 def existing_methods():
-    """Entries of the configuration, and what rules write whose path names a method."""
-    configured = [name for section in METHOD_SECTIONS for name in config[section]]
-    outputs = [str(path) for rule in workflow.rules for path in rule.output]
-    ruled = re.findall(r"^results/[^/]+/attribution/([a-z0-9_-]+)/", "\n".join(outputs), re.M)
-    return dict.fromkeys([*configured, *ruled])
+    """What families know by name, entries of the configuration, and methods with rules."""
+    entries = [name for section in registry.SECTIONS for name in config[section]]
+    outputs = "\n".join(str(path) for rule in workflow.rules for path in rule.output)
+    ruled = re.findall(r"^results/[^/]+/attribution/([a-z0-9_-]+)/", outputs, re.M)
+    return list(dict.fromkeys([*registry.known_names(), *entries, *ruled]))

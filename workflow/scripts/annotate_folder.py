@@ -14,8 +14,8 @@ from pathlib import Path
 import yaml
 from PIL import Image
 
+from leavekout.base.errors import InputError
 from leavekout.data.coco import write_annotations
-from leavekout.errors import InputError
 
 
 def lines_of(path: Path) -> list[str]:

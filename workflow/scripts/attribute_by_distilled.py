@@ -1,20 +1,15 @@
 """Scores every training image by distilled features' similarity to each query's."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from leavekout.attribution.distilled import Student, student_scores
-from leavekout.attribution.scores import halves_by_turns, save_halves, save_scores
-from leavekout.config.methods import Distilled
+from leavekout.base.artifacts import load_image, load_npy, load_table
+from leavekout.base.job import compute_job
+from leavekout.base.tensors import load_tensors
+from leavekout.contract.scores import halves_by_turns, save_halves, save_scores
 from leavekout.data.table import texts_for
 from leavekout.encoders.joint import features_of_images, features_of_queries
-from leavekout.runtime.artifacts import load_image, load_npy, load_table
-from leavekout.runtime.job import compute_job
-from leavekout.runtime.tensors import load_tensors
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.methods.distilled.settings import Distilled
+from leavekout.methods.distilled.students import Student, student_scores
 
 with compute_job(snakemake) as run:
     files, config = run.input, Distilled(**run.params.distilled)

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from leavekout.attribution.gradients import GradientProjector, query_gradients
-from leavekout.attribution.influence import (
+from leavekout.base.artifacts import load_npy
+from leavekout.base.job import compute_job
+from leavekout.config.experiment import Model
+from leavekout.contract.scores import save_halves, save_scores
+from leavekout.methods.influence.projector import GradientProjector
+from leavekout.methods.influence.settings import Gradients, Influence
+from leavekout.methods.influence.solvers import (
     cosine_scores,
     das_scores,
     datainf_scores,
@@ -15,17 +20,10 @@ from leavekout.attribution.influence import (
     ridge_scores,
     with_halves,
 )
-from leavekout.attribution.scores import save_halves, save_scores
-from leavekout.config.experiment import Model
-from leavekout.config.methods import Gradients, Influence
 from leavekout.models.denoiser import load_denoiser
 from leavekout.models.process import build_process
 from leavekout.queries.loading import Queries
-from leavekout.runtime.artifacts import load_npy
-from leavekout.runtime.job import compute_job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.sweeps.gradients import query_gradients
 
 with compute_job(snakemake) as run:
     model = Model(**run.params.model)

@@ -1,23 +1,19 @@
 """Scores every training image by the patches that it shares with the noised queries."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from leavekout.attribution.patches import patch_scores
-from leavekout.attribution.scores import halves_by_turns, save_halves, save_scores
+from leavekout.base.artifacts import load_npy
+from leavekout.base.job import compute_job, progress
 from leavekout.config.experiment import Model
-from leavekout.config.methods import Patches
+from leavekout.contract.scores import halves_by_turns, save_halves, save_scores
+from leavekout.methods.patches.settings import Patches
+from leavekout.methods.patches.weights import patch_scores
 from leavekout.models.process import build_process
 from leavekout.queries.loading import Queries
-from leavekout.runtime.artifacts import load_npy
-from leavekout.runtime.job import compute_job, progress
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     config, process = Patches(**run.params.patches), build_process(Model(**run.params.model))

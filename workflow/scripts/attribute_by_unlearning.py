@@ -1,25 +1,20 @@
 """Unlearns one query and scores every training image by its loss change."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from torch import Tensor
 
-from leavekout.attribution.neighbours import rows_near
-from leavekout.attribution.passes import passes_of
-from leavekout.attribution.readout import best_share, halves_of, reader, scores_of
-from leavekout.attribution.scores import save_halves, save_scores, save_some_scores
-from leavekout.attribution.sweep import sweep_rows
-from leavekout.attribution.unlearning import unlearned_denoiser
+from leavekout.base.job import compute_job
+from leavekout.base.rows import Rows
 from leavekout.config.experiment import LossSweep, Model
-from leavekout.config.methods import Unlearning
+from leavekout.contract.scores import save_halves, save_scores, save_some_scores
 from leavekout.data.encoded import EncodedData
+from leavekout.methods.distilled.neighbours import rows_near
+from leavekout.methods.unlearning.readout import best_share, halves_of, reader, scores_of
+from leavekout.methods.unlearning.settings import Unlearning
+from leavekout.methods.unlearning.steps import unlearned_denoiser
 from leavekout.models.process import build_process
-from leavekout.runtime.job import compute_job
-from leavekout.runtime.rows import Rows
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.sweeps.losses import sweep_rows
+from leavekout.sweeps.passes import passes_of
 
 with compute_job(snakemake) as run:
     model = Model(**run.params.model)

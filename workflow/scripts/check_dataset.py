@@ -1,13 +1,9 @@
 """Takes the checksum of a data set that is there already."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from leavekout.runtime.artifacts import save_checksum
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.base.artifacts import save_checksum
+from leavekout.base.job import job
 
 with job(snakemake) as run:
     files = run.params.get("files") or run.input

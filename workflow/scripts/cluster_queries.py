@@ -1,17 +1,12 @@
 """Finds queries that resemble each other: those whose nearest training images are the same."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from leavekout.attribution.neighbours import nearest
+from leavekout.base.artifacts import load_image, load_npy, load_table, save_csv
+from leavekout.base.job import compute_job
 from leavekout.encoders.features import load_image_encoder
-from leavekout.runtime.artifacts import load_image, load_npy, load_table, save_csv
-from leavekout.runtime.job import compute_job
-from leavekout.statistics.clusters import clusters
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.encoders.similarity import nearest
+from leavekout.leave_k_out.statistics.clusters import clusters
 
 with compute_job(snakemake) as run:
     params = run.params

@@ -1,17 +1,12 @@
 """Trains the features that foretell how unlearning ranks a query's nearest neighbours."""
 
-from typing import TYPE_CHECKING
-
-from leavekout.attribution.distilled import lessons, train_student
-from leavekout.config.methods import Distilled
+from leavekout.base.artifacts import load_npy, load_table
+from leavekout.base.job import compute_job
+from leavekout.base.tensors import save_tensors
 from leavekout.encoders.joint import features_of_images, features_of_queries
+from leavekout.methods.distilled.settings import Distilled
+from leavekout.methods.distilled.students import lessons, train_student
 from leavekout.queries.loading import load_pictures
-from leavekout.runtime.artifacts import load_npy, load_table
-from leavekout.runtime.job import compute_job
-from leavekout.runtime.tensors import save_tensors
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     files, config = run.input, Distilled(**run.params.distilled)
@@ -33,5 +28,5 @@ with compute_job(snakemake) as run:
         load_npy(files.neighbours)[:, : config.candidates],
         image_ids=load_table(files.images)["image_id"].to_numpy(),
     )
-    student = train_student(given, config, int(run.wildcards.get("number", 0)))
+    student = train_student(given, config, int(run.wildcards.student.partition("/")[2] or 0))
     save_tensors(run.output.student, student.state_dict())

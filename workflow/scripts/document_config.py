@@ -1,8 +1,8 @@
 """Prints config/README.md; `make docs` writes it."""
 
 from leavekout.config.document import document
-from leavekout.config.leave_k_out import LeaveKOut
 from leavekout.customized.config import CustomizedExperiment
+from leavekout.leave_k_out.config import LeaveKOut
 
 OTHERS = {"Customized models": CustomizedExperiment}
 

@@ -1,19 +1,14 @@
 """Draws what a study does: queries, images that the best method names, pictures without them."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
-from leavekout.report.collect import ranked_by_query, regenerated_by_query
-from leavekout.report.figures.pictures import Idea, draw_idea
-from leavekout.report.figures.style import save
-from leavekout.report.headline import main_k, ranked
-from leavekout.runtime.artifacts import load_image, load_npy
-from leavekout.runtime.job import job
-from leavekout.statistics.measurements import CONTROL
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.base.artifacts import load_image, load_npy
+from leavekout.base.job import job
+from leavekout.leave_k_out.report.collect import ranked_by_query, regenerated_by_query
+from leavekout.leave_k_out.report.figures.pictures import Idea, draw_idea
+from leavekout.leave_k_out.report.headline import main_k, ranked
+from leavekout.leave_k_out.statistics.measurements import CONTROL
+from leavekout.report.style import save
 
 with job(snakemake) as run:
     estimates = pd.read_csv(run.input.estimates)

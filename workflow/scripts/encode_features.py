@@ -1,7 +1,8 @@
 """Computes an encoder's features of every image or caption, once for all queries."""
 
-from typing import TYPE_CHECKING
-
+from leavekout.base.artifacts import load_json, load_npy, load_table
+from leavekout.base.job import compute_job
+from leavekout.base.rows import identity_of
 from leavekout.data.table import texts_for
 from leavekout.encoders.features import (
     load_image_encoder,
@@ -9,12 +10,6 @@ from leavekout.encoders.features import (
     write_image_features,
     write_text_features,
 )
-from leavekout.runtime.artifacts import load_json, load_npy, load_table
-from leavekout.runtime.job import compute_job
-from leavekout.runtime.rows import identity_of
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     folder, path = run.input.encoder, run.output.features

@@ -1,14 +1,9 @@
 """Encodes the training images, and their flips, to latents."""
 
-from typing import TYPE_CHECKING
-
+from leavekout.base.artifacts import load_json, load_npy, save_checksum
+from leavekout.base.job import compute_job
+from leavekout.base.rows import identity_of
 from leavekout.encoders.vae import load_vae, write_latents
-from leavekout.runtime.artifacts import load_json, load_npy, save_checksum
-from leavekout.runtime.job import compute_job
-from leavekout.runtime.rows import identity_of
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     vae = run.input.vae

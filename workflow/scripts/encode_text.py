@@ -1,15 +1,10 @@
 """Encodes the captions, and the empty caption."""
 
-from typing import TYPE_CHECKING
-
+from leavekout.base.artifacts import load_table, save_checksum, save_npy
+from leavekout.base.job import compute_job
+from leavekout.base.rows import identity_of
 from leavekout.data.table import texts_for
 from leavekout.encoders.text import TextEncoder, write_text
-from leavekout.runtime.artifacts import load_table, save_checksum, save_npy
-from leavekout.runtime.job import compute_job
-from leavekout.runtime.rows import identity_of
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     folders = run.input.tokenizer, run.input.text_encoder

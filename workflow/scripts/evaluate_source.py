@@ -1,19 +1,14 @@
 """Writes the source model's own outcome: its losses on queries, and their pictures as they are."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from leavekout.base.job import compute_job
 from leavekout.config.experiment import Model
-from leavekout.config.leave_k_out import Evaluation
+from leavekout.contract.outcome import Outcome
+from leavekout.leave_k_out.config import Evaluation
+from leavekout.leave_k_out.evaluation import losses_on_queries
 from leavekout.models.denoiser import load_denoiser
-from leavekout.queries.evaluation import losses_on_queries
 from leavekout.queries.loading import Queries, load_pictures
-from leavekout.queries.outcome import Outcome
-from leavekout.runtime.job import compute_job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     model, of = Model(**run.params.model), run.params.of

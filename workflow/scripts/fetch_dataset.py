@@ -2,14 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from leavekout.runtime.artifacts import save_checksum
-from leavekout.runtime.download import fetch_archive, require_unpacked, unpack
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.base.artifacts import save_checksum
+from leavekout.base.job import job
+from leavekout.data.download import fetch_archive, require_unpacked, unpack
 
 with job(snakemake) as run:
     root = Path(run.params.root)

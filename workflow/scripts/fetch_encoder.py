@@ -1,12 +1,7 @@
 """Fetches one published encoder."""
 
-from typing import TYPE_CHECKING
-
-from leavekout.runtime.hub import fetch_model
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.base.job import job
+from leavekout.encoders.hub import fetch_model
 
 with job(snakemake) as run:
     fetch_model(

@@ -1,15 +1,10 @@
 """Finds the training images that are nearest to each of the teacher's queries."""
 
-from typing import TYPE_CHECKING
-
-from leavekout.attribution.neighbours import nearest
+from leavekout.base.artifacts import load_npy, save_npy
+from leavekout.base.job import compute_job
 from leavekout.encoders.features import load_image_encoder
+from leavekout.encoders.similarity import nearest
 from leavekout.queries.loading import load_pictures
-from leavekout.runtime.artifacts import load_npy, save_npy
-from leavekout.runtime.job import compute_job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     pictures = load_pictures(run.input.pictures, run.params.names)

@@ -1,16 +1,12 @@
 """Takes published latents of the training images, after a look whether they are."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from leavekout.base.artifacts import load_json, load_npy, save_checksum
+from leavekout.base.job import compute_job
+from leavekout.base.rows import identity_of
 from leavekout.encoders.published import import_latents
 from leavekout.encoders.vae import encode_images, load_vae
-from leavekout.runtime.artifacts import load_json, load_npy, save_checksum
-from leavekout.runtime.job import compute_job
-from leavekout.runtime.rows import identity_of
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     file = Path(run.params.file)

@@ -1,17 +1,13 @@
 """Takes a published source model for θ0."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from diffusers.utils import SAFETENSORS_WEIGHTS_NAME as WEIGHTS_NAME
 
+from leavekout.base.job import job
+from leavekout.base.tensors import save_tensors
 from leavekout.config.model import Model
 from leavekout.encoders.published import read_weights
-from leavekout.runtime.job import job
-from leavekout.runtime.tensors import save_tensors
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake) as run:
     # A file that is there, or a fetched folder of diffusers' format.

@@ -1,16 +1,12 @@
 """Takes published text states of the captions, after a look whether they are."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from leavekout.base.artifacts import load_npy, load_table, save_checksum, save_npy
+from leavekout.base.job import compute_job
+from leavekout.base.rows import identity_of
 from leavekout.encoders.published import import_text
 from leavekout.encoders.text import TextEncoder
-from leavekout.runtime.artifacts import load_npy, load_table, save_checksum, save_npy
-from leavekout.runtime.job import compute_job
-from leavekout.runtime.rows import identity_of
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     file = Path(run.params.file)

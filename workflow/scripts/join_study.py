@@ -16,11 +16,11 @@ from typing import Any
 
 import yaml
 
-from leavekout.bundle.files import STUDY, Bundle, read_bundle
+from leavekout.base.artifacts import atomic_folder
+from leavekout.base.errors import InputError
 from leavekout.config.reading import read_yaml
-from leavekout.errors import InputError
-from leavekout.runtime.artifacts import atomic_folder
-from leavekout.runtime.download import fetch_archive, unpack
+from leavekout.data.download import fetch_archive, unpack
+from leavekout.leave_k_out.bundle.files import STUDY, Bundle, read_bundle
 from run_study import run_study
 
 
@@ -45,7 +45,7 @@ def configuration(bundle: Bundle, method: str, scores: str | None, file: Path) -
     Raises:
         InputError: the study has a method of this name.
     """
-    methods = list(bundle.about["methods"])
+    methods = list(bundle.about.methods)
     if method in methods:
         raise InputError(
             f"'{method}' is a method of the study already; name yours otherwise. The study has: "
@@ -53,7 +53,7 @@ def configuration(bundle: Bundle, method: str, scores: str | None, file: Path) -
         )
     content = {
         "extends": os.path.relpath(bundle.folder / STUDY, file.parent),
-        "experiment": f"{bundle.about['study']}-with-{method}",
+        "experiment": f"{bundle.about.study}-with-{method}",
         "joins": {"bundle": str(bundle.folder)},
         "methods": [*methods, method],
     }
@@ -93,7 +93,7 @@ def main() -> None:
             fetched(arguments.url, arguments.md5) if arguments.url else bundle_of(arguments.study)
         )
         bundle = read_bundle(folder)
-        file = Path("config") / f"{bundle.about['study']}-with-{arguments.method}.yaml"
+        file = Path("config") / f"{bundle.about.study}-with-{arguments.method}.yaml"
         content = configuration(bundle, arguments.method, arguments.scores, file)
         if file.exists():
             require_same_join(file, content)

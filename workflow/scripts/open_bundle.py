@@ -1,13 +1,9 @@
 """Writes the artifacts of the published study that is joined where its own rules would have."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from leavekout.bundle.files import read_bundle, unpack
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.base.job import job
+from leavekout.leave_k_out.bundle.files import read_bundle, unpack
 
 with job(snakemake) as run:
     bundle = read_bundle(run.input.manifest.parent).below(run.params.folders)

@@ -20,10 +20,10 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.enums import Quietness, RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
-from leavekout.errors import InputError
+from leavekout.base.errors import InputError
 from leavekout.kinds import costs_of, read_experiment
+from leavekout.leave_k_out.statistics.spent import seconds_of
 from leavekout.planning.bill import PlannedJob, account
-from leavekout.statistics.spent import seconds_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIGGERS = frozenset({RerunTrigger.MTIME, RerunTrigger.INPUT, RerunTrigger.PARAMS})

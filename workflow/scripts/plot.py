@@ -1,22 +1,18 @@
-"""Plots one figure of the tables: params.figure says which."""
+"""Plots one figure of the tables that its rule names."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from leavekout.report.figures.agreement import plot_agreement
-from leavekout.report.figures.costs import plot_costs
-from leavekout.report.figures.equivalents import plot_equivalents
-from leavekout.report.figures.measures import plot_measures
-from leavekout.report.figures.ranking import plot_ranking
-from leavekout.report.figures.repeatability import plot_repeatability
-from leavekout.report.figures.style import save
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.base.job import job
+from leavekout.leave_k_out.report.figures.agreement import plot_agreement
+from leavekout.leave_k_out.report.figures.costs import plot_costs
+from leavekout.leave_k_out.report.figures.equivalents import plot_equivalents
+from leavekout.leave_k_out.report.figures.measures import plot_measures
+from leavekout.leave_k_out.report.figures.ranking import plot_ranking
+from leavekout.leave_k_out.report.figures.repeatability import plot_repeatability
+from leavekout.report.style import save
 
 PLOTS: dict[str, Callable[..., Figure]] = {
     "measures": plot_measures,
@@ -28,6 +24,5 @@ PLOTS: dict[str, Callable[..., Figure]] = {
 }
 
 with job(snakemake) as run:
-    tables = {name: pd.read_csv(path) for name, path in snakemake.input.items()}
-    figure = PLOTS[run.params.figure](**tables, methods=run.params.methods)
-    save(figure, list(run.output))
+    tables = {path.stem: pd.read_csv(path) for path in run.input}
+    save(PLOTS[run.wildcards.figure](**tables, methods=run.params.methods), list(run.output))

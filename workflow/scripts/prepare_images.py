@@ -1,16 +1,11 @@
 """Reads the annotations and the images once: the table and the pixels of the study."""
 
-from typing import TYPE_CHECKING
-
+from leavekout.base.artifacts import save_checksum, save_table
+from leavekout.base.errors import InputError
+from leavekout.base.job import job
 from leavekout.data.coco import read_images, training_table
 from leavekout.data.pixels import write_pixels
 from leavekout.data.table import images_digest
-from leavekout.errors import InputError
-from leavekout.runtime.artifacts import save_checksum, save_table
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake) as run:
     params, size = run.params, run.params.image_size

@@ -1,18 +1,14 @@
 """Computes the projected per-sample gradients of the training set for one source model."""
 
-from typing import TYPE_CHECKING
-
-from leavekout.attribution.gradients import GradientProjector, gradient_rows
+from leavekout.base.job import compute_job
+from leavekout.base.rows import identity_of
 from leavekout.config.experiment import Model
-from leavekout.config.methods import Gradients
 from leavekout.data.encoded import EncodedData
+from leavekout.methods.influence.projector import GradientProjector
+from leavekout.methods.influence.settings import Gradients
 from leavekout.models.denoiser import load_denoiser
 from leavekout.models.process import build_process
-from leavekout.runtime.job import compute_job
-from leavekout.runtime.rows import identity_of
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.sweeps.gradients import gradient_rows
 
 with compute_job(snakemake) as run:
     model = Model(**run.params.model)

@@ -1,14 +1,10 @@
 """Writes what a method's scores cost, from the benchmark files of the jobs that made them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from leavekout.runtime.artifacts import save_json
-from leavekout.runtime.job import job
-from leavekout.statistics.spent import spent_on
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.base.artifacts import save_json
+from leavekout.base.job import job
+from leavekout.leave_k_out.statistics.spent import spent_on
 
 with job(snakemake) as run:
     cost = spent_on(

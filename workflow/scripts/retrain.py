@@ -1,28 +1,24 @@
 """Trains a model without the rows that a policy names, and writes its outcome on queries."""
 
-from typing import TYPE_CHECKING
-
+from leavekout.base.artifacts import load_npy
+from leavekout.base.job import compute_job, label
+from leavekout.base.tensors import save_tensors
 from leavekout.config.experiment import Model, Sampling, Training
-from leavekout.config.leave_k_out import Evaluation
+from leavekout.contract.removal import Removal
 from leavekout.data.encoded import EncodedData
 from leavekout.encoders.vae import load_vae
-from leavekout.queries.evaluation import evaluate
+from leavekout.leave_k_out.config import Evaluation
+from leavekout.leave_k_out.evaluation import evaluate
+from leavekout.leave_k_out.removals import removed_rows
 from leavekout.queries.loading import load_sets
-from leavekout.removal import Removal, rows_to_remove
-from leavekout.runtime.artifacts import load_npy
-from leavekout.runtime.job import compute_job, label
-from leavekout.runtime.tensors import save_tensors
 from leavekout.training.training import state_beside, train_from_scratch
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     params, output = run.params, run.output.outcome
     removal, model = Removal.from_dict(params.removal), Model(**params.model)
     data = EncodedData.load(run.input, run.device, run.resources)
-    files = {name: run.input[name] for name in removal.files}
-    removed = rows_to_remove(removal, files, images=data.images)
+    files = {name: found for name in ("scores", "groups") if (found := run.input.get(name))}
+    removed = removed_rows(removal, files, images=data.images)
     denoiser, notes = train_from_scratch(
         data,
         model,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from leavekout.errors import InputError
+from leavekout.base.errors import InputError
 from leavekout.planning.bill import PlannedJob
 from plan_study import ROOT, jobs_of_study
 

@@ -1,7 +1,7 @@
 """Generates the queries."""
 
-from typing import TYPE_CHECKING
-
+from leavekout.base.artifacts import load_npy, load_table
+from leavekout.base.job import compute_job
 from leavekout.config.experiment import Model, Sampling
 from leavekout.data.coco import held_out_prompts
 from leavekout.encoders.text import TextEncoder
@@ -10,11 +10,6 @@ from leavekout.models.denoiser import load_denoiser
 from leavekout.models.process import build_process
 from leavekout.queries.generation import encode_prompts, generate, write_queries
 from leavekout.queries.prompts import choose_queries, require_apart
-from leavekout.runtime.artifacts import load_npy, load_table
-from leavekout.runtime.job import compute_job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     files, params, model = run.input, run.params, Model(**run.params.model)

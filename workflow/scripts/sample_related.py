@@ -1,21 +1,16 @@
 """Generates pictures of prompts that are related to the queries', for the forgetting check."""
 
-from typing import TYPE_CHECKING
-
+from leavekout.base.artifacts import load_npy, load_table
+from leavekout.base.job import compute_job
 from leavekout.config.experiment import Model, Sampling
 from leavekout.data.coco import held_out_prompts
 from leavekout.encoders.features import load_text_encoder
 from leavekout.encoders.text import TextEncoder
 from leavekout.encoders.vae import load_vae
+from leavekout.leave_k_out.related import choose_related
 from leavekout.models.denoiser import load_denoiser
 from leavekout.models.process import build_process
 from leavekout.queries.generation import encode_prompts, generate, write_queries
-from leavekout.queries.prompts import choose_related
-from leavekout.runtime.artifacts import load_npy, load_table
-from leavekout.runtime.job import compute_job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     files, params, model = run.input, run.params, Model(**run.params.model)

@@ -1,19 +1,14 @@
 """Scores every method by the linear datamodeling score, and counts ties at its K."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
-from leavekout.attribution.scores import read_scores, tied_at
-from leavekout.measures.registry import measures_in
-from leavekout.removal import random_set
-from leavekout.runtime.artifacts import load_table, save_csv
-from leavekout.runtime.job import job
-from leavekout.statistics.arms import arms_of
-from leavekout.statistics.lds import lds_table, summed_scores
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.base.artifacts import load_table, save_csv
+from leavekout.base.job import job
+from leavekout.contract.scores import read_scores, tied_at
+from leavekout.leave_k_out.measures.registry import measures_in
+from leavekout.leave_k_out.removals import random_set
+from leavekout.leave_k_out.statistics.arms import arms_of
+from leavekout.leave_k_out.statistics.lds import lds_table, summed_scores
 
 with job(snakemake) as run:
     params = run.params

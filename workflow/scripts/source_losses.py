@@ -1,17 +1,12 @@
 """Computes the losses of every training image and flip under θ0, once for all queries."""
 
-from typing import TYPE_CHECKING
-
-from leavekout.attribution.passes import passes_of
-from leavekout.attribution.sweep import sweep_rows
+from leavekout.base.job import compute_job
 from leavekout.config.experiment import LossSweep, Model
 from leavekout.data.encoded import EncodedData
 from leavekout.models.denoiser import load_denoiser
 from leavekout.models.process import build_process
-from leavekout.runtime.job import compute_job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.sweeps.losses import sweep_rows
+from leavekout.sweeps.passes import passes_of
 
 with compute_job(snakemake) as run:
     model = Model(**run.params.model)

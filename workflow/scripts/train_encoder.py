@@ -1,17 +1,12 @@
 """Trains one of the small encoders, which params.encoder names, on the training images."""
 
-from typing import TYPE_CHECKING
-
+from leavekout.base.artifacts import atomic_folder, load_npy, load_table
+from leavekout.base.job import compute_job
 from leavekout.config.encoders import ClipTraining, DinoTraining, VaeTraining
 from leavekout.data.table import trained_rows
 from leavekout.encoders.train_clip import build_tokenizer, save_clip, to_transformers, train_clip
 from leavekout.encoders.train_dino import save_dino, train_dino
 from leavekout.encoders.train_vae import train_vae
-from leavekout.runtime.artifacts import atomic_folder, load_npy, load_table
-from leavekout.runtime.job import compute_job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     table, settings = load_table(run.input.images), run.params.training

@@ -1,17 +1,12 @@
 """Trains the source model θ0 on all training images."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from leavekout.base.job import compute_job, label
+from leavekout.base.tensors import save_tensors
 from leavekout.config.experiment import Model, Training
 from leavekout.data.encoded import EncodedData
-from leavekout.runtime.job import compute_job, label
-from leavekout.runtime.tensors import save_tensors
 from leavekout.training.training import state_beside, train_from_scratch
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     output = run.output.weights

@@ -1,22 +1,17 @@
 """Unlearns one query, and writes the model's outcome, for the forgetting check."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from leavekout.attribution.unlearning import unlearned_denoiser
+from leavekout.base.artifacts import load_npy
+from leavekout.base.job import compute_job
 from leavekout.config.experiment import Model, Sampling
-from leavekout.config.leave_k_out import Evaluation
-from leavekout.config.methods import Unlearning
+from leavekout.contract.removal import Removal
 from leavekout.encoders.vae import load_vae
-from leavekout.queries.evaluation import evaluate
+from leavekout.leave_k_out.config import Evaluation
+from leavekout.leave_k_out.evaluation import evaluate
+from leavekout.methods.unlearning.settings import Unlearning
+from leavekout.methods.unlearning.steps import unlearned_denoiser
 from leavekout.queries.loading import load_sets
-from leavekout.removal import Removal
-from leavekout.runtime.artifacts import load_npy
-from leavekout.runtime.job import compute_job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     model, removal = Model(**run.params.model), Removal.from_dict(run.params.about)

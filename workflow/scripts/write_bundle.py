@@ -2,18 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from leavekout.bundle.files import pack
+from leavekout.base.artifacts import load_table, provenance
+from leavekout.base.job import job
 from leavekout.data.table import images_digest
+from leavekout.leave_k_out.bundle.files import pack
 from leavekout.report.provenance import versions_of
-from leavekout.runtime.artifacts import load_table, provenance
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 
 def plain(mapping: Any) -> dict[str, Any]:

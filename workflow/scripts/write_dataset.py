@@ -1,14 +1,9 @@
 """Writes a data set that comes with a library in COCO's format: digits, or printed letters."""
 
-from typing import TYPE_CHECKING
-
+from leavekout.base.artifacts import save_checksum
+from leavekout.base.job import job
 from leavekout.data.digits import write_digits
 from leavekout.data.letters import write_letters
-from leavekout.runtime.artifacts import save_checksum
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake) as run:
     annotations = run.output.train, run.output.prompts

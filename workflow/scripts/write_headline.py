@@ -1,15 +1,10 @@
 """Writes the headline tables, for the terminal and for a paper."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
-from leavekout.report.headline import as_latex, as_text, controls, headline, note
-from leavekout.runtime.artifacts import atomic
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.base.artifacts import atomic
+from leavekout.base.job import job
+from leavekout.leave_k_out.report.headline import as_latex, as_text, controls, headline, note
 
 with job(snakemake) as run:
     names = ("estimates", "comparisons", "equivalents")

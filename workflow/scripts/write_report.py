@@ -1,20 +1,16 @@
 """Writes the report: one self-contained HTML file."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import yaml
 
+from leavekout.base.artifacts import atomic, load_image, load_npy, load_table
+from leavekout.base.job import job
+from leavekout.leave_k_out.report.collect import ranked_by_query, regenerated_by_query
+from leavekout.leave_k_out.report.document import TABLES, document
 from leavekout.report import gallery, provenance
-from leavekout.report.collect import ranked_by_query, regenerated_by_query
-from leavekout.report.document import TABLES, document
 from leavekout.report.page import render
-from leavekout.runtime.artifacts import atomic, load_image, load_npy, load_table
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake) as run:
     paths, params = run.input, run.params

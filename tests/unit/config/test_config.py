@@ -8,14 +8,14 @@ import pytest
 import yaml
 
 from document_config import OTHERS
+from leavekout.base.errors import InputError
 from leavekout.config.document import document
 from leavekout.config.fields import Section
-from leavekout.config.leave_k_out import LeaveKOut
 from leavekout.config.reading import merge, merged, read_yaml
 from leavekout.customized.config import CustomizedExperiment
-from leavekout.errors import InputError
 from leavekout.kinds import read_experiment
-from leavekout.removal import Study, models_of
+from leavekout.leave_k_out.config import LeaveKOut
+from leavekout.leave_k_out.removals import study_models
 from project import ROOT
 
 CONFIG = ROOT / "config"
@@ -39,11 +39,8 @@ def test_a_configuration_that_was_read_may_be_read_again(path: Path) -> None:
 
 
 def test_ablations_of_coco_train_no_model_of_coco_s_again() -> None:
-    queries = [f"q{i:03d}" for i in range(110)]
     paths = [CONFIG / "coco.yaml", CONFIG / "coco-ablations.yaml"]
-    coco, ablations = (
-        {one.path: one for one in models_of(Study(resolved(path), queries, []))} for path in paths
-    )
+    coco, ablations = ({one.outcome: one for one in study_models(resolved(path))} for path in paths)
     shared = coco.keys() & ablations.keys()
     assert len(shared) > 900
     assert all(coco[path].as_dict() == ablations[path].as_dict() for path in shared)
@@ -97,7 +94,10 @@ def test_coco_has_the_papers_values() -> None:
          "unknown key 'encoders.vae.chanels'; the nearest known key is 'channels'."),
         ({"unlearning": {"mine": {"stepsize": 1}}},
          "unknown key 'unlearning.mine.stepsize'; the nearest known key is 'step_size'."),
-        ({"unlearning": {"mine": {}}}, "the key 'unlearning.mine.weights' is missing."),
+        ({"training": {"epochs": None}}, "'training.epochs' is None, but"),
+        ({"unlearning": {"mine": {"without_token": True}}},
+         "'unlearning.mine.without_token' is for the queries of customized models"),
+        ({"dmin": {"dmin": {"timesteps": "random"}}}, "'dmin.dmin.timesteps' has to be 'uniform'"),
         ({"training": {"epochs": 0}},
          "'training.epochs' is 0, but input should be greater than 0."),
         ({"training": {"epochs": "many"}}, "'training.epochs' is 'many', but input should be"),
@@ -131,7 +131,7 @@ def test_coco_has_the_papers_values() -> None:
          "'unlearning.random' has a name that is taken"),
         ({"unlearning": {"clip": {"weights": "all", "step": "newton", "step_size": 1, "steps": 1,
                                   "gradient_samples": 1, "seed": 0}}},
-         "'embeddings.clip' has a name that stands under 'unlearning', too"),
+         "'embeddings.clip' has a name that is under 'unlearning', too"),
         ({"unlearning": {"unlearning": {"boxes": {"q1": [0, 0, 1, 1]}}}}, "boxes.q1"),
         ({"embeddings": {"dino": {"encoder": "dion"}}},
          "'embeddings.dino.encoder' is none of the encoders (clip, dino)"),
@@ -169,7 +169,7 @@ def test_coco_has_the_papers_values() -> None:
          "'unlearning.unlearning.boxes.q999' is no query"),
         ({"unlearning": {"unlearning": {"boxes": {"q000": [0.5, 0, 0.5, 1]}}}}, "has no inside"),
         ({"forgetting": {"methods": ["clip"], "k": [], "related": 1, "seed": 0}},
-         "'forgetting.methods' names 'clip', no entry of 'unlearning'"),
+         "'forgetting.methods' names 'clip', which makes no unlearned model"),
         ({"forgetting": {"methods": ["unlearning"], "k": [77], "related": 1, "seed": 0}},
          "'forgetting.k' holds 77, and only models of 'counterfactual.k' are trained"),
         ({"forgetting": {"methods": ["unlearning"], "k": [1797], "related": 1, "seed": 0}},

@@ -14,10 +14,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from leavekout.attribution.sweep import training_losses
-from leavekout.attribution.unlearning import unlearn
+from leavekout.base.errors import InputError
+from leavekout.base.tensors import save_tensors
 from leavekout.config.experiment import LossSweep
-from leavekout.config.methods import Unlearning
 from leavekout.customized import exemplars as ex
 from leavekout.customized.collection import given_queries
 from leavekout.customized.config import Customization
@@ -32,10 +31,11 @@ from leavekout.customized.tokens import (
 from leavekout.encoders.text import TextEncoder
 from leavekout.encoders.train_clip import build_tokenizer
 from leavekout.encoders.vae import encode_images, write_latents
-from leavekout.errors import InputError
+from leavekout.methods.unlearning.settings import Unlearning
+from leavekout.methods.unlearning.steps import unlearn
 from leavekout.models.denoiser import build_denoiser, load_denoiser, select_weights
 from leavekout.models.process import build_process
-from leavekout.runtime.tensors import save_tensors
+from leavekout.sweeps.losses import training_losses
 from world import CPU, MODEL, UNET, make_data
 
 WIDTH, LENGTH = 6, 12

@@ -8,8 +8,8 @@ import yaml
 from PIL import Image
 
 from annotate_folder import annotate
+from leavekout.base.errors import InputError
 from leavekout.data import coco
-from leavekout.errors import InputError
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from leavekout.base.artifacts import save_npy
+from leavekout.base.errors import InputError
 from leavekout.data import encoded
 from leavekout.data.encoded import DeviceArray, copied_to
-from leavekout.errors import InputError
-from leavekout.runtime.artifacts import save_npy
 from world import CPU, make_data
 
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+from leavekout.base import artifacts
+from leavekout.base.errors import InputError
+from leavekout.base.tensors import load_tensors, save_tensors
 from leavekout.data import coco, digits, letters
 from leavekout.data.encoded import EncodedData
-from leavekout.errors import InputError
 from leavekout.models.denoiser import build_denoiser, load_denoiser, select_weights
 from leavekout.queries.prompts import choose_queries, require_apart
-from leavekout.runtime import artifacts
-from leavekout.runtime.tensors import load_tensors, save_tensors
 from world import CPU, MODEL, make_data, unet_with
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from leavekout.base.errors import InputError
 from leavekout.data import staging
 from leavekout.data.staging import staged
-from leavekout.errors import InputError
 from project import ROOT
 
 COPY = """

@@ -8,13 +8,13 @@ import open_clip
 import pytest
 import torch
 
+from leavekout.base.errors import InputError
 from leavekout.config.encoders import ClipTraining, VaeTraining
 from leavekout.encoders.clip import ClipImageEncoder
 from leavekout.encoders.text import TextEncoder, write_text
 from leavekout.encoders.train_clip import build_tokenizer, save_clip, to_transformers, train_clip
 from leavekout.encoders.train_vae import train_vae
 from leavekout.encoders.vae import decode_latents, encode_images, load_vae, write_latents
-from leavekout.errors import InputError
 from world import CPU, SAVING
 
 CLIP = ClipTraining(

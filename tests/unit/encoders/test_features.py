@@ -19,7 +19,7 @@ from transformers import (
     ViTModel,
 )
 
-from leavekout.attribution.similarity import embedding_scores
+from leavekout.base.errors import InputError
 from leavekout.config.encoders import ClipTraining, DinoTraining
 from leavekout.encoders.features import (
     load_image_encoder,
@@ -31,7 +31,7 @@ from leavekout.encoders.features import (
 from leavekout.encoders.train_clip import save_clip, train_clip
 from leavekout.encoders.train_dino import random_crops, save_dino, train_dino
 from leavekout.encoders.vae import to_unit_range
-from leavekout.errors import InputError
+from leavekout.methods.embeddings.scoring import embedding_scores
 from world import CPU, SAVING
 
 CAPTIONS = [[f"a {n}", f"digit {n}"] for n in range(6)]

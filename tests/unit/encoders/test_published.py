@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from leavekout.base.errors import InputError
 from leavekout.encoders.published import import_latents, import_text, read_weights
-from leavekout.errors import InputError
 from leavekout.models.denoiser import build_denoiser
 from project import copy_project, planned
 from world import CPU, MODEL, SAVING, unet_with

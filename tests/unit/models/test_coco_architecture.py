@@ -6,17 +6,20 @@ import numpy as np
 import torch
 
 from coco_study import coco, coco_denoiser
-from leavekout.attribution.curvature.fisher import diagonal_fisher
-from leavekout.attribution.gradients import GradientProjector, training_gradients
-from leavekout.attribution.sweep import training_losses
-from leavekout.attribution.unlearning import unlearn
+from leavekout.base.tensors import load_tensors, save_tensors
+from leavekout.curvature.fisher import diagonal_fisher
 from leavekout.data.encoded import EncodedData
+from leavekout.leave_k_out.evaluation import losses_on_queries
+from leavekout.methods.influence.family import INFLUENCE
+from leavekout.methods.influence.projector import GradientProjector
+from leavekout.methods.unlearning.family import UNLEARNING
+from leavekout.methods.unlearning.steps import unlearn
 from leavekout.models.denoiser import load_denoiser, select_weights
 from leavekout.models.process import build_process
 from leavekout.models.sampling import sample_latents
-from leavekout.queries.evaluation import losses_on_queries
 from leavekout.queries.loading import Queries
-from leavekout.runtime.tensors import load_tensors, save_tensors
+from leavekout.sweeps.gradients import training_gradients
+from leavekout.sweeps.losses import training_losses
 from leavekout.training.training import train_from_scratch
 from world import CPU
 
@@ -43,7 +46,7 @@ def test_gradients_of_all_weights_are_projected_at_cocos_architecture() -> None:
             (32, 256),
         ),
     ):
-        config = experiment.gradients[name].model_copy(update={"draws": 2})
+        config = INFLUENCE.gradients(experiment)[name].model_copy(update={"draws": 2})
         projector = GradientProjector(denoiser, config, model_seed=0, device=CPU)
         assert projector.entries == entries
         found = list(training_gradients(denoiser, process, data, projector, batch=2))
@@ -76,7 +79,9 @@ def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
 
     denoiser = load_denoiser(model, output, device=CPU)
     assert denoiser.latent_shape == (4, 16, 16)
-    variant = experiment.unlearning["unlearning"].model_copy(update={"gradient_samples": 2})
+    variant = UNLEARNING.entries(experiment)["unlearning"].model_copy(
+        update={"gradient_samples": 2}
+    )
     weights = select_weights(denoiser, variant.weights)
     fisher = diagonal_fisher(denoiser, process, data, weights, samples=3, seed=0, batch=2)
     assert sum(f.numel() for f in fisher.values()) == 7_077_888

@@ -7,11 +7,11 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 
+from leavekout.base.noise import Domain, normal
 from leavekout.config.experiment import Sampling
 from leavekout.models.denoiser import Denoiser, build_denoiser
 from leavekout.models.process import Process, build_process
 from leavekout.models.sampling import sample_latents
-from leavekout.noise import Domain, normal
 from world import CPU, MODELS
 
 SAMPLERS = {

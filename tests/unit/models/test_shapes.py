@@ -7,10 +7,10 @@ import pytest
 import torch
 import yaml
 
-from leavekout.attribution.curvature.per_sample import per_sample_gradients
+from leavekout.base.errors import InputError
 from leavekout.config.model import Model
 from leavekout.config.reading import merge, read_yaml
-from leavekout.errors import InputError
+from leavekout.curvature.per_sample import per_sample_gradients
 from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import build_denoiser, operations
 from leavekout.models.geometry import geometry_of

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from leavekout.attribution.curvature.fisher import diagonal_fisher
-from leavekout.attribution.sweep import training_losses
+from leavekout.base.errors import InputError
+from leavekout.base.precision import arithmetic
 from leavekout.config.experiment import LossSweep
-from leavekout.errors import InputError
+from leavekout.curvature.fisher import diagonal_fisher
 from leavekout.models.denoiser import build_denoiser, select_weights
-from leavekout.runtime.precision import arithmetic
+from leavekout.sweeps.losses import training_losses
 from world import CPU, MODEL, make_data
 
 

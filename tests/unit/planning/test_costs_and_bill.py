@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import torch
 
+from leavekout.base.errors import InputError
 from leavekout.config.reading import read_yaml, require_unchanged
-from leavekout.errors import InputError
 from leavekout.kinds import costs_of, read_experiment
+from leavekout.methods.influence.family import INFLUENCE
+from leavekout.methods.registry import scoring_cost
 from leavekout.models.denoiser import build_denoiser
 from leavekout.planning.bill import PlannedJob, account, bill, measured_ratios
 from project import ENV, ROOT, SNAKEMAKE
@@ -36,7 +38,7 @@ def test_sizes_are_those_of_the_arrays() -> None:
     assert costs.pixels_mb == pytest.approx(118287 * 128 * 128 * 3 / 1e6)
     assert costs.weights_mb == pytest.approx(57373316 * 4 / 1e6)
     of_halves = 2 * 118287 * 2 * 4096 * 4 / 1e6
-    assert costs.projection("loss").disk_mb == pytest.approx(of_halves)
+    assert INFLUENCE.projection_cost(costs, "loss").disk_mb == pytest.approx(of_halves)
 
 
 def at_the_papers_rates(e: Any) -> Any:
@@ -79,7 +81,12 @@ def test_a_retry_asks_for_more_unless_it_goes_on() -> None:
     fisher = costs.fisher()
     assert fisher.minutes(1) > fisher.seconds / 60
     assert fisher.minutes(2) >= 2 * fisher.minutes(1) - 1
-    for goes_on in (costs.training(), costs.sweep(), costs.unlearning("unlearning"), costs.text()):
+    for goes_on in (
+        costs.training(),
+        costs.sweep(),
+        scoring_cost(costs, "unlearning"),
+        costs.text(),
+    ):
         assert goes_on.minutes(2) == goes_on.minutes(1) > goes_on.seconds / 60
 
 
@@ -92,7 +99,7 @@ def test_memory_covers_data_that_is_read_from_the_host() -> None:
     streaming = costs_of(coco.model_copy(update={"hardware": small_gpu}))
     assert streaming.training().memory_mb > streaming.text_mb
     # Scores of an ensemble, in double precision: the sum, and one model's.
-    assert costs_of(coco).influence("trak").memory_mb > 2 * 8e-6 * 120 * 118287 * 2
+    assert scoring_cost(costs_of(coco), "trak").memory_mb > 2 * 8e-6 * 120 * 118287 * 2
 
 
 def test_a_unet_without_a_plain_size_is_said() -> None:
@@ -198,6 +205,6 @@ def test_jobs_ask_for_gpus_in_the_clusters_way(
         return found[1]
 
     assert gpu_rule in asked("train_source")
-    assert cpu_rule in asked("attribute_by_pixels")
+    assert cpu_rule in asked("attribute_by_pixel")
     assert ("gres=gpu:1" in asked("train_source")) == (default == "gres=gpu:1")
-    assert "gres=gpu" not in asked("attribute_by_pixels")
+    assert "gres=gpu" not in asked("attribute_by_pixel")

@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 import torch
 
+from leavekout.base.artifacts import save_npy, save_table
+from leavekout.base.errors import InputError
 from leavekout.config.experiment import Sampling
-from leavekout.config.leave_k_out import Evaluation
-from leavekout.errors import InputError
+from leavekout.contract.outcome import Outcome, combined
+from leavekout.leave_k_out.config import Evaluation
+from leavekout.leave_k_out.evaluation import evaluate
+from leavekout.leave_k_out.related import choose_related
+from leavekout.leave_k_out.removals import related_names
 from leavekout.models.denoiser import build_denoiser
-from leavekout.queries.evaluation import evaluate
 from leavekout.queries.loading import Queries
-from leavekout.queries.outcome import Outcome, joined
-from leavekout.queries.prompts import choose_related
-from leavekout.removal import related_names
-from leavekout.runtime.artifacts import save_npy, save_table
 from world import CPU, MODEL
 
 
@@ -45,7 +45,7 @@ def test_related_prompts_are_the_nearest_that_are_no_querys() -> None:
         angle = np.array([int(text[1:]) for text in texts]) * 0.1
         return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
-    def names(count: int) -> dict[str, list[str]]:
+    def names(count: int) -> dict[str, tuple[str, ...]]:
         return {query: related_names(query, count) for query in queries.index}
 
     table = choose_related(queries, prompts, encode, names=names(2), seed=0)
@@ -115,10 +115,10 @@ def test_an_outcome_is_read_as_it_was_written(tmp_path: Path) -> None:
         array = getattr(found, name)
         np.testing.assert_array_equal(array, getattr(written, name))
         assert array.dtype == getattr(written, name).dtype
-    one = found.of(["q001"])
+    one = found.select(["q001"])
     assert one.queries == ["q001"]
     np.testing.assert_array_equal(one.losses, written.losses[1:])
-    again = joined([found.of(["q001"]), found.of(["q000"])])
+    again = combined([found.select(["q001"]), found.select(["q000"])])
     np.testing.assert_array_equal(again.latents, written.latents[::-1])
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
+from leavekout.base.tensors import load_tensors
 from leavekout.config.experiment import Model
 from leavekout.data.encoded import EncodedData
 from leavekout.models.denoiser import build_denoiser
 from leavekout.models.process import build_process
-from leavekout.runtime.tensors import load_tensors
 from leavekout.training import state
 from leavekout.training.state import resume, save_state, training_identity
 from leavekout.training.training import train, train_from_scratch

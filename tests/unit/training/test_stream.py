@@ -2,7 +2,7 @@
 
 import torch
 
-from leavekout.noise import Domain
+from leavekout.base.noise import Domain
 from leavekout.training.stream import Samples, Stream
 
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
+from leavekout.base.errors import InputError
+from leavekout.base.noise import Domain, normal
+from leavekout.base.precision import arithmetic
 from leavekout.config.experiment import Model
 from leavekout.data.encoded import EncodedData
-from leavekout.errors import InputError
 from leavekout.models.denoiser import build_denoiser
 from leavekout.models.process import build_process
-from leavekout.noise import Domain, normal
-from leavekout.runtime.precision import arithmetic
 from leavekout.training import training
 from leavekout.training.stream import Stream
 from leavekout.training.training import learning_rate, train, train_from_scratch, training_batches

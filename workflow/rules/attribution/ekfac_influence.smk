@@ -1,16 +1,18 @@
 # Influence by EK-FAC: every entry under `ekfac_influence:` in the configuration.
 
-EKFAC_INFLUENCE = config["ekfac_influence"]
+from leavekout.methods.ekfac_influence.family import EKFAC_INFLUENCE
+
+EKFAC_METHODS = config["ekfac_influence"]
 
 
-rule attribute_by_ekfac:
+rule attribute_by_ekfac_influence:
     input:
         **SCORED,
         **QUERY_FILES,
         weights=weights_of("source"),
         curvature=lambda wildcards: (
             "<results>/gauss_newton/{weights}.safetensors".format(
-                **EKFAC_INFLUENCE[wildcards.method]
+                **EKFAC_METHODS[wildcards.method]
             )
         ),
     output:
@@ -21,15 +23,15 @@ rule attribute_by_ekfac:
     benchmark:
         "<benchmarks>/attribution/{method}.tsv"
     wildcard_constraints:
-        method=one_of(EKFAC_INFLUENCE),
+        method=one_of(EKFAC_METHODS),
     group:
         batched("scores")
     conda:
         CONDA
     resources:
-        **resources_for(lambda wildcards: EXPECTED.ekfac_influence(wildcards.method)),
-        # The queries' directions lie on the GPU, too.
-        device_data_gb=max(0, HARDWARE["device_data_gb"] - EXPECTED.directions_gb()),
+        **resources_for(scoring_cost),
+        # The queries' directions are on the GPU, too.
+        device_data_gb=max(0, HARDWARE["device_data_gb"] - EKFAC_INFLUENCE.directions_gb(EXPECTED)),
         batch=HARDWARE["per_sample_batch"],
         gradient_batch=HARDWARE["gradient_batch"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
@@ -37,6 +39,6 @@ rule attribute_by_ekfac:
         names=QUERIES,
         model=config["model"],
         fisher=config["fisher"],
-        influence=lambda wildcards: EKFAC_INFLUENCE[wildcards.method],
+        influence=lambda wildcards: EKFAC_METHODS[wildcards.method],
     script:
-        "../../scripts/attribute_by_ekfac.py"
+        "../../scripts/attribute_by_ekfac_influence.py"

@@ -2,14 +2,16 @@
 # each query, <query>.npy in the order of data/images.parquet, or <query>.parquet with the columns
 # image_id and score.
 
-EXTERNAL = config["external"]
+from leavekout.methods.external.family import EXTERNAL
 
 
-rule import_scores:
+rule attribute_by_external:
     input:
         images=ancient("<results>/data/images.parquet"),
         pixels_checksum="<results>/data/pixels.json",
-        scores=external_scores,
+        scores=lambda wildcards: or_say_why(
+            EXTERNAL.score_file, EXPERIMENT, wildcards.method, wildcards.query
+        ),
     output:
         scores="<results>/attribution/{method}/{query}.npy",
     log:
@@ -17,9 +19,8 @@ rule import_scores:
     benchmark:
         "<benchmarks>/attribution/{method}/{query}.tsv"
     wildcard_constraints:
-        method=one_of(EXTERNAL),
-    localrule: True
+        method=one_of(config["external"]),
     conda:
         CONDA
     script:
-        "../../scripts/import_scores.py"
+        "../../scripts/attribute_by_external.py"

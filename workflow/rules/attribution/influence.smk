@@ -1,6 +1,8 @@
 # Attribution by projected gradients: every entry under `influence:` in the configuration, on the
 # cached artifacts under `gradients:`.
 
+from leavekout.methods.influence.family import INFLUENCE as INFLUENCE_FAMILY
+
 GRADIENTS = config["gradients"]
 INFLUENCE = config["influence"]
 
@@ -22,7 +24,9 @@ rule project_gradients:
     conda:
         CONDA
     resources:
-        **resources_for(lambda wildcards: EXPECTED.projection(wildcards.gradients)),
+        **resources_for(
+            lambda wildcards: INFLUENCE_FAMILY.projection_cost(EXPECTED, wildcards.gradients)
+        ),
         device_data_gb=HARDWARE["device_data_gb"],
         batch=HARDWARE["per_sample_batch"],
         checkpoint_seconds=HARDWARE["checkpoint_seconds"],
@@ -38,26 +42,27 @@ rule project_gradients:
 rule attribute_by_influence:
     input:
         **QUERY_FILES,
+        trained=trained_rows_of,
         weights=lambda wildcards: [
-            weights_of(f"seed{seed}") for seed in INFLUENCE[wildcards.method]["source_seeds"]
+            path for model in explaining_models(wildcards) for path in weights_of(model)
         ],
         gradients=lambda wildcards: collect(
-            "<results>/gradients/{gradients}/seed{seed}.npy",
+            "<results>/gradients/{gradients}/{model}.npy",
             gradients=INFLUENCE[wildcards.method]["gradients"],
-            seed=INFLUENCE[wildcards.method]["source_seeds"],
+            model=explaining_models(wildcards),
         ),
         losses=lambda wildcards: [
-            losses_of(f"seed{seed}")
-            for seed in INFLUENCE[wildcards.method]["source_seeds"]
+            losses_of(model)
+            for model in explaining_models(wildcards)
             if INFLUENCE[wildcards.method]["solver"] == "das"
         ],
     output:
-        scores=collect("<results>/attribution/{{method}}/{query}.npy", query=QUERIES),
-        halves=collect("<results>/repeatability/{{method}}/{query}.npy", query=QUERIES),
+        scores=[f"<results>/attribution/{{method}}/{query}.npy" for query in QUERIES_OF_A_JOB],
+        halves=[f"<results>/repeatability/{{method}}/{query}.npy" for query in QUERIES_OF_A_JOB],
     log:
-        "<logs>/attribution/{method}.log",
+        f"<logs>/attribution/{NAME_OF_A_JOB}.log",
     benchmark:
-        "<benchmarks>/attribution/{method}.tsv"
+        f"<benchmarks>/attribution/{NAME_OF_A_JOB}.tsv"
     wildcard_constraints:
         method=one_of(INFLUENCE),
     group:
@@ -65,10 +70,10 @@ rule attribute_by_influence:
     conda:
         CONDA
     resources:
-        **resources_for(lambda wildcards: EXPECTED.influence(wildcards.method)),
+        **resources_for(scoring_cost),
         batch=HARDWARE["gradient_batch"],
     params:
-        names=QUERIES,
+        names=lambda wildcards: [query.format(**wildcards) for query in QUERIES_OF_A_JOB],
         model=config["model"],
         influence=lambda wildcards: INFLUENCE[wildcards.method],
         gradients=lambda wildcards: GRADIENTS[INFLUENCE[wildcards.method]["gradients"]],

@@ -23,7 +23,7 @@ rule attribute_by_patches:
     conda:
         CONDA
     resources:
-        **resources_for(lambda wildcards: EXPECTED.patches(wildcards.method)),
+        **resources_for(scoring_cost),
         batch=HARDWARE["encode_batch"],
     params:
         names=QUERIES,

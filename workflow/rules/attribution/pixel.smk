@@ -1,7 +1,7 @@
 # Pixel: cosine similarity of flattened pixels.
 
 
-rule attribute_by_pixels:
+rule attribute_by_pixel:
     input:
         **PIXELS,
         queries=collect("<results>/queries/images/{query}.png", query=QUERIES),
@@ -11,7 +11,6 @@ rule attribute_by_pixels:
         "<logs>/attribution/pixel.log",
     benchmark:
         "<benchmarks>/attribution/pixel.tsv"
-    localrule: STUDY_IS_SMALL
     conda:
         CONDA
     resources:
@@ -19,4 +18,4 @@ rule attribute_by_pixels:
     params:
         flips=DATASET["flips"],
     script:
-        "../../scripts/attribute_by_pixels.py"
+        "../../scripts/attribute_by_pixel.py"

@@ -1,15 +1,13 @@
 # Attribution by unlearning: every variant under `unlearning:` in the configuration.
 
+from leavekout.methods.unlearning.family import UNLEARNING as FAMILY
+
 UNLEARNING = config["unlearning"]
-
-
-# A Newton step needs the curvature of the weights it moves; gradient ascent needs none.
+# The curvature of the weights that a Newton step moves; gradient ascent needs none.
 CURVATURE_OF = {
-    name: {
-        ("newton", "diagonal"): f"<results>/fisher/{variant['weights']}.safetensors",
-        ("newton", "ekfac"): f"<results>/ekfac/{variant['weights']}.safetensors",
-    }.get((variant["step"], variant["curvature"]), [])
-    for name, variant in UNLEARNING.items()
+    name: f"<results>/{curvature}.safetensors" if curvature else []
+    for name in UNLEARNING
+    for curvature in [FAMILY.curvature(EXPERIMENT, name)]
 }
 
 
@@ -17,19 +15,21 @@ rule attribute_by_unlearning:
     input:
         **SCORED,
         **{name: path for name, path in QUERY_FILES.items() if name != "query_text"},
-        weights=lambda wildcards: weights_of(model_of(wildcards.query)),
-        query_text=lambda wildcards: query_text_of(wildcards.method),
-        source_losses=lambda wildcards: (
-            "<results>/losses/{model}/{objective}.npy".format(
-                model=model_of(wildcards.query), **UNLEARNING[wildcards.method]
-            )
+        query_text=lambda wildcards: (
+            "<results>/queries/text_without_token.npy"
+            if UNLEARNING[wildcards.method].get("without_token")
+            else "<results>/queries/text.npy"
         ),
-        refined_losses=lambda wildcards: (
-            "<results>/losses/{model}/refined/{objective}.npy".format(
-                model=model_of(wildcards.query), **UNLEARNING[wildcards.method]
-            )
-            if config["losses"].get("refine")
-            else []
+        weights=lambda wildcards: weights_of(model_of(wildcards.query)),
+        source_losses=lambda wildcards: collect(
+            "<results>/losses/{model}/{objective}.npy",
+            model=model_of(wildcards.query),
+            objective=UNLEARNING[wildcards.method]["objective"],
+        )[0],
+        refined_losses=lambda wildcards: collect(
+            "<results>/losses/{model}/refined/{objective}.npy",
+            model=model_of(wildcards.query) if config["losses"].get("refine") else [],
+            objective=UNLEARNING[wildcards.method]["objective"],
         ),
         fisher=lambda wildcards: CURVATURE_OF[wildcards.method],
     output:
@@ -46,7 +46,7 @@ rule attribute_by_unlearning:
     conda:
         CONDA
     resources:
-        **resources_for(lambda wildcards: EXPECTED.unlearning(wildcards.method)),
+        **resources_for(scoring_cost),
         device_data_gb=HARDWARE["device_data_gb"],
         batch=HARDWARE["forward_batch"],
         gradient_batch=HARDWARE["gradient_batch"],
@@ -55,8 +55,54 @@ rule attribute_by_unlearning:
         trained_on=TRAINED_ON,
         model=config["model"],
         losses=config["losses"],
-        unlearning=lambda wildcards: unlearning_settings(wildcards.method),
+        unlearning=lambda wildcards: FAMILY.parameters(EXPERIMENT, wildcards.method),
         box=lambda wildcards: UNLEARNING[wildcards.method]["boxes"].get(wildcards.query),
         version=2,
     script:
         "../../scripts/attribute_by_unlearning.py"
+
+
+# Where a study checks what else is forgotten: the unlearned model's outcome on a query and others.
+if config.get("forgetting"):
+
+    rule unlearn_query:
+        input:
+            **QUERY_FILES,
+            **RELATED_FILES,
+            null_text="<results>/data/null_text.npy",
+            vae="<results>/encoders/vae",
+            weights="<results>/source/model.safetensors",
+            fisher=lambda wildcards: CURVATURE_OF[wildcards.method],
+        output:
+            outcome="<results>/unlearned/{method}/{query}.safetensors",
+        log:
+            "<logs>/unlearn_query/{method}/{query}.log",
+        benchmark:
+            "<benchmarks>/unlearn_query/{method}/{query}.tsv"
+        wildcard_constraints:
+            method=one_of(UNLEARNING),
+        group:
+            batched("methods")
+        conda:
+            CONDA
+        resources:
+            **resources_for(
+                lambda wildcards: EXPECTED.evaluated(
+                    FAMILY.step_cost(EXPECTED, wildcards.method),
+                    len(TEST_QUERIES) + FORGETTING["related"],
+                )
+            ),
+            batch=HARDWARE["forward_batch"],
+            gradient_batch=HARDWARE["gradient_batch"],
+        params:
+            images=DATASET["images"],
+            about=lambda wildcards: removals.unlearned(
+                EXPERIMENT, wildcards.method, wildcards.query
+            ).as_dict(),
+            model=config["model"],
+            sampling=config["sampling"],
+            evaluation=config["evaluation"],
+            unlearning=lambda wildcards: FAMILY.parameters(EXPERIMENT, wildcards.method),
+            box=lambda wildcards: UNLEARNING[wildcards.method]["boxes"].get(wildcards.query),
+        script:
+            "../../scripts/unlearn_query.py"

@@ -2,7 +2,7 @@
 
 ROOT = DATASET["root"]
 IMAGES, ANNOTATIONS = (f"{ROOT}/{DATASET[key]}" for key in ("train_images", "train_annotations"))
-EXEMPLARS = [f"{CUSTOMIZED['root']}/{model}/exemplars.json" for model in MODELS]
+EXEMPLARS = [f"{CUSTOMIZED['root']}/{model}/exemplars.json" for model in CUSTOM_MODELS]
 # In folders it is the study's, since studies may share a pool.
 DATASET_CHECKSUM = "<results>/data/dataset.json" if GIVEN else f"{ROOT}/dataset.json"
 
@@ -18,7 +18,6 @@ if GIVEN:
             "<logs>/check_dataset.log",
         benchmark:
             "<benchmarks>/check_dataset.tsv"
-        localrule: True
         conda:
             CONDA
         params:
@@ -38,7 +37,6 @@ else:
             "<logs>/write_digits.log",
         benchmark:
             "<benchmarks>/write_digits.tsv"
-        localrule: True
         conda:
             CONDA
         params:
@@ -61,7 +59,6 @@ rule prepare_images:
         "<logs>/prepare_images.log",
     benchmark:
         "<benchmarks>/prepare_images.tsv"
-    localrule: STUDY_IS_SMALL
     conda:
         CONDA
     resources:
@@ -69,7 +66,7 @@ rule prepare_images:
     params:
         **{key: DATASET[key] for key in ("images", "captions", "image_size", "background")},
         pool=[IMAGES, ANNOTATIONS],
-        models=MODELS,
+        models=CUSTOM_MODELS,
         models_root=CUSTOMIZED["root"],
     script:
         "../../scripts/customized/prepare_images.py"

@@ -43,7 +43,6 @@ rule import_customization:
         "<logs>/import_customization/{model}.log",
     benchmark:
         "<benchmarks>/import_customization/{model}.tsv"
-    localrule: True
     conda:
         CONDA
     params:
@@ -56,7 +55,7 @@ rule import_customization:
 
 rule add_tokens:
     input:
-        tokens=collect("<results>/models/{model}/token.safetensors", model=MODELS),
+        tokens=collect("<results>/models/{model}/token.safetensors", model=CUSTOM_MODELS),
         tokenizer="<results>/encoders/tokenizer",
         text_encoder="<results>/encoders/text_encoder",
     output:
@@ -66,11 +65,10 @@ rule add_tokens:
         "<logs>/add_tokens.log",
     benchmark:
         "<benchmarks>/add_tokens.tsv"
-    localrule: True
     conda:
         CONDA
     params:
-        models=MODELS,
+        models=CUSTOM_MODELS,
     script:
         "../../scripts/customized/add_tokens.py"
 
@@ -100,16 +98,18 @@ rule sample_queries:
             if CUSTOMIZED["queries"] == "given"
             else {
                 "weights": BASE,
-                "changes": collect("<results>/models/{model}/weights.safetensors", model=MODELS),
+                "changes": collect(
+                    "<results>/models/{model}/weights.safetensors", model=CUSTOM_MODELS
+                ),
                 "null_text": "<results>/customized/null_text.npy",
             }
         ),
         # The digits' prompts are written with their exemplars.
         dataset_checksum=[] if GIVEN else DATASET_CHECKSUM,
-        prompts=[if_there(f"{CUSTOMIZED['root']}/{m}/queries.json") for m in MODELS if GIVEN],
+        prompts=[if_there(f"{CUSTOMIZED['root']}/{m}/queries.json") for m in CUSTOM_MODELS if GIVEN],
         pictures=[
             str(path)
-            for m in MODELS
+            for m in CUSTOM_MODELS
             if CUSTOMIZED["queries"] == "given"
             for path in sorted(Path(CUSTOMIZED["root"], m, "queries").glob("*"))
         ],
@@ -141,7 +141,7 @@ rule sample_queries:
             model: [
                 [f"{model}-{n}" for n in numbers] for numbers in (TEST_NUMBERS, TUNING_NUMBERS)
             ]
-            for model in MODELS
+            for model in CUSTOM_MODELS
         },
         size=DATASET["image_size"],
         background=DATASET["background"],
@@ -150,3 +150,19 @@ rule sample_queries:
         seed=config["queries"]["seed"],
     script:
         "../../scripts/customized/sample_queries.py"
+
+
+rule mark_trained:
+    input:
+        images=ancient("<results>/data/images.parquet"),
+        pixels_checksum="<results>/data/pixels.json",
+    output:
+        trained="<results>/models/{model}/trained.npy",
+    log:
+        "<logs>/mark_trained/{model}.log",
+    benchmark:
+        "<benchmarks>/mark_trained/{model}.tsv"
+    conda:
+        CONDA
+    script:
+        "../../scripts/customized/mark_trained.py"

@@ -17,7 +17,6 @@ rule measure_retrieval:
         "<logs>/measure_retrieval.log",
     benchmark:
         "<benchmarks>/measure_retrieval.tsv"
-    localrule: True
     conda:
         CONDA
     params:
@@ -44,10 +43,9 @@ use rule measure_retrieval as measure_tuning with:
         "<logs>/measure_tuning.log",
     benchmark:
         "<benchmarks>/measure_tuning.tsv"
-    localrule: True
 
 
-rule plot_retrieval:
+rule plot:
     input:
         summary="<results>/tables/summary.csv",
     output:
@@ -55,10 +53,9 @@ rule plot_retrieval:
         pdf="<results>/figures/retrieval.pdf",
         svg="<results>/figures/retrieval.svg",
     log:
-        "<logs>/plot_retrieval.log",
+        "<logs>/plot.log",
     benchmark:
-        "<benchmarks>/plot_retrieval.tsv"
-    localrule: True
+        "<benchmarks>/plot.tsv"
     conda:
         CONDA
     params:
@@ -70,8 +67,8 @@ rule plot_retrieval:
 # The first queries of each model, so that the report shows all models.
 GALLERY = [
     f"{model}-{number}"
-    for model in MODELS
-    for number in TEST_NUMBERS[: max(1, config["report"]["gallery_queries"] // len(MODELS))]
+    for model in CUSTOM_MODELS
+    for number in TEST_NUMBERS[: max(1, config["report"]["gallery_queries"] // len(CUSTOM_MODELS))]
 ]
 
 
@@ -95,7 +92,6 @@ rule write_report:
         "<logs>/write_report.log",
     benchmark:
         "<benchmarks>/write_report.tsv"
-    localrule: True
     conda:
         CONDA
     params:
@@ -118,7 +114,6 @@ rule write_headline:
         "<logs>/write_headline.log",
     benchmark:
         "<benchmarks>/write_headline.tsv"
-    localrule: True
     conda:
         CONDA
     params:
@@ -145,7 +140,6 @@ rule draw_attributed:
         "<logs>/draw_attributed.log",
     benchmark:
         "<benchmarks>/draw_attributed.tsv"
-    localrule: STUDY_IS_SMALL
     conda:
         CONDA
     resources:

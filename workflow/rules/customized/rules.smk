@@ -2,5 +2,4 @@
 
 
 include: "models.smk"
-include: "attribution.smk"
 include: "retrieval.smk"

@@ -1,7 +1,7 @@
 # A finished study as a bundle, and the study that joins one.
 
-from leavekout.bundle.artifacts import OF_METHODS, SHARED, bundled, said_by_bundle
-from leavekout.bundle.joining import left_out, settings_of
+from leavekout.leave_k_out.bundle.artifacts import OF_METHODS, SHARED, bundled, own_configuration
+from leavekout.leave_k_out.bundle.joining import left_out, settings_of
 
 ENCODERS_TRAINED = ("vae", "clip", "text_encoder", "tokenizer", "dino")
 BUNDLED = bundled(
@@ -28,7 +28,6 @@ rule write_bundle:
         "<logs>/write_bundle.log",
     benchmark:
         "<benchmarks>/write_bundle.tsv"
-    localrule: True
     conda:
         CONDA
     params:
@@ -39,7 +38,7 @@ rule write_bundle:
             "training_loop": TRAINING_LOOP,
             "settings": settings_of(EXPERIMENT),
         },
-        study=said_by_bundle(SAID),
+        study=own_configuration(WRITTEN),
         earlier=MADE_EARLIER,
         afterwards=lambda wildcards: [*made_afterwards(), "open_source", "open_outcomes"],
         logs=f"results/{config['experiment']}/logs",
@@ -68,7 +67,6 @@ if BUNDLE:
             "<logs>/open_source.log",
         benchmark:
             "<benchmarks>/open_source.tsv"
-        localrule: True
         conda:
             CONDA
         params:
@@ -89,7 +87,6 @@ if BUNDLE:
             "<logs>/open_outcomes.log",
         benchmark:
             "<benchmarks>/open_outcomes.tsv"
-        localrule: True
         conda:
             CONDA
         params:
@@ -111,13 +108,12 @@ if BUNDLE:
             measurements="<results>/tables/measurements.parquet",
             replica=measurements("test", "drift"),
         output:
-            "<results>/tables/drift.csv",
+            table="<results>/tables/drift.csv",
         log:
             "<logs>/tabulate_drift.log",
         benchmark:
             "<benchmarks>/tabulate_drift.tsv"
-        localrule: True
         conda:
             CONDA
         script:
-            "../../scripts/tabulate_drift.py"
+            "../../scripts/write_table.py"

@@ -1,6 +1,9 @@
 # The forgetting check: after unlearning a query, and in its leave-K-out models, how far do the query
 # itself, related prompts and the other queries deviate from the source model's pictures? Leave-K-out
-# models are evaluated on all of them when they are trained; see `removal.TopK`.
+# models are evaluated on all of them when they are trained; see `removals.top_k`.
+
+
+RELATED_NAMES = [name for names in RELATED.values() for name in names]
 
 
 rule sample_related:
@@ -61,46 +64,6 @@ use rule evaluate_source as evaluate_source_on_related with:
         evaluation=config["evaluation"],
 
 
-rule unlearn_query:
-    input:
-        **QUERY_FILES,
-        **RELATED_FILES,
-        null_text="<results>/data/null_text.npy",
-        vae="<results>/encoders/vae",
-        weights="<results>/source/model.safetensors",
-        fisher=lambda wildcards: CURVATURE_OF[wildcards.method],
-    output:
-        outcome="<results>/unlearned/{method}/{query}.safetensors",
-    log:
-        "<logs>/unlearn_query/{method}/{query}.log",
-    benchmark:
-        "<benchmarks>/unlearn_query/{method}/{query}.tsv"
-    wildcard_constraints:
-        method=one_of(UNLEARNING),
-    group:
-        batched("methods")
-    conda:
-        CONDA
-    resources:
-        **resources_for(
-            lambda wildcards: EXPECTED.unlearned(
-                wildcards.method, len(TEST_QUERIES) + FORGETTING["related"]
-            )
-        ),
-        batch=HARDWARE["forward_batch"],
-        gradient_batch=HARDWARE["gradient_batch"],
-    params:
-        images=DATASET["images"],
-        about=lambda wildcards: unlearned(wildcards.method, wildcards.query).as_dict(),
-        model=config["model"],
-        sampling=config["sampling"],
-        evaluation=config["evaluation"],
-        unlearning=lambda wildcards: unlearning_settings(wildcards.method),
-        box=lambda wildcards: UNLEARNING[wildcards.method]["boxes"].get(wildcards.query),
-    script:
-        "../../scripts/unlearn_query.py"
-
-
 rule tabulate_forgetting:
     input:
         collect("<results>/measurements/forgetting/{method}.parquet", method=FORGETTING["methods"]),
@@ -110,8 +73,7 @@ rule tabulate_forgetting:
         "<logs>/tabulate_forgetting.log",
     benchmark:
         "<benchmarks>/tabulate_forgetting.tsv"
-    localrule: True
     conda:
         CONDA
     script:
-        "../../scripts/tabulate_forgetting.py"
+        "../../scripts/write_table.py"

@@ -12,7 +12,6 @@ if config["oracle"]:
             "<logs>/group_images.log",
         benchmark:
             "<benchmarks>/group_images.tsv"
-        localrule: STUDY_IS_SMALL
         conda:
             CONDA
         resources:
@@ -33,7 +32,6 @@ if config["oracle"]:
             "<logs>/attribution/oracle.log",
         benchmark:
             "<benchmarks>/attribution/oracle.tsv"
-        localrule: True
         conda:
             CONDA
         params:

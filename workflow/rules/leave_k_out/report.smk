@@ -1,120 +1,38 @@
 # Figures, and the report: one file that says all.
 
 
-FIGURES = ["measures", "ranking", "equivalents", "agreement", "repeatability", "costs"]
+# The tables that each figure shows.
+FIGURES = {
+    "measures": ["estimates"],
+    "ranking": ["estimates", "comparisons"],
+    "equivalents": ["equivalents", "estimates"],
+    "agreement": ["lds", "estimates"],
+    "repeatability": ["repeatability"],
+    "costs": ["costs", "estimates"],
+}
 GALLERY = TEST_QUERIES[: config["report"]["gallery_queries"]]
-SHOWN_MODELS = outcomes_of(removal.pictured(STUDY))
+SHOWN_MODELS = outcomes_of([one for one in MODELS if one.pictured])
 
 
-rule plot_measures:
+rule plot:
     input:
-        estimates="<results>/tables/estimates.csv",
+        lambda wildcards: collect("<results>/tables/{table}.csv", table=FIGURES[wildcards.figure]),
     output:
-        png="<results>/figures/measures.png",
-        pdf="<results>/figures/measures.pdf",
-        svg="<results>/figures/measures.svg",
+        png="<results>/figures/{figure}.png",
+        pdf="<results>/figures/{figure}.pdf",
+        svg="<results>/figures/{figure}.svg",
     log:
-        "<logs>/plot_measures.log",
+        "<logs>/plot/{figure}.log",
     benchmark:
-        "<benchmarks>/plot_measures.tsv"
-    localrule: True
+        "<benchmarks>/plot/{figure}.tsv"
+    wildcard_constraints:
+        figure=one_of(FIGURES),
     conda:
         CONDA
     params:
-        figure="measures",
         methods=METHODS,
     script:
         "../../scripts/plot.py"
-
-
-# Derived rules do not inherit `localrule`, so each says it again.
-use rule plot_measures as plot_ranking with:
-    input:
-        estimates="<results>/tables/estimates.csv",
-        comparisons="<results>/tables/comparisons.csv",
-    output:
-        png="<results>/figures/ranking.png",
-        pdf="<results>/figures/ranking.pdf",
-        svg="<results>/figures/ranking.svg",
-    log:
-        "<logs>/plot_ranking.log",
-    benchmark:
-        "<benchmarks>/plot_ranking.tsv"
-    localrule: True
-    params:
-        figure="ranking",
-        methods=METHODS,
-
-
-use rule plot_measures as plot_equivalents with:
-    input:
-        equivalents="<results>/tables/equivalents.csv",
-        estimates="<results>/tables/estimates.csv",
-    output:
-        png="<results>/figures/equivalents.png",
-        pdf="<results>/figures/equivalents.pdf",
-        svg="<results>/figures/equivalents.svg",
-    log:
-        "<logs>/plot_equivalents.log",
-    benchmark:
-        "<benchmarks>/plot_equivalents.tsv"
-    localrule: True
-    params:
-        figure="equivalents",
-        methods=METHODS,
-
-
-use rule plot_measures as plot_agreement with:
-    input:
-        lds="<results>/tables/lds.csv",
-        estimates="<results>/tables/estimates.csv",
-    output:
-        png="<results>/figures/agreement.png",
-        pdf="<results>/figures/agreement.pdf",
-        svg="<results>/figures/agreement.svg",
-    log:
-        "<logs>/plot_agreement.log",
-    benchmark:
-        "<benchmarks>/plot_agreement.tsv"
-    localrule: True
-    params:
-        figure="agreement",
-        methods=METHODS,
-
-
-use rule plot_measures as plot_repeatability with:
-    input:
-        repeatability="<results>/tables/repeatability.csv",
-    output:
-        png="<results>/figures/repeatability.png",
-        pdf="<results>/figures/repeatability.pdf",
-        svg="<results>/figures/repeatability.svg",
-    log:
-        "<logs>/plot_repeatability.log",
-    benchmark:
-        "<benchmarks>/plot_repeatability.tsv"
-    localrule: True
-    params:
-        figure="repeatability",
-        methods=METHODS,
-
-
-use rule plot_measures as plot_costs with:
-    input:
-        costs="<results>/tables/costs.csv",
-        estimates="<results>/tables/estimates.csv",
-    output:
-        png="<results>/figures/costs.png",
-        pdf="<results>/figures/costs.pdf",
-        svg="<results>/figures/costs.svg",
-    log:
-        "<logs>/plot_costs.log",
-    benchmark:
-        "<benchmarks>/plot_costs.tsv"
-    localrule: True
-    params:
-        figure="costs",
-        methods=METHODS,
 
 
 rule draw_attributed:
@@ -134,7 +52,6 @@ rule draw_attributed:
         "<logs>/draw_attributed.log",
     benchmark:
         "<benchmarks>/draw_attributed.tsv"
-    localrule: STUDY_IS_SMALL
     conda:
         CONDA
     resources:
@@ -157,7 +74,6 @@ rule draw_regenerated:
         "<logs>/draw_regenerated.log",
     benchmark:
         "<benchmarks>/draw_regenerated.tsv"
-    localrule: True
     conda:
         CONDA
     params:
@@ -187,7 +103,6 @@ rule draw_idea:
         "<logs>/draw_idea.log",
     benchmark:
         "<benchmarks>/draw_idea.tsv"
-    localrule: True
     conda:
         CONDA
     params:
@@ -233,14 +148,13 @@ rule write_report:
         "<logs>/write_report.log",
     benchmark:
         "<benchmarks>/write_report.tsv"
-    localrule: True
     conda:
         CONDA
     params:
         config={k: v for k, v in config.items() if k != "hardware"},
         gallery=GALLERY,
         joined=JOINED,
-        published=BUNDLE.about if JOINS_ANOTHER else None,
+        published=BUNDLE.about.model_dump() if JOINS_ANOTHER else None,
         earlier=MADE_EARLIER,
         top=config["report"]["top_images"],
         # Folders are no inputs, and path variables do not stand in params.

@@ -2,10 +2,9 @@
 
 
 include: "queries.smk"
-include: "models.smk"
-include: "counterfactual.smk"
+include: "retrain.smk"
 include: "oracle.smk"
 include: "forgetting.smk"
 include: "statistics.smk"
-include: "bundle.smk"
 include: "report.smk"
+include: "bundle.smk"

@@ -1,21 +1,23 @@
 # From measurements to claims: estimates, comparisons, random equivalents, LDS, and the headline.
+# Tables of the tuning queries have names of their own, which begin with `tuning_`.
 
-from leavekout.planning.preparation import preparation_of
+RESAMPLES = config["report"]["bootstrap_resamples"]
 
-# Methods whose scores are computed here: what the oracle costs is what the benchmark costs.
-COSTED = [m for m in METHODS if m not in config["external"] and m != "oracle"]
+
+wildcard_constraints:
+    tuning="(tuning_)?",
 
 
 rule cluster_queries:
     input:
-        **likeness(TEST_QUERIES if PUBLISHED_CLUSTERS is None else []),
+        unpack(likeness),
         queries="<results>/queries/queries.parquet",
     output:
-        "<results>/tables/clusters.csv",
+        "<results>/tables/{tuning}clusters.csv",
     log:
-        "<logs>/cluster_queries.log",
+        "<logs>/cluster_queries/{tuning}queries.log",
     benchmark:
-        "<benchmarks>/cluster_queries.tsv"
+        "<benchmarks>/cluster_queries/{tuning}queries.tsv"
     group:
         batched("scores")
     conda:
@@ -23,64 +25,32 @@ rule cluster_queries:
     resources:
         **resources_for(EXPECTED.similarity(len(TEST_QUERIES))),
     params:
-        queries=TEST_QUERIES,
+        queries=queries_for,
         nearest=min(COUNTERFACTUAL["k"]),
         images=DATASET["images"],
-        published=PUBLISHED_CLUSTERS,
+        published=published_clusters,
     script:
         "../../scripts/cluster_queries.py"
 
 
-use rule cluster_queries as cluster_tuning_queries with:
-    input:
-        **likeness(TUNING_QUERIES),
-        queries="<results>/queries/queries.parquet",
-    output:
-        "<results>/tables/tuning_clusters.csv",
-    log:
-        "<logs>/cluster_tuning_queries.log",
-    benchmark:
-        "<benchmarks>/cluster_tuning_queries.tsv"
-    params:
-        queries=TUNING_QUERIES,
-        nearest=min(COUNTERFACTUAL["k"]),
-        images=DATASET["images"],
-        published=None,
-
-
 rule tabulate_measurements:
     input:
-        clusters="<results>/tables/clusters.csv",
-        measured=measurements("test", "measurements"),
+        clusters="<results>/tables/{tuning}clusters.csv",
+        measured=measured_for,
     output:
-        measurements="<results>/tables/measurements.parquet",
-        dictionary="<results>/tables/dictionary.csv",
+        measurements="<results>/tables/{tuning}measurements.parquet",
+        dictionary="<results>/tables/{tuning}dictionary.csv",
     log:
-        "<logs>/tabulate_measurements.log",
+        "<logs>/tabulate_measurements/{tuning}queries.log",
     benchmark:
-        "<benchmarks>/tabulate_measurements.tsv"
-    localrule: True
+        "<benchmarks>/tabulate_measurements/{tuning}queries.tsv"
     conda:
         CONDA
     params:
         measures=config["measures"],
         version=2,
     script:
-        "../../scripts/tabulate_measurements.py"
-
-
-use rule tabulate_measurements as tabulate_tuning with:
-    input:
-        clusters="<results>/tables/tuning_clusters.csv",
-        measured=tuning_measurements,
-    output:
-        measurements="<results>/tables/tuning_measurements.parquet",
-        dictionary="<results>/tables/tuning_dictionary.csv",
-    log:
-        "<logs>/tabulate_tuning.log",
-    benchmark:
-        "<benchmarks>/tabulate_tuning.tsv"
-    localrule: True
+        "../../scripts/write_table.py"
 
 
 rule tabulate_removals:
@@ -92,14 +62,13 @@ rule tabulate_removals:
         "<logs>/tabulate_removals.log",
     benchmark:
         "<benchmarks>/tabulate_removals.tsv"
-    localrule: True
     conda:
         CONDA
     params:
         version=2,
-        resamples=config["report"]["bootstrap_resamples"],
+        resamples=RESAMPLES,
     script:
-        "../../scripts/tabulate_removals.py"
+        "../../scripts/write_table.py"
 
 
 rule tabulate_seeds:
@@ -107,34 +76,32 @@ rule tabulate_seeds:
         measurements="<results>/tables/measurements.parquet",
         again=measurements("test", "seeds"),
     output:
-        "<results>/tables/seeds.csv",
+        table="<results>/tables/seeds.csv",
     log:
         "<logs>/tabulate_seeds.log",
     benchmark:
         "<benchmarks>/tabulate_seeds.tsv"
-    localrule: True
     conda:
         CONDA
     script:
-        "../../scripts/tabulate_seeds.py"
+        "../../scripts/write_table.py"
 
 
 rule estimate:
     input:
         measurements="<results>/tables/measurements.parquet",
     output:
-        "<results>/tables/estimates.csv",
+        table="<results>/tables/estimates.csv",
     log:
         "<logs>/estimate.log",
     benchmark:
         "<benchmarks>/estimate.tsv"
-    localrule: True
     conda:
         CONDA
     params:
-        resamples=config["report"]["bootstrap_resamples"],
+        resamples=RESAMPLES,
     script:
-        "../../scripts/estimate.py"
+        "../../scripts/write_table.py"
 
 
 rule choose_settings:
@@ -142,21 +109,20 @@ rule choose_settings:
         measurements="<results>/tables/tuning_measurements.parquet",
         measured=measurements("tuning", "measurements"),
     output:
-        "<results>/tables/tuning.csv",
+        table="<results>/tables/tuning.csv",
     log:
         "<logs>/choose_settings.log",
     benchmark:
         "<benchmarks>/choose_settings.tsv"
-    localrule: True
     conda:
         CONDA
     params:
         settings=TUNING.get("settings", {}),
         criterion=TUNING.get("criterion", "delta_loss"),
         together=TUNING.get("together", False),
-        resamples=config["report"]["bootstrap_resamples"],
+        resamples=RESAMPLES,
     script:
-        "../../scripts/choose_settings.py"
+        "../../scripts/write_table.py"
 
 
 rule compare:
@@ -170,34 +136,32 @@ rule compare:
         "<logs>/compare.log",
     benchmark:
         "<benchmarks>/compare.tsv"
-    localrule: True
     conda:
         CONDA
     params:
-        resamples=config["report"]["bootstrap_resamples"],
+        resamples=RESAMPLES,
     script:
-        "../../scripts/compare.py"
+        "../../scripts/write_table.py"
 
 
 rule find_equivalents:
     input:
         measurements="<results>/tables/measurements.parquet",
     output:
-        "<results>/tables/equivalents.csv",
+        table="<results>/tables/equivalents.csv",
     log:
         "<logs>/find_equivalents.log",
     benchmark:
         "<benchmarks>/find_equivalents.tsv"
-    localrule: True
     conda:
         CONDA
     params:
         version=2,
-        resamples=config["report"]["bootstrap_resamples"],
+        resamples=RESAMPLES,
         # Trained again without removal, our own source model comes out, and a published one does not.
         origin=config["published"]["source_model"] is None,
     script:
-        "../../scripts/find_equivalents.py"
+        "../../scripts/write_table.py"
 
 
 rule score_lds:
@@ -215,7 +179,6 @@ rule score_lds:
         "<logs>/score_lds.log",
     benchmark:
         "<benchmarks>/score_lds.tsv"
-    localrule: True
     conda:
         CONDA
     params:
@@ -223,7 +186,7 @@ rule score_lds:
         methods_ks=COUNTERFACTUAL["k"],
         ks=sorted({*COUNTERFACTUAL["k"], DATASET["images"] // 2}),
         set_seed=COUNTERFACTUAL["random"]["seed"],
-        resamples=config["report"]["bootstrap_resamples"],
+        resamples=RESAMPLES,
     script:
         "../../scripts/score_lds.py"
 
@@ -242,7 +205,6 @@ rule tabulate_repeatability:
         "<logs>/tabulate_repeatability.log",
     benchmark:
         "<benchmarks>/tabulate_repeatability.tsv"
-    localrule: True
     conda:
         CONDA
     params:
@@ -250,10 +212,10 @@ rule tabulate_repeatability:
         queries=TEST_QUERIES,
         ks=COUNTERFACTUAL["k"],
     script:
-        "../../scripts/tabulate_repeatability.py"
+        "../../scripts/write_table.py"
 
 
-# The rest that a bundle has of a method: elsewhere, its jobs' benchmark files are not there.
+# A bundle has it of each method, since elsewhere the benchmark files of its jobs are not there.
 rule record_cost:
     input:
         collect("<results>/attribution/{{method}}/{query}.npy", query=TEST_QUERIES),
@@ -263,12 +225,11 @@ rule record_cost:
         "<logs>/record_cost/{method}.log",
     benchmark:
         "<benchmarks>/record_cost/{method}.tsv"
-    localrule: True
     conda:
         CONDA
     params:
         queries=len(QUERIES),
-        once=lambda wildcards: preparation_of(EXPERIMENT, wildcards.method),
+        once=lambda wildcards: registry.preparation(EXPERIMENT, wildcards.method),
         benchmarks=f"results/{config['experiment']}/benchmarks",
     script:
         "../../scripts/record_cost.py"
@@ -278,16 +239,15 @@ rule tabulate_costs:
     input:
         collect("<results>/costs/{method}.json", method=COSTED),
     output:
-        "<results>/tables/costs.csv",
+        table="<results>/tables/costs.csv",
     log:
         "<logs>/tabulate_costs.log",
     benchmark:
         "<benchmarks>/tabulate_costs.tsv"
-    localrule: True
     conda:
         CONDA
     script:
-        "../../scripts/tabulate_costs.py"
+        "../../scripts/write_table.py"
 
 
 rule write_headline:
@@ -302,7 +262,6 @@ rule write_headline:
         "<logs>/write_headline.log",
     benchmark:
         "<benchmarks>/write_headline.tsv"
-    localrule: True
     conda:
         CONDA
     params:

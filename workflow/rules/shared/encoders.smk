@@ -90,7 +90,6 @@ else:
             "<benchmarks>/fetch_encoder/{encoder}.tsv"
         wildcard_constraints:
             encoder=one_of(FETCHED),
-        localrule: True
         conda:
             CONDA
         resources:

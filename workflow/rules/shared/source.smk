@@ -14,7 +14,6 @@ if SOURCE_MODEL:
             "<logs>/import_source.log",
         benchmark:
             "<benchmarks>/import_source.tsv"
-        localrule: True
         conda:
             CONDA
         params:
@@ -53,64 +52,40 @@ else:
             "../../scripts/train_source.py"
 
 
-rule estimate_fisher:
+# What the folder of a curvature holds: the Fisher information in one form or another.
+CURVATURES = {
+    "fisher": ("diagonal", EXPECTED.fisher()),
+    "ekfac": ("ekfac", EXPECTED.ekfac()),
+    "gauss_newton": ("gauss_newton", EXPECTED.ekfac()),
+}
+
+
+rule estimate_curvature:
     input:
         **ENCODED,
         weights="<results>/source/model.safetensors",
     output:
-        fisher="<results>/fisher/{weights}.safetensors",
+        curvature="<results>/{curvature}/{weights}.safetensors",
     log:
-        "<logs>/estimate_fisher/{weights}.log",
+        "<logs>/estimate_{curvature}/{weights}.log",
     benchmark:
-        "<benchmarks>/estimate_fisher/{weights}.tsv"
+        "<benchmarks>/estimate_{curvature}/{weights}.tsv"
+    wildcard_constraints:
+        curvature=one_of(CURVATURES),
     group:
         batched("source")
     conda:
         CONDA
     resources:
-        **resources_for(EXPECTED.fisher()),
+        **resources_for(lambda wildcards: CURVATURES[wildcards.curvature][1]),
         device_data_gb=HARDWARE["device_data_gb"],
         batch=HARDWARE["per_sample_batch"],
     params:
         model=config["model"],
         fisher=config["fisher"],
-        curvature="diagonal",
+        curvature=lambda wildcards: CURVATURES[wildcards.curvature][0],
     script:
-        "../../scripts/estimate_fisher.py"
-
-
-use rule estimate_fisher as estimate_ekfac with:
-    output:
-        fisher="<results>/ekfac/{weights}.safetensors",
-    log:
-        "<logs>/estimate_ekfac/{weights}.log",
-    benchmark:
-        "<benchmarks>/estimate_ekfac/{weights}.tsv"
-    resources:
-        **resources_for(EXPECTED.ekfac()),
-        device_data_gb=HARDWARE["device_data_gb"],
-        batch=HARDWARE["per_sample_batch"],
-    params:
-        model=config["model"],
-        fisher=config["fisher"],
-        curvature="ekfac",
-
-
-use rule estimate_fisher as estimate_gauss_newton with:
-    output:
-        fisher="<results>/gauss_newton/{weights}.safetensors",
-    log:
-        "<logs>/estimate_gauss_newton/{weights}.log",
-    benchmark:
-        "<benchmarks>/estimate_gauss_newton/{weights}.tsv"
-    resources:
-        **resources_for(EXPECTED.ekfac()),
-        device_data_gb=HARDWARE["device_data_gb"],
-        batch=HARDWARE["per_sample_batch"],
-    params:
-        model=config["model"],
-        fisher=config["fisher"],
-        curvature="gauss_newton",
+        "../../scripts/estimate_curvature.py"
 
 
 # Without what only refined images get, so that a refinement that is added repeats no first sweep.

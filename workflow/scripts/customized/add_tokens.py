@@ -1,15 +1,10 @@
 """Teaches the text encoder the tokens of all customized models."""
 
-from typing import TYPE_CHECKING
-
+from leavekout.base.artifacts import atomic_folder
+from leavekout.base.job import compute_job
+from leavekout.base.tensors import load_tensors
 from leavekout.customized.tokens import add_tokens
 from leavekout.encoders.text import TextEncoder
-from leavekout.runtime.artifacts import atomic_folder
-from leavekout.runtime.job import compute_job
-from leavekout.runtime.tensors import load_tensors
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     base = run.input.tokenizer, run.input.text_encoder

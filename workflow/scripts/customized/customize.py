@@ -1,7 +1,7 @@
 """Customizes the base model on a model's exemplars, and writes diffusers' files."""
 
-from typing import TYPE_CHECKING
-
+from leavekout.base.artifacts import load_table
+from leavekout.base.job import compute_job
 from leavekout.config.experiment import Model
 from leavekout.customized.config import Customization
 from leavekout.customized.custom_diffusion import write_customization
@@ -12,11 +12,6 @@ from leavekout.data.table import texts_for
 from leavekout.encoders.text import TextEncoder
 from leavekout.models.denoiser import load_denoiser
 from leavekout.models.process import build_process
-from leavekout.runtime.artifacts import load_table
-from leavekout.runtime.job import compute_job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     name, model = run.wildcards.model, Model(**run.params.model)

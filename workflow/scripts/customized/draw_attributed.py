@@ -1,16 +1,11 @@
 """Draws each query with the top images of every method, its model's exemplars framed."""
 
-from typing import TYPE_CHECKING
-
+from leavekout.base.artifacts import load_image, load_npy, load_table
+from leavekout.base.job import job
 from leavekout.customized.exemplars import candidates, exemplars_by_query
-from leavekout.report.collect import ranked_by_query
-from leavekout.report.figures.pictures import draw_attributed
-from leavekout.report.figures.style import save
-from leavekout.runtime.artifacts import load_image, load_npy, load_table
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.leave_k_out.report.collect import ranked_by_query
+from leavekout.leave_k_out.report.figures.pictures import draw_attributed
+from leavekout.report.style import save
 
 with job(snakemake) as run:
     table = load_table(run.input.table)

@@ -1,16 +1,12 @@
 """Takes a customized model's changed weights and its token, checked against the base model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from leavekout.base.job import job
+from leavekout.base.tensors import save_tensors
 from leavekout.config.model import Model
 from leavekout.customized.custom_diffusion import read_token, read_weights
 from leavekout.models.denoiser import skeleton
-from leavekout.runtime.job import job
-from leavekout.runtime.tensors import save_tensors
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake) as run:
     folder = Path(run.params.folder)

@@ -1,16 +1,11 @@
 """Measures how well each method finds the exemplars, and compares methods."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
+from leavekout.base.artifacts import load_table, save_csv
+from leavekout.base.job import job
 from leavekout.customized.retrieval import DICTIONARY, retrieval_table
 from leavekout.customized.statistics import comparisons_table, summary_table
-from leavekout.runtime.artifacts import load_table, save_csv
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake) as run:
     retrievals = retrieval_table(

@@ -2,8 +2,9 @@
 
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from leavekout.base.artifacts import save_checksum, save_table
+from leavekout.base.job import job
 from leavekout.customized.exemplars import (
     combined_table,
     files_of,
@@ -12,11 +13,6 @@ from leavekout.customized.exemplars import (
 )
 from leavekout.data.coco import read_images, training_table
 from leavekout.data.pixels import write_pixels
-from leavekout.runtime.artifacts import save_checksum, save_table
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake) as run:
     params = run.params

@@ -1,11 +1,12 @@
 """Generates the queries of customized models, or takes those that were generated elsewhere."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from leavekout.base.artifacts import load_npy, save_npy
+from leavekout.base.job import compute_job
 from leavekout.config.experiment import Model, Sampling
 from leavekout.customized.collection import given_queries, prompts_of_models, with_texts
 from leavekout.data.coco import read_image
@@ -15,11 +16,6 @@ from leavekout.encoders.vae import encode_images, load_vae
 from leavekout.models.denoiser import load_denoiser
 from leavekout.models.process import build_process
 from leavekout.queries.generation import encode_prompts, generate, write_queries
-from leavekout.runtime.artifacts import load_npy, save_npy
-from leavekout.runtime.job import compute_job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with compute_job(snakemake) as run:
     files, params, batch = run.input, run.params, run.resources.batch

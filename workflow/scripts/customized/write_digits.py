@@ -1,13 +1,8 @@
 """Writes scikit-learn's digits as a pool and the folders of customized models."""
 
-from typing import TYPE_CHECKING
-
+from leavekout.base.artifacts import atomic_folder, save_checksum
+from leavekout.base.job import job
 from leavekout.customized.digits import write_models, write_pool
-from leavekout.runtime.artifacts import atomic_folder, save_checksum
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake) as run:
     chosen = run.params.objects, run.params.styles

@@ -1,16 +1,11 @@
 """Writes the headline tables on customized models, for the terminal."""
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
+from leavekout.base.artifacts import atomic
+from leavekout.base.job import job
 from leavekout.customized.report import NOTE, headlines
-from leavekout.report.headline import as_text
-from leavekout.runtime.artifacts import atomic
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
+from leavekout.leave_k_out.report.headline import as_text
 
 with job(snakemake) as run:
     tables = headlines(pd.read_csv(run.input.summary))

@@ -1,22 +1,18 @@
 """Writes the report on customized models: one self-contained HTML file."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from leavekout.base.artifacts import atomic, load_image, load_npy, load_table
+from leavekout.base.job import job
 from leavekout.customized.exemplars import candidates, exemplar_rows, model_of
 from leavekout.customized.report import TABLES, CustomizedPictures, document
 from leavekout.data.table import texts_for
+from leavekout.leave_k_out.report.collect import ranked_by_query
 from leavekout.report import gallery, provenance
-from leavekout.report.collect import ranked_by_query
 from leavekout.report.page import render
-from leavekout.runtime.artifacts import atomic, load_image, load_npy, load_table
-from leavekout.runtime.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake) as run:
     paths = run.input

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leavekout.config import leave_k_out_checks
+from leavekout.base.errors import InputError
 from leavekout.config.experiment import Experiment
-from leavekout.config.leave_k_out import LeaveKOut
-from leavekout.config.reading import merged, validated
+from leavekout.config.reading import merged
 from leavekout.customized import checks as customized_checks
 from leavekout.customized.config import CustomizedExperiment
 from leavekout.customized.costs import CustomizedCosts
-from leavekout.errors import InputError
+from leavekout.leave_k_out import checks as leave_k_out_checks
+from leavekout.leave_k_out.config import LeaveKOut
+from leavekout.leave_k_out.costs import LeaveKOutCosts
+from leavekout.methods import entries, registry
 from leavekout.models import shapes
 from leavekout.planning.costs import Costs
-from leavekout.planning.leave_k_out import LeaveKOutCosts
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def read_experiment(config: Mapping[str, Any], files: Sequence[Path]) -> Any:
                 f"{said.file_of(key)}: '{key}' is not for this kind of experiment, which has "
                 f"'{kind.section}'; set '{key}' to null."
             )
-    experiment = validated(said, kind.experiment)
-    shapes.check(experiment, said.file_of)
+    experiment = entries.read(said, kind.experiment)
+    shapes.check(experiment, said.file_of, registry.needs(experiment))
     kind.check(experiment, said.file_of)
     return experiment
 

@@ -1,11 +1,10 @@
 """The typed configuration of an experiment: one class for each section of `config/*.yaml`.
 
-Sections on encoders are in `encoders.py`, those on attribution methods in `methods.py`. A docstring
-below each field explains its key, and `document.py` makes `config/README.md` of all of them.
-Unknown keys are refused.
+Sections on encoders are in `encoders.py`; each family of methods has its own in `methods/`. A
+docstring below each field explains its key, and `document.py` makes `config/README.md` of all of
+them. Unknown keys are refused.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -24,15 +23,6 @@ from leavekout.config.fields import (
     later,
 )
 from leavekout.config.hardware import Hardware
-from leavekout.config.methods import (
-    Distilled,
-    EkfacInfluence,
-    Embedding,
-    Gradients,
-    Influence,
-    Patches,
-    Unlearning,
-)
 from leavekout.config.model import Model
 
 
@@ -236,6 +226,7 @@ class Experiment(Section):
     """
 
     kind: ClassVar[str]  # the folder of the kind's rules
+    prompts_have_tokens: ClassVar[bool] = False  # whether prompts hold a customized model's V*
 
     experiment: Name
     """Name of the experiment.
@@ -263,28 +254,6 @@ class Experiment(Section):
     """The diagonal Fisher information at the source model."""
     losses: LossSweep
     """The sweep over all training images behind attribution by unlearning."""
-    unlearning: Mapping[Name, Unlearning] = {}
-    """Variants of attribution by unlearning."""
-    embeddings: dict[Name, Embedding] = {}
-    """Attribution by similarity of features."""
-    gradients: dict[Name, Gradients] = {}
-    """Projected per-sample gradients, shared by `influence` methods."""
-    influence: dict[Name, Influence] = {}
-    """Scores from projected gradients."""
-    ekfac_influence: dict[Name, EkfacInfluence] = {}
-    """Influence by EK-FAC, without projection."""
-    patches: dict[Name, Patches] = {}
-    """Nonparametric attribution by patches."""
-    distilled: dict[Name, Distilled] = {}
-    """Features that were distilled from attribution by unlearning."""
-    external: dict[Name, str] = {}
-    """Scores that were computed elsewhere.
-
-    Each entry is a method: its key is the method's name, and its value is a folder. The folder has
-    a file for each query. `q000.npy` has one float for each image in the order of
-    `data/images.parquet`. `q000.parquet` has the columns `image_id` and `score`, in any order.
-    The target `queries` makes the queries to compute them for.
-    """
     extra_rules: list[str] = []
     """Rule files outside the repository that are included, too.
 
@@ -299,9 +268,9 @@ class Experiment(Section):
     methods: Annotated[list[Name], Field(min_length=1), Distinct]
     """Names of the methods under test.
 
-    They are entries of `unlearning`, `embeddings`, `influence`, `ekfac_influence`, `patches`,
-    `distilled` and `external`, `oracle`, and every method that has a rule file in
-    `workflow/rules/attribution/` or among `extra_rules`. The random control is always included.
+    Each is a method that a family knows by name ([the methods](../docs/methods.md)), an entry of a
+    family's section, `oracle`, or a method with a rule file in `workflow/rules/attribution/` or
+    among `extra_rules`. The random control is always included.
     """
     tuning: Tuning | None = None
     """Hyperparameters compared on queries of their own."""
@@ -310,8 +279,19 @@ class Experiment(Section):
     hardware: Hardware
     """Speed alone."""
 
-    def query_names(self) -> list[str]:
-        """The names of all queries, test queries first; another kind may have other names."""
-        return [f"q{i:03d}" for i in range(self.queries.test)] + [
-            f"t{i:03d}" for i in range(self.queries.tuning)
-        ]
+    def test_queries(self) -> tuple[str, ...]:
+        """The names of the queries that the results are about; another kind may have others."""
+        return numbered("q", self.queries.test)
+
+    def tuning_queries(self) -> tuple[str, ...]:
+        """The names of the queries that only choose hyperparameters."""
+        return numbered("t", self.queries.tuning)
+
+    def query_names(self) -> tuple[str, ...]:
+        """The names of all queries that are scored, test queries first."""
+        return (*self.test_queries(), *self.tuning_queries())
+
+
+def numbered(letter: str, count: int) -> tuple[str, ...]:
+    """The names of some queries: `q000`, `q001`, …"""
+    return tuple(f"{letter}{i:03d}" for i in range(count))

@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from leavekout.base.errors import InputError
 from leavekout.config import checks
 from leavekout.config.experiment import Experiment
-from leavekout.config.settings import with_variants
-from leavekout.errors import InputError
 
 Tree = dict[str, Any]
 AnyExperiment = TypeVar("AnyExperiment", bound=Experiment)
@@ -117,14 +116,17 @@ def merged(config: Mapping[str, Any], files: Sequence[Path]) -> Merged:
     return Merged(reduce(merge, layers), sources)
 
 
-def validated(said: Merged, kind: type[AnyExperiment]) -> AnyExperiment:
+def validated(tree: Tree, said: Merged, kind: type[AnyExperiment]) -> AnyExperiment:
     """The typed experiment of a kind.
+
+    Args:
+        tree: what `said` has, completed.
 
     Raises:
         InputError: one sentence for each problem, with file, key and the nearest known key.
     """
     try:
-        experiment = kind.model_validate(with_variants(said.tree, said.file_of))
+        experiment = kind.model_validate(tree)
     except ValidationError as error:
         schema = kind.model_json_schema()
         sentences = [_sentence(e, said, schema) for e in error.errors()]

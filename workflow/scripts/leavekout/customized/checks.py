@@ -1,8 +1,9 @@
 """Refuses experiments on customized models that lack what they need, in one sentence."""
 
+from leavekout.base.errors import InputError
 from leavekout.config.checks import FileOf
 from leavekout.customized.config import CustomizedExperiment
-from leavekout.errors import InputError
+from leavekout.methods import registry
 
 
 def check(e: CustomizedExperiment, file_of: FileOf) -> None:
@@ -23,16 +24,17 @@ def check(e: CustomizedExperiment, file_of: FileOf) -> None:
             f"{file_of('published')}: 'published.latents' and 'published.text' hold no exemplars, "
             "so an experiment with 'customized' encodes its own; set them to null."
         )
-    of_one_model = {*e.ekfac_influence, *e.distilled}
-    for name in [*e.methods, *(e.tuning.methods if e.tuning else [])]:
-        if name in of_one_model:
+    for name in registry.scored_methods(e):
+        family = registry.family_of(e, name)
+        if family is None:
+            continue
+        if family.for_one_model:
             raise InputError(
                 f"{file_of('methods')}: '{name}' is a method for one source model, and customized "
                 "models are many."
             )
-    for name, influence in e.influence.items():
-        if influence.source_seeds != [0]:
+        if {*family.source_seeds(e, name)} - {0}:
             raise InputError(
-                f"{file_of('influence', name, 'source_seeds')}: 'influence.{name}.source_seeds' "
-                "has to be [0]: a customized model has no ensemble."
+                f"{file_of(family.section, name)}: '{family.section}.{name}.source_seeds' has to "
+                "be [0]: a customized model has no ensemble."
             )

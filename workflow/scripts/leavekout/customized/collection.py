@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from leavekout.base.errors import InputError
+from leavekout.base.noise import Domain, words
 from leavekout.customized.tokens import require_token, with_token, without_token
 from leavekout.data.coco import prompts, read_annotations
-from leavekout.errors import InputError
-from leavekout.noise import Domain, words
 from leavekout.queries.prompts import choose_queries
 
 

@@ -1,13 +1,17 @@
 """The configuration of an experiment on customized models: what it has beyond `experiment.py`."""
 
-from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from leavekout.config.experiment import Dataset, Experiment
 from leavekout.config.fields import Distinct, Name, Positive, PositiveFloat, Section, Seed
-from leavekout.config.methods import Unlearning
+from leavekout.methods.registry import with_families
+
+if TYPE_CHECKING:
+    ExperimentWithMethods = Experiment
+else:
+    ExperimentWithMethods = with_families(Experiment)
 
 
 class Customization(Section):
@@ -85,33 +89,24 @@ class CustomizedDataset(Dataset):
     takes the files that are in `root` already."""
 
 
-class CustomizedUnlearning(Unlearning):
-    """A variant of unlearning, which may leave out the model's token."""
-
-    without_token: bool = False
-    """Whether the query of a customized model is unlearned with its prompt without V*. It is for
-    customized models only."""
-
-
-class CustomizedExperiment(Experiment):
+class CustomizedExperiment(ExperimentWithMethods):
     """An experiment with `customized` retrains nothing. Sections not named here are as above."""
 
     kind: ClassVar[str] = "customized"
+    prompts_have_tokens: ClassVar[bool] = True
 
     dataset: CustomizedDataset
     """The pool of images and their captions."""
-    unlearning: Mapping[Name, CustomizedUnlearning] = {}
-    """Variants of attribution by unlearning."""
     customized: Customized
     """Customized models in place of retraining."""
 
-    def query_names(self) -> list[str]:
-        """The names of all queries of all models, test queries of all models first."""
-        models, numbers = self.customized.kinds(), super().query_names()
-        test = self.queries.test
-        return [
-            f"{model}-{number}"
-            for some in (numbers[:test], numbers[test:])
-            for model in models
-            for number in some
-        ]
+    def test_queries(self) -> tuple[str, ...]:
+        """Those of all models, one model after another."""
+        return self._of_models(super().test_queries())
+
+    def tuning_queries(self) -> tuple[str, ...]:
+        """Those of all models, one model after another."""
+        return self._of_models(super().tuning_queries())
+
+    def _of_models(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"{model}-{name}" for model in self.customized.kinds() for name in names)

@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from leavekout.errors import InputError
+from leavekout.base.artifacts import atomic_folder
+from leavekout.base.errors import InputError
+from leavekout.base.tensors import load_foreign_tensors
 from leavekout.models.denoiser import Denoiser, require_part
-from leavekout.runtime.artifacts import atomic_folder
-from leavekout.runtime.tensors import load_foreign_tensors
 
 _WEIGHTS = "pytorch_custom_diffusion_weights"
 _ENDINGS = (".safetensors", ".bin", ".pt")

@@ -6,16 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from leavekout.base.errors import InputError
+from leavekout.base.job import progress
+from leavekout.base.noise import Domain, normal, scale_to, words
 from leavekout.customized.config import Customization
 from leavekout.customized.tokens import add_tokens, token_of
 from leavekout.data.encoded import EncodedData
 from leavekout.encoders.text import TextEncoder
-from leavekout.errors import InputError
 from leavekout.models.denoiser import Denoiser, select_weights
 from leavekout.models.loss import denoising_loss
 from leavekout.models.process import Process
-from leavekout.noise import Domain, normal, scale_to, words
-from leavekout.runtime.job import progress
 
 # Third words of counters, so that the draws of exemplars and of the pool are not the same.
 _EXEMPLARS, _POOL = 0, 1

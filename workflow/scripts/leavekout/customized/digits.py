@@ -13,11 +13,11 @@ from PIL import Image
 from scipy import ndimage
 from sklearn.datasets import load_digits
 
+from leavekout.base.artifacts import atomic
+from leavekout.base.errors import InputError
 from leavekout.customized.tokens import PLACEHOLDER
 from leavekout.data.coco import write_annotations
 from leavekout.data.digits import WORDS, chosen_templates, fill, templates
-from leavekout.errors import InputError
-from leavekout.runtime.artifacts import atomic
 
 EXEMPLARS = 5  # of each model, as in Custom Diffusion's own examples
 _SCALE = 4  # styles are drawn at four times the size, so that a slant is a slant

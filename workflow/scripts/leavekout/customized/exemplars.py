@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from leavekout.base.errors import InputError
 from leavekout.customized.tokens import (
     captions_with_tokens,
     captions_without_tokens,
     require_token,
 )
 from leavekout.data.coco import training_table
-from leavekout.errors import InputError
 
 LARGEST_ID = 2**32 - 1  # that keys noise
 

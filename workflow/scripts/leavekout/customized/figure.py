@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from leavekout.customized.retrieval import MEASURES
-from leavekout.report.figures.style import bare, style
+from leavekout.report.style import bare, style
 from leavekout.report.text import keyed
 
 _KINDS = {"object": "object models", "style": "style models"}

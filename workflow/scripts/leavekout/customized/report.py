@@ -9,11 +9,9 @@ import pandas as pd
 import yaml
 
 from leavekout.customized.retrieval import MEASURES
-from leavekout.report.cautions import of_versions
-from leavekout.report.claims import told_apart
-from leavekout.report.content import cost_text
 from leavekout.report.gallery import Picture, Row
-from leavekout.report.text import interval, keyed, p_value, records
+from leavekout.report.provenance import cost_text, of_versions
+from leavekout.report.text import interval, keyed, p_value, records, significant_pairs
 
 TABLES = ("retrievals", "summary", "comparisons", "dictionary")
 SECTIONS = {
@@ -100,7 +98,7 @@ def _mean(row: Mapping[str, Any]) -> str:
 def claims(comparisons: pd.DataFrame) -> list[str]:
     """Sentences on the pairs of methods for each measure and kind."""
     return [
-        f"{MEASURES[measure]}, {KINDS[kind]}: {told_apart(rows)}"
+        f"{MEASURES[measure]}, {KINDS[kind]}: {significant_pairs(rows)}"
         for (measure, kind), rows in _groups(comparisons)
     ]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
-from leavekout.attribution.scores import read_scores
+from leavekout.contract.scores import read_scores
 from leavekout.customized.exemplars import candidates, exemplar_rows, model_of
 
 TOP = 10  # K of Recall@K

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from leavekout.errors import InputError
+from leavekout.base.errors import InputError
 
 PLACEHOLDER = "V*"
 

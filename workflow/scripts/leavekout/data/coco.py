@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from leavekout.errors import InputError
-from leavekout.runtime.artifacts import atomic, load_table
-from leavekout.runtime.job import progress
+from leavekout.base.artifacts import atomic, load_table
+from leavekout.base.errors import InputError
+from leavekout.base.job import progress
 
 
 def read_annotations(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from leavekout.base.artifacts import atomic
 from leavekout.data.coco import write_annotations
-from leavekout.runtime.artifacts import atomic
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _OPENINGS = ("", "a picture of ", "a scan of ", "a drawing of ")

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from leavekout.base.artifacts import load_json, load_npy, load_table
+from leavekout.base.errors import InputError
 from leavekout.data.staging import staged
 from leavekout.data.table import trained_rows
-from leavekout.errors import InputError
-from leavekout.runtime.artifacts import load_json, load_npy, load_table
 
 _SHARE = 0.7  # of a GPU's free memory that data may take; the rest is the model's
 _READERS = 4

@@ -14,8 +14,8 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from leavekout.base.artifacts import atomic
 from leavekout.data.coco import write_annotations
-from leavekout.runtime.artifacts import atomic
 
 # The twins of others (O and 0, Greek and Cyrillic capitals as Latin has them) are left out.
 CHARACTERS = "ABCDEFGHJKLMNPQRSTUVWXYZabdefghjmnqrty23456789αβγδθλμξπσφψωДЖЭЮЯ"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from leavekout.runtime.artifacts import atomic, create_npy
+from leavekout.base.artifacts import atomic, create_npy
 
 
 def write_pixels(

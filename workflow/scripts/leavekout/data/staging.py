@@ -6,7 +6,7 @@ import logging
 import os
 from pathlib import Path
 
-from leavekout.errors import InputError
+from leavekout.base.errors import InputError
 
 logger = logging.getLogger("leavekout")
 _PIECE = 1 << 24  # bytes

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from leavekout.errors import InputError
+from leavekout.base.errors import InputError
 
 
 @dataclass

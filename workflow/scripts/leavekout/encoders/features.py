@@ -14,12 +14,12 @@ from timm.data import create_transform, resolve_model_data_config
 from transformers import AutoImageProcessor, AutoModel
 from transformers.utils.logging import set_verbosity_error
 
+from leavekout.base.artifacts import atomic
+from leavekout.base.errors import InputError
+from leavekout.base.job import progress
+from leavekout.base.rows import write_rows
+from leavekout.base.tensors import load_foreign_tensors
 from leavekout.encoders.clip import ClipImageEncoder
-from leavekout.errors import InputError
-from leavekout.runtime.artifacts import atomic
-from leavekout.runtime.job import progress
-from leavekout.runtime.rows import write_rows
-from leavekout.runtime.tensors import load_foreign_tensors
 
 ImageFeatures = Callable[[np.ndarray], np.ndarray]
 TextFeatures = Callable[[Sequence[str]], np.ndarray]

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from leavekout.errors import InputError
-from leavekout.runtime.job import progress
+from leavekout.base.errors import InputError
+from leavekout.base.job import progress
 
 
 def from_folder(kind: Any, folder: Path, **options: Any) -> Any:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from leavekout.base.artifacts import load_npy
+from leavekout.base.errors import InputError
+from leavekout.base.rows import write_rows
+from leavekout.base.tensors import load_foreign_tensors
 from leavekout.config.model import Model
-from leavekout.errors import InputError
 from leavekout.models.denoiser import require_weights, skeleton
-from leavekout.runtime.artifacts import load_npy
-from leavekout.runtime.rows import write_rows
-from leavekout.runtime.tensors import load_foreign_tensors
 
 _ROWS_AT_ONCE = 256
 _CHECKED_ROWS = 8  # spread over the array

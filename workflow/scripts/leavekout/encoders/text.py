@@ -11,8 +11,8 @@ from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils.logging import disable_progress_bar
 
+from leavekout.base.rows import write_rows
 from leavekout.encoders.pretrained import from_folder, starts
-from leavekout.runtime.rows import write_rows
 
 disable_progress_bar()  # of loading weights: it would tear the terminal lines of other jobs
 

@@ -20,9 +20,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from leavekout.base.job import progress
 from leavekout.config.encoders import ClipTraining
 from leavekout.encoders.vae import to_unit_range
-from leavekout.runtime.job import progress
 
 logger = logging.getLogger("leavekout")
 _VOCABULARY = 49408

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import ViTConfig, ViTImageProcessor, ViTModel
 
+from leavekout.base.job import progress
 from leavekout.config.encoders import DinoTraining
 from leavekout.encoders.vae import to_unit_range
-from leavekout.runtime.job import progress
 
 logger = logging.getLogger("leavekout")
 _SCALE = (0.6, 1.0)  # of an image's area

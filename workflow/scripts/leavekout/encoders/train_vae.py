@@ -8,9 +8,9 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional
 
+from leavekout.base.job import progress
 from leavekout.config.encoders import VaeTraining
 from leavekout.encoders.vae import to_unit_range
-from leavekout.runtime.job import progress
 
 logger = logging.getLogger("leavekout")
 

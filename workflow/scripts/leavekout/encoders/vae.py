@@ -9,8 +9,8 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
+from leavekout.base.rows import write_rows
 from leavekout.encoders.pretrained import from_folder, starts
-from leavekout.runtime.rows import write_rows
 
 
 def load_vae(folder: Path, device: torch.device) -> Any:

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from leavekout.base.errors import InputError
+from leavekout.base.tensors import load_tensors
 from leavekout.config.experiment import Model
 from leavekout.config.fields import WeightSubset
-from leavekout.errors import InputError
 from leavekout.models.geometry import geometry_of
 from leavekout.models.shared_text import KeysAndValues
-from leavekout.runtime.tensors import load_tensors
 
 
 class Denoiser(nn.Module, ABC):

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from leavekout.base.errors import InputError
 from leavekout.config.experiment import Model
-from leavekout.errors import InputError
 
 # The blocks of a U-Net all of whose layers have per-sample gradients, and, where its text's keys
 # and values are in the cross-attention that weight subsets are about, `CrossAttn` in their name.

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from leavekout.base.noise import Domain, normal
 from leavekout.config.fields import GradientObjective
 from leavekout.models.denoiser import Denoiser
 from leavekout.models.process import Process
-from leavekout.noise import Domain, normal
 
 
 def denoising_loss(

@@ -4,13 +4,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from leavekout.base.job import progress
+from leavekout.base.noise import Domain, normal
+from leavekout.base.precision import arithmetic
 from leavekout.config.experiment import Sampling
 from leavekout.models.denoiser import Denoiser
 from leavekout.models.process import Process
 from leavekout.models.replay import replayed
-from leavekout.noise import Domain, normal
-from leavekout.runtime.job import progress
-from leavekout.runtime.precision import arithmetic
 
 
 @torch.no_grad()

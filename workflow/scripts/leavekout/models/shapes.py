@@ -4,19 +4,37 @@ The encoders decide how large a latent is and how wide the text states are; meth
 per-sample gradients that not every denoiser has. Either would be found out only hours later.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
+from leavekout.base.errors import InputError
 from leavekout.config.checks import FileOf
 from leavekout.config.encoders import TrainedEncoders
 from leavekout.config.experiment import Experiment
-from leavekout.errors import InputError
 from leavekout.models.geometry import Geometry, geometry_of, problems
 
 
-def check(e: Experiment, file_of: FileOf) -> None:
+@dataclass(frozen=True)
+class Need:
+    """What a method needs of the denoiser: per-sample gradients of some weights.
+
+    Args:
+        key: of the configuration, with dots.
+        ekfac: whether they have to be linear layers without bias.
+    """
+
+    key: str
+    weights: str
+    ekfac: bool = False
+
+
+def check(e: Experiment, file_of: FileOf, needs: Iterable[Need]) -> None:
     """Refuses images, encoders and methods that do not fit the denoiser; raises InputError.
 
     Of encoders that are fetched, only the format is known here; training checks the rest.
+
+    Args:
+        needs: of the methods under test.
     """
 
     def require(holds: bool, key: str, reason: str) -> None:
@@ -30,7 +48,7 @@ def check(e: Experiment, file_of: FileOf) -> None:
         raise InputError(f"{file_of('model', model.architecture)}: {error}") from None
     for argument, reason in problems(model):
         require(False, f"{model.key}.{argument}", reason)
-    _check_methods(e, geometry, require)
+    _check_methods(e, geometry, needs, require)
     side, side_key = geometry.side, f"{model.key}.sample_size"
     if not isinstance(e.encoders, TrainedEncoders):
         factor = size // side
@@ -84,35 +102,25 @@ def check(e: Experiment, file_of: FileOf) -> None:
         )
 
 
-def _check_methods(e: Experiment, geometry: Geometry, require: Callable[..., None]) -> None:
-    """Refuses methods that need what the denoiser has not."""
-    for key, subset, curvature in _needs(e):
+def _check_methods(
+    e: Experiment, geometry: Geometry, needs: Iterable[Need], require: Callable[..., None]
+) -> None:
+    """Refuses methods that need what the denoiser does not have."""
+    for need in needs:
         require(
-            geometry.attends or subset == "all",
-            f"{key}.weights",
-            f"is '{subset}', but this denoiser ('{e.model.key}') has no cross-attention",
+            geometry.attends or need.weights == "all",
+            f"{need.key}.weights",
+            f"is '{need.weights}', but this denoiser ('{e.model.key}') has no cross-attention",
         )
         require(
-            curvature != "ekfac" or not geometry.attention_bias,
-            f"{key}.curvature",
+            not need.ekfac or not geometry.attention_bias,
+            f"{need.key}.curvature",
             "is 'ekfac', which is for linear layers without bias; set "
             f"'{e.model.key}.attention_bias' to false",
         )
         require(
-            subset != "all" or geometry.unknown is None,
-            f"{key}.weights",
+            need.weights != "all" or geometry.unknown is None,
+            f"{need.key}.weights",
             "is 'all', but there is no per-sample gradient for layers of "
             f"'{geometry.unknown}' in '{e.model.key}'",
         )
-
-
-def _needs(e: Experiment) -> Iterator[tuple[str, str, str | None]]:
-    """What methods under test need: their key, subset of weights, and curvature."""
-    used = {*e.methods, *(e.tuning.methods if e.tuning else [])}
-    for name, variant in e.unlearning.items():
-        if name in used:
-            # Gradient ascent divides by no Fisher, and so takes no per-sample gradients.
-            newton = variant.step == "newton"
-            yield f"unlearning.{name}", variant.weights, variant.curvature if newton else None
-    for name in sorted({i.gradients for n, i in e.influence.items() if n in used}):
-        yield f"gradients.{name}", e.gradients[name].weights, None

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from leavekout.errors import InputError
+from leavekout.base.errors import InputError
 
 # On a CPU, attention among so many places or fewer is faster plain than by the fused kernel.
 SHORT_SEQUENCE = 64

@@ -14,9 +14,9 @@ from leavekout.models.geometry import geometry_of
 
 _STEP_SECONDS = 0.05  # of a sampler, whose steps follow each other, however few the pictures
 _SHORT_SECONDS = 600  # shorter jobs are worth no place in a queue of their own
-_FLOAT, _HALF = 4e-6, 2e-6  # megabytes
+FLOAT_MB, _HALF_MB = 4e-6, 2e-6
 _TOKENS = 77  # of CLIP's text encoders, where they are fetched
-_FEATURES = 1024  # no encoder that we know has wider features
+FEATURES = 1024  # no encoder that we know has wider features
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,17 @@ class Costs:
         clip = getattr(experiment.encoders, "clip", None)
         tokens = getattr(clip, "context_length", _TOKENS)
         self.pixels_mb = 1e-6 * data.images * data.image_size**2 * 3
-        self.latents_mb = _HALF * data.images * self.flips * 4 * side**2
-        self.text_mb = _HALF * data.images * data.captions * tokens * width
-        self.weights_mb = _FLOAT * self.rates.parameters
+        self.latents_mb = _HALF_MB * data.images * self.flips * geometry.in_channels * side**2
+        self.text_mb = _HALF_MB * data.images * data.captions * tokens * width
+        self.weights_mb = FLOAT_MB * self.rates.parameters
         on_gpu = experiment.hardware.gpus > 0
         self.base_mb = 8000.0 if on_gpu else 2500.0
         encoded = self.latents_mb + self.text_mb
-        # What a GPU keeps is not in host memory; what is streamed is, lest each batch be read anew.
+        # What a GPU keeps is not in host memory. What is streamed is, so no batch is read twice.
         kept = on_gpu and encoded < 1000 * experiment.hardware.device_data_gb
         self.data_mb = 0.0 if kept else encoded
+        self.on_gpu = on_gpu
+        self.queries = len(experiment.query_names())
         self.loading = encoded / 1000 / self.rates.loading_gb_per_second if kept else 0.0
 
     def cost(
@@ -142,14 +144,14 @@ class Costs:
     def features(self) -> Cost:
         """Of an encoder's features of images and flips, or of captions."""
         each = max(self.flips, self.captions)
-        disk = _FLOAT * self.images * each * _FEATURES
+        disk = FLOAT_MB * self.images * each * FEATURES
         return self.cost(encoding=self.images * each, disk_mb=disk, resumes=True)
 
     def similarity(self, queries: int) -> Cost:
         """Of scoring all images for `queries` by features that are there."""
         pixels_mb = 16e-6 * queries * self.e.dataset.image_size**2 * 3  # twice, in double precision
         return self.cost(
-            encoding=self.images, memory_mb=4000 + pixels_mb, disk_mb=queries * self._scores_mb()
+            encoding=self.images, memory_mb=4000 + pixels_mb, disk_mb=queries * self.scores_mb()
         )
 
     def sampling(self, pictures: int) -> Cost:
@@ -175,126 +177,22 @@ class Costs:
 
     def sweep(self, *, refined: bool = False) -> Cost:
         """Of the losses of all images (eq. 6), with the draws of the first sweep or refinement."""
-        passes = self._passes(refined=refined)
+        passes = self.passes(refined=refined)
         return self.cost(
             forward=self.images * self.flips * passes,
             further_seconds=self.loading,
             memory_mb=self.data_mb + self.weights_mb,
-            disk_mb=self.flips * passes * self._scores_mb(),
+            disk_mb=self.flips * passes * self.scores_mb(),
             resumes=True,
         )
 
-    def _passes(self, *, refined: bool) -> int:
+    def passes(self, *, refined: bool) -> int:
+        """Forward passes of a sweep for each image and flip."""
         losses = self.e.losses
         draws = losses.draws
         if refined:
             draws = losses.refine.draws if losses.refine else 0
         return losses.captions * self.timesteps(losses.timestep_stride) * draws
-
-    def unlearning(self, method: str, *, sweep: bool = True) -> Cost:
-        """Of a variant of unlearning for one query: its step, and the sweep after it."""
-        config = self.e.unlearning[method]
-        step = self.cost(
-            # Of mirrored unlearning, as many training images as copies of the query.
-            training=(1 + (config.step == "mirrored")) * config.steps * config.gradient_samples,
-            memory_mb=self.data_mb + 6 * self.weights_mb,
-            disk_mb=3 * self._scores_mb() if sweep else self.weights_mb,
-        )
-        after = 0.0
-        if sweep:
-            after = self.sweep().seconds - self.rates.start_seconds
-            if refine := self.e.losses.refine:
-                passes = self._passes(refined=True)
-                forward = refine.share * self.images * self.flips * passes
-                after += forward / self.rates.forward_per_second
-        return Cost(step.seconds + after, step.memory_mb, step.disk_mb, resumes=sweep)
-
-    def teaching(self, method: str) -> Cost:
-        """Of a teacher's query: its unlearning, and a sweep of the neighbours alone."""
-        cost = self.unlearning(method)
-        nearby: dict[str, int] = {}
-        for entry in self.e.distilled.values():
-            if entry.teacher == method:
-                nearby[entry.encoder] = max(entry.candidates, nearby.get(entry.encoder, 0))
-        share = min(1.0, sum(nearby.values()) / self.images)
-        sweep = self.sweep().seconds - self.rates.start_seconds
-        return replace(cost, seconds=cost.seconds - (1 - share) * sweep)
-
-    def projection(self, name: str) -> Cost:
-        """Of an entry of `gradients` for one source model."""
-        return self.cost(
-            gradients=self.images * self.flips * self.e.gradients[name].draws,
-            further_seconds=self.loading,
-            memory_mb=self.data_mb + 2 * self.weights_mb,
-            disk_mb=self._gradients_mb(name),
-            resumes=True,
-        )
-
-    def directions_gb(self) -> float:
-        """Of two directions of each query, over all weights."""
-        queries = self.e.queries.test + self.e.queries.tuning
-        return 2 * queries * self.weights_mb / 1000
-
-    def ekfac_influence(self, method: str) -> Cost:
-        """Of an entry of `ekfac_influence`: gradients of all images once, for all queries."""
-        config = self.e.ekfac_influence[method]
-        queries = self.e.queries.test + self.e.queries.tuning
-        images = self.images * self.flips
-        # Products with two directions of each query, and these directions in memory.
-        products = 4.0 * images * queries * self.rates.parameters * 2
-        rate = 5e10 if self.e.hardware.gpus == 0 else 2e13
-        return self.cost(
-            gradients=images * config.draws + queries * config.query_draws,
-            further_seconds=self.loading + products / rate,
-            memory_mb=self.data_mb + 3 * self.weights_mb + 1000 * self.directions_gb(),
-            disk_mb=3 * queries * self._scores_mb(),
-            resumes=True,
-        )
-
-    def distilling(self, method: str) -> Cost:
-        """Of training a small network on features."""
-        config = self.e.distilled[method]
-        teacher = getattr(self.e.queries, "teacher", 0)
-        pairs = config.epochs * teacher * config.candidates
-        operations = 12.0 * pairs * config.width * (config.layers * config.width + 2000)
-        features_mb = _FLOAT * 3 * self.images * self.flips * 2 * _FEATURES
-        return self.cost(further_seconds=operations / 2e10, memory_mb=features_mb, disk_mb=10)
-
-    def patches(self, method: str) -> Cost:
-        """Of an entry of `patches`: products of all patches of queries and training latents."""
-        config, geometry = self.e.patches[method], geometry_of(self.e.model)
-        queries = self.e.queries.test + self.e.queries.tuning
-        places = geometry.side**2
-        entries = config.patch**2 * geometry.in_channels
-        # Twice, in double precision, with an exponential of each, which costs as much again.
-        products = 2.0 * self.images * self.flips * places**2 * (2 * entries + 50)
-        rate = 1e10 if self.e.hardware.gpus == 0 else 5e12
-        batch_mb = 2e-6 * 8 * self.e.hardware.encode_batch * self.flips * places**2
-        return self.cost(
-            further_seconds=queries * len(config.timesteps) * products / rate,
-            memory_mb=self.latents_mb + 3 * batch_mb,
-            disk_mb=3 * queries * self._scores_mb(),
-        )
-
-    def influence(self, method: str) -> Cost:
-        """Of an entry of `influence`: gradients of the queries, a kernel, and products with it."""
-        config = self.e.influence[method]
-        gradients = self.e.gradients[config.gradients]
-        queries = self.e.queries.test + self.e.queries.tuning
-        models = len(config.source_seeds)
-        on_cpu = self.e.hardware.gpus == 0
-        kernel_mb = 2 * _FLOAT * gradients.dimension**2  # in double precision
-        operations = 2.0 * self.images * self.flips * gradients.dimension**2
-        cost = self.cost(
-            gradients=models * queries * config.query_draws,
-            memory_mb=3 * on_cpu * kernel_mb  # a GPU has it in its own memory
-            + 4 * _FLOAT * queries * self.images * self.flips  # two arrays of scores
-            + 2 * self.weights_mb,
-            disk_mb=queries * self._scores_mb(),
-        )
-        # Double-precision operations a second, of one core or of a GPU.
-        products = models * operations / (1e10 if on_cpu else 1e12)
-        return replace(cost, seconds=cost.seconds + products)
 
     def state_mb(self) -> float:
         """A training's saved state: weights and AdamW's two moments."""
@@ -304,11 +202,6 @@ class Costs:
         """How many timesteps a stride leaves."""
         return math.ceil(self.e.model.process.timesteps / stride)
 
-    def _scores_mb(self) -> float:
-        return _FLOAT * self.images
-
-    def _gradients_mb(self, name: str) -> float:
-        config = self.e.gradients[name]
-        layers = 32 if config.layout == "by_layer" else 1
-        halves = 1 if config.draws % 2 else 2
-        return _FLOAT * self.images * self.flips * halves * layers * config.dimension
+    def scores_mb(self) -> float:
+        """Of one query's scores."""
+        return FLOAT_MB * self.images

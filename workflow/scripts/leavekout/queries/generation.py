@@ -9,12 +9,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from leavekout.base.artifacts import save_image, save_npy, save_table
 from leavekout.config.experiment import Sampling
 from leavekout.encoders.vae import decode_latents
 from leavekout.models.denoiser import Denoiser
 from leavekout.models.process import Process
 from leavekout.models.sampling import sample_latents
-from leavekout.runtime.artifacts import save_image, save_npy, save_table
 
 _TEXTS_AT_ONCE = 256
 

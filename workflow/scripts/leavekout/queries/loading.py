@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leavekout.runtime.artifacts import load_image, load_npy, load_table
+from leavekout.base.artifacts import load_image, load_npy, load_table
 
 
 @dataclass

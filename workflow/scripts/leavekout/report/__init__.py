@@ -1,1 +1,1 @@
-"""The report: one self-contained HTML file of everything that a study shows."""
+"""What the reports of all kinds of experiment share: page, text, gallery, figure style."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from leavekout.removal import NO_REMOVAL
+from leavekout.contract.removal import NO_REMOVAL
 
 SMALL = 40  # up to so many pixels a side a picture stands as it is, enlarged by the browser
 SIDE = 96  # above, it is shrunk to this

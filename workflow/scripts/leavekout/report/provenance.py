@@ -3,13 +3,14 @@
 import csv
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from leavekout.removal import CONTROLS
+from leavekout.contract.removal import CONTROLS
+from leavekout.report.page import number_cells
 
 _DIGEST = "params_sha256"
 _RECORD = re.compile(r'^\d\d:\d\d:\d\d (\{"commit".*\})$', re.MULTILINE)
@@ -76,3 +77,45 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
+
+
+def of_versions(versions: pd.DataFrame, afterwards: Collection[str] = ()) -> list[str]:
+    """Warnings of artifacts that different versions made.
+
+    Args:
+        versions: from `provenance.versions_of`.
+        afterwards: stages that come after everything is measured. Tables and figures may be of
+            another version than models and scores; among themselves, either have to agree.
+    """
+    said = []
+    after = versions["stage"].isin(afterwards)
+    for what, table in (("Artifacts", versions[~after]), ("Tables and figures", versions[after])):
+        for column in versions.columns.drop(["stage", "jobs"]):
+            values = sorted(table[column].unique())
+            if len(values) > 1:
+                said.append(
+                    f"{what} of different versions: {column} {', '.join(values)}. Numbers may not "
+                    "be comparable; see Provenance for the stages."
+                )
+    if "commit" in versions and versions["commit"].str.endswith("-dirty").any():
+        said.append("Some artifacts were made by code with uncommitted changes.")
+    return said
+
+
+def cost_text(costs: pd.DataFrame) -> pd.DataFrame:
+    """Jobs, hours and memory of each stage, and their sums."""
+    if len(costs) == 0:
+        return costs
+    total = pd.DataFrame(
+        [
+            {
+                "stage": "all",
+                "jobs": costs["jobs"].sum(),
+                "hours": costs["hours"].sum(),
+                "memory_gb": costs["memory_gb"].max(),
+            }
+        ]
+    )
+    formats = {"stage": "", "jobs": ",", "hours": ",.2f", "memory_gb": ".1f"}
+    names = {"hours": "hours, one after another", "memory_gb": "memory, GB"}
+    return number_cells(pd.concat([costs, total]), formats).rename(columns=names)

@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leavekout.measures.registry import measure
-
 
 def records(table: pd.DataFrame) -> list[Mapping[str, Any]]:
     """The rows of a table, by column name."""
@@ -41,33 +39,6 @@ def interval(value: float, error: float, low: float, high: float) -> str:
     return f"{rounded(value, error)} ({rounded(low, error)} to {rounded(high, error)})"
 
 
-def estimate(row: Mapping[str, Any], what: str) -> str:
-    """`mean` or `excess` of a row of the estimates, with its interval, in its measure's unit."""
-    scale = measure(row["measure"]).scale
-    names = (what, f"{what}_error", f"{what}_low", f"{what}_high")
-    return interval(*(row[name] * scale for name in names))
-
-
-def equivalent(row: Mapping[str, Any]) -> str:
-    """A random equivalent with its interval: `310 (190 to 520)`, `> 1,600 (> 900)`."""
-
-    def number(name: str) -> str:
-        beyond = "> " if row[f"{name}_censored"] else ""
-        value = row[name]
-        if value < row["smallest_k"]:
-            return f"< {row['smallest_k']:,}"
-        digits = 2 - int(np.floor(np.log10(value))) if value >= 1 else 0
-        return f"{beyond}{round(value, min(0, digits)):,.0f}"
-
-    if row["equivalent_censored"]:
-        known = row["low"] >= row["smallest_k"] and not row["low_censored"]
-        low = f" (at least {number('low')})" if known else ""
-        return number("equivalent") + low
-    if np.isnan(row["low"]):
-        return number("equivalent")
-    return f"{number('equivalent')} ({number('low')} to {number('high')})"
-
-
 def p_value(p: float) -> str:
     """A p-value with two digits."""
     return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
@@ -78,3 +49,20 @@ def queries(number: float, most: int = 10_000) -> str:
     if np.isnan(number):
         return "–"
     return f"> {most:,}" if number > most else f"{number:,.0f}"
+
+
+def significant_pairs(pairs: pd.DataFrame) -> str:
+    """How many of these pairs of methods can be told apart, and which.
+
+    Args:
+        pairs: columns `ahead`, `behind`, `distinguishable`.
+    """
+    told = pairs[pairs["distinguishable"].astype(bool)]
+    which = "; ".join(
+        f"{ahead} is ahead of {', '.join(rows['behind'])}"
+        for ahead, rows in told.groupby("ahead", sort=False)
+    )
+    return (
+        f"{len(told)} of {len(pairs)} pairs of methods can be told apart"
+        f"{': ' + which if which else ''}."
+    )

@@ -1,1 +1,1 @@
-"""What the measurements say, with the uncertainty of every number; see docs/statistics.md."""
+"""The bootstrap behind intervals, and tests of paired differences."""

@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from leavekout.base.errors import InputError
+from leavekout.base.job import device_name
+from leavekout.base.tensors import load_tensors, save_tensors
 from leavekout.config.experiment import Training
 from leavekout.data.encoded import EncodedData
-from leavekout.errors import InputError
 from leavekout.models.denoiser import Denoiser
 from leavekout.models.process import Process
-from leavekout.runtime.job import device_name
-from leavekout.runtime.tensors import load_tensors, save_tensors
 from leavekout.training import TRAINING_LOOP
 
 logger = logging.getLogger("leavekout")

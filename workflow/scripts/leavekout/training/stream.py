@@ -11,8 +11,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from leavekout.base.noise import Domain, scale_to, to_unit, words
 from leavekout.data.encoded import EncodedData, Samples
-from leavekout.noise import Domain, scale_to, to_unit, words
 
 _REPLACEMENT = 1 << 31  # second counter word of replacements; epochs stay far below
 

@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from leavekout.base.errors import InputError, Interrupted
+from leavekout.base.interruption import stop_request
+from leavekout.base.job import progress
+from leavekout.base.noise import Domain, normal
+from leavekout.base.precision import arithmetic, products
 from leavekout.config.experiment import Model, Training
 from leavekout.data.encoded import EncodedData, prefetch
-from leavekout.errors import InputError, Interrupted
 from leavekout.models.denoiser import Denoiser, build_denoiser
 from leavekout.models.loss import denoising_loss
 from leavekout.models.process import Process, build_process
-from leavekout.noise import Domain, normal
-from leavekout.runtime.interruption import stop_request
-from leavekout.runtime.job import progress
-from leavekout.runtime.precision import arithmetic, products
 from leavekout.training.state import resume, save_state, training_identity
 from leavekout.training.stream import Stream
 

@@ -1,0 +1,229 @@
+"""Signals, full disks and leftovers: what a long study meets."""
+
+import ctypes
+import errno
+import os
+import platform
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from leavekout.base import artifacts
+from leavekout.base.errors import InputError, Interrupted
+from leavekout.base.interruption import remove_leftovers, stop_request
+from leavekout.base.job import device_of, job
+from leavekout.base.tensors import save_tensors
+from leavekout.models.denoiser import build_denoiser
+from leavekout.models.process import build_process
+from leavekout.training.training import train
+from project import ROOT
+from trainings import same, watched
+from world import CPU, MODEL, TRAINING, make_data
+
+PATHS = os.pathsep.join([str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "support")])
+ENV = {**os.environ, "PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+def test_a_signal_stops_a_training_that_goes_on_to_the_same_bits(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    def run(state: str, stop_at: int | None = None) -> tuple[dict[str, torch.Tensor], list[int]]:
+        steps: list[int] = []
+
+        def on_step(step: int, loss: torch.Tensor) -> None:
+            steps.append(step)
+            if step == stop_at:
+                os.kill(os.getpid(), number)
+
+        return watched(tmp_path / state, on_step), steps
+
+    whole, _ = run("whole")
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted, match=rf"stopped by {number.name} after step 5 of 9; its"):
+        run("stopped", stop_at=3)  # noticed at the end of the step after
+    assert signal.getsignal(number) == before
+    resumed, steps = run("stopped")
+    assert steps[0] == 5
+    assert same(whole, resumed)
+
+
+def test_a_signal_outside_of_the_block_does_what_it_always_did() -> None:
+    with stop_request() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.by is signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+JOB = """
+import sys, time
+from types import SimpleNamespace as Space
+from leavekout.base.job import device_of, job
+from leavekout.base.errors import Interrupted
+files = {"log": ["a.log"], "input": [], "output": ["out.txt"]}
+with job(Space(**files, params={}, wildcards=None, resources={})):
+    print("runs", flush=True)
+    time.sleep(float(sys.argv[1]))
+    if sys.argv[2:]:
+        raise Interrupted("stopped", int(sys.argv[2]))
+"""
+
+
+def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", JOB, *arguments],
+        cwd=folder,
+        env=ENV,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_job_ends_with_the_signals_status(tmp_path: Path, number: int) -> None:
+    process = started(tmp_path, "0", str(int(number)))
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in err
+
+
+def test_what_dead_processes_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    here = platform.node()
+
+    def temporary(name: str, host: str = here, pid: int = ended.pid) -> Path:
+        return tmp_path / f".{host}~{pid}~01234567~{name}"
+
+    other_host = temporary("k5.json", host="elsewhere")
+    keep = [
+        tmp_path / "k5.json",
+        tmp_path / "model.state.safetensors",
+        temporary("k50.json"),  # of another job
+        temporary("k5.json", pid=os.getpid()),  # of a process that lives
+        other_host,
+    ]
+    left = [temporary("k5.json"), temporary("model.safetensors"), temporary(keep[1].name)]
+    for path in keep + left:
+        path.touch()
+    temporary("vae").mkdir()
+    (temporary("vae") / "config.json").touch()
+    outputs = [tmp_path / name for name in ("k5.json", "model.safetensors", "vae")]
+    remove_leftovers(outputs)
+    assert sorted(tmp_path.iterdir()) == sorted(keep)
+    os.utime(other_host, (0, 0))  # nobody has written to it for long
+    remove_leftovers(outputs)
+    assert not other_host.exists()
+    mine = artifacts.temporary_beside(tmp_path / "k5.json")
+    assert mine.name.startswith(f".{here}~{os.getpid()}~")
+
+
+@pytest.mark.parametrize("resources", [{"on_gpu": 1}, {"gpu": 0, "on_gpu": 1}])
+def test_a_job_that_asks_for_a_gpu_never_computes_on_the_cpu_instead(
+    monkeypatch: pytest.MonkeyPatch, resources: dict[str, int]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
+    assert device_of(resources).type == "cuda"
+
+    def old_driver() -> None:
+        raise RuntimeError("The NVIDIA driver on your system is too old (found 12020). Update it.")
+
+    monkeypatch.setattr(torch.cuda, "init", old_driver)
+    monkeypatch.setattr(torch.version, "cuda", "13.2")
+    with pytest.raises(InputError, match=r"too old \(found 12020\)\. .* version 580 or newer\. "):
+        device_of(resources)
+    assert device_of({"gpu": 1, "on_gpu": 0}).type == "cpu"  # pretended
+
+
+@pytest.mark.parametrize("error", [None, errno.EOPNOTSUPP])
+def test_room_for_an_array_is_taken_on_any_file_system(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: int | None
+) -> None:
+    if error:
+
+        class Library:
+            def fallocate(self, *arguments: object) -> int:
+                ctypes.set_errno(error or 0)
+                return -1
+
+        monkeypatch.setattr(artifacts.ctypes, "CDLL", lambda *_, **__: Library())
+        monkeypatch.setattr(artifacts, "_PIECE", 1000)
+    array = artifacts.create_npy(tmp_path / "a.npy", np.float32, (50, 21))
+    assert array.shape == (50, 21)
+    assert not array.any()
+    taken = (tmp_path / "a.npy").stat()
+    assert taken.st_blocks * 512 >= taken.st_size > 50 * 21 * 4
+
+
+@contextmanager
+def small_disk(size: int) -> Iterator[None]:
+    """No file grows beyond `size` bytes: to a program, that is a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_is_said_and_harms_no_artifact(tmp_path: Path) -> None:
+    big = np.zeros(100_000)
+    artifacts.save_npy(tmp_path / "a.npy", big + 1)
+    save_tensors(tmp_path / "a.safetensors", {"x": torch.ones(1000)})
+    whole = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with small_disk(10_000):
+        with pytest.raises(InputError, match=r"a\.npy: cannot be written \(the disk is full"):
+            artifacts.save_npy(tmp_path / "a.npy", big)
+        with pytest.raises(InputError, match=r"a\.safetensors: cannot be written \(.*too large"):
+            save_tensors(tmp_path / "a.safetensors", {"x": torch.zeros(100_000)})
+        with (
+            pytest.raises(InputError, match=r"b\.npy: cannot be written"),
+            artifacts.atomic(tmp_path / "b.npy") as temporary,
+        ):
+            artifacts.create_npy(temporary, np.float32, (1000, 1000))  # before it is computed
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == whole
+
+
+def test_training_goes_on_when_its_state_cannot_be_saved(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    denoiser = build_denoiser(MODEL, seed=0, device=CPU)
+    with small_disk(1000), caplog.at_level("WARNING", "leavekout"):
+        result = train(
+            denoiser,
+            build_process(MODEL),
+            make_data(),
+            TRAINING,
+            removed=torch.tensor([1]),
+            state=tmp_path / "state",
+            save_state_seconds=0,
+        )
+    assert result["steps"] == 9
+    assert "Training goes on; a kill would lose it." in caplog.text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_for_others_code_is_said_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    description = SimpleNamespace(
+        log=["a.log"], params={}, input=[], output=[], wildcards=None, resources={}
+    )
+    with pytest.raises(SystemExit), job(description):
+        raise OSError(errno.ENOSPC, "No space left on device", "encoders/vae")
+    said = capsys.readouterr().err
+    assert "error: encoders/vae: the disk is full (No space left on device)." in said
+    assert "Traceback" not in said

@@ -1,0 +1,194 @@
+"""Arrays filled row by row: stopped anywhere, they go on, and hold what they always hold."""
+
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from leavekout.base.errors import InputError, Interrupted
+from leavekout.base.interruption import remove_leftovers
+from leavekout.base.rows import Rows, identity_of
+from leavekout.config.experiment import LossSweep
+from leavekout.sweeps.losses import sweep_rows, training_loss_parts
+from leavekout.sweeps.passes import passes_of
+from world import make_data
+
+SWEEP = LossSweep(timestep_stride=7, captions=2, seed=4)
+
+
+def rows_of(path: Path, identity: str = "one", save_seconds: float = 1e9) -> Rows:
+    return Rows(path, np.float32, (10, 2), identity=identity, save_seconds=save_seconds)
+
+
+def parts(first: int, stop_before: int | None = None) -> Iterator[np.ndarray]:
+    """Rows of [i, i²], two at a time; a signal comes when row `stop_before` is asked for."""
+    for i in range(first, 10, 2):
+        if i == stop_before:
+            os.kill(os.getpid(), signal.SIGTERM)
+        yield np.array([[j, j * j] for j in range(i, i + 2)], np.float32)
+
+
+def test_told_to_stop_it_goes_on_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    rows = rows_of(path)
+    with pytest.raises(Interrupted, match="stopped by SIGTERM after row 6 of 10; they are saved"):
+        rows.fill(parts(rows.filled, stop_before=4))
+    assert not path.exists()
+    rows = rows_of(path)
+    assert rows.filled == 6
+    rows.fill(parts(rows.filled))
+    rows.finish()
+    np.testing.assert_array_equal(np.load(path), [[i, i * i] for i in range(10)])
+    assert os.listdir(tmp_path) == ["a.npy"]
+
+
+def test_a_full_array_is_kept_while_more_work_follows(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    rows = rows_of(path)
+    rows.fill(parts(rows.filled), more=True)
+    assert rows_of(path).filled == 10
+    # A signal that comes with the last part is not forgotten, either.
+    rows = rows_of(tmp_path / "b.npy")
+    with pytest.raises(Interrupted, match="after row 10 of 10"):
+        rows.fill(parts(rows.filled, stop_before=8), more=True)
+    rows = rows_of(tmp_path / "b.npy")
+    rows.fill(parts(rows.filled), more=True)
+    np.testing.assert_array_equal(rows.array, [[i, i * i] for i in range(10)])
+
+
+def test_killed_it_goes_on_from_its_last_note(tmp_path: Path) -> None:
+    """A process that dies between two notes loses what came after the first."""
+
+    class Killed(BaseException):
+        pass
+
+    def dying() -> Iterator[np.ndarray]:
+        for number, part in enumerate(parts(0)):
+            if number == 3:
+                raise Killed
+            yield part
+
+    path = tmp_path / "a.npy"
+    rows = rows_of(path, save_seconds=0)
+    with pytest.raises(Killed):
+        rows.fill(dying())
+    assert rows_of(path).filled == 6
+
+
+@pytest.mark.parametrize("damage", ["identity", "note", "array", "shape"])
+def test_what_does_not_fit_is_not_gone_on_from(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "a.npy"
+    rows = rows_of(path)
+    with pytest.raises(Interrupted):
+        rows.fill(parts(0, stop_before=4))
+    match damage:
+        case "identity":
+            again = rows_of(path, identity="other")
+        case "note":
+            rows.note.write_text("{")
+            again = rows_of(path)
+        case "array":
+            rows.file.write_bytes(rows.file.read_bytes()[:100])
+            again = rows_of(path)
+        case "shape":
+            again = Rows(path, np.float32, (11, 2), identity="one", save_seconds=1)
+    assert again.filled == 0
+
+
+def test_two_at_the_same_output_do_not_spoil_it(tmp_path: Path) -> None:
+    """Where locks do not reach, a job may run twice at once."""
+    path = tmp_path / "a.npy"
+    first, second = rows_of(path, save_seconds=0), rows_of(path, save_seconds=0)
+    second.fill(list(parts(0))[:2])
+    first.fill(parts(0))
+    third = rows_of(path)  # goes on with the first's file, all of which is noted
+    assert third.filled == 10
+    first.finish()
+    expected = [[i, i * i] for i in range(10)]
+    np.testing.assert_array_equal(np.load(path), expected)
+    second.fill(parts(second.filled))
+    second.finish()
+    np.testing.assert_array_equal(np.load(path), expected)
+    third.fill(parts(third.filled))
+    third.finish()
+    np.testing.assert_array_equal(np.load(path), expected)
+    assert os.listdir(tmp_path) == ["a.npy"]
+
+
+def test_what_dead_processes_left_is_removed_unless_it_is_gone_on_from(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    for name in ("11111111", "22222222"):
+        (tmp_path / f".{platform.node()}~{ended.pid}~{name}~a.partial.npy").write_bytes(b"")
+    noted = f".{platform.node()}~{ended.pid}~22222222~a.partial.npy"
+    (tmp_path / "a.partial.json").write_text(json.dumps({"file": noted}))
+    remove_leftovers([tmp_path / "a.npy"])
+    assert set(os.listdir(tmp_path)) == {"a.partial.json", noted}
+
+
+@pytest.mark.parametrize("fails_at", [0, 4])
+def test_bad_input_on_the_way_leaves_no_output(tmp_path: Path, fails_at: int) -> None:
+    def failing() -> Iterator[np.ndarray]:
+        yield from parts(10 - fails_at)
+        raise InputError("bad")
+
+    rows = rows_of(tmp_path / "a.npy")
+    with pytest.raises(InputError, match="bad"):
+        rows.fill(failing())
+    assert not (tmp_path / "a.npy").exists()
+
+
+def test_a_sweep_goes_on_to_the_same_bits(denoiser64: Any, process: Any, tmp_path: Path) -> None:
+    data = make_data(dtype=torch.float64)
+    options: dict[str, Any] = {
+        "batch": 24,
+        "objective": "loss",
+        "settings": {"version": 1},
+        "save_seconds": 1e9,
+    }
+    passes = passes_of(SWEEP, process)
+    whole = sweep_rows(tmp_path / "whole.npy", denoiser64, process, data, passes, **options)
+    path = tmp_path / "stopped.npy"
+    rows = Rows(
+        path,
+        np.float32,
+        (data.images, data.flips, passes.count),
+        save_seconds=0,
+        identity=identity_of(
+            SWEEP.model_dump(), {"version": 1}, "loss", data.fingerprint, denoiser64, None
+        ),
+    )
+    first = next(iter(training_loss_parts(denoiser64, process, data, passes, batch=24)))
+    end = {"batch": 24, "first": data.images}
+    assert not list(training_loss_parts(denoiser64, process, data, passes, **end))
+    rows.fill([first])
+    assert 0 < rows.filled < data.images
+    resumed = sweep_rows(path, denoiser64, process, data, passes, **options)
+    np.testing.assert_array_equal(resumed.array, whole.array)
+    with torch.no_grad():
+        next(denoiser64.parameters()).add_(1e-3)
+    other = sweep_rows(path, denoiser64, process, data, passes, **options)
+    assert (other.array[0, 0] != whole.array[0, 0]).any()
+
+
+def test_an_identity_changes_with_every_weight_file_and_value(tmp_path: Path) -> None:
+    model = torch.nn.Linear(2, 2)
+    (tmp_path / "config.json").write_text("{}")
+    found = [identity_of({"a": 1}, model, tmp_path)]
+    found.append(identity_of({"a": 2}, model, tmp_path))
+    with torch.no_grad():
+        model.bias[1] += 1e-6
+    found.append(identity_of({"a": 1}, model, tmp_path))
+    (tmp_path / "config.json").write_text("{ }")
+    found.append(identity_of({"a": 1}, model, tmp_path))
+    assert len(set(found)) == 4
+    assert identity_of({"a": 1}, model, tmp_path) == found[3]

@@ -1,0 +1,81 @@
+"""The method contract, removal sets, and similarity."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leavekout.base.errors import InputError
+from leavekout.contract.scores import check_scores, read_scores, top_k
+from leavekout.methods.external.reading import read_external_scores
+from leavekout.methods.pixel.scoring import flattened, similarity_scores
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"),
+    [
+        (np.zeros(4, np.float32), r"has shape \(4,\) where \(5,\) is expected"),
+        (np.arange(5), "holds int64 where float32"),
+        (np.array([0, 1, np.nan, 2, np.nan], np.float32), "has 2 scores that are NaN .* row 2"),
+        (np.array([0, np.inf, 1, 2, 3], np.float32), "has 1 scores that are NaN or infinite"),
+        (np.full(5, 0.5, np.float32), r"gives every image the same score \(0.5\)"),
+    ],
+)
+def test_bad_scores_are_refused_with_file_method_and_reason(
+    tmp_path: Path, scores: np.ndarray, reason: str
+) -> None:
+    path = tmp_path / "q000.npy"
+    np.save(path, scores)
+    with pytest.raises(InputError, match=f"q000.npy: method 'mine' {reason}"):
+        read_scores(path, images=5, method="mine")
+
+
+def test_good_scores_pass() -> None:
+    scores = np.random.default_rng(0).standard_normal(5)
+    checked = check_scores(scores, images=5, method="mine", source="here")
+    assert checked.dtype == np.float32
+
+
+def test_top_k_is_sorted_by_score_and_ties_go_to_the_lower_row() -> None:
+    assert top_k(np.array([1, 5, 3, 5, 2], np.float32), 3).tolist() == [1, 3, 2]
+
+
+def test_similarity_is_the_larger_cosine_of_image_and_flip() -> None:
+    drawn = np.random.default_rng(1)
+    queries = drawn.integers(0, 256, (2, 3, 4, 3), dtype=np.uint8)
+    pixels = drawn.integers(0, 256, (7, 3, 4, 3), dtype=np.uint8)
+
+    def cosine(a: np.ndarray, b: np.ndarray) -> float:
+        a, b = a.ravel() / 255.0, b.ravel() / 255.0
+        return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+
+    expected = np.array(
+        [[max(cosine(q, image), cosine(q, image[:, ::-1])) for image in pixels] for q in queries]
+    )
+    found = similarity_scores(queries, pixels, flattened, flips=True, part_bytes=900)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    unflipped = similarity_scores(queries, pixels, flattened, flips=False, part_bytes=900)
+    plain = [[cosine(q, image) for image in pixels] for q in queries]
+    np.testing.assert_allclose(unflipped, plain, rtol=1e-6)
+
+
+def test_external_tables_are_aligned_by_image_id(tmp_path: Path) -> None:
+    ids = np.array([5, 3, 9])
+    table = pd.DataFrame({"image_id": [3, 9, 5], "score": [0.3, 0.9, 0.5]})
+
+    def read(changed: pd.DataFrame) -> np.ndarray:
+        changed.to_parquet(tmp_path / "q000.parquet")
+        return read_external_scores(tmp_path / "q000.parquet", image_ids=ids, method="mine")
+
+    assert read(table).tolist() == pytest.approx([0.5, 0.3, 0.9])
+    for changed, reason in (
+        (table.rename(columns={"score": "tau"}), "has no column 'score'"),
+        (pd.concat([table, table[:1]]), "scores image 3 twice"),
+        (table[1:], "gives no score to 1 of the 3 images, the first of them 3"),
+        (pd.concat([table, pd.DataFrame({"image_id": [4], "score": [0.0]})]), "scores 1 images"),
+        (table.assign(score=[0.1, np.nan, 0.2]), "has 1 scores that are NaN"),
+        (table.assign(score=["a", "b", "c"]), "holds .* where float32 is expected"),
+    ):
+        with pytest.raises(InputError, match=f"q000.parquet: method 'mine' {reason}"):
+            read(changed)

@@ -1,0 +1,224 @@
+"""A bundle gives back what went into it, and nothing of a damaged or hostile one is written."""
+
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leavekout.base.errors import InputError
+from leavekout.leave_k_out.bundle.files import pack, read_bundle, unpack
+from leavekout.leave_k_out.bundle.manifest import MANIFEST, About
+
+ABOUT: dict[str, Any] = {
+    "study": "s",
+    "methods": ["a"],
+    "training_loop": 1,
+    "made_by": {"commit": "abc"},
+}
+ARTIFACTS = {
+    "scores/a.zip": ["attribution/a/q000.npy", "attribution/a/q001.npy"],
+    "encoders.zip": ["encoders/vae"],
+}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """What a study wrote."""
+    folder = tmp_path / "results"
+    for number, name in enumerate(ARTIFACTS["scores/a.zip"]):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.arange(number, 50, dtype=np.float32))
+    vae = folder / "encoders" / "vae"
+    vae.mkdir(parents=True)
+    (vae / "config.json").write_text("{}")
+    (vae / "weights.safetensors").write_bytes(b"weights")
+    (vae / ".snakemake_timestamp").touch()
+    return folder
+
+
+@pytest.fixture
+def bundle(results: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "bundle"
+    pack(folder, results, ARTIFACTS, about=ABOUT, study={"experiment": "s", "methods": ["a"]})
+    return folder
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".snakemake_timestamp"
+    }
+
+
+def changed(bundle: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Rewrites the manifest."""
+    path = bundle / MANIFEST
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_what_is_unpacked_is_what_was_packed(bundle: Path, results: Path, tmp_path: Path) -> None:
+    read = read_bundle(bundle)
+    assert read.about == About(**ABOUT)
+    assert read.folders == ["encoders/vae"]
+    assert sorted(read.files) == ARTIFACTS["scores/a.zip"]
+    assert sorted(path.name for path in read.archives) == ["a.zip", "encoders.zip"]
+    unpack(read, tmp_path / "again")
+    assert everything(tmp_path / "again") == everything(results)
+
+
+def test_the_same_study_gives_the_same_bytes(bundle: Path, results: Path, tmp_path: Path) -> None:
+    os.utime(results / "attribution/a/q000.npy", (1, 1))
+    pack(tmp_path / "b", results, ARTIFACTS, about=ABOUT, study={"experiment": "s"})
+    first, second = everything(bundle), everything(tmp_path / "b")
+    assert {n: c for n, c in first.items() if n.endswith("zip")} == {
+        n: c for n, c in second.items() if n.endswith("zip")
+    }
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../out.npy", "/tmp/out.npy", "a/../../out.npy", "a//b.npy", ".hidden/b.npy", "a\\b.npy", ""],
+)
+def test_a_path_that_climbs_out_is_refused(bundle: Path, path: str, tmp_path: Path) -> None:
+    def add(content: dict[str, Any]) -> None:
+        content["files"][path] = content["files"]["attribution/a/q000.npy"]
+
+    changed(bundle, add)
+    with pytest.raises(InputError, match="corrupt or malicious"):
+        read_bundle(bundle)
+
+
+def test_an_archive_or_folder_elsewhere_is_refused(bundle: Path) -> None:
+    def lead_out(content: dict[str, Any]) -> None:
+        content["files"]["attribution/a/q000.npy"]["archive"] = "../other.zip"
+
+    changed(bundle, lead_out)
+    with pytest.raises(InputError, match=r"other\.zip'.*corrupt or malicious"):
+        read_bundle(bundle)
+    changed(bundle, lambda content: content.update(folders=["../.."]))
+    with pytest.raises(InputError, match="corrupt or malicious"):
+        read_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        *({"study": name} for name in ("../other", "a/b", "a b", None)),
+        *({"methods": names} for names in (None, "a", [1], ["../a"])),
+        {"made_by": "me"},
+        {"settings": [1]},
+    ],
+)
+def test_a_description_that_is_not_in_order_is_refused(bundle: Path, about: dict[str, Any]) -> None:
+    [key] = about
+    changed(bundle, lambda content: content["about"].update(about))
+    with pytest.raises(InputError, match=f"'about.{key}.*corrupt or malicious"):
+        read_bundle(bundle)
+
+
+@pytest.mark.parametrize("name", ["model.pt", "scores.pkl", "run.py", "weights.bin", "plain"])
+def test_a_format_that_can_run_code_is_refused(bundle: Path, name: str) -> None:
+    def add(content: dict[str, Any]) -> None:
+        content["files"][f"attribution/{name}"] = content["files"]["attribution/a/q000.npy"]
+
+    changed(bundle, add)
+    with pytest.raises(InputError, match="of no format that a bundle may hold"):
+        read_bundle(bundle)
+
+
+def test_a_pickle_under_another_name_is_not_loaded(bundle: Path, tmp_path: Path) -> None:
+    from leavekout.base.artifacts import load_npy
+
+    np.save(tmp_path / "objects.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match=r"objects\.npy"):
+        load_npy(tmp_path / "objects.npy")
+
+
+def test_a_link_in_place_of_an_archive_is_refused(bundle: Path, tmp_path: Path) -> None:
+    archive = bundle / "encoders.zip"
+    archive.rename(tmp_path / "elsewhere.zip")
+    archive.symlink_to(tmp_path / "elsewhere.zip")
+    with pytest.raises(InputError, match=r"encoders\.zip: a link"):
+        unpack(read_bundle(bundle), tmp_path / "out")
+
+
+def test_a_linked_member_is_written_as_a_file_or_not_at_all(bundle: Path, tmp_path: Path) -> None:
+    """A zip archive can say that a member is a link; its content, the target, has no checksum."""
+    with zipfile.ZipFile(bundle / "scores/a.zip", "w") as file:
+        info = zipfile.ZipInfo("attribution/a/q000.npy")
+        info.external_attr = 0o120777 << 16
+        file.writestr(info, "/etc/passwd")
+        file.writestr("attribution/a/q001.npy", b"")
+    with pytest.raises(InputError, match=r"q000.npy' is not what the manifest says"):
+        unpack(read_bundle(bundle), tmp_path / "out")
+    assert everything(tmp_path / "out") == {}
+
+
+def test_a_member_that_unpacks_to_more_is_not_read_to_its_end(bundle: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(bundle / "scores/a.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("attribution/a/q000.npy", bytes(10**8))
+        file.writestr("attribution/a/q001.npy", b"")
+    with pytest.raises(InputError, match="not what the manifest says"):
+        unpack(read_bundle(bundle), tmp_path / "out")
+
+
+def test_artifacts_that_the_disk_has_no_room_for_are_not_begun(
+    bundle: Path, tmp_path: Path
+) -> None:
+    """Sizes are the bundle's own word, which is taken, and then kept to."""
+
+    def enlarge(content: dict[str, Any]) -> None:
+        content["files"]["attribution/a/q000.npy"]["size"] = 10**18
+
+    changed(bundle, enlarge)
+    with pytest.raises(InputError, match=r"its artifacts take 1,000,000,000\.0 GB, but"):
+        unpack(read_bundle(bundle), tmp_path / "out")
+    assert everything(tmp_path / "out") == {}
+
+
+def test_some_artifacts_may_be_left_out(bundle: Path, tmp_path: Path) -> None:
+    whole = read_bundle(bundle)
+    part = whole.without(["attribution/a/q000.npy", "encoders"])
+    assert list(part.entries) == ["attribution/a/q001.npy"]
+    assert part.digest != whole.digest
+    os.utime(bundle / "encoders.zip", (1, 1))
+    assert read_bundle(bundle).digest == whole.digest
+
+
+def test_damage_is_said_in_a_sentence(bundle: Path, tmp_path: Path) -> None:
+    archive = bundle / "scores/a.zip"
+    whole = archive.read_bytes()
+    place = 80  # in the first member's compressed content
+    archive.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+    with pytest.raises(InputError, match="fetch the bundle again"):
+        unpack(read_bundle(bundle), tmp_path / "out")
+    archive.write_bytes(whole[:100])
+    with pytest.raises(InputError, match=r"a.zip: damaged .*fetch the bundle again"):
+        unpack(read_bundle(bundle), tmp_path / "out")
+    archive.unlink()
+    with pytest.raises(InputError, match="there is no such file; fetch the bundle again"):
+        unpack(read_bundle(bundle), tmp_path / "out")
+    assert everything(tmp_path / "out") == {}
+
+
+def test_what_is_no_bundle_or_another_format_is_said(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="this is no bundle of a study"):
+        read_bundle(tmp_path / "nothing")
+    changed(bundle, lambda content: content.update(format=2))
+    with pytest.raises(InputError, match="format 2; this version reads format 1"):
+        read_bundle(bundle)
+    (bundle / MANIFEST).write_text('{"format": 1}')
+    with pytest.raises(InputError, match="not a bundle's manifest"):
+        read_bundle(bundle)
+    (bundle / MANIFEST).write_text("{")
+    with pytest.raises(InputError, match="not a bundle's manifest"):
+        read_bundle(bundle)

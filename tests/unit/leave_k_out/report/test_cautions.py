@@ -1,0 +1,55 @@
+"""Cautions: given where they are due, and only there."""
+
+import pandas as pd
+
+from leavekout.leave_k_out.report.cautions import cautions
+from leavekout.leave_k_out.statistics.equivalents import equivalents_table
+from leavekout.leave_k_out.statistics.estimates import estimates_table
+from leavekout.report.provenance import of_versions
+from studies import repeatability, study
+
+
+def few(queries: int, *, alike: int = 1) -> list[str]:
+    measurements = study(queries=queries, sets=1, alike=alike)
+    return cautions(
+        estimates=estimates_table(measurements, resamples=100),
+        equivalents=equivalents_table(measurements, resamples=20),
+        ties=pd.DataFrame(columns=["method", "query", "k", "tied"]),
+        repeatability=repeatability(good=0.97, bad=0.55),
+    )
+
+
+def test_cautions_are_given_where_they_are_due() -> None:
+    said = "\n".join(few(3))
+    assert "Too few queries to tell methods apart, or from random removal: with 3 that are" in said
+    assert "at least 6 are needed" in said
+    assert "Few independent queries: with 3, " in said
+    assert "Queries that resemble each other" not in said
+    assert "1 random set" in said
+    assert "The random curve ends at 20 images" in said
+    assert "fewer than 90 % of the top 10 would be named again (bad 55 %)" in said
+    assert "Too few queries" not in "\n".join(few(8))
+    assert "Few independent queries" not in "\n".join(few(20))
+    alike = "\n".join(few(8, alike=2))
+    assert "the 8 queries make 4 clusters by their nearest training images" in alike
+    assert "Too few queries to tell methods apart, or from random removal: with 4 that" in alike
+
+
+def test_artifacts_of_different_versions_are_said_before_all_else() -> None:
+    made_by = {"commit": ["abc", "def-dirty"], "torch": ["2", "2"]}
+    said = "\n".join(of_versions(pd.DataFrame({"stage": ["a", "b"], "jobs": [1, 1], **made_by})))
+    assert "commit abc, def-dirty" in said
+    assert "torch" not in said
+    assert "uncommitted changes" in said
+
+
+def test_tables_may_be_of_another_version_than_models_and_scores() -> None:
+    versions = pd.DataFrame(
+        {"stage": ["retrain", "estimate"], "jobs": [9, 1], "commit": ["abc", "def"]}
+    )
+    assert "Artifacts of different versions: commit abc, def" in "".join(of_versions(versions))
+    assert of_versions(versions, ["estimate", "compare"]) == []
+    mixed = pd.concat([versions, versions.assign(stage="compare")])
+    assert "Tables and figures of different versions" in "".join(
+        of_versions(mixed, ["estimate", "compare"])
+    )

@@ -1,0 +1,69 @@
+"""What the report claims, in its sentences and in its headline table."""
+
+import pandas as pd
+
+from leavekout.leave_k_out.measures.registry import measure
+from leavekout.leave_k_out.report.claims import claims, pairs_table, verdict
+from leavekout.leave_k_out.report.headline import as_latex, controls, headline, note, ranked
+from leavekout.leave_k_out.statistics.comparisons import comparisons_table
+from leavekout.leave_k_out.statistics.estimates import estimates_table
+from leavekout.report.text import keyed
+from studies import study
+
+
+def test_claims_name_what_is_not_shown(tables: dict[str, pd.DataFrame]) -> None:
+    doubtful = tables["estimates"].copy()
+    doubtful.loc[doubtful["method"] == "bad", "p_corrected"] = 0.2
+    worse = doubtful["method"].eq("good") & doubtful["measure"].eq("clip")
+    doubtful.loc[worse, "excess"] = 0.1  # significant, and on the wrong side
+    said = claims(doubtful, tables["comparisons"])
+    assert "K = 10, ΔL: 1 of 2 methods are ahead of random removal; not shown for bad." in said
+    assert any("CLIP similarity: 0 of 2 methods are ahead" in sentence for sentence in said)
+
+
+def test_pairs_say_how_many_queries_would_settle_them(tables: dict[str, pd.DataFrame]) -> None:
+    row = pairs_table(tables["comparisons"], 10, measure("mse")).to_dict("records")[0]
+    assert row["told apart"] == "yes"
+    assert row["queries ahead"] == "12 of 12"
+    assert int(row["queries that would settle it"]) <= 12
+
+
+def test_the_verdict_is_what_the_tables_say(tables: dict[str, pd.DataFrame]) -> None:
+    said = verdict(tables["estimates"], tables["comparisons"])
+    at = keyed(tables["estimates"], "measure", "k", "method")
+    excess = 1e3 * at["delta_loss", 10, "good"]["excess"]
+    assert said.startswith(
+        "Of 2 methods, good does best by ΔL. Without the 10 images that good names, the excess "
+        "over random removal, ΔL × 10³, is "
+    )
+    assert f"is {excess:.0f}" in said
+    assert said.endswith(
+        "From 12 queries, 2 of 2 methods can be shown to be ahead of random removal, and 1 of 1 "
+        "pairs of methods can be told apart."
+    )
+    measurements = study(queries=3, sets=1)
+    few_queries = verdict(
+        estimates_table(measurements, resamples=100),
+        comparisons_table(measurements, resamples=100),
+    )
+    assert "From 3 queries, no method can be shown to be ahead of random removal" in few_queries
+
+
+def test_methods_are_ranked_by_the_first_measure_in_its_direction() -> None:
+    measurements = study(queries=6, measures=("clip", "delta_loss"))
+    estimates = estimates_table(measurements, resamples=50)
+    assert ranked(estimates, 10) == ["good", "bad"]  # the lower similarity is the better
+    assert "for the same CLIP similarity" in note(estimates)
+
+
+def test_the_headline_is_the_same_for_terminal_and_paper(tables: dict[str, pd.DataFrame]) -> None:
+    [table] = headline(tables["estimates"], tables["comparisons"], tables["equivalents"])
+    assert table["removed by"].tolist() == ["good", "bad"]
+    assert table["group"].tolist() == ["a", "b"]
+    assert str(table.loc[0, "excess ΔL × 10³"]).endswith("*")
+    latex = as_latex([table], note(tables["estimates"]))
+    assert latex.count(r"\\") == 3
+    assert latex.isascii() or "%" in latex.splitlines()[0]
+    assert not any(sign in latex.split(r"\toprule")[1] for sign in "Δ×³−")
+    assert len(controls(tables["estimates"])[0]) == 2
+    assert "$<$100" in as_latex([pd.DataFrame({"equivalent": ["< 100"]})], "note")

@@ -1,0 +1,124 @@
+"""Means, excesses and their intervals against closed forms, simulation and Student's t."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from leavekout.base.errors import InputError
+from leavekout.leave_k_out.statistics.arms import arms_of
+from leavekout.leave_k_out.statistics.comparisons import (
+    compare,
+)
+from leavekout.leave_k_out.statistics.estimates import (
+    estimates_table,
+    excess,
+    mean_of_shared,
+    mean_over_queries,
+    p_of_excess,
+)
+from leavekout.report.text import keyed
+from studies import arms_from, study
+
+COUNT = 20_000
+
+
+def test_without_shared_models_the_interval_is_student_s() -> None:
+    cell = np.random.default_rng(0).gamma(2, size=9)
+    ours = mean_over_queries(cell, COUNT)
+    expected = stats.ttest_1samp(cell, 0).confidence_interval(0.95)
+    assert ours.value == pytest.approx(cell.mean())
+    assert (ours.low, ours.high) == pytest.approx((expected.low, expected.high), rel=0.03)
+    assert ours.p_value() == pytest.approx(stats.ttest_1samp(cell, 0).pvalue, rel=0.2)
+
+
+def test_the_error_of_a_crossed_mean_is_that_of_its_components() -> None:
+    """Against the standard deviation over many studies drawn from known variances."""
+    rng = np.random.default_rng(1)
+    queries, sets, sq, ss, si = 15, 6, 1.0, 0.8, 1.2
+
+    def draw() -> np.ndarray:
+        return (
+            sq * rng.standard_normal((queries, 1))
+            + ss * rng.standard_normal((1, sets))
+            + si * rng.standard_normal((queries, sets))
+        )
+
+    true = np.sqrt(sq**2 / queries + ss**2 / sets + si**2 / queries / sets)
+    errors = [float(mean_of_shared(draw(), 300, seed).error) for seed in range(300)]
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(true, rel=0.06)
+
+
+def test_the_excess_is_paired_and_knows_that_all_queries_share_the_random_models() -> None:
+    rng = np.random.default_rng(2)
+    query, shared = 5 * rng.standard_normal((20, 1)), rng.standard_normal((1, 5))
+    random = query + shared
+    cell = query[:, 0] + 1.0
+    found = excess(cell, random, count=COUNT)
+    assert found.value == pytest.approx(1.0 - shared.mean())
+    assert found.query_error == pytest.approx(0, abs=1e-9)  # what naive errors see
+    assert found.error == pytest.approx(shared.std(ddof=1) / np.sqrt(5), rel=0.03)
+    assert found.freedom == pytest.approx(4)
+
+
+def test_one_model_or_one_query_claims_no_more_than_it_can() -> None:
+    table = estimates_table(study(sets=1), resamples=200)
+    methods = table[table["method"].isin(["good", "bad"])]
+    assert set(methods["covers"]) == {"queries"}
+    assert set(estimates_table(study(), resamples=200)["covers"]) == {"queries and models"}
+    alone = estimates_table(study(queries=1), resamples=200)
+    assert alone[["mean_low", "excess_low", "p"]].isna().all(axis=None)
+
+
+def test_estimates_are_the_plain_means() -> None:
+    measurements = study()
+    table = keyed(estimates_table(measurements, resamples=200), "measure", "k", "method")
+    for measure in ("delta_loss", "mse", "clip"):
+        rows = measurements[measurements["measure"] == measure]
+        by_query = rows.groupby(["method", "k", "query"])["value"].mean()
+        good, random = by_query["good", 10], by_query["random", 10]
+        row = table[measure, 10, "good"]
+        assert row["excess"] == pytest.approx((good - random).mean())
+        assert row["mean"] == pytest.approx(good.mean())
+        assert row["better"] == 1.0
+        assert row["excess_low"] < row["excess"] < row["excess_high"]
+        assert row["p"] == pytest.approx(2 / 2**8)  # as small as eight sign flips allow
+        assert row["p_corrected"] >= row["p"]
+
+
+def test_many_methods_on_few_queries_can_be_shown_to_beat_random() -> None:
+    """By Holm's correction alone, no p-value of eight sign flips would do for seven methods."""
+    rng = np.random.default_rng(0)
+    cells = 1 + 0.1 * rng.standard_normal((20, 8))
+    cells[:5] -= 1  # as good as random
+    random = 0.1 * rng.standard_normal((8, 10))
+    found = [excess(cell, random, count=200) for cell in cells]
+    p_values, corrected = p_of_excess(found, cells, random, count=2**8)
+    assert (corrected >= p_values).all()
+    assert (corrected[:5] > 0.05).all()
+    assert (corrected[5:] <= 0.05).all()
+    assert p_values[5:] == pytest.approx(2 / 2**8)
+
+
+def test_a_model_that_was_not_measured_on_every_query_is_refused() -> None:
+    measurements = study()
+    lost = (measurements["method"] == "bad") & (measurements["query"] == "q003")
+    with pytest.raises(InputError, match="lack query q003 for 'bad' at K = 10"):
+        arms_of(measurements[~lost], "mse")
+
+
+def test_intervals_and_tests_keep_their_promise_on_a_small_scale() -> None:
+    """The study in benchmarks/calibration.py in short: coverage near 95 %, errors near 5 %."""
+    rng = np.random.default_rng(11)
+    held, false_alarms = [], 0
+    for seed in range(150):
+        shared = rng.standard_normal((1, 5))
+        random = 1 + shared + rng.standard_normal((12, 5))
+        cells = {f"m{i}": 3 + 2 * rng.standard_normal(12) for i in range(4)}
+        held += [
+            bool(e.low <= 2 <= e.high)
+            for e in (excess(cell, random, count=300, seed=seed) for cell in cells.values())
+        ]
+        table = compare(arms_from(cells, {10: random}), 10, "delta_loss", resamples=500)
+        false_alarms += bool(table["distinguishable"].any())
+    assert 0.91 <= np.mean(held) <= 0.985
+    assert false_alarms <= 16

@@ -1,0 +1,165 @@
+"""Influence by EK-FAC against explicit matrices in float64."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from leavekout.curvature.ekfac import ekfac, gauss_newton, solve
+from leavekout.curvature.fisher import FisherSample, fisher_samples
+from leavekout.curvature.per_sample import per_sample_gradients
+from leavekout.methods.ekfac_influence.products import (
+    Products,
+    WholeGradients,
+    directions_of,
+    product_scores,
+)
+from leavekout.methods.ekfac_influence.settings import EkfacInfluence
+from leavekout.models.denoiser import select_weights
+from leavekout.queries.loading import Queries
+from leavekout.sweeps.gradients import query_gradients, training_gradients
+from world import make_data
+
+SAMPLES: dict[str, Any] = {"samples": 21, "seed": 5}
+CONFIG = EkfacInfluence(
+    objective="loss", weights="matrices", timesteps="stratified", draws=4, antithetic=True,
+    query_draws=8, damping=0.1, damping_of="layer", seed=3,
+)  # fmt: skip
+
+
+@pytest.fixture
+def factors(denoiser64: Any, process: Any, data64: Any) -> dict[str, torch.Tensor]:
+    weights = select_weights(denoiser64, "matrices")
+    return ekfac(denoiser64, process, data64, weights, batch=4, objective=gauss_newton, **SAMPLES)
+
+
+def plain_objective(denoiser: Any, process: Any, z: FisherSample) -> torch.Tensor:
+    """The output of one sample along η √(2/D), from the definition."""
+    x_t = process.noised(z.x0, z.noise, z.timesteps)
+    predicted = denoiser(x_t, process.times(z.timesteps), z.text)
+    return (predicted * z.output_noise).sum() * (2 / predicted.numel()) ** 0.5
+
+
+def traces_of(
+    denoiser: Any, process: Any, data: Any, name: str
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """(inputs, gradients of outputs) of a layer at each token or place, of one sample at a time."""
+    layer = denoiser.get_submodule(name.removesuffix(".weight"))
+    denoiser.requires_grad_(True)
+    traces = []
+    for z in fisher_samples(process, data, batch=1, what="test", **SAMPLES):
+        kept: dict[str, torch.Tensor] = {}
+
+        def keep(module: Any, inputs: Any, output: Any, kept: dict[str, Any] = kept) -> None:
+            kept.update(a=inputs[0].detach(), output=output)
+
+        handle = layer.register_forward_hook(keep)
+        value = plain_objective(denoiser, process, z)
+        handle.remove()
+        g = torch.autograd.grad(value, kept["output"])[0]
+        a = kept["a"]
+        if isinstance(layer, nn.Conv2d):
+            size = {"padding": layer.padding, "stride": layer.stride}
+            a = functional.unfold(a, layer.kernel_size, **size).transpose(1, 2)  # type: ignore[arg-type]
+            g = g.flatten(2).transpose(1, 2)
+        traces.append((a.reshape(-1, a.shape[-1]), g.reshape(-1, g.shape[-1])))
+    return traces
+
+
+def of_each_kind(denoiser: Any) -> list[str]:
+    """A convolution's weight, and a linear layer's."""
+    chosen: dict[type, str] = {}
+    for name in select_weights(denoiser, "matrices"):
+        kind = type(denoiser.get_submodule(name.removesuffix(".weight")))
+        chosen.setdefault(kind, name)
+    assert nn.Conv2d in chosen
+    return list(chosen.values())
+
+
+def test_the_curvature_is_that_of_explicit_kronecker_factors(
+    denoiser64: Any, process: Any, data64: Any, factors: dict[str, torch.Tensor]
+) -> None:
+    for name in of_each_kind(denoiser64):
+        weight = denoiser64.get_parameter(name)
+        traces = traces_of(denoiser64, process, data64, name)
+        covariances = [sum(x.T @ x for x in side) for side in zip(*traces, strict=True)]
+        u_a, u_s = (torch.linalg.eigh(torch.as_tensor(c)).eigenvectors for c in covariances)
+        q = torch.kron(u_s, u_a)
+        rotated = torch.stack([q.T @ (g.T @ a).flatten() for a, g in traces])
+        eigenvalues = rotated.square().mean(0)
+        dense = q @ torch.diag(eigenvalues + 0.1 * eigenvalues.mean()) @ q.T
+        gradients = torch.randn(2, *weight.shape, dtype=torch.float64)
+        expected = torch.linalg.solve(dense, gradients.flatten(1).T).T.reshape(gradients.shape)
+        found = solve(factors, {name: gradients}, damping=0.1)[name]
+        scale = float(expected.abs().max())
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3 * scale)
+        absolute = solve(factors, {name: gradients}, damping=0.7, absolute=True)[name]
+        dense = q @ torch.diag(eigenvalues + 0.7) @ q.T
+        expected = torch.linalg.solve(dense, gradients.flatten(1).T).T.reshape(gradients.shape)
+        torch.testing.assert_close(absolute, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_sampled_gradients_have_the_gauss_newton_matrix_for_covariance(
+    denoiser64: Any, process: Any, data64: Any
+) -> None:
+    """E[g gᵀ] = Jᵀ (2/D) J, with the Jacobian by autograd, output by output."""
+    name = of_each_kind(denoiser64)[0]
+    weight = denoiser64.get_parameter(name)
+    [z] = fisher_samples(process, data64, samples=1, seed=5, batch=1, what="test")
+    denoiser64.requires_grad_(True)
+    x_t = process.noised(z.x0, z.noise, z.timesteps)
+    outputs = denoiser64(x_t, process.times(z.timesteps), z.text).flatten()
+    rows = [torch.autograd.grad(o, weight, retain_graph=True)[0].flatten() for o in outputs]
+    jacobian = torch.stack(rows)
+    expected = jacobian.T @ jacobian * (2 / len(outputs))
+    count, generator = 6000, torch.Generator().manual_seed(1)
+    total = torch.zeros_like(expected)
+    for _ in range(6):
+        part = count // 6
+        many = FisherSample(*(getattr(z, f.name).expand(part, *getattr(z, f.name).shape[1:])
+                              for f in dataclasses.fields(z)))  # fmt: skip
+        noise = torch.randn(many.noise.shape, generator=generator, dtype=torch.float64)
+        many = dataclasses.replace(many, output_noise=noise)
+        with per_sample_gradients(denoiser64, [name]) as gradients:
+            gauss_newton(denoiser64, process, many).sum().backward()
+        g = gradients[name].flatten(1)
+        total += g.T @ g / count
+    assert float((total - expected).norm() / expected.norm()) < 0.1
+
+
+def test_scores_are_products_of_autograd_gradients(
+    denoiser64: Any, process: Any, factors: dict[str, torch.Tensor]
+) -> None:
+    """∇L(ẑ)ᵀ (G + λ)⁻¹ ∇L(z), with a query that is an image of the set for its own check."""
+    data = make_data(images=4, flips=2, dtype=torch.float64)
+    row, flip = torch.tensor([1]), torch.tensor([0])
+    query = Queries(["q000"], [77], data.latents[row, flip], data.text[row, flip], [0])
+    whole = WholeGradients(denoiser64, CONFIG)
+    of_queries = query_gradients(denoiser64, process, query, whole, draws=8, timestep=None, batch=3)
+    assert of_queries.shape[:3] == (1, 2, 1)
+    directions = directions_of(denoiser64, process, query, factors, CONFIG, batch=3)
+    products = Products(denoiser64, CONFIG, directions)
+    found = torch.cat(list(training_gradients(denoiser64, process, data, products, batch=9)))
+    gradients = torch.cat(list(training_gradients(denoiser64, process, data, whole, batch=9)))
+    solved = solve(factors, whole.by_name(of_queries.mean(1)[:, 0]), 0.1)
+    v = torch.cat([part.flatten() for part in solved.values()])
+    scores, halves = product_scores(found.numpy(), 1)
+    by_flip = gradients.mean(2)[:, :, 0] @ v  # [N, F]
+    np.testing.assert_allclose(scores[0], by_flip.max(1).values.numpy(), rtol=1e-8, atol=1e-12)
+    for half in range(2):
+        solved = solve(factors, whole.by_name(of_queries[:, half, 0]), 0.1)
+        v = torch.cat([part.flatten() for part in solved.values()])
+        expected = (gradients[:, :, half, 0] @ v).max(1).values
+        np.testing.assert_allclose(halves[0, half], expected.numpy(), rtol=1e-8, atol=1e-12)
+
+
+def test_without_halves_nothing_is_said_of_them() -> None:
+    products = np.random.default_rng(0).standard_normal((5, 2, 1, 1, 6))
+    scores, halves = product_scores(products, 3)
+    assert scores.shape == (3, 5)
+    assert np.isnan(halves).all()
+    assert halves.shape == (3, 2, 5)

@@ -1,0 +1,81 @@
+# Attribution by similarity of features: every entry under `embeddings:` in the configuration.
+
+EMBEDDINGS = config["embeddings"]
+MAPPERS = {name: entry["mapper"] for name, entry in EMBEDDINGS.items() if entry["mapper"]}
+
+
+rule encode_features:
+    input:
+        **PIXELS,
+        encoder="<results>/encoders/{encoder}",
+    output:
+        features="<results>/features/{encoder}/{of}.npy",
+    log:
+        "<logs>/encode_features/{encoder}/{of}.log",
+    benchmark:
+        "<benchmarks>/encode_features/{encoder}/{of}.tsv"
+    wildcard_constraints:
+        of="image|text",
+    group:
+        batched("scores")
+    conda:
+        CONDA
+    resources:
+        **resources_for(EXPECTED.features()),
+        batch=HARDWARE["encode_batch"],
+        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+    params:
+        flips=2 if DATASET["flips"] else 1,
+    script:
+        "../../scripts/encode_features.py"
+
+
+rule import_mapper:
+    output:
+        mapper="<results>/mappers/{method}.safetensors",
+    log:
+        "<logs>/import_mapper/{method}.log",
+    benchmark:
+        "<benchmarks>/import_mapper/{method}.tsv"
+    wildcard_constraints:
+        method=one_of(MAPPERS),
+    conda:
+        CONDA
+    params:
+        file=lambda wildcards: MAPPERS[wildcards.method],
+        content=lambda wildcards: content_of(MAPPERS[wildcards.method]),
+    script:
+        "../../scripts/import_mapper.py"
+
+
+rule attribute_by_embeddings:
+    input:
+        queries="<results>/queries/queries.parquet",
+        pictures=collect("<results>/queries/images/{query}.png", query=QUERIES),
+        encoder=lambda wildcards: f"<results>/encoders/{EMBEDDINGS[wildcards.method]['encoder']}",
+        features=lambda wildcards: (
+            "<results>/features/{encoder}/{features}.npy".format(**EMBEDDINGS[wildcards.method])
+        ),
+        mapper=lambda wildcards: (
+            f"<results>/mappers/{wildcards.method}.safetensors"
+            if wildcards.method in MAPPERS
+            else []
+        ),
+    output:
+        scores=collect("<results>/attribution/{{method}}/{query}.npy", query=QUERIES),
+    log:
+        "<logs>/attribution/{method}.log",
+    benchmark:
+        "<benchmarks>/attribution/{method}.tsv"
+    wildcard_constraints:
+        method=one_of(EMBEDDINGS),
+    group:
+        batched("scores")
+    conda:
+        CONDA
+    resources:
+        **resources_for(EXPECTED.similarity(len(QUERIES))),
+    params:
+        features=lambda wildcards: EMBEDDINGS[wildcards.method]["features"],
+    script:
+        "../../scripts/attribute_by_embeddings.py"

@@ -1,0 +1,97 @@
+# Images and captions, in COCO's folder and annotation format.
+
+ROOT = DATASET["root"]
+IMAGES, ANNOTATIONS, PROMPTS = (
+    f"{ROOT}/{DATASET[key]}" for key in ("train_images", "train_annotations", "prompt_annotations")
+)
+DATASET_CHECKSUM = f"{ROOT}/dataset.json"
+# What a joined study says of its images, which ours have to be.
+PUBLISHED_IMAGES = {"published": BUNDLE.about.images} if BUNDLE and BUNDLE.about.images else {}
+
+
+if DATASET["source"] in ("digits", "letters"):
+
+    rule write_dataset:
+        output:
+            images=directory(IMAGES),
+            train=ANNOTATIONS,
+            prompts=PROMPTS,
+            checksum=DATASET_CHECKSUM,
+        log:
+            "<logs>/write_dataset.log",
+        benchmark:
+            "<benchmarks>/write_dataset.tsv"
+        conda:
+            CONDA
+        params:
+            source=DATASET["source"],
+        script:
+            "../../scripts/write_dataset.py"
+
+elif DATASET["source"] == "archives":
+
+    rule fetch_dataset:
+        output:
+            images=directory(IMAGES),
+            train=ANNOTATIONS,
+            prompts=PROMPTS,
+            checksum=DATASET_CHECKSUM,
+        log:
+            "<logs>/fetch_dataset.log",
+        benchmark:
+            "<benchmarks>/fetch_dataset.tsv"
+        conda:
+            CONDA
+        resources:
+            **resources_for(EXPECTED.raw_data(), gpu=False),
+            # Where an archive comes from changes no result; its checksum says what it is.
+            addresses=json.dumps([[a["url"], *a["mirrors"]] for a in DATASET["archives"]]),
+        params:
+            root=ROOT,
+            archives=[archive["md5"] for archive in DATASET["archives"]],
+            members=[
+                DATASET[key] for key in ("train_images", "train_annotations", "prompt_annotations")
+            ],
+        script:
+            "../../scripts/fetch_dataset.py"
+
+else:
+
+    rule check_dataset:
+        input:
+            train=ANNOTATIONS,
+            prompts=PROMPTS,
+        output:
+            checksum=DATASET_CHECKSUM,
+        log:
+            "<logs>/check_dataset.log",
+        benchmark:
+            "<benchmarks>/check_dataset.tsv"
+        conda:
+            CONDA
+        script:
+            "../../scripts/check_dataset.py"
+
+
+rule prepare_images:
+    input:
+        images=ancient(IMAGES),
+        annotations=ancient(ANNOTATIONS),
+        dataset_checksum=DATASET_CHECKSUM,
+    output:
+        table="<results>/data/images.parquet",
+        pixels="<results>/data/pixels.npy",
+        checksum="<results>/data/pixels.json",
+    log:
+        "<logs>/prepare_images.log",
+    benchmark:
+        "<benchmarks>/prepare_images.tsv"
+    conda:
+        CONDA
+    resources:
+        **resources_for(EXPECTED.preparation(), gpu=False),
+    params:
+        **{key: DATASET[key] for key in ("images", "captions", "image_size", "background")},
+        **PUBLISHED_IMAGES,
+    script:
+        "../../scripts/prepare_images.py"

@@ -1,0 +1,89 @@
+# Leave images out, train from scratch, write the outcome, measure what is lost.
+
+
+rule retrain:
+    input:
+        unpack(files_of_removal),
+        **ENCODED,
+        **QUERY_FILES,
+        vae="<results>/encoders/vae",
+    output:
+        **(
+            {"weights": "<results>/retrained/{removal}/weights.safetensors"}
+            if COUNTERFACTUAL["keep_models"]
+            else {}
+        ),
+        outcome="<results>/retrained/{removal}/outcome.safetensors",
+    log:
+        "<logs>/retrain/{removal}.log",
+    benchmark:
+        "<benchmarks>/retrain/{removal}.tsv"
+    wildcard_constraints:
+        removal=r"(?!no_removal/)[a-z][a-z0-9_-]*/[a-z0-9_-]+/k\d+",
+    group:
+        retraining_batch
+    conda:
+        CONDA
+    threads: HARDWARE["training_threads"]
+    resources:
+        **resources_for(retraining_cost),
+        device_data_gb=HARDWARE["device_data_gb"],
+        batch=HARDWARE["forward_batch"],
+        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        compile=int(HARDWARE["compile"]),
+    params:
+        removal=lambda wildcards: removal_of(wildcards).as_dict(),
+        training=lambda wildcards: {
+            **config["training"],
+            "seed": removal_of(wildcards).training_seed,
+        },
+        model=config["model"],
+        sampling=config["sampling"],
+        evaluation=config["evaluation"],
+        version=TRAINING_LOOP,
+    script:
+        "../../scripts/retrain.py"
+
+
+# Their weights are kept: they are few, and the ensembles of influence methods are made of them. They
+# are a batch of their own, because methods, whose models are a batch, depend on them.
+use rule retrain as retrain_other_seed with:
+    output:
+        outcome="<results>/retrained/{removal}/outcome.safetensors",
+        weights="<results>/retrained/{removal}/weights.safetensors",
+    wildcard_constraints:
+        removal=r"no_removal/seed\d+/k0",
+    group:
+        batched("seeds")
+
+
+# All models of an arm at once, from their outcomes alone: no GPU, and no weights.
+rule measure_outcomes:
+    input:
+        **{one.encoder: f"<results>/encoders/{one.encoder}" for one in MEASURES if one.encoder},
+        outcomes=lambda wildcards: outcomes_of(arm_of(wildcards)),
+        source=lambda wildcards: [
+            "<results>/source/outcome.safetensors",
+            *(["<results>/source/related.safetensors"] * (wildcards.purpose == "forgetting")),
+        ],
+    output:
+        table="<results>/measurements/{purpose}/{arm}.parquet",
+    log:
+        "<logs>/measure_outcomes/{purpose}/{arm}.log",
+    benchmark:
+        "<benchmarks>/measure_outcomes/{purpose}/{arm}.tsv"
+    wildcard_constraints:
+        purpose="test|tuning|forgetting",
+    conda:
+        CONDA
+    resources:
+        **resources_for(measuring_cost, gpu=False),
+    params:
+        measures=config["measures"],
+        queries=lambda wildcards: {
+            "test": TEST_QUERIES,
+            "tuning": TUNING_QUERIES,
+            "forgetting": [*TEST_QUERIES, *(name for names in RELATED.values() for name in names)],
+        }[wildcards.purpose],
+    script:
+        "../../scripts/measure_outcomes.py"

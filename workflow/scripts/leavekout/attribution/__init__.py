@@ -1,1 +1,0 @@
-"""Attribution: from a model and a query to a score for every training image."""

@@ -1,0 +1,1 @@
+"""What every room rests on: errors, noise, files, jobs, resuming, precision."""

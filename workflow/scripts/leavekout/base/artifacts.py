@@ -1,0 +1,242 @@
+"""Reading and writing artifacts: complete or absent, with provenance, and errors in words."""
+
+import ctypes
+import errno
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
+
+from leavekout.base.errors import InputError
+
+_UMASK = os.umask(0)
+os.umask(_UMASK)  # it can only be read by setting it
+_PIECE = 1 << 24  # bytes
+_LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "numpy")
+
+
+def temporary_beside(path: Path) -> Path:
+    """A unique name in the folder of `path`, which says who writes: host and process.
+
+    `interruption.remove_leftovers` reads it.
+    """
+    owner = f"{platform.node()}~{os.getpid()}~{uuid.uuid4().hex[:8]}"
+    return path.with_name(f".{owner}~{path.name}")
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """As `atomic`, for a folder: yields a new temporary one and puts it in the place of `path`."""
+    temporary = temporary_beside(path)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yields a temporary name beside `path` and renames it to `path` on success.
+
+    The name is unique, so two jobs that write the same artifact at once harm nothing: a reader
+    sees one of the two, whole.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_UMASK)  # safetensors makes files that only their owner can read
+        os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if "requested and" in reason:  # all that NumPy says when it could write no more
+            reason = f"the disk is full: {reason}"
+        raise InputError(f"{path}: cannot be written ({reason}).") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+_of_this_job: dict[str, str] = {}
+
+
+def set_device(name: str) -> None:
+    """Names what this process computes on, which its artifacts then say."""
+    _of_this_job["device"] = name
+
+
+def set_params(params: Mapping[str, Any]) -> None:
+    """Names the parameters of this process's job, whose digest its artifacts then carry."""
+    text = json.dumps(params, sort_keys=True, default=str)
+    _of_this_job["params_sha256"] = hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def provenance() -> dict[str, str]:
+    """Commit of the workflow, versions of the libraries, device, and digest of the parameters.
+
+    The parameters themselves, seeds among them, stand in the job's log.
+    """
+    return {**_software(), **_of_this_job}
+
+
+def commit_of(folder: Path) -> str:
+    """The commit of the checkout around a folder, `-dirty` if files of it were changed since.
+
+    Published results are in the repository, too; a study that writes them anew changes no code.
+    """
+    git = ["git", "-C", str(folder)]
+    changed = [*git, "diff", "--quiet", "HEAD", "--", ":/", ":(top,exclude)results"]
+    try:
+        describe = [*git, "describe", "--always", "--abbrev=12"]
+        name = subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
+        dirty = subprocess.run(changed, capture_output=True, check=False).returncode != 0
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown (not a git checkout)"
+    return f"{name}-dirty" if dirty else name
+
+
+@cache
+def _software() -> Mapping[str, str]:
+    commit = commit_of(Path(__file__).parent)
+    return {"commit": commit} | {name: version(name) for name in _LIBRARIES}
+
+
+def save_npy(path: Path, array: np.ndarray) -> None:
+    """Writes one array."""
+    with atomic(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, array)
+
+
+def create_npy(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
+    """Creates an array to be filled in parts, memory-mapped, with its room on the disk taken.
+
+    Writing to a memory map on a full disk would kill the process without a word.
+    """
+    array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    with open(path, "r+b") as file:
+        _take_room(file, array.offset, path.stat().st_size)
+    return array
+
+
+def _take_room(file: BinaryIO, start: int, size: int) -> None:
+    """Makes the file system reserve a file's bytes from `start` on; what is there is zeros.
+
+    Not by `os.posix_fallocate`: where a file system cannot reserve (NFS, some Lustre), the C
+    library imitates it by touching block after block, 23 million writes for COCO's text states.
+    There zeros are written in large pieces.
+    """
+    reserve = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)  # Linux alone has it
+    if reserve is not None:
+        offsets = ctypes.c_int64(start), ctypes.c_int64(size - start)
+        if size == start or reserve(file.fileno(), 0, *offsets) == 0:
+            return
+        if ctypes.get_errno() not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(file.name))
+    file.seek(start)
+    zeros = bytes(_PIECE)
+    for place in range(start, size, _PIECE):
+        file.write(zeros[: size - place])
+
+
+def load_npy(path: Path, *, mmap: bool = False) -> np.ndarray:
+    """Reads one array; raises InputError if it is missing, truncated or not plain numbers."""
+    try:
+        return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{path}: not a whole npy array ({error}); delete it.") from error
+
+
+def save_table(path: Path, table: pd.DataFrame) -> None:
+    """Writes a table as parquet, with provenance in its metadata."""
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **provenance()})
+    with atomic(path) as temporary:
+        pq.write_table(arrow, temporary)
+
+
+def save_csv(path: Path, table: pd.DataFrame) -> None:
+    """Writes a table for people and spreadsheets."""
+    with atomic(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def load_table(path: Path) -> pd.DataFrame:
+    """Reads a parquet table; raises InputError if it is missing or truncated."""
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a whole parquet file ({error}); delete it.") from error
+
+
+def save_image(path: Path, pixels: np.ndarray) -> None:
+    """Writes uint8 [H, W, 3] as PNG, with provenance in its text fields."""
+    notes = PngInfo()
+    for name, value in provenance().items():
+        notes.add_text(name, value)
+    with atomic(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="png", pnginfo=notes)
+
+
+def load_image(path: Path) -> np.ndarray:
+    """Reads a PNG that we wrote: uint8 [H, W, 3]."""
+    try:
+        with Image.open(path) as file:
+            return np.asarray(file.convert("RGB"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise InputError(f"{path}: not a whole picture ({error}); delete it.") from error
+
+
+def save_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes JSON with provenance under the key `provenance`."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps({**content, "provenance": provenance()}, indent=1))
+
+
+def save_checksum(path: Path, *files: Path) -> None:
+    """Writes the SHA-256 of each file, which stands for a big file among Snakemake's inputs."""
+    sums: dict[str, str] = {}
+    for file in files:
+        # Files of several folders may share a name.
+        name = f"{file.parent.name}/{file.name}" if file.name in sums else file.name
+        try:
+            with open(file, "rb") as content:
+                sums[name] = hashlib.file_digest(content, "sha256").hexdigest()
+        except FileNotFoundError:
+            raise InputError(f"{file}: there is no such file.") from None
+    with atomic(path) as temporary:  # no provenance: the same content gives the same file
+        temporary.write_text(json.dumps(sums))
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """Reads JSON; raises InputError if it is missing or truncated."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not whole JSON ({error}); delete it.") from error

@@ -1,0 +1,200 @@
+"""What every script does around its science: logging, threads, determinism, errors in words."""
+
+import errno
+import json
+import logging
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from leavekout.base.artifacts import provenance, set_device, set_params
+from leavekout.base.errors import InputError, Interrupted
+from leavekout.base.interruption import remove_leftovers
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger("leavekout")
+T = TypeVar("T")
+# The oldest driver for a major version of CUDA (NVIDIA, CUDA Compatibility).
+_DRIVERS = {"12": 525, "13": 580}
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Paths:
+    """A job's input or output files as paths.
+
+    `paths.name` and `paths["name"]` are a Path, or a list of them where the rule names several
+    files (or none). `list(paths)` has all files in the rule's order.
+    """
+
+    def __init__(self, files: Any) -> None:
+        self._files = files
+
+    def __getitem__(self, key: str | int) -> Any:
+        return _as_path(getattr(self._files, key) if isinstance(key, str) else self._files[key])
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+    def __iter__(self) -> Iterator[Path]:
+        return map(Path, self._files)
+
+    def get(self, name: str) -> Any:
+        """The files of a name, or None where the rule has no such name, or no file of it."""
+        return _as_path(self._files.get(name)) or None
+
+
+def _as_path(value: Any) -> Any:
+    if value is None:
+        return None
+    return Path(value) if isinstance(value, str) else [Path(part) for part in value]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a script works with: Snakemake's object of the job, with files as paths."""
+
+    input: Paths
+    output: Paths
+    params: Any
+    wildcards: Any
+    resources: Any
+
+    @cached_property
+    def device(self) -> "torch.device":
+        """Where the job computes."""
+        return device_of(self.resources)
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[Run]:
+    """Runs a script's body, logging to the job's log file and to the terminal.
+
+    An InputError ends the process with its one sentence and status 1, and so does a full disk; any
+    other exception is a fault of ours, and its traceback goes to the log and the terminal. Training
+    that was interrupted ends with the signal's status, so that a retry goes on.
+
+    Args:
+        snakemake: the script's object of that name, of which log, output and params are used.
+    """
+    formatter = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
+    terminal, file = logging.StreamHandler(), logging.FileHandler(snakemake.log[0], "a")
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, stops nothing
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logger.handlers = [file]
+    file.setFormatter(formatter)
+    terminal.setFormatter(formatter)
+    params = dict(snakemake.params.items())
+    set_params(params)
+    logger.info("%s", json.dumps({**provenance(), "params": params}))  # to the file alone
+    logger.handlers = [file, terminal]
+    try:
+        output = Paths(snakemake.output)
+        remove_leftovers(output)
+        yield Run(
+            Paths(snakemake.input),
+            output,
+            snakemake.params,
+            snakemake.wildcards,
+            snakemake.resources,
+        )
+    except InputError as error:
+        logger.error("error: %s", error)
+        sys.exit(1)
+    except Interrupted as interruption:
+        logger.error("%s", interruption)
+        sys.exit(128 + interruption.signal_number)
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":
+            logger.error("error: the GPU's memory is full; lower the batch sizes in 'hardware'.")
+        elif isinstance(error, OSError) and error.errno in _DISK_FULL:
+            logger.error("error: %s: the disk is full (%s).", error.filename, error.strerror)
+        else:
+            logger.exception("This is a fault of leave-K-out, not of your input:")
+        sys.exit(1)
+    finally:
+        file.close()
+
+
+@contextmanager
+def compute_job(snakemake: Any) -> Iterator[Run]:
+    """A job that computes with torch, deterministically, on `run.device`."""
+    import torch  # here, because jobs that only tabulate or plot start faster without it
+
+    # Rounding depends on the number of threads, so the rule fixes it, not the machine.
+    torch.set_num_threads(snakemake.threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    # Filling fresh memory with NaN costs time and finds bugs only.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    from leavekout.base.precision import products
+
+    with job(snakemake) as run, products("float32"):
+        set_device(device_name(run.device))
+        yield run
+
+
+def device_of(resources: Any) -> "torch.device":
+    """A GPU where a rule's resource `on_gpu` asks for one, else the CPU.
+
+    (`gpu` and `gres` are what the cluster is asked for, and may have other names there.)
+
+    Raises:
+        InputError: it asks for a GPU, and PyTorch can use none. The CPU would take days.
+    """
+    import torch
+
+    if not resources.get("on_gpu", 0):
+        return torch.device("cpu")
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split(". ")[0].splitlines()[0].rstrip(".")
+        cuda = torch.version.cuda
+        newest = _DRIVERS.get((cuda or "").split(".")[0])
+        build = f"is built for CUDA {cuda}" if cuda else "is built without CUDA"
+        driver = f", which needs a driver of version {newest} or newer" if newest else ""
+        raise InputError(
+            f"this job asks for a GPU, and PyTorch {torch.__version__} can use none on "
+            f"{platform.node()}: {reason}. This PyTorch {build}{driver}. With 'hardware.gpus' 0, "
+            "jobs compute on the CPU."
+        ) from None
+    return torch.device("cuda")
+
+
+def device_name(device: "torch.device") -> str:
+    """The GPU's model, or `cpu`."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def progress(
+    items: Iterable[T], what: str, total: int, *, start: int = 0, every_seconds: float = 15
+) -> Iterator[T]:
+    """Yields `items`, and now and then logs how far the work is and how long it will take.
+
+    Whole lines rather than a moving bar, because several jobs share one terminal.
+    """
+    began = last = time.monotonic()
+    for done, item in enumerate(items, start=start):
+        now = time.monotonic()
+        if now - last > every_seconds and done > start:
+            left = (now - began) / (done - start) * (total - done)
+            logger.info("%s: %.0f %%, about %.0f s left", what, 100 * done / total, left)
+            last = now
+        yield item
+
+
+def label(path: str | Path) -> str:
+    """A short name for a job in the terminal: the artifact's path below results/."""
+    return str(Path(path).with_suffix("")).removeprefix("results/")

@@ -1,0 +1,36 @@
+"""The settings of per-sample gradients, which several families of methods share."""
+
+from typing import Literal
+
+from leavekout.config.fields import (
+    GradientObjective,
+    Positive,
+    Precision,
+    Section,
+    Seed,
+    WeightSubset,
+    later,
+)
+
+
+class GradientDraws(Section):
+    """The draws of (timestep, noise, caption) that per-sample gradients are averaged over."""
+
+    objective: GradientObjective = "loss"
+    """What the gradients are of, as under `unlearning`, or `mean_output`, the mean of ε_θ (DAS)."""
+    weights: WeightSubset = "cross_attention_kv"
+    """The weights that gradients are taken of, as under `unlearning`."""
+    timesteps: Literal["random", "uniform", "stratified"] = "random"
+    """How the timesteps of the draws are chosen. `uniform` spaces them evenly (D-TRAK);
+    `stratified` takes a random one from each of as many equal stretches (FMAS)."""
+    draws: Positive = 10
+    """Draws of (timestep, noise, caption) over which an image's gradient is averaged."""
+    antithetic: bool = later(False)
+    """Whether every second draw has the timestep and the negative of the noise before it (FMAS)."""
+    shared_draws: bool = later(False)
+    """Whether all images and queries have the same timesteps and noises (Motive), each caption
+    still drawn for each image. `draws` are then the query's, too."""
+    seed: Seed = 0
+    """Seed of draws and projections. Further source models have projections of their own."""
+    precision: Precision = "float32"
+    """Precision of the gradients, as under `training`. Projections are in float32."""

@@ -1,0 +1,78 @@
+"""The method contract: what a score file must be, and its K best."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from leavekout.base.artifacts import load_npy, save_npy
+from leavekout.base.errors import InputError
+
+
+def check_scores(scores: np.ndarray, *, images: int, method: str, source: str) -> np.ndarray:
+    """Returns valid scores as float32 [N]; higher = more influential.
+
+    Raises:
+        InputError: naming file, method and reason, where scores are of another length, not
+            numbers, not finite or constant.
+    """
+    reason = None
+    if scores.shape != (images,):
+        reason = f"has shape {scores.shape} where ({images},) is expected, one for each image"
+    elif not np.issubdtype(scores.dtype, np.floating):
+        reason = f"holds {scores.dtype} where float32 is expected"
+    elif not np.isfinite(scores).all():
+        bad = int((~np.isfinite(scores)).sum())
+        first = int(np.flatnonzero(~np.isfinite(scores))[0])
+        reason = f"has {bad:,} scores that are NaN or infinite, the first at row {first:,}"
+    elif images > 1 and (scores == scores[0]).all():
+        reason = f"gives every image the same score ({scores[0]})"
+    if reason:
+        raise InputError(f"{source}: method '{method}' {reason}.")
+    return scores.astype(np.float32)
+
+
+def read_scores(path: Path, *, images: int, method: str) -> np.ndarray:
+    """The scores of one method for one query, checked: float32 [N]."""
+    return check_scores(load_npy(path), images=images, method=method, source=str(path))
+
+
+def save_scores(paths: Sequence[str], scores: np.ndarray, method: str) -> None:
+    """Checks and writes the scores [Q, N] of a method, a file for each query."""
+    for path, row in zip(paths, scores.astype(np.float32), strict=True):
+        checked = check_scores(row, images=scores.shape[1], method=method, source=path)
+        save_npy(Path(path), checked)
+
+
+def save_some_scores(path: Path, scores: np.ndarray, rows: np.ndarray, method: str) -> None:
+    """Checks and writes the scores [N] of a query that only `rows` have; all others are NaN."""
+    check_scores(scores[rows], images=len(rows), method=method, source=str(path))
+    save_npy(path, scores.astype(np.float32))
+
+
+def halves_by_turns(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores [N] by the mean of all draws [D, N, F], and [2, N] by every second one of them.
+
+    Each is the better of an image and its flip. The halves of one draw are not numbers.
+    """
+    whole = draws.mean(0).max(axis=1)
+    if len(draws) == 1:
+        return whole, np.full((2, len(whole)), np.nan)
+    return whole, np.stack([draws[half::2].mean(0).max(axis=1) for half in range(2)])
+
+
+def save_halves(paths: Sequence[str], halves: np.ndarray) -> None:
+    """Writes the scores [Q, 2, N] by each half of a method's draws alone, a file for each query."""
+    for path, two in zip(paths, halves.astype(np.float32), strict=True):
+        save_npy(Path(path), two)
+
+
+def top_k(scores: np.ndarray, k: int) -> np.ndarray:
+    """D_ẑ^K: rows of the K highest scores, best first; int64 [K]. Ties go to the lower row."""
+    return np.argsort(-scores, kind="stable")[:k].astype(np.int64)
+
+
+def tied_at(scores: np.ndarray, k: int) -> int:
+    """How many images were left in, though they have the same score as one of the top K."""
+    last = scores[top_k(scores, k)[-1]]
+    return int((scores == last).sum() - (scores[top_k(scores, k)] == last).sum())

@@ -1,0 +1,194 @@
+"""EK-FAC: the curvature of linear and convolution layers in a Kronecker-factored eigenbasis.
+
+George et al., *Fast Approximate Natural Gradient Descent in a Kronecker-factored Eigenbasis*
+(NeurIPS 2018). AbU+ (FDA) puts the Fisher of that form in the place of its diagonal; influence by
+EK-FAC (Mlodozeniec et al., *Influence Functions for Scalable Data Attribution in Diffusion Models*,
+ICLR 2025) takes the Gauss-Newton matrix.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from leavekout.base.errors import InputError
+from leavekout.base.precision import arithmetic
+from leavekout.config.fields import Precision
+from leavekout.curvature.fisher import FisherSample, fisher_samples
+from leavekout.curvature.per_sample import watch_layers
+from leavekout.data.encoded import EncodedData
+from leavekout.models.denoiser import Denoiser
+from leavekout.models.process import Process
+
+# The parts of one weight's factors, as suffixes of its name.
+_INPUT, _OUTPUT, _EIGENVALUES = "input_basis", "output_basis", "eigenvalues"
+Backward = Callable[[Denoiser, Process, FisherSample], Tensor]
+
+
+def ekfac(
+    denoiser: Denoiser,
+    process: Process,
+    data: EncodedData,
+    weights: Mapping[str, nn.Parameter],
+    *,
+    samples: int,
+    seed: int,
+    precision: Precision = "float32",
+    batch: int,
+    objective: Backward | None = None,
+) -> dict[str, Tensor]:
+    """The EK-FAC factors of weights W [out, in], from the samples of the diagonal Fisher.
+
+    With a the layer's inputs and g the gradients of its outputs at each token (of a convolution: a
+    patch of its input, and a place of its output), A = E[a aᵀ] = U_A Λ_A U_Aᵀ and
+    S = E[g gᵀ] = U_S Λ_S U_Sᵀ. In that basis the curvature is taken to be diagonal, and its
+    diagonal is measured: Λ = E[(U_Sᵀ G U_A)²] over per-sample gradients G.
+
+    Args:
+        samples: behind the bases, and the same ones behind the eigenvalues.
+        objective: (denoiser, process, sample) → what is differentiated, for each sample [B]. By
+            default the loss, which gives the empirical Fisher.
+
+    Returns:
+        For each name in `weights`: `<name>.input_basis` U_A [in, in], `<name>.output_basis` U_S
+        [out, out] and `<name>.eigenvalues` Λ [out, in], in float32; in = C·k·k of a convolution.
+
+    Raises:
+        InputError: a weight is not that of a linear or convolution layer.
+    """
+    backward = objective or (lambda network, process, sample: sample.loss(network, process))
+    layers = {}
+    for name in weights:
+        layer, _, kind = name.rpartition(".")
+        if kind != "weight" or not isinstance(denoiser.get_submodule(layer), nn.Linear | nn.Conv2d):
+            raise InputError(
+                "curvature 'ekfac' is for weights of linear and convolution layers, but the subset "
+                f"holds '{name}'."
+            )
+        layers[layer] = name
+    options = {"samples": samples, "seed": seed, "batch": batch}
+    seen: dict[tuple, tuple[str, Tensor]] = {}
+
+    def leader_of(layer: str, module: nn.Module, a: Tensor) -> str:
+        """The first layer with the same input; keys and values all have the text, in common."""
+        kind = (a.data_ptr(), _window(module))
+        return seen.setdefault(kind, (layer, a))[0]  # holds a, lest its place be reused
+
+    covariances: dict[str, Tensor] = {}
+    leaders: dict[str, str] = {}
+
+    def add_covariances(layer: str, module: nn.Module, a: Tensor, g: Tensor) -> None:
+        leaders[layer] = leader_of(layer, module, a)
+        for part, x in zip((_INPUT, _OUTPUT), _tokens(module, a, g), strict=True):
+            if part == _OUTPUT or leaders[layer] == layer:
+                x = _in_full(x).flatten(0, -2)  # [B·tokens, width]
+                key = f"{layers[layer]}.{part}"
+                with torch.autocast(x.device.type, enabled=False):
+                    covariances[key] = covariances.get(key, 0) + (x.T @ x).double()
+
+    for sample in fisher_samples(process, data, what="EK-FAC, covariances", **options):
+        seen.clear()
+        with arithmetic(precision, data.device), watch_layers(denoiser, layers, add_covariances):
+            backward(denoiser, process, sample).sum().backward()
+    bases = {key: torch.linalg.eigh(c).eigenvectors for key, c in covariances.items()}
+    for layer, leader in leaders.items():
+        bases[f"{layers[layer]}.{_INPUT}"] = bases[f"{layers[leader]}.{_INPUT}"]
+    eigenvalues = {n: torch.zeros_like(p.flatten(1)).double() for n, p in weights.items()}
+    rotated: dict[str, Tensor] = {}
+
+    def add_eigenvalues(layer: str, module: nn.Module, a: Tensor, g: Tensor) -> None:
+        # U_Sᵀ (gᵀ a) U_A = (g U_S)ᵀ (a U_A): a U_A once for all layers of one input, and no product
+        # with a gradient's own [out, in].
+        name, leader = layers[layer], leaders[layer]
+        a, g = map(_in_full, _tokens(module, a, g))
+        u_s, u_a = (bases[f"{name}.{part}"].to(g) for part in (_OUTPUT, _INPUT))
+        with torch.autocast(g.device.type, enabled=False):
+            if leader not in rotated:
+                rotated[leader] = (a @ u_a).reshape(len(a), -1, a.shape[-1])
+            turned = (g @ u_s).reshape(len(g), -1, g.shape[-1])
+            product = torch.bmm(turned.transpose(1, 2), rotated[leader])  # [B, out, in]
+        eigenvalues[name] += product.square().sum(0)
+
+    for sample in fisher_samples(process, data, what="EK-FAC, eigenvalues", **options):
+        rotated.clear()
+        with arithmetic(precision, data.device), watch_layers(denoiser, layers, add_eigenvalues):
+            backward(denoiser, process, sample).sum().backward()
+    measured = {f"{n}.{_EIGENVALUES}": total / samples for n, total in eigenvalues.items()}
+    return {name: tensor.float() for name, tensor in (bases | measured).items()}
+
+
+def gauss_newton(denoiser: Denoiser, process: Process, sample: FisherSample) -> Tensor:
+    """⟨ε_θ, v⟩ of each sample, with v = η √(2/D), η ~ N(0, I) and D outputs: [B].
+
+    Its gradients g have E[g gᵀ] = Jᵀ (2/D) J, the Gauss-Newton matrix of the mean squared error,
+    whatever the target.
+    """
+    x_t = process.noised(sample.x0, sample.noise, sample.timesteps)
+    predicted = denoiser(x_t, process.times(sample.timesteps), sample.text)
+    scale = (2 / predicted[0].numel()) ** 0.5
+    return (predicted * sample.output_noise.to(predicted) * scale).flatten(1).sum(1)
+
+
+def _window(module: nn.Module) -> tuple:
+    """What a convolution's patches depend on; nothing of a linear layer."""
+    if not isinstance(module, nn.Conv2d):
+        return ()
+    return (module.kernel_size, module.stride, module.padding, module.dilation)
+
+
+def _tokens(module: nn.Module, a: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+    """Inputs [B, …, in] and gradients of outputs [B, …, out] at each token or place."""
+    if not isinstance(module, nn.Conv2d):
+        return a, g
+    patches = functional.unfold(
+        a,
+        module.kernel_size,
+        dilation=module.dilation,
+        padding=cast(Any, module.padding),
+        stride=module.stride,
+    )
+    return patches.transpose(1, 2), g.flatten(2).transpose(1, 2)
+
+
+def _in_full(x: Tensor) -> Tensor:
+    """In single precision at least: the model's may be half, but bases are not rounded to it."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def solve(
+    factors: Mapping[str, Tensor],
+    gradients: Mapping[str, Tensor],
+    damping: float,
+    *,
+    absolute: bool = False,
+) -> dict[str, Tensor]:
+    """(F + λ̄)⁻¹ G for each weight: U_S [(U_Sᵀ G U_A) / (Λ + λ̄)] U_Aᵀ, with λ̄ = λ · mean(Λ).
+
+    The mean is over the layer's own eigenvalues (Grosse et al., *Studying Large Language Model
+    Generalization with Influence Functions*, 2023).
+
+    Args:
+        gradients: [*weight.shape] by name, or [Q, *weight.shape].
+        absolute: takes λ̄ = λ.
+
+    Raises:
+        InputError: the factors are of other weights, or λ = 0 and some eigenvalue is zero.
+    """
+    result = {}
+    for name, gradient in gradients.items():
+        parts = [factors.get(f"{name}.{part}") for part in (_OUTPUT, _INPUT, _EIGENVALUES)]
+        if any(part is None for part in parts):
+            raise InputError(f"fisher: no EK-FAC factors of the weight '{name}'.")
+        u_s, u_a, values = (part.to(gradient) for part in parts if part is not None)
+        divisor = values + (damping if absolute else damping * values.mean())
+        zeros = int((divisor <= 0).sum())
+        if zeros:
+            raise InputError(
+                f"{zeros:,} of {divisor.numel():,} EK-FAC eigenvalues of '{name}' are zero; use "
+                "damping > 0."
+            )
+        rotated = (u_s.T @ gradient.reshape(-1, *values.shape) @ u_a) / divisor
+        result[name] = (u_s @ rotated @ u_a.T).reshape(gradient.shape)
+    return result

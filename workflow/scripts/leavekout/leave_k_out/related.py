@@ -1,0 +1,49 @@
+"""Prompts that are related to a query's own, for the forgetting check."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from leavekout.base.errors import InputError
+from leavekout.base.noise import Domain, words
+
+_PROMPTS_AT_ONCE = 1024
+
+
+def choose_related(
+    queries: pd.DataFrame,
+    prompts: Sequence[str],
+    encode: Callable[[Sequence[str]], np.ndarray],
+    *,
+    names: Mapping[str, Sequence[str]],
+    seed: int,
+) -> pd.DataFrame:
+    """The prompts nearest to each query's own: a table as `choose_queries` makes it.
+
+    Related prompts are no query's prompt.
+
+    Args:
+        queries: by query name, with a column `prompt`.
+        encode: B captions → features [B, D] of unit length; nearness is their cosine similarity.
+        names: of each query's related prompts, as many for all.
+    """
+    own, related = queries["prompt"].tolist(), len(next(iter(names.values())))
+    others = [prompt for prompt in prompts if prompt not in set(own)]
+    if related > len(others):
+        raise InputError(
+            f"forgetting.related: {related} related prompts of each query are more than the "
+            f"{len(others)} prompts that are no query's."
+        )
+    parts = range(0, len(others), _PROMPTS_AT_ONCE)
+    features = np.concatenate([encode(others[i : i + _PROMPTS_AT_ONCE]) for i in parts])
+    nearest = np.argsort(-(encode(own) @ features.T), axis=1, kind="stable")[:, :related]
+    count = len(own) * related
+    return pd.DataFrame(
+        {
+            "query": [name for query in queries.index for name in names[query]],
+            "prompt": [others[i] for i in nearest.ravel()],
+            "noise_seed": words(seed, Domain.PROMPTS, torch.arange(count), 1)[0].tolist(),
+        }
+    )

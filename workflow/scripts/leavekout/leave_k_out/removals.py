@@ -1,0 +1,266 @@
+"""Removal policies: which models a study trains, and which rows each is trained without.
+
+A policy is a function that yields `Removal`s, and a case of `removed_rows`.
+"""
+
+import zlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leavekout.contract.removal import GROUP, NO_REMOVAL, RANDOM, REPLICA, Removal
+from leavekout.leave_k_out.config import LeaveKOut
+
+_FIRST_UNION_SET = 1 << 31  # random sets of unions differ from the control's
+
+
+def study_models(e: LeaveKOut) -> list[Removal]:
+    """Every model that a study trains, except for its tuning."""
+    policies = (top_k, random_sets, again, no_removal, replica, groups, unions)
+    return [removal for policy in policies for removal in policy(e)]
+
+
+def tuning_models(e: LeaveKOut) -> list[Removal]:
+    """The models that compare methods on tuning queries, with their controls."""
+    if e.tuning is None:
+        return []
+    if e.tuning.together:
+        return [*tuned_together(e), *no_removal(e)]
+    tuning, sets = e.tuning, range(e.counterfactual.random.sets)
+    cells = [(m, q, k) for m in tuning.methods for q in e.tuning_queries() for k in tuning.k]
+    return [
+        *(_top(e, method, query, k) for method, query, k in cells),
+        *(_random(e, number, k) for number in sets for k in tuning.k),
+        *no_removal(e),
+    ]
+
+
+def ensemble_models(e: LeaveKOut, seeds: Collection[int]) -> list[Removal]:
+    """The further source models that some methods average over, by training seed."""
+    return [_no_removal(e, seed) for seed in sorted({*seeds} - {e.training.seed})]
+
+
+def top_k(e: LeaveKOut) -> Iterator[Removal]:
+    """`top`: D_ẑ^K, the K images that a method scores highest for a query.
+
+    Models that the forgetting check looks at are evaluated on other prompts, too.
+    """
+    check = e.forgetting
+    for method in e.methods:
+        for query in e.test_queries():
+            for k in e.counterfactual.ks_of(method):
+                removal = _top(e, method, query, k)
+                if check and method in check.methods and k in check.k:
+                    removal = checked_elsewhere(removal, e)
+                yield removal
+
+
+def _top(e: LeaveKOut, method: str, query: str, k: int) -> Removal:
+    return _trained(
+        f"{method}/{query}/k{k}",
+        Removal("top", method, k, e.training.seed, targets=(query,)),
+        table="measurements",
+        pictured=True,
+    )
+
+
+def random_sets(e: LeaveKOut) -> Iterator[Removal]:
+    """`random`: K images drawn uniformly, the control that all queries share.
+
+    Sets of one number are nested in K. There is one at every K of methods and of the random curve,
+    and there are sets of half of the images.
+    """
+    config, half = e.counterfactual.random, e.dataset.images // 2
+    ks = sorted({*e.counterfactual.all_ks(), *config.sizes()})
+    numbers = [(number, k) for number in range(config.sets) for k in ks]
+    numbers += [(number, half) for number in range(config.half_size_sets)]
+    for number, k in dict.fromkeys(numbers):
+        yield _random(e, number, k)
+
+
+def _random(e: LeaveKOut, number: int, k: int) -> Removal:
+    seed, queries = e.counterfactual.random.seed, e.query_names()
+    return _trained(
+        f"{RANDOM}/s{number}/k{k}",
+        Removal("random", RANDOM, k, e.training.seed, number, seed, others=queries),
+        table="measurements",
+        # Of the many random sets the first, at the methods' own K.
+        pictured=number == 0 and k in e.counterfactual.all_ks(),
+    )
+
+
+def no_removal(e: LeaveKOut) -> Iterator[Removal]:
+    """`nothing`: models of other seeds that lack nothing, the noise floor."""
+    for seed in e.counterfactual.retrain_seeds:
+        yield _no_removal(e, seed)
+
+
+def _no_removal(e: LeaveKOut, seed: int) -> Removal:
+    return _trained(
+        f"{NO_REMOVAL}/seed{seed}/k0",
+        Removal("nothing", NO_REMOVAL, 0, seed, others=e.query_names()),
+        table="measurements",
+        pictured=seed in e.counterfactual.retrain_seeds[:1],  # the others look alike
+    )
+
+
+def replica(e: LeaveKOut) -> Iterator[Removal]:
+    """`replica`: the source model trained again in a study that joins another's.
+
+    Same seed, nothing removed: it says how far the two machines are apart.
+    """
+    if e.joins and not e.joins.continues:
+        seed = e.training.seed
+        yield _trained(
+            f"{REPLICA}/seed{seed}/k0",
+            Removal("replica", REPLICA, 0, seed, others=e.query_names()),
+            table="drift",
+        )
+
+
+def groups(e: LeaveKOut) -> Iterator[Removal]:
+    """`group`: a group of similar images, the models behind the oracle."""
+    for number, size in enumerate(e.oracle.sizes(e.dataset.images) if e.oracle else []):
+        yield _trained(
+            f"{GROUP}/g{number}/k{size}",
+            Removal("group", GROUP, size, e.training.seed, number, others=e.query_names()),
+        )
+
+
+def again(e: LeaveKOut) -> Iterator[Removal]:
+    """`again`: some of the top K's models from another seed, the retraining's part of an effect.
+
+    Which queries depends on the method's name alone, so a study that is made in parts, with other
+    lists of methods, has the same. Each method has at least one.
+    """
+    config, test = e.counterfactual.again, e.test_queries()
+    if config is None:
+        return
+    for method in e.methods:
+        first = zlib.crc32(method.encode()) % min(config.every, len(test))
+        for query in test[first :: config.every]:
+            for k in e.counterfactual.k:
+                yield _trained(
+                    f"again-{method}/{query}-seed{config.seed}/k{k}",
+                    Removal("again", method, k, config.seed, targets=(query,)),
+                    table="seeds",
+                )
+
+
+def unions(e: LeaveKOut) -> Iterator[Removal]:
+    """`union`: the top K of several queries removed together (MUCS's protocol).
+
+    The control is the union of as many random sets of K.
+    """
+    config, test = e.counterfactual.union, e.test_queries()
+    if config is None:
+        return
+    for number in range(config.sets):
+        first = number * config.queries
+        turned = (*test[first:], *test[:first])
+        targets = turned[: config.queries]
+        others = turned[config.queries : config.queries + config.others]
+        for method in [*config.methods, RANDOM]:
+            seed = e.counterfactual.random.seed if method == RANDOM else None
+            removal = Removal(
+                "union", method, config.k, e.training.seed, number, seed, targets, others
+            )
+            yield _trained(f"union/{method}-u{number}/k{config.k}", removal, table="removals")
+
+
+def tuned_together(e: LeaveKOut) -> Iterator[Removal]:
+    """`together`: a union of all tuning queries, so one model shows what a setting is worth.
+
+    The control is the union of as many random sets.
+    """
+    assert e.tuning
+    random, targets, seed = e.counterfactual.random, e.tuning_queries(), e.training.seed
+    for k in e.tuning.k:
+        for method in e.tuning.methods:
+            removal = Removal("together", method, k, seed, targets=targets)
+            yield _trained(f"{method}/together/k{k}", removal, table="measurements")
+        for number in range(random.sets):
+            removal = Removal("together", RANDOM, k, seed, number, random.seed, targets)
+            yield _trained(f"{RANDOM}/together{number}/k{k}", removal, table="measurements")
+
+
+def unlearned(e: LeaveKOut, method: str, query: str) -> Removal:
+    """The model that unlearned a query, which is not trained again; for the forgetting check."""
+    removal = Removal("unlearned", method, 0, e.training.seed, targets=(query,))
+    outcome = f"unlearned/{method}/{query}.safetensors"
+    return replace(checked_elsewhere(removal, e), outcome=outcome, arm=method)
+
+
+def checked_elsewhere(removal: Removal, e: LeaveKOut) -> Removal:
+    """The same, evaluated on the other test queries and the target's related prompts, too."""
+    assert e.forgetting
+    target = removal.targets[0]
+    others = tuple(query for query in e.test_queries() if query != target)
+    return replace(removal, others=others, related=related_names(target, e.forgetting.related))
+
+
+def related_names(query: str, count: int) -> tuple[str, ...]:
+    """The names of a query's related prompts: `q000-r00`, `q000-r01`, …"""
+    return tuple(f"{query}-r{i:02d}" for i in range(count))
+
+
+def _trained(path: str, removal: Removal, **where: Any) -> Removal:
+    """The removal with its files: `path` has three parts, the first of which is the arm."""
+    inputs = {}
+    if removal.policy == "group":
+        inputs = {"groups": ["data/groups.npy"]}
+    elif removal.targets and removal.method != RANDOM:
+        scores = [f"attribution/{removal.method}/{query}.npy" for query in removal.targets]
+        inputs = {"scores": scores}
+    outcome = f"retrained/{path}/outcome.safetensors"
+    return replace(removal, outcome=outcome, arm=path.split("/")[0], inputs=inputs, **where)
+
+
+def removed_rows(removal: Removal, files: Mapping[str, list[Path]], *, images: int) -> np.ndarray:
+    """The rows that a model is trained without: int64, each once.
+
+    Args:
+        files: by the names of `removal.inputs`; images: N.
+    """
+    from leavekout.base.artifacts import load_npy  # here: the Snakefile imports this module
+    from leavekout.contract.scores import read_scores, top_k
+
+    def best() -> list[np.ndarray]:  # [K] of each target
+        paths, method = files["scores"], removal.method
+        scores = [read_scores(path, images=images, method=method) for path in paths]
+        return [top_k(values, removal.k) for values in scores]
+
+    def drawn(*numbers: int) -> list[np.ndarray]:
+        assert removal.set_seed is not None
+        seed = removal.set_seed
+        return [random_set(images, removal.k, number=number, seed=seed) for number in numbers]
+
+    number, targets = removal.number or 0, len(removal.targets)
+    match removal.policy, removal.method:
+        case "top" | "again", _:
+            return best()[0]
+        case "random", _:
+            return drawn(number)[0]
+        case "nothing" | "replica", _:
+            return np.empty(0, np.int64)
+        case "group", _:
+            return np.flatnonzero(load_npy(files["groups"][0]) == number)
+        case "union" | "together", "random":
+            first = _FIRST_UNION_SET + number * targets
+            return np.unique(np.concatenate(drawn(*range(first, first + targets))))
+        case "union" | "together", _:
+            return np.unique(np.concatenate(best()))
+    raise ValueError(f"'{removal.policy}' is no removal policy")
+
+
+def random_set(images: int, k: int, *, number: int, seed: int) -> np.ndarray:
+    """K rows drawn uniformly: int64 [K]. Sets of one number are nested in K."""
+    import torch  # here: the Snakefile imports this module
+
+    from leavekout.base.noise import Domain, words
+
+    order = words(seed, Domain.REMOVAL, torch.arange(images), number)
+    return torch.argsort((order[0] << 31) | (order[1] >> 1), stable=True)[:k].numpy()

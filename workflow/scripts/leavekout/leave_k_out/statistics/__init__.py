@@ -1,0 +1,1 @@
+"""What measurements say: estimates, comparisons, random equivalents, agreement with scores."""

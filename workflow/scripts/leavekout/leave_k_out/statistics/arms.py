@@ -1,0 +1,82 @@
+"""One measure as arrays: methods' effects, the random curve, the noise floor."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import pandas as pd
+
+from leavekout.base.errors import InputError
+from leavekout.leave_k_out.statistics.measurements import CONTROL, NO_REMOVAL
+
+
+@dataclass(frozen=True)
+class Arms:
+    """One measure of a whole study, all over the same Q queries.
+
+    Args:
+        effects: (method, K) → [Q], one leave-K-out model for each query.
+        random: K → [Q, S_K], models that lack a random set and are shared by all queries.
+        sets: K → the numbers [S_K] of these sets; sets of one number are nested in K.
+        floor: [Q, R], models of R other seeds that lack nothing.
+        clusters: [Q], the cluster of each query; see `clusters.py`.
+        evaluation: (method, K), controls too → mean over queries of the squared evaluation error.
+    """
+
+    effects: Mapping[tuple[str, int], np.ndarray]
+    random: Mapping[int, np.ndarray]
+    sets: Mapping[int, np.ndarray]
+    floor: np.ndarray
+    evaluation: Mapping[tuple[str, int], float]
+    clusters: np.ndarray
+
+    @property
+    def queries(self) -> int:
+        """Q."""
+        return len(next(iter([*self.effects.values(), *self.random.values(), self.floor])))
+
+    @property
+    def independent(self) -> int:
+        """C, the number of clusters: queries that stand for themselves."""
+        return len(np.unique(self.clusters))
+
+    def ks(self) -> list[int]:
+        """The methods' values of K, ascending."""
+        return sorted({k for _, k in self.effects})
+
+    def methods(self, k: int) -> list[str]:
+        """The methods that have this K."""
+        return sorted(method for method, other in self.effects if other == k)
+
+
+def arms_of(measurements: pd.DataFrame, measure: str) -> Arms:
+    """The arrays behind the rows of one measure.
+
+    Raises:
+        InputError: if a model was not measured on every query, naming both.
+    """
+    rows = measurements[measurements["measure"] == measure]
+    effects: dict[tuple[str, int], np.ndarray] = {}
+    random: dict[int, np.ndarray] = {}
+    sets: dict[int, np.ndarray] = {}
+    evaluation: dict[tuple[str, int], float] = {}
+    floor = np.empty((0, 0))
+    queries = np.sort(rows["query"].unique())
+    for key, group in rows.groupby(["method", "k"]):
+        method, k = cast(tuple[str, int], key)
+        column = "removal_set" if method == CONTROL else "training_seed"
+        values = group.pivot(index="query", columns=column, values="value").reindex(queries)
+        if values.isna().any(axis=None):
+            bad = values.index[values.isna().any(axis="columns")][0]
+            raise InputError(f"the measurements lack query {bad} for '{method}' at K = {k:,}.")
+        evaluation[method, k] = float(group["evaluation_error"].pow(2).mean())
+        array = values.to_numpy(float)
+        if method == CONTROL:
+            random[k], sets[k] = array, values.columns.to_numpy(int)
+        elif method == NO_REMOVAL:
+            floor = array
+        else:
+            effects[method, k] = array.mean(axis=1)
+    clusters = rows.groupby("query")["cluster"].first().to_numpy()
+    return Arms(effects, random, sets, floor, evaluation, clusters)

@@ -1,0 +1,121 @@
+"""The linear datamodeling score: do scores, summed over a removed set, foretell what it does?
+
+Park et al., TRAK (ICML 2023), eq. 4: the rank correlation, over random sets, of the measured
+outcome and the sum of a method's scores. It needs no retraining for each method, so it is cheap;
+here it comes from the random control, or from sets of half of the images (`half_size_sets`).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from leavekout.leave_k_out.statistics.arms import Arms
+from leavekout.statistics.resampling import Estimate, Resamples, crossed_error, mean
+
+FEWEST_MODELS = 4  # with fewer, a rank correlation says nothing
+MOST_RESAMPLES = 1000  # which give an error to 2 %; each ranks all models of all queries
+
+
+def summed_scores(scores: np.ndarray, sets: Sequence[np.ndarray]) -> np.ndarray:
+    """What scores [N] say of removing each set of rows: their sums, in float64, [S]."""
+    return np.array([scores[rows].astype(np.float64).sum() for rows in sets])
+
+
+def rank_correlations(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Spearman's rank correlation along the last axis, ties sharing their mean rank: […, S] → […].
+
+    0 where one side is constant, since it then orders nothing.
+    """
+    ranks = [stats.rankdata(values, axis=-1) for values in (measured, predicted)]
+    centred = [r - r.mean(axis=-1, keepdims=True) for r in ranks]
+    norms = np.sqrt(np.square(centred[0]).sum(axis=-1) * np.square(centred[1]).sum(axis=-1))
+    products = (centred[0] * centred[1]).sum(axis=-1)
+    return np.divide(products, norms, out=np.zeros_like(norms), where=norms > 0)
+
+
+def lds(
+    measured: np.ndarray,
+    predicted: np.ndarray,
+    *,
+    resamples: int,
+    seed: int = 0,
+    clusters: np.ndarray | None = None,
+) -> Estimate:
+    """The linear datamodeling score: the mean over queries of the correlation over models.
+
+    Args:
+        measured: ΔL [Q, S] of Q queries on S > 2 models that lack random sets of one size;
+        predicted: [Q, S], see `summed_scores`.
+        resamples: of queries and models; see `resampling.py`.
+        clusters: [Q], the cluster of each query; None if every query stands alone.
+    """
+    queries, models = measured.shape
+    by_query = rank_correlations(measured, predicted)
+    score = np.asarray(by_query.mean())
+    if queries < 2:
+        nothing = np.full((), np.nan)
+        return Estimate(score, nothing, nothing, nothing)
+    draws = Resamples(queries, [], count=resamples, seed=seed, clusters=clusters)
+    rng = np.random.default_rng(seed)
+    models_drawn = rng.integers(models, size=(resamples, models - 1))
+    again = rank_correlations(measured[:, models_drawn], predicted[:, models_drawn])  # [Q, B]
+
+    def with_both(queries_drawn: np.ndarray) -> np.ndarray:
+        return (again.T * queries_drawn).sum(axis=1) / queries_drawn.sum(axis=1)
+
+    of_queries = draws.estimate(lambda q, _: mean(by_query, q)).error ** 2
+    of_models, of_both = again.mean(axis=0).var(), with_both(draws.queries).var()
+    error, freedom = crossed_error(of_queries, of_models, of_both, draws.clusters, models)
+    return Estimate(score, error, np.asarray(np.sqrt(of_queries)), freedom)
+
+
+def lds_table(
+    arms: Arms, predictions: Mapping[tuple[str, int], Sequence[np.ndarray]], *, resamples: int
+) -> pd.DataFrame:
+    """One row for each K and method: `lds` with `low`, `high` (95 %, over queries and models).
+
+    Args:
+        arms: of ΔL; predictions: (method, K) → for each query, in the order of the arms', what
+            `summed_scores` says of the random sets of this K: [S].
+    """
+    rows = []
+    for (method, k), by_query in predictions.items():
+        models = arms.random[k].shape[1]
+        if models >= FEWEST_MODELS:
+            count = min(resamples, MOST_RESAMPLES)
+            score = lds(arms.random[k], np.stack(by_query), resamples=count, clusters=arms.clusters)
+            rows.append(
+                {
+                    "k": k,
+                    "method": method,
+                    "n_queries": arms.queries,
+                    "n_models": models,
+                    "lds": float(score.value),
+                    "low": float(score.low),
+                    "high": float(score.high),
+                }
+            )
+    return pd.DataFrame(
+        rows, columns=["k", "method", "n_queries", "n_models", "lds", "low", "high"]
+    )
+
+
+def agreement(scores: Mapping[str, float], effects: Mapping[str, float]) -> tuple[float, float]:
+    """Spearman's correlation of two quality measures over methods, and its permutation p-value.
+
+    Not a number with fewer than four methods, which cannot show anything.
+    """
+    methods = sorted(set(scores) & set(effects))
+    if len(methods) < 4:
+        return np.nan, np.nan
+    a, b = (np.array([values[m] for m in methods]) for values in (scores, effects))
+    test = stats.permutation_test(
+        (a,),
+        lambda x: rank_correlations(x, b),
+        permutation_type="pairings",
+        n_resamples=50_000,
+        rng=np.random.default_rng(0),
+    )
+    return float(test.statistic), float(test.pvalue)

@@ -1,0 +1,89 @@
+"""Further removals: what models of other policies do to their queries, and to others."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from leavekout.contract.removal import OTHER, RANDOM, TARGET
+from leavekout.leave_k_out.measures.measure import Measure
+from leavekout.leave_k_out.measures.registry import measures_in
+from leavekout.leave_k_out.statistics.estimates import mean_over_queries
+from leavekout.leave_k_out.statistics.lds import agreement
+
+_ROLES = ((TARGET, "targets"), (OTHER, "others"))
+
+
+def removals_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.DataFrame:
+    """One row for each policy, method, K and measure: the means over targets and over others.
+
+    Columns: `targets` and `others` with `..._low`, `..._high` (95 %, over queries alone: the
+    queries share few models, whose noise they do not show); `..._auc`, the area under the ROC curve
+    that tells the method's values from those of the random removal (MUCS's protocol): the chance
+    that a query changes more without the method's images than another without random ones;
+    `n_targets`, `n_others`, `models`; `removed`, the mean number of images that a model went
+    without.
+
+    Args:
+        tables: of `measuring.measure_outcomes`.
+    """
+    table = pd.concat(tables, ignore_index=True)
+    rows = []
+    for measure in measures_in(table["measure"]):
+        of_measure = table[table["measure"] == measure.name]
+        groups = dict(iter(of_measure.groupby(["policy", "method", "k"], sort=False)))
+        for (policy, method, k), group in groups.items():
+            models = group[["number", "targets", "removed"]].drop_duplicates()
+            row = {
+                "policy": policy,
+                "measure": measure.name,
+                "method": method,
+                "k": k,
+                "models": len(models),
+                "removed": models["removed"].mean(),
+            }
+            for role, name in _ROLES:
+                values = _by_query(group, role)
+                if len(values):
+                    found = mean_over_queries(values, resamples)
+                    row |= {
+                        f"n_{name}": len(values),
+                        name: float(found.value),
+                        f"{name}_error": float(found.error),
+                        f"{name}_low": float(found.low),
+                        f"{name}_high": float(found.high),
+                    }
+                control = groups.get((policy, RANDOM, k))
+                if len(values) and control is not None and method != RANDOM:
+                    row[f"{name}_auc"] = auc(values, _by_query(control, role), measure)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _by_query(group: pd.DataFrame, role: str) -> np.ndarray:
+    """The mean of each query of a role, some of which are controls of several unions: [Q]."""
+    return group[group["role"] == role].groupby("query")["value"].mean().to_numpy(float)
+
+
+def auc(values: np.ndarray, control: np.ndarray, measure: Measure) -> float:
+    """P(a value shows more change than a control's), ties counting half."""
+    signed = measure.direction * values, measure.direction * control
+    return float(stats.mannwhitneyu(*signed).statistic) / (len(values) * len(control))
+
+
+def order_beside_single(
+    removals: pd.DataFrame, estimates: pd.DataFrame, measure: Measure
+) -> tuple[float, float]:
+    """Rank correlation, over methods, of unions' AUC and single removals' excess, and its p-value.
+
+    At the largest K of each. Not numbers with fewer than four methods.
+    """
+    if "targets_auc" not in removals:
+        return np.nan, np.nan
+    of_unions = removals[(removals["measure"] == measure.name) & removals["targets_auc"].notna()]
+    single = estimates[(estimates["measure"] == measure.name) & estimates["excess"].notna()]
+    by_union = of_unions.sort_values("k").groupby("method")["targets_auc"].last()
+    by_single = measure.direction * single.sort_values("k").groupby("method")["excess"].last()
+    pair = ({str(m): float(v) for m, v in of.items()} for of in (by_union, by_single))
+    return agreement(*pair)

@@ -1,0 +1,96 @@
+"""Repeatability: would a method name the same images again, with other draws of its noise?
+
+Scores from two independent halves of a method's draws are compared with each other. Two halves
+agree less than two whole scorings would; the Spearman-Brown formula says how much more those would
+agree, if the draws' errors are independent: r → 2r / (1 + r).
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.stats import multivariate_normal, norm
+
+from leavekout.contract.scores import top_k
+from leavekout.leave_k_out.statistics.lds import rank_correlations
+
+COLUMNS = (
+    *("method", "k", "n_queries", "rank_correlation_halves", "overlap_halves"),
+    *("rank_correlation", "overlap", "overlap_error", "overlap_lowest"),
+)
+_LARGEST = 0.999_99  # of correlations that the bivariate normal distribution is computed for
+
+
+def overlap(first: np.ndarray, second: np.ndarray, k: int) -> float:
+    """The share of the top K of scores [N] that is among the top K of others."""
+    return len(np.intersect1d(top_k(first, k), top_k(second, k))) / k
+
+
+def of_the_whole(correlation: float) -> float:
+    """The correlation of two whole scorings, from that of two halves (Spearman-Brown)."""
+    return 2 * correlation / (1 + correlation) if correlation > 0 else correlation
+
+
+def overlap_of_the_whole(halves: float, share: float) -> float:
+    """The overlap of the top K of two whole scorings, from that of two halves.
+
+    Halves overlap as two normal variables of some correlation would above their common quantile;
+    of_the_whole() says the correlation of two whole scorings, and that their overlap.
+
+    Args:
+        halves: overlap of the halves' top K; share: K / N.
+    """
+    if halves >= _overlap_at(_LARGEST, share):
+        return max(halves, _overlap_at(_LARGEST, share))
+    if halves <= share:  # no better than chance
+        return halves
+    latent = brentq(lambda r: _overlap_at(r, share) - halves, 0.0, _LARGEST)
+    return _overlap_at(of_the_whole(latent), share)
+
+
+def _overlap_at(correlation: float, share: float) -> float:
+    """P(both above their (1 − share)-quantile) / share of two normal variables."""
+    point = norm.ppf(share)
+    covariance = [[1.0, correlation], [correlation, 1.0]]
+    return float(multivariate_normal.cdf([point, point], cov=covariance)) / share
+
+
+def repeatability_table(
+    halves: Iterable[tuple[str, str, np.ndarray]], ks: Iterable[int]
+) -> pd.DataFrame:
+    """One row for each method and K: means over queries.
+
+    Columns: rank correlation over all images and overlap of the top K, of the two halves and, as
+    foretold from these, of two whole scorings; `overlap_error`, the standard error over queries;
+    `overlap_lowest`, of the query that repeats worst.
+
+    Args:
+        halves: (method, query, scores [2, N] by each half of the draws). Of methods with one draw,
+            which has no halves, they are NaN, and the method is left out.
+    """
+    ks, rows = list(ks), []
+    for method, query, (first, second) in halves:
+        if np.isnan(first).any():
+            continue
+        correlation = float(rank_correlations(first, second))
+        for k in ks:
+            of_halves = overlap(first, second, k)
+            rows.append(
+                {
+                    "method": method,
+                    "k": k,
+                    "query": query,
+                    "rank_correlation_halves": correlation,
+                    "overlap_halves": of_halves,
+                    "rank_correlation": of_the_whole(correlation),
+                    "overlap": overlap_of_the_whole(of_halves, k / len(first)),
+                }
+            )
+    table = pd.DataFrame(rows, columns=[*COLUMNS[:2], "query", *COLUMNS[3:7]])
+    groups = table.groupby(["method", "k"], sort=False)
+    means = groups[list(COLUMNS[3:7])].mean()
+    means["n_queries"] = groups.size()
+    means["overlap_error"] = groups["overlap"].sem()
+    means["overlap_lowest"] = groups["overlap"].min()
+    return means.reset_index()[list(COLUMNS)]

@@ -1,0 +1,1 @@
+"""Features that learned how attribution by unlearning ranks images (FDA)."""

@@ -1,0 +1,115 @@
+"""The family of distilled features: its refusals, costs and preparation."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from leavekout.config.experiment import Experiment, numbered
+from leavekout.methods.distilled.settings import KNOWN, Distilled
+from leavekout.methods.family import Family, KeyInfo, Refuse, Tree
+from leavekout.methods.unlearning.family import UNLEARNING
+from leavekout.planning.costs import FEATURES, FLOAT_MB, Cost, Costs
+
+_TEACHER_QUERIES = 24  # unless the configuration says how many
+
+
+class DistilledFamily(Family[Distilled]):
+    """Each entry learns from a variant of unlearning, its teacher."""
+
+    section = "distilled"
+    keys: ClassVar[Mapping[str, KeyInfo]] = {
+        "distilled": KeyInfo(
+            Distilled, "Features that were distilled from attribution by unlearning.", KNOWN
+        )
+    }
+    for_one_model = True
+
+    def references(self, entry: Tree) -> list[tuple[str, str]]:
+        """Its teacher."""
+        return [("unlearning", str(entry.get("teacher", "abu-plus")))]
+
+    def completed(self, tree: Tree) -> Tree:
+        """With queries to learn from, and no more candidates than a small study has."""
+        entries, queries, methods = (tree.get(key) for key in ("distilled", "queries", "methods"))
+        images = tree["dataset"].get("images") if isinstance(tree.get("dataset"), Mapping) else None
+        if not isinstance(entries, Mapping) or not isinstance(queries, Mapping):
+            return tree
+        used = {*(methods if isinstance(methods, list) else [])} & {*entries}
+        if used and "teacher" not in queries:
+            tree = {**tree, "queries": {**queries, "teacher": _TEACHER_QUERIES}}
+        few = {"candidates": images // 2} if isinstance(images, int) and images < 600 else {}
+        filled = {
+            n: {**few, **one} if isinstance(one, Mapping) else one for n, one in entries.items()
+        }
+        return {**tree, "distilled": filled}
+
+    def check(self, e: Experiment, refuse: Refuse, used: set[str]) -> None:
+        """Refuses teachers, queries, encoders and candidates that are not there."""
+        encoders, images = e.encoders.names(), e.dataset.images
+        for name, one in self.entries(e).items():
+            if one.teacher not in UNLEARNING.entries(e):
+                refuse(self.section, name, "teacher", reason="is no entry of 'unlearning'")
+            if e.queries.teacher == 0 and name in used:
+                reason = "has no queries to learn from: 'queries.teacher' is 0"
+                refuse(self.section, name, reason=reason)
+            if one.encoder not in encoders or "clip" not in encoders:
+                known = ", ".join(sorted(encoders))
+                refuse(self.section, name, "encoder", reason=f"is none of the encoders ({known})")
+            if one.candidates > images and name in used:
+                reason = f"are more than the {images:,} images"
+                refuse(self.section, name, "candidates", reason=reason)
+            refine = e.losses.refine
+            if refine and refine.share * images < one.candidates:
+                reason = (
+                    f"are more than the {refine.share * images:,.0f} images that "
+                    "'losses.refine.share' sweeps again"
+                )
+                refuse(self.section, name, "candidates", reason=reason)
+
+    def cost(self, costs: Costs, method: str) -> Cost:
+        """Of comparing distilled features."""
+        return costs.similarity(costs.queries)
+
+    def training_cost(self, costs: Costs, method: str) -> Cost:
+        """Of training a small network on features."""
+        one = self.entries(costs.e)[method]
+        pairs = one.epochs * costs.e.queries.teacher * one.candidates
+        operations = 12.0 * pairs * one.width * (one.layers * one.width + 2000)
+        features_mb = FLOAT_MB * 3 * costs.images * costs.flips * 2 * FEATURES
+        return costs.cost(further_seconds=operations / 2e10, memory_mb=features_mb, disk_mb=10)
+
+    def teaching_cost(self, costs: Costs, teacher: str) -> Cost:
+        """Of one query of a teacher: its unlearning, and a sweep of the neighbours alone."""
+        nearby: dict[str, int] = {}
+        for one in self.entries(costs.e).values():
+            if one.teacher == teacher:
+                nearby[one.encoder] = max(one.candidates, nearby.get(one.encoder, 0))
+        share = min(1.0, sum(nearby.values()) / costs.images)
+        return UNLEARNING.cost(costs, teacher, share=share)
+
+    def preparation(self, e: Experiment, method: str) -> list[str]:
+        """The teacher's queries and scores, features, and the students."""
+        one: Any = self.entries(e)[method]
+        return [
+            *UNLEARNING.preparation(e, one.teacher),
+            *("sample_teacher_queries", f"find_neighbours/{one.encoder}"),
+            *(f"teacher/{one.teacher}/{query}" for query in numbered("d", e.queries.teacher)),
+            *(f"encode_features/{one.encoder}/image", "encode_features/clip/text"),
+            *(f"distill/{student}" for student in self.students(e, method)),
+        ]
+
+    def encoders_of(self, e: Experiment, teacher: str) -> list[str]:
+        """The image encoders of the methods that learn from a teacher, each once."""
+        entries = self.entries(e).values()
+        return [*dict.fromkeys(one.encoder for one in entries if one.teacher == teacher)]
+
+    def nearest(self, e: Experiment, encoder: str) -> int:
+        """How many neighbours by an encoder some method ranks."""
+        return max(one.candidates for one in self.entries(e).values() if one.encoder == encoder)
+
+    def students(self, e: Experiment, method: str) -> list[str]:
+        """The names of a method's students; the first has the method's own."""
+        further = range(1, self.entries(e)[method].students)
+        return [method, *(f"{method}/{number}" for number in further)]
+
+
+DISTILLED = DistilledFamily()

@@ -1,0 +1,1 @@
+"""DMin: inner products of compressed gradients, timestep by timestep."""

@@ -1,0 +1,31 @@
+"""The configuration of attribution by similarity of features, and the methods known by name."""
+
+from typing import Any, Literal
+
+from leavekout.config.fields import Name, Section
+
+
+class Embedding(Section):
+    """Attribution by similarity of an encoder's features. It is a method, named by its key.
+
+    A score is the cosine similarity between the features of the query and of a training image.
+    """
+
+    encoder: Name = "clip"
+    """`clip`, or another of the `encoders`: a model folder of open_clip, timm or transformers, with
+    the preprocessing that the folder defines. The feature of a vision transformer is the final
+    class token."""
+    features: Literal["image", "text"] = "image"
+    """`image`: the better score of an image and its flip. `text` (of `clip` only): the prompt is
+    compared with captions, and the score is the average over an image's captions."""
+    mapper: str | None = None
+    """File with a linear layer, which is safetensors or a PyTorch file of tensors alone. The layer
+    is applied to features of unit length (CLIP and DINO of *Attribution by Customization*)."""
+
+
+KNOWN: dict[str, dict[str, Any]] = {
+    "clip": {},
+    "clip-text": {"features": "text"},
+    "dino": {"encoder": "dino"},
+    "dinov2": {"encoder": "dinov2"},
+}

@@ -1,0 +1,1 @@
+"""Influence by projected gradients: TRAK, D-TRAK, DataInf, DAS, ReTrac, Motive."""

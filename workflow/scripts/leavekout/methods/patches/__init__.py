@@ -1,0 +1,1 @@
+"""Nonparametric attribution by patches (NDA), without a model."""

@@ -1,0 +1,1 @@
+"""Attribution by unlearning: forget the query, and see which training losses rise."""

@@ -1,0 +1,45 @@
+"""What all figures share: the palette, a panel for each measure, and how a figure is written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from leavekout.base.artifacts import atomic
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
+_PALETTE = (
+    *("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"),
+    *("#882255", "#44AA99", "#332288", "#999933"),  # of Tol's muted palette, for longer lists
+)
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+GREY = "#666666"
+plt.rcParams["svg.hashsalt"] = "leave-K-out"  # the same data give the same bytes
+
+
+def save(figure: Figure, paths: Sequence[Path]) -> None:
+    """Writes a figure as PNG, PDF or SVG, by the endings."""
+    for path in paths:
+        with atomic(path) as temporary:
+            kind = path.suffix.removeprefix(".")
+            # No date in the file: the same data give the same bytes.
+            metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
+            figure.savefig(temporary, format=kind, dpi=160, bbox_inches="tight", metadata=metadata)
+    plt.close(figure)
+
+
+def style(number: int) -> tuple[str, str]:
+    """Colour and marker of a method by its place in the configuration; no two are alike."""
+    lap = number // len(_PALETTE)
+    return _PALETTE[number % len(_PALETTE)], _MARKERS[(number + lap) % len(_MARKERS)]
+
+
+def bare(ax: Axes) -> None:
+    """Takes away the frame's upper and right side."""
+    ax.spines[["top", "right"]].set_visible(False)

@@ -1,1 +1,0 @@
-"""Jobs: artifacts on disk, logs, errors in words, interruption and resuming, downloads."""

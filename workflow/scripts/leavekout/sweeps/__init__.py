@@ -1,0 +1,1 @@
+"""Passes over all training images: their losses, and their per-sample gradients."""

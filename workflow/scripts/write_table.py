@@ -1,0 +1,117 @@
+"""Writes tables from what jobs measured; the name of the rule says which."""
+
+import logging
+from collections.abc import Callable
+
+import pandas as pd
+
+from leavekout.base.artifacts import load_json, load_npy, load_table, save_csv, save_table
+from leavekout.base.job import Run, job
+from leavekout.leave_k_out.measures.registry import measure
+from leavekout.leave_k_out.statistics.comparisons import comparisons_table
+from leavekout.leave_k_out.statistics.drift import drift_table
+from leavekout.leave_k_out.statistics.equivalents import equivalents_table
+from leavekout.leave_k_out.statistics.estimates import estimates_table
+from leavekout.leave_k_out.statistics.forgetting import forgetting_table
+from leavekout.leave_k_out.statistics.measurements import dictionary, tabulate
+from leavekout.leave_k_out.statistics.power import power_table, variance_table
+from leavekout.leave_k_out.statistics.removals import removals_table
+from leavekout.leave_k_out.statistics.repeatability import repeatability_table
+from leavekout.leave_k_out.statistics.seeds import seeds_table
+from leavekout.leave_k_out.statistics.spent import spent_table
+from leavekout.leave_k_out.statistics.tuning import with_choices
+
+
+def tabulate_measurements(run: Run) -> None:
+    """All measurements as one tidy table, and its data dictionary."""
+    clusters = pd.read_csv(run.input.clusters)
+    cluster_of = dict(zip(clusters["query"], clusters["cluster"], strict=True))
+    table = tabulate((load_table(path) for path in run.input.measured), cluster_of)
+    save_table(run.output.measurements, table)
+    save_csv(run.output.dictionary, dictionary(measure(name) for name in run.params.measures))
+
+
+def estimate(run: Run) -> None:
+    """Each method's mean and excess over random removal."""
+    measurements = load_table(run.input.measurements)
+    save_csv(run.output.table, estimates_table(measurements, resamples=run.params.resamples))
+
+
+def compare(run: Run) -> None:
+    """All pairs of methods, the parts of the variance, and what a study of a size can show."""
+    measurements = load_table(run.input.measurements)
+    comparisons = comparisons_table(measurements, resamples=run.params.resamples)
+    save_csv(run.output.comparisons, comparisons)
+    save_csv(run.output.variance, variance_table(measurements))
+    save_csv(run.output.power, power_table(measurements))
+
+
+def find_equivalents(run: Run) -> None:
+    """How many random images have the effect of a method's."""
+    params = run.params
+    table = equivalents_table(
+        load_table(run.input.measurements), resamples=params.resamples, origin=params.origin
+    )
+    save_csv(run.output.table, table)
+
+
+def choose_settings(run: Run) -> None:
+    """Settings of methods on the tuning queries, the best of each method marked."""
+    params = run.params
+    estimates = estimates_table(load_table(run.input.measurements), resamples=params.resamples)
+    table = with_choices(
+        estimates,
+        params.settings,
+        criterion=params.criterion,
+        together=params.together,
+        measured=pd.concat(load_table(path) for path in run.input.measured),
+    )
+    save_csv(run.output.table, table)
+    for method, setting in dict(table.loc[table["chosen"], ["tuned", "setting"]].values).items():
+        logging.getLogger("leavekout").info("chosen for %s: %s", method, setting)
+
+
+def tabulate_removals(run: Run) -> None:
+    """Further removals, such as unions of several queries' top K."""
+    tables = [load_table(path) for path in run.input]
+    save_csv(run.output.table, removals_table(tables, resamples=run.params.resamples))
+
+
+def tabulate_seeds(run: Run) -> None:
+    """How far the effects of cells agree that were trained from two seeds."""
+    again = [load_table(path) for path in run.input.again]
+    save_csv(run.output.table, seeds_table(again, load_table(run.input.measurements)))
+
+
+def tabulate_drift(run: Run) -> None:
+    """How far the source model, trained again here, differs from the published one."""
+    replica = [load_table(path) for path in run.input.replica]
+    save_csv(run.output.table, drift_table(replica, load_table(run.input.measurements)))
+
+
+def tabulate_forgetting(run: Run) -> None:
+    """What else models forget with their query."""
+    save_csv(run.output.table, forgetting_table(load_table(path) for path in run.input))
+
+
+def tabulate_repeatability(run: Run) -> None:
+    """How well the scores of methods that draw noise repeat."""
+    # Of each method a file for each query, in the order of the two lists.
+    names = [(method, query) for method in run.params.methods for query in run.params.queries]
+    halves = ((*name, load_npy(path)) for name, path in zip(names, run.input, strict=True))
+    save_csv(run.output.table, repeatability_table(halves, run.params.ks))
+
+
+def tabulate_costs(run: Run) -> None:
+    """What the scores of each method cost."""
+    save_csv(run.output.table, spent_table(load_json(path) for path in run.input))
+
+
+TABLES: tuple[Callable[[Run], None], ...] = (
+    *(tabulate_measurements, estimate, compare, find_equivalents, choose_settings),
+    *(tabulate_removals, tabulate_seeds, tabulate_drift, tabulate_forgetting),
+    *(tabulate_repeatability, tabulate_costs),
+)
+
+with job(snakemake) as run:
+    {table.__name__: table for table in TABLES}[snakemake.rule](run)
