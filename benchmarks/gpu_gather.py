@@ -11,6 +11,8 @@ from measuring import wait
 from leavekout.data.encoded import DeviceArray, copied_to
 from leavekout.base.artifacts import create_npy
 
+BATCH = 1024
+
 
 def gather_rates(device: torch.device, folder: Path, gigabytes: float) -> dict[str, float]:
     """Samples a second of text states of COCO's size, from a file of so many gigabytes.
@@ -18,7 +20,7 @@ def gather_rates(device: torch.device, folder: Path, gigabytes: float) -> dict[s
     From the page cache, from the disk (where the system lets go of the page cache), and what a copy
     of the whole to the device reaches, in gigabytes a second.
     """
-    rows = max(1024, int(gigabytes * 1e9 / (77 * 1024 * 2)))
+    rows = max(BATCH, int(gigabytes * 1e9 / (77 * 1024 * 2)))
     path = folder / "text.npy"
     array = create_npy(path, np.float16, (rows, 1, 77, 1024))
     array[:] = 1
@@ -26,37 +28,27 @@ def gather_rates(device: torch.device, folder: Path, gigabytes: float) -> dict[s
     del array
     drawn = torch.Generator().manual_seed(0)
 
-    def rate() -> float:
-        data = DeviceArray(
-            np.load(path, mmap_mode="r"), device, torch.float16, room_bytes=0, name="text"
-        )
-        best = 0.0
-        for _ in range(6):
-            index = torch.randint(rows, (1024,), generator=drawn)
-            began = time.perf_counter()
-            data[index, torch.zeros_like(index)]
-            wait(device)
-            best = max(best, 1024 / (time.perf_counter() - began))
-        return best
+    def opened() -> DeviceArray:
+        array = np.load(path, mmap_mode="r")
+        return DeviceArray(array, device, torch.float16, room_bytes=0, name="text")
 
-    def cold() -> float:
-        data = DeviceArray(
-            np.load(path, mmap_mode="r"), device, torch.float16, room_bytes=0, name="text"
-        )
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        index = torch.randint(rows, (1024,), generator=drawn)
+    def rate(data: DeviceArray) -> float:
+        index = torch.randint(rows, (BATCH,), generator=drawn)
         began = time.perf_counter()
         data[index, torch.zeros_like(index)]
         wait(device)
-        return 1024 / (time.perf_counter() - began)
+        return BATCH / (time.perf_counter() - began)
 
-    warm = rate()
+    data = opened()
+    warm = max(rate(data) for _ in range(6))
     whole = torch.from_numpy(np.load(path, mmap_mode="c"))
     began = time.perf_counter()
     copied_to(whole, device)
     wait(device)
     gb_per_second = whole.nbytes / 1e9 / (time.perf_counter() - began)
-    del whole
-    return {"page cache": warm, "disk": cold(), "copy, GB a second": gb_per_second}
+    del data, whole
+    data = opened()
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return {"page cache": warm, "disk": rate(data), "copy, GB a second": gb_per_second}

@@ -136,20 +136,28 @@ class Step:
             self.graph.replay()
 
 
-def steps_per_second(setting: Setting, steps: list[Step], seconds: float) -> float:
-    """Rounds of all steps a second; of one batch each, over about so many seconds."""
-    batch = setting.batch(1)
-    for step in steps:
-        step(batch)
-    wait(setting.device)
-    began, rounds = time.perf_counter(), 0
+def calls_per_second(call: Callable[[], None], device: torch.device, seconds: float) -> float:
+    """Calls a second, in fives, over about so many seconds; the caller has warmed up."""
+    began, calls = time.perf_counter(), 0
     while time.perf_counter() - began < seconds:
         for _ in range(5):
-            for step in steps:
-                step(batch)
-        rounds += 5
-        wait(setting.device)
-    return rounds / (time.perf_counter() - began)
+            call()
+        calls += 5
+        wait(device)
+    return calls / (time.perf_counter() - began)
+
+
+def steps_per_second(setting: Setting, steps: list[Step], seconds: float) -> float:
+    """Rounds of all steps a second, of one batch each."""
+    batch = setting.batch(1)
+
+    def one_round() -> None:
+        for step in steps:
+            step(batch)
+
+    one_round()
+    wait(setting.device)
+    return calls_per_second(one_round, setting.device, seconds)
 
 
 def same_bits(setting: Setting, a: Step, others: list[Step], *, count: int = 5) -> bool:
@@ -204,13 +212,7 @@ def compiled_steps_per_second(setting: Setting, seconds: float) -> tuple[float, 
         step()
         wait(setting.device)
         ready = time.perf_counter() - began
-        began, steps = time.perf_counter(), 0
-        while time.perf_counter() - began < seconds:
-            for _ in range(5):
-                step()
-            steps += 5
-            wait(setting.device)
-        return steps / (time.perf_counter() - began), ready
+        return calls_per_second(step, setting.device, seconds), ready
 
 
 GROUPS = {

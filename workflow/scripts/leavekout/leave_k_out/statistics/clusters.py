@@ -10,7 +10,6 @@ is asked of the study's CLIP features.
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
@@ -37,7 +36,6 @@ def clusters(
     *,
     images: int,
     shared: float = SHARED,
-    by: Literal["average", "single"] = "average",
 ) -> dict[str, str]:
     """The cluster of each query, by the name of its first query.
 
@@ -49,8 +47,7 @@ def clusters(
         nearest: for each query the rows of its K nearest training images.
         prompts: of each query; those with the same prompt have all in common.
         images: N, which rows are of.
-        shared, by: the rule, whose alternatives `benchmarks/groupings.py` compares; by `single`
-            linkage one pair is enough.
+        shared: the threshold; docs/statistics.md has what others would change.
     """
     names = sorted(nearest)
     if len(names) < 2:
@@ -61,7 +58,7 @@ def clusters(
         else 1 - in_common(nearest[first], nearest[second], images=images)
         for first, second in combinations(names, 2)
     ]
-    labels = fcluster(linkage(apart, by), 1 - shared, "distance")
+    labels = fcluster(linkage(apart, "average"), 1 - shared, "distance")
     return {
         name: names[int(np.argmax(labels == label))]
         for name, label in zip(names, labels, strict=True)
