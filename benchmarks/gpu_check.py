@@ -40,12 +40,12 @@ from gpu_steps import (
 )
 from measuring import matrix_rate, peak_mb, reset_peak
 
+from leavekout.base.errors import InputError
+from leavekout.base.job import device_name
 from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData
-from leavekout.base.errors import InputError
 from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import operations
-from leavekout.base.job import device_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_SECONDS = 25 * 60

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from measuring import wait
 
-from leavekout.data.encoded import DeviceArray, copied_to
 from leavekout.base.artifacts import create_npy
+from leavekout.data.encoded import DeviceArray, copied_to
 
 BATCH = 1024
 

@@ -16,13 +16,13 @@ from measuring import wait
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
+from leavekout.base.precision import arithmetic, products
 from leavekout.config.experiment import Training
 from leavekout.config.model import Model
 from leavekout.data.encoded import EncodedData
 from leavekout.models.denoiser import Denoiser, build_denoiser
 from leavekout.models.loss import denoising_loss
 from leavekout.models.process import Process, build_process
-from leavekout.base.precision import arithmetic, products
 from leavekout.training.training import clip, make_ready, ready_to_train, train
 
 

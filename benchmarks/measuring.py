@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from leavekout.config.fields import Precision
 from leavekout.base.precision import arithmetic
+from leavekout.config.fields import Precision
 
 
 @dataclass

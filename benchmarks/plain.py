@@ -4,14 +4,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from leavekout.curvature.fisher import fisher_samples
+from leavekout.base.noise import Domain, normal
+from leavekout.base.precision import arithmetic
 from leavekout.config.experiment import LossSweep
 from leavekout.config.fields import Precision
+from leavekout.curvature.fisher import fisher_samples
 from leavekout.data.encoded import EncodedData
 from leavekout.models.denoiser import Denoiser
 from leavekout.models.process import Process
-from leavekout.base.noise import Domain, normal
-from leavekout.base.precision import arithmetic
 
 
 def train(

@@ -37,11 +37,10 @@ from measuring import Step, counted, difference, matrix_rate, once, wait
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from leavekout.curvature.fisher import diagonal_fisher
-from leavekout.sweeps.gradients import GradientProjector, training_gradients
-from leavekout.sweeps.losses import training_losses
+from leavekout.base.precision import arithmetic
 from leavekout.config.fields import Precision
 from leavekout.config.reading import read_yaml
+from leavekout.curvature.fisher import diagonal_fisher
 from leavekout.data.encoded import EncodedData
 from leavekout.encoders.text import TextEncoder
 from leavekout.encoders.train_clip import build_tokenizer
@@ -49,7 +48,8 @@ from leavekout.encoders.vae import encode_images
 from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import build_denoiser, operations, select_weights
 from leavekout.models.process import build_process
-from leavekout.base.precision import arithmetic
+from leavekout.sweeps.gradients import GradientProjector, training_gradients
+from leavekout.sweeps.losses import training_losses
 from leavekout.training.training import train
 
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "coco.yaml"

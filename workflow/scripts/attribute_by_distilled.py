@@ -5,7 +5,7 @@ import numpy as np
 from leavekout.base.artifacts import load_image, load_npy, load_table
 from leavekout.base.job import compute_job
 from leavekout.base.tensors import load_tensors
-from leavekout.contract.scores import halves_by_turns, save_halves, save_scores
+from leavekout.contract.scores import save_halves, save_scores, split_half_scores
 from leavekout.data.table import texts_for
 from leavekout.encoders.joint import features_of_images, features_of_queries
 from leavekout.methods.distilled.settings import Distilled
@@ -29,7 +29,7 @@ with compute_job(snakemake) as run:
         student.load_state_dict(load_tensors(path)[0])
         by_student.append(student_scores(student, queries, images))
     scores, halves = zip(
-        *(halves_by_turns(np.stack(of_query)) for of_query in zip(*by_student, strict=True)),
+        *(split_half_scores(np.stack(of_query)) for of_query in zip(*by_student, strict=True)),
         strict=True,
     )
     if config.students > 1:

@@ -9,7 +9,7 @@ from torch import Tensor
 from leavekout.base.artifacts import load_npy
 from leavekout.base.job import compute_job, progress
 from leavekout.config.experiment import Model
-from leavekout.contract.scores import halves_by_turns, save_halves, save_scores
+from leavekout.contract.scores import save_halves, save_scores, split_half_scores
 from leavekout.methods.patches.settings import Patches
 from leavekout.methods.patches.weights import patch_scores
 from leavekout.models.process import build_process
@@ -44,7 +44,7 @@ with compute_job(snakemake) as run:
             for timestep in config.timesteps
         ]
         # Each half has other timesteps, too, so that halves agree less than draws of noise would.
-        whole, two = halves_by_turns(np.stack(by_timestep))
+        whole, two = split_half_scores(np.stack(by_timestep))
         scores.append(whole)
         halves.append(two)
     save_halves(run.output.halves, np.stack(halves))

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from leavekout.base.noise import Domain, normal, philox, scale_to, words
+from leavekout.base.noise import Domain, normal, philox, random_uint32, scale_to
 
 
 @pytest.mark.parametrize(
@@ -74,5 +74,5 @@ def test_noise_is_standard_normal() -> None:
 
 
 def test_integers_are_uniform() -> None:
-    drawn = scale_to(words(0, Domain.TRAINING, torch.arange(30_000))[0], 7)
+    drawn = scale_to(random_uint32(0, Domain.TRAINING, torch.arange(30_000))[0], 7)
     assert stats.chisquare(torch.bincount(drawn, minlength=7)).pvalue > 0.001

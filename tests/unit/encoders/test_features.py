@@ -30,7 +30,7 @@ from leavekout.encoders.features import (
 )
 from leavekout.encoders.train_clip import save_clip, train_clip
 from leavekout.encoders.train_dino import random_crops, save_dino, train_dino
-from leavekout.encoders.vae import to_unit_range
+from leavekout.encoders.vae import to_signed_range
 from leavekout.methods.embeddings.scoring import embedding_scores
 from world import CPU, SAVING
 
@@ -176,7 +176,7 @@ def test_dino_learns_to_tell_images_apart() -> None:
     for name, learning_rate in (("before", 1e-12), ("after", 2e-3)):
         model = train_dino(images, config.model_copy(update={"learning_rate": learning_rate}), CPU)
         generator = torch.Generator().manual_seed(1)
-        crops = [random_crops(to_unit_range(images), generator) for _ in range(2)]
+        crops = [random_crops(to_signed_range(images), generator) for _ in range(2)]
         with torch.no_grad():
             a, b = (model(c).last_hidden_state[:, 0] for c in crops)
         similar = torch.nn.functional.cosine_similarity(a[:, None], b[None], dim=2)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from leavekout.base.errors import InputError
-from leavekout.base.noise import Domain, words
+from leavekout.base.noise import Domain, random_uint32
 from leavekout.data.encoded import EncodedData
 from leavekout.methods.dmin.compression import Compressor, inner_products
 from leavekout.methods.dmin.settings import Dmin
@@ -38,7 +38,7 @@ def one_gradient(
 def compressed_by_hand(gradient: Tensor) -> list[float]:
     """Length one, permuted, signed, summed in consecutive groups."""
     entries = [float(x) for x in gradient / gradient.norm()]
-    drawn = words(CONFIG.seed, Domain.PROJECTION, torch.arange(len(entries)), 0, 3)
+    drawn = random_uint32(CONFIG.seed, Domain.PROJECTION, torch.arange(len(entries)), 0, 3)
     order = sorted(range(len(entries)), key=lambda i: int(drawn[0][i]))
     signs = [1 - 2 * (int(word) % 2) for word in drawn[1]]
     run = -(-len(entries) // CONFIG.dimension)
@@ -75,7 +75,7 @@ def test_scores_are_mean_inner_products_of_compressed_gradients(
             found = []
             for t in range(CONFIG.draws):
                 key = tuple(torch.tensor([i]) for i in (image_id, flip, t))
-                word = int(words(CONFIG.seed, Domain.GRADIENT, *key)[1])
+                word = int(random_uint32(CONFIG.seed, Domain.GRADIENT, *key)[1])
                 caption = torch.tensor([word * captions >> 32])
                 x0 = data64.latents[torch.tensor([row]), torch.tensor([flip])][0]
                 states = data64.text[torch.tensor([row]), caption][0]

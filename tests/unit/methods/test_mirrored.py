@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from leavekout.base.noise import Domain, normal, scale_to, words
+from leavekout.base.noise import Domain, normal, random_uint32, scale_to
 from leavekout.methods.unlearning.mirrored import mirrored_ascent, null_loss, training_batches
 from leavekout.methods.unlearning.settings import Unlearning
 from leavekout.models.denoiser import select_weights
@@ -58,7 +58,7 @@ def test_a_few_steps_equal_a_plain_loop(denoiser64: Any, process: Any) -> None:
         forgotten = []
         for draw in range(4):
             identity = (77, 1 + step, torch.tensor([draw]))
-            at = scale_to(words(6, Domain.MIRRORED, *identity)[0], 20)
+            at = scale_to(random_uint32(6, Domain.MIRRORED, *identity)[0], 20)
             noise = normal(6, Domain.MIRRORED, *identity, shape=(4, 4, 4)).double()
             error, _ = plain_errors(plain, process, latent[None], at, noise, text[None])
             loss = error.square().mean()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from leavekout.base.noise import Domain, normal
-from leavekout.contract.scores import halves_by_turns
+from leavekout.contract.scores import split_half_scores
 from leavekout.methods.patches.weights import patch_scores
 
 
@@ -74,7 +74,7 @@ def test_noise_and_signal_are_those_of_the_process(process: Any) -> None:
 
 def test_halves_take_turns() -> None:
     draws = np.arange(12.0).reshape(3, 2, 2)  # draws, images, flips
-    whole, halves = halves_by_turns(draws)
+    whole, halves = split_half_scores(draws)
     assert whole.tolist() == [5.0, 7.0]
     assert halves.tolist() == [[5.0, 7.0], [5.0, 7.0]]
-    assert np.isnan(halves_by_turns(draws[:1])[1]).all()
+    assert np.isnan(split_half_scores(draws[:1])[1]).all()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from leavekout.base.errors import InputError
-from leavekout.base.noise import Domain, normal, scale_to, words
+from leavekout.base.noise import Domain, normal, random_uint32, scale_to
 from leavekout.config.fields import Objective
 from leavekout.methods.unlearning.settings import Unlearning
 from leavekout.methods.unlearning.steps import latent_mask, query_gradient, unlearn
@@ -33,7 +33,7 @@ def plain_gradient(
     totals = [torch.zeros_like(p) for p in weights.values()]
     for draw in range(NEWTON.gradient_samples):
         one = torch.tensor([draw])
-        t = scale_to(words(NEWTON.seed, Domain.UNLEARNING, query, step, one)[0], 20)
+        t = scale_to(random_uint32(NEWTON.seed, Domain.UNLEARNING, query, step, one)[0], 20)
         noise = normal(NEWTON.seed, Domain.UNLEARNING, query, step, one, shape=(4, 4, 4)).double()
         error, _ = plain_errors(denoiser, process, at[0], t, noise, at[1][None])
         loss = error.square().mean()
@@ -166,7 +166,7 @@ def test_a_box_unlearns_only_inside_it(denoiser64: Any, process: Any, query: Que
             mask=mask,
         )
         draws = torch.arange(2)
-        t = scale_to(words(1, Domain.UNLEARNING, 3, 0, draws)[0], 20)
+        t = scale_to(random_uint32(1, Domain.UNLEARNING, 3, 0, draws)[0], 20)
         noise = normal(1, Domain.UNLEARNING, 3, 0, draws, shape=(4, 4, 4)).double()
         denoiser64.requires_grad_(True)
         error, output = plain_errors(

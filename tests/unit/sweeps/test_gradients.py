@@ -12,7 +12,7 @@ from trak.modelout_functions import AbstractModelOutput
 from trak.projectors import AbstractProjector, ProjectionType
 from trak.utils import vectorize
 
-from leavekout.base.noise import Domain, normal, scale_to, words
+from leavekout.base.noise import Domain, normal, random_uint32, scale_to
 from leavekout.methods.influence.projector import GradientProjector
 from leavekout.methods.influence.settings import Gradients
 from leavekout.methods.influence.solvers import (
@@ -43,7 +43,7 @@ def draws_of(config: Gradients, data: Any, row: int, flip: int) -> list[Any]:
     result = []
     for j in range(config.draws):
         identity = [torch.tensor([v]) for v in (int(data.image_ids[row]), flip, j)]
-        word = words(config.seed, Domain.GRADIENT, *identity)
+        word = random_uint32(config.seed, Domain.GRADIENT, *identity)
         uniform = j * 20 // config.draws
         t = scale_to(word[0], 20) if config.timesteps == "random" else torch.tensor([uniform])
         noise = normal(config.seed, Domain.GRADIENT, *identity, shape=data.latent_shape).double()
@@ -185,7 +185,7 @@ def query_draws(queries: Queries, i: int, count: int, timestep: int | None = Non
     draws = []
     for j in range(count):
         identity = (queries.noise_seeds[i], 2, torch.tensor([j]))
-        drawn = scale_to(words(JOINT.seed, Domain.GRADIENT, *identity)[0], 20)
+        drawn = scale_to(random_uint32(JOINT.seed, Domain.GRADIENT, *identity)[0], 20)
         t = drawn if timestep is None else torch.tensor([timestep])
         noise = normal(JOINT.seed, Domain.GRADIENT, *identity, shape=(4, 4, 4))
         draws.append((queries.latents[i][None], t, noise.double(), queries.text[i][None]))
@@ -312,7 +312,7 @@ def test_trak_and_d_trak_scores_are_those_of_the_traker_package(
     traker.start_scoring_checkpoint("test", denoiser64.state_dict(), model_id=0, num_targets=2)
     for i, query_id in enumerate(queries.noise_seeds):
         index = torch.arange(4)
-        t = scale_to(words(config.seed, Domain.GRADIENT, query_id, 2, index)[0], 20)
+        t = scale_to(random_uint32(config.seed, Domain.GRADIENT, query_id, 2, index)[0], 20)
         noise = normal(config.seed, Domain.GRADIENT, query_id, 2, index, shape=(4, 4, 4)).double()
         x0, text = (x[i].expand(4, *x[i].shape) for x in (queries.latents, queries.text))
         traker.score([b[None] for b in (x0, t, noise, text)], num_samples=1)

@@ -68,7 +68,7 @@ def _key(seed: int, domain: Domain) -> tuple[int, int]:
     return seed & _MASK, int(domain)
 
 
-def words(seed: int, domain: Domain, *identity: Tensor | int) -> tuple[Tensor, ...]:
+def random_uint32(seed: int, domain: Domain, *identity: Tensor | int) -> tuple[Tensor, ...]:
     """Four independent words, uniform in [0, 2^32), for identities of up to three numbers."""
     return philox((*identity, *(0,) * (3 - len(identity)), _NOT_NOISE), _key(seed, domain))
 

@@ -20,7 +20,7 @@ from leavekout.config.fields import (
     Precision,
     Section,
     Seed,
-    later,
+    added_field,
 )
 from leavekout.config.hardware import Hardware
 from leavekout.config.model import Model
@@ -108,7 +108,7 @@ class Sampling(Section):
     """Scale of classifier-free guidance; 1 for none."""
     clip_x0: PositiveFloat | None
     """Predicted clean latents are clamped to ± this value; `null` for no clamp."""
-    precision: Precision = later("float32")
+    precision: Precision = added_field("float32")
     """Precision of the predictions, as under `training`, of all models alike."""
 
 
@@ -119,7 +119,7 @@ class QuerySection(Section):
     """Number of queries that the results are about: `q000`, `q001`, …"""
     tuning: Annotated[int, Field(ge=0)]
     """Number of further queries, `t000`, …, that only choose hyperparameters."""
-    teacher: Annotated[int, Field(ge=0)] = later(0)
+    teacher: Annotated[int, Field(ge=0)] = added_field(0)
     """Number of further queries, `d000`, …, that `distilled` features learn from."""
     seed: Seed
     """Seed that draws prompts (without replacement) and noise seeds."""
@@ -158,15 +158,15 @@ class LossSweep(Section):
     """The losses are computed at timesteps 0, stride, 2·stride, …"""
     captions: Positive
     """Captions of each image that are averaged over, at most `dataset.captions`."""
-    draws: Positive = later(1)
+    draws: Positive = added_field(1)
     """Draws of noise for each caption and timestep. How well scores repeat depends on captions ×
     timesteps × draws ([measured](../docs/repeatability.md))."""
-    timesteps: Literal["strided", "stratified"] = later("strided")
+    timesteps: Literal["strided", "stratified"] = added_field("strided")
     """`strided`: 0, stride, 2·stride, …, as the paper does. `stratified`: a random timestep of each
     stride, another for each image, flip, caption and draw."""
-    antithetic: bool = later(False)
+    antithetic: bool = added_field(False)
     """Whether every second draw is the negative of the noise before it. `draws` are then even."""
-    refine: Refinement | None = later(None)
+    refine: Refinement | None = added_field(None)
     """If left out, there is none. The source model's losses with these draws are computed once, for
     all images."""
     seed: Seed
@@ -193,7 +193,7 @@ class Tuning(Section):
     example `unlearning: [{ step_size: 0.02 }, { step_size: 0.05 }]`. All methods have to have as
     many, so that none is tuned more than another. Setting i of a method is the method `<name>-ti`.
     """
-    criterion: Name = later("delta_loss")
+    criterion: Name = added_field("delta_loss")
     """The measure by which settings are chosen."""
     k: Annotated[list[Positive], Distinct]
     """Numbers of images that are removed for each query; `[]` where nothing is."""

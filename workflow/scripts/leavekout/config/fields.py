@@ -43,7 +43,7 @@ GradientObjective = Literal["loss", "squared_output", "mean_output"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 
 
-def later(default: Any) -> Any:
+def added_field(default: Any) -> Any:
     """The field of a key that was added to a section later.
 
     Where it has its default it is left out of the parameters of rules, so that nothing that was

@@ -9,7 +9,7 @@ from leavekout.config.fields import (
     Section,
     Seed,
     WeightSubset,
-    later,
+    added_field,
 )
 
 
@@ -25,9 +25,9 @@ class GradientDraws(Section):
     `stratified` takes a random one from each of as many equal stretches (FMAS)."""
     draws: Positive = 10
     """Draws of (timestep, noise, caption) over which an image's gradient is averaged."""
-    antithetic: bool = later(False)
+    antithetic: bool = added_field(False)
     """Whether every second draw has the timestep and the negative of the noise before it (FMAS)."""
-    shared_draws: bool = later(False)
+    shared_draws: bool = added_field(False)
     """Whether all images and queries have the same timesteps and noises (Motive), each caption
     still drawn for each image. `draws` are then the query's, too."""
     seed: Seed = 0

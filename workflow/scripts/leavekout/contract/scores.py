@@ -50,7 +50,7 @@ def save_some_scores(path: Path, scores: np.ndarray, rows: np.ndarray, method: s
     save_npy(path, scores.astype(np.float32))
 
 
-def halves_by_turns(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def split_half_scores(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Scores [N] by the mean of all draws [D, N, F], and [2, N] by every second one of them.
 
     Each is the better of an image and its flip. The halves of one draw are not numbers.

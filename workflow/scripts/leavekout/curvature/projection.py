@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from leavekout.base.errors import InputError
-from leavekout.base.noise import Domain, scale_to, words
+from leavekout.base.noise import Domain, random_uint32, scale_to
 
 _BLOCK_BITS = 6  # transforms of 2⁶ entries are matrix products
 # Gradients are folded to no fewer than so many times p entries. Two entries that meet there add to
@@ -51,7 +51,7 @@ def _distinct(count: int, size: int, *, seed: int, number: int) -> Tensor:
     """`count` different numbers below `size`: the first that a stream of uniform draws shows."""
     draws = 2 * count
     while True:
-        drawn = words(seed, Domain.PROJECTION, torch.arange(draws), number, 1)[0]
+        drawn = random_uint32(seed, Domain.PROJECTION, torch.arange(draws), number, 1)[0]
         values, order = torch.sort(scale_to(drawn, size), stable=True)
         is_first = torch.ones(draws, dtype=torch.bool)
         is_first[1:] = values[1:] != values[:-1]
@@ -88,11 +88,11 @@ class Projection:
             )
         self.size = min(whole, _power_of_two(_FOLD * dimension))  # s
         counters = torch.arange((entries + 127) // 128, device=device)
-        drawn = torch.stack(words(seed, Domain.PROJECTION, counters, number), 1)  # [·, 4]
+        drawn = torch.stack(random_uint32(seed, Domain.PROJECTION, counters, number), 1)  # [·, 4]
         bits = torch.arange(32, device=device)
         self.signs = ((drawn[..., None] >> bits) & 1).flatten()[:entries].to(torch.int8) * 2 - 1
         stretches = torch.arange(-(-entries // self.size))
-        word = words(seed, Domain.PROJECTION, stretches, number, 2)[0]
+        word = random_uint32(seed, Domain.PROJECTION, stretches, number, 2)[0]
         # The first is not shifted, so that a gradient that fits is left as it is.
         self.shifts = [0, *scale_to(word, self.size).tolist()[1:]]
         self.rows = _distinct(dimension, self.size, seed=seed, number=number).to(device)

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from leavekout.base.errors import InputError
-from leavekout.base.noise import Domain, words
+from leavekout.base.noise import Domain, random_uint32
 from leavekout.customized.tokens import require_token, with_token, without_token
 from leavekout.data.coco import prompts, read_annotations
 from leavekout.queries.prompts import choose_queries
@@ -33,7 +33,7 @@ def prompts_of_models(
                 f"{len(test) + len(tuning)} of each model (test and tuning)."
             )
         # Models of one benchmark share their prompts' numbers; their noises should differ.
-        own = int(words(seed, Domain.PROMPTS, number, 2)[0])
+        own = int(random_uint32(seed, Domain.PROMPTS, number, 2)[0])
         tables.append(choose_queries(test, tuning, found, own).assign(model=model))
     return _in_order(pd.concat(tables), queries)
 
@@ -69,7 +69,7 @@ def given_queries(
             )
         chosen = [*range(len(test)), *range(len(found) - len(tuning), len(found))]
         rows = found.loc[chosen]
-        keys = words(0, Domain.PROMPTS, torch.tensor(chosen), number, 3)[0].tolist()
+        keys = random_uint32(0, Domain.PROMPTS, torch.tensor(chosen), number, 3)[0].tolist()
         tables.append(
             pd.DataFrame(
                 {

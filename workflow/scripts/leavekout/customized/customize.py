@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from leavekout.base.errors import InputError
 from leavekout.base.job import progress
-from leavekout.base.noise import Domain, normal, scale_to, words
+from leavekout.base.noise import Domain, normal, random_uint32, scale_to
 from leavekout.customized.config import Customization
 from leavekout.customized.tokens import add_tokens, token_of
 from leavekout.data.encoded import EncodedData
@@ -102,7 +102,7 @@ def customize(
 
 def _draw(seed: int, positions: Tensor, kind: int, rows: Tensor) -> tuple[list[int], list[int]]:
     """Rows, drawn uniformly, and a word for each that picks its caption."""
-    word = words(seed, Domain.CUSTOMIZATION, positions, kind)
+    word = random_uint32(seed, Domain.CUSTOMIZATION, positions, kind)
     return rows[scale_to(word[0], len(rows))].tolist(), word[1].tolist()
 
 
@@ -121,7 +121,7 @@ def _loss(
     text: Tensor,
 ) -> Tensor:
     """L of a batch of images with these text states: [B]."""
-    word = words(config.seed, Domain.CUSTOMIZATION, positions, kind)
+    word = random_uint32(config.seed, Domain.CUSTOMIZATION, positions, kind)
     flips = scale_to(word[2], data.flips)
     t = scale_to(word[3], process.timesteps).to(data.device)
     identity = positions.to(data.device), torch.full_like(positions, kind).to(data.device)

@@ -22,7 +22,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from leavekout.base.job import progress
 from leavekout.config.encoders import ClipTraining
-from leavekout.encoders.vae import to_unit_range
+from leavekout.encoders.vae import to_signed_range
 
 logger = logging.getLogger("leavekout")
 _VOCABULARY = 49408
@@ -65,7 +65,7 @@ def train_clip(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = CLIP(**clip_config(config, pixels.shape[1])).to(device)
-        images = to_unit_range(pixels).to(device)
+        images = to_signed_range(pixels).to(device)
         tokens = torch.stack([tokenize(list(texts)) for texts in captions]).to(device)
         # Renumbered in their order, so that the end still has the highest number, by which it is
         # found.

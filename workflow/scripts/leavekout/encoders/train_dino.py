@@ -22,7 +22,7 @@ from transformers import ViTConfig, ViTImageProcessor, ViTModel
 
 from leavekout.base.job import progress
 from leavekout.config.encoders import DinoTraining
-from leavekout.encoders.vae import to_unit_range
+from leavekout.encoders.vae import to_signed_range
 
 logger = logging.getLogger("leavekout")
 _SCALE = (0.6, 1.0)  # of an image's area
@@ -96,7 +96,7 @@ def train_dino(pixels: np.ndarray, config: DinoTraining, device: torch.device) -
         student, teacher = (_Network(config, pixels.shape[1]).to(device) for _ in range(2))
     teacher.load_state_dict(student.state_dict())
     teacher.requires_grad_(False)
-    images = to_unit_range(pixels).to(device)
+    images = to_signed_range(pixels).to(device)
     per_epoch = max(1, len(images) // config.batch_size)
     steps = config.epochs * per_epoch
     criterion = DINOLoss(config.prototypes).to(device)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from leavekout.base.job import progress
 from leavekout.config.encoders import VaeTraining
-from leavekout.encoders.vae import to_unit_range
+from leavekout.encoders.vae import to_signed_range
 
 logger = logging.getLogger("leavekout")
 
@@ -33,7 +33,7 @@ def train_vae(pixels: np.ndarray, config: VaeTraining, device: torch.device) -> 
             norm_num_groups=config.norm_groups,
             sample_size=pixels.shape[1],
         ).to(device)
-        images = to_unit_range(pixels).to(device)
+        images = to_signed_range(pixels).to(device)
         per_epoch = max(1, len(images) // config.batch_size)
         steps = config.epochs * per_epoch
         optimizer = torch.optim.AdamW(vae.parameters(), config.learning_rate)

@@ -23,7 +23,7 @@ def load_vae(folder: Path, device: torch.device) -> Any:
     )
 
 
-def to_unit_range(pixels: np.ndarray) -> Tensor:
+def to_signed_range(pixels: np.ndarray) -> Tensor:
     """uint8 [B, H, W, 3] → float32 [B, 3, H, W] in [-1, 1], what the VAE takes."""
     return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
@@ -31,7 +31,7 @@ def to_unit_range(pixels: np.ndarray) -> Tensor:
 @torch.no_grad()
 def encode_images(vae: Any, pixels: np.ndarray, device: torch.device) -> Tensor:
     """uint8 [B, H, W, 3] → scaled latents [B, 4, h, w]; the mean of the posterior."""
-    mean = vae.encode(to_unit_range(pixels).to(device)).latent_dist.mean
+    mean = vae.encode(to_signed_range(pixels).to(device)).latent_dist.mean
     return mean * vae.config.scaling_factor
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from leavekout.config.experiment import Dataset, Experiment, Training
-from leavekout.config.fields import Distinct, Name, Positive, Precision, Section, Seed, later
+from leavekout.config.fields import Distinct, Name, Positive, Precision, Section, Seed, added_field
 from leavekout.methods.registry import with_families
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Evaluation(Section):
     """A query's losses are computed at timesteps 0, stride, 2·stride, …"""
     seed: Seed
     """Seed of the noise of these losses, which is keyed to query and timestep."""
-    precision: Precision = later("float32")
+    precision: Precision = added_field("float32")
     """Precision of these losses, as under `training`, of all models alike."""
 
 

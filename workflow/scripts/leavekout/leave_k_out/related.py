@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from leavekout.base.errors import InputError
-from leavekout.base.noise import Domain, words
+from leavekout.base.noise import Domain, random_uint32
 
 _PROMPTS_AT_ONCE = 1024
 
@@ -44,6 +44,6 @@ def choose_related(
         {
             "query": [name for query in queries.index for name in names[query]],
             "prompt": [others[i] for i in nearest.ravel()],
-            "noise_seed": words(seed, Domain.PROMPTS, torch.arange(count), 1)[0].tolist(),
+            "noise_seed": random_uint32(seed, Domain.PROMPTS, torch.arange(count), 1)[0].tolist(),
         }
     )

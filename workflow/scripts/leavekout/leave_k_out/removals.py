@@ -260,7 +260,7 @@ def random_set(images: int, k: int, *, number: int, seed: int) -> np.ndarray:
     """K rows drawn uniformly: int64 [K]. Sets of one number are nested in K."""
     import torch  # here: the Snakefile imports this module
 
-    from leavekout.base.noise import Domain, words
+    from leavekout.base.noise import Domain, random_uint32
 
-    order = words(seed, Domain.REMOVAL, torch.arange(images), number)
+    order = random_uint32(seed, Domain.REMOVAL, torch.arange(images), number)
     return torch.argsort((order[0] << 31) | (order[1] >> 1), stable=True)[:k].numpy()

@@ -6,7 +6,7 @@ import pandas as pd
 import torch
 
 from leavekout.base.errors import InputError
-from leavekout.base.noise import Domain, words
+from leavekout.base.noise import Domain, random_uint32
 
 _PROMPTS_AT_ONCE = 1024
 
@@ -33,7 +33,7 @@ def choose_queries(
             f"'dataset.prompt_annotations' has {len(prompts)} distinct captions that are no "
             "training captions."
         )
-    drawn = words(seed, Domain.PROMPTS, torch.arange(len(prompts)))
+    drawn = random_uint32(seed, Domain.PROMPTS, torch.arange(len(prompts)))
     ranked = torch.argsort(drawn[0], stable=True).tolist()
     order = ranked[: len(test)] + ranked[::-1][: len(tuning) + len(teacher)]
     return pd.DataFrame(

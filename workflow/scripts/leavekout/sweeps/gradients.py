@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from leavekout.base.job import progress
-from leavekout.base.noise import Domain, normal, scale_to, words
+from leavekout.base.noise import Domain, normal, random_uint32, scale_to
 from leavekout.base.precision import arithmetic
 from leavekout.base.rows import Rows
 from leavekout.config.gradients import GradientDraws
@@ -99,7 +99,7 @@ def draw(
     sign = 1 - 2 * (of_each % 2) if config.antithetic else torch.ones_like(of_each)
     unit, units = (number // 2, draws // 2) if config.antithetic else (number, draws)
     key = (*identity, of_each // 2 if config.antithetic else of_each)
-    word = words(config.seed, Domain.GRADIENT, *key)[0].reshape(-1, len(number))
+    word = random_uint32(config.seed, Domain.GRADIENT, *key)[0].reshape(-1, len(number))
     t = draw_timesteps(config, word, unit, units, timesteps).flatten()
     noise = normal(config.seed, Domain.GRADIENT, *key, shape=shape)
     return t, noise * sign.view(-1, *(1 for _ in shape)).to(noise)
@@ -138,7 +138,7 @@ def training_gradients(
             ids.repeat_interleave(draws),
             flip.to(data.device).repeat_interleave(draws),
         )
-        word = words(config.seed, Domain.GRADIENT, *own, number.repeat(len(ids)))[1]
+        word = random_uint32(config.seed, Domain.GRADIENT, *own, number.repeat(len(ids)))[1]
         caption = scale_to(word, data.captions).cpu()
         t, noise = draw(config, own, number, draws, process.timesteps, data.latent_shape)
         if config.shared_draws:

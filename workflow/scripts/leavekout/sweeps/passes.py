@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from leavekout.base.noise import Domain, normal, scale_to, words
+from leavekout.base.noise import Domain, normal, random_uint32, scale_to
 from leavekout.config.experiment import LossSweep
 from leavekout.models.process import Process
 
@@ -95,7 +95,7 @@ class Passes:
         t = identity[2]
         if config.timesteps == "stratified":
             width = (self.timesteps - t).clamp(max=config.timestep_stride)
-            t = t + scale_to(words(config.seed, Domain.SWEEP, *identity)[0], width)
+            t = t + scale_to(random_uint32(config.seed, Domain.SWEEP, *identity)[0], width)
         size = (images * captions, flips * each)
         return t.unflatten(0, size), noise.unflatten(0, size)
 

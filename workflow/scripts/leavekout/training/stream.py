@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from leavekout.base.noise import Domain, scale_to, to_unit, words
+from leavekout.base.noise import Domain, random_uint32, scale_to, to_unit
 from leavekout.data.encoded import EncodedData, Samples
 
 _REPLACEMENT = 1 << 31  # second counter word of replacements; epochs stay far below
@@ -20,7 +20,7 @@ _REPLACEMENT = 1 << 31  # second counter word of replacements; epochs stay far b
 @lru_cache(maxsize=2)
 def epoch_order(seed: int, epoch: int, n: int) -> Tensor:
     """The order of the N rows in one epoch: int64 [N], a permutation keyed by (seed, epoch)."""
-    high, low, _, _ = words(seed, Domain.ORDER, torch.arange(n), epoch)
+    high, low, _, _ = random_uint32(seed, Domain.ORDER, torch.arange(n), epoch)
     return torch.argsort((high << 31) | (low >> 1), stable=True)
 
 
@@ -71,7 +71,7 @@ class Stream:
     def samples(self, start: int, stop: int) -> Samples:
         """The samples at positions start … stop - 1."""
         positions = torch.arange(start, stop)
-        draws = words(self.seed, self.domain, positions)
+        draws = random_uint32(self.seed, self.domain, positions)
         return Samples(
             positions=positions,
             rows=self._rows(positions),
@@ -90,7 +90,9 @@ class Stream:
             rows[here] = order[positions[here] % self.images]
         attempt = 0
         while (again := self.is_removed[rows]).any():
-            candidates = words(self.seed, Domain.ORDER, positions[again], _REPLACEMENT, attempt)
+            candidates = random_uint32(
+                self.seed, Domain.ORDER, positions[again], _REPLACEMENT, attempt
+            )
             rows[again] = scale_to(candidates[0], self.images)
             attempt += 1
         return rows

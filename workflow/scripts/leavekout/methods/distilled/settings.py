@@ -4,7 +4,15 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from leavekout.config.fields import Fraction, Name, Positive, PositiveFloat, Section, Seed, later
+from leavekout.config.fields import (
+    Fraction,
+    Name,
+    Positive,
+    PositiveFloat,
+    Section,
+    Seed,
+    added_field,
+)
 
 
 class Distilled(Section):
@@ -39,7 +47,7 @@ class Distilled(Section):
     """AdamW's weight decay."""
     seed: Seed = 0
     """Seed of initial weights, pairs and dropout."""
-    students: Positive = later(1)
+    students: Positive = added_field(1)
     """How many networks learn, from this seed and those that follow it. Scores are the mean of
     theirs; of two or more, those of every second say how well scores repeat."""
 

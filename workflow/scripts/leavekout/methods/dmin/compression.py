@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from leavekout.base.errors import InputError
-from leavekout.base.noise import Domain, words
+from leavekout.base.noise import Domain, random_uint32
 from leavekout.methods.dmin.settings import Dmin
 from leavekout.models.denoiser import Denoiser, select_weights
 
@@ -45,7 +45,9 @@ class Compressor:
                 f"dmin: {config.dimension:,} groups are more than the {entries:,} weights of "
                 f"'{config.weights}'; lower 'dimension'."
             )
-        drawn = words(config.seed, Domain.PROJECTION, torch.arange(entries), 0, _COMPRESSION)
+        drawn = random_uint32(
+            config.seed, Domain.PROJECTION, torch.arange(entries), 0, _COMPRESSION
+        )
         self.order = torch.argsort(drawn[0], stable=True).to(device)
         self.signs = (1 - 2 * (drawn[1] & 1)).to(device)
         self.run = -(-entries // config.dimension)

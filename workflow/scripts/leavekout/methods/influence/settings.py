@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from leavekout.config.fields import Distinct, Name, Positive, Section, Seed, later
+from leavekout.config.fields import Distinct, Name, Positive, Section, Seed, added_field
 from leavekout.config.gradients import GradientDraws
 
 
@@ -15,7 +15,7 @@ class Gradients(GradientDraws):
     is averaged over its draws before it is projected.
     """
 
-    normalise: bool = later(False)
+    normalise: bool = added_field(False)
     """Whether the gradient of each draw is scaled to length one, once projected, before the draws
     are averaged (DAS)."""
     layout: Literal["joint", "by_layer"] = "joint"

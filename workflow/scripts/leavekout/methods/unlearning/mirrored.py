@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from leavekout.base.noise import Domain, normal, scale_to, words
+from leavekout.base.noise import Domain, normal, random_uint32, scale_to
 from leavekout.base.precision import arithmetic
 from leavekout.data.encoded import EncodedData
 from leavekout.methods.unlearning.settings import Unlearning
@@ -90,7 +90,9 @@ def mirrored_ascent(
     draws = torch.arange(count, device=device)
     for step, (x0, texts, t, noise) in zip(range(config.steps), batches, strict=False):
         identity = (query_id, 1 + step, draws)
-        of_query = scale_to(words(config.seed, Domain.MIRRORED, *identity)[0], process.timesteps)
+        of_query = scale_to(
+            random_uint32(config.seed, Domain.MIRRORED, *identity)[0], process.timesteps
+        )
         with arithmetic(config.precision, device):
             kept = denoising_loss(denoiser, process, x0, t, noise, texts)
             forgotten = denoising_loss(

@@ -14,7 +14,7 @@ from leavekout.config.fields import (
     Section,
     Seed,
     WeightSubset,
-    later,
+    added_field,
 )
 
 # How losses before and after unlearning become a score; see `readout.py`.
@@ -57,9 +57,9 @@ class Unlearning(Section):
     training images of a step, beside as many copies of the query."""
     seed: Seed = 0
     """Seed of these draws."""
-    precision: Precision = later("float32")
+    precision: Precision = added_field("float32")
     """Precision of these gradients, as under `training`."""
-    readout: Readout = later("difference")
+    readout: Readout = added_field("difference")
     """How scores are read from the unlearned model. `difference`: L(z, θ_−ẑ) − L(z, θ0), eq. 6.
     `skew` (MUCS): the mean over noises of (l_−ẑ − l_0) / (l_−ẑ + l_0 + 10⁻³), at the noisier 70 %
     of the timesteps."""
@@ -67,7 +67,7 @@ class Unlearning(Section):
     """Spatially localized attribution: for some queries, the part of the picture to unlearn,
     `[left, top, right, bottom]` as fractions of its size, for example `boxes: { q003: [0, 0, 0.5,
     1] }`."""
-    without_token: bool = later(False)
+    without_token: bool = added_field(False)
     """Whether the query of a customized model is unlearned with its prompt without V*."""
 
 

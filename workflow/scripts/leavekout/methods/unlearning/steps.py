@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from leavekout.base.errors import InputError
-from leavekout.base.noise import Domain, normal, scale_to, words
+from leavekout.base.noise import Domain, normal, random_uint32, scale_to
 from leavekout.base.precision import arithmetic
 from leavekout.base.tensors import load_tensors
 from leavekout.config.experiment import Model
@@ -58,7 +58,7 @@ def query_gradient(
     totals = {name: torch.zeros_like(p) for name, p in weights.items()}
     with denoiser.shared_text() as keys_and_values, arithmetic(precision, latent.device):
         for draws in torch.arange(samples, device=latent.device).split(batch):
-            first = words(seed, Domain.UNLEARNING, query_id, step, draws)[0]
+            first = random_uint32(seed, Domain.UNLEARNING, query_id, step, draws)[0]
             t = scale_to(first, process.timesteps)
             noise = normal(seed, Domain.UNLEARNING, query_id, step, draws, shape=latent.shape)
             x0 = latent.expand(len(draws), *latent.shape)
