@@ -46,9 +46,10 @@ from leavekout.encoders.text import TextEncoder
 from leavekout.encoders.train_clip import build_tokenizer
 from leavekout.encoders.vae import encode_images
 from leavekout.kinds import read_experiment
+from leavekout.methods.influence.projector import GradientProjector
 from leavekout.models.denoiser import build_denoiser, operations, select_weights
 from leavekout.models.process import build_process
-from leavekout.sweeps.gradients import GradientProjector, training_gradients
+from leavekout.sweeps.gradients import training_gradients
 from leavekout.sweeps.losses import training_losses
 from leavekout.training.training import train
 
