@@ -62,7 +62,7 @@ class Section(BaseModel):
 
 
 def spelled_out(value: Any) -> Any:
-    """A section with every key, those of `later` included, as mappings and lists for JSON."""
+    """A section with every key, those of `added_field` included, as mappings and lists for JSON."""
     if isinstance(value, Section):
         return {name: spelled_out(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, Mapping):
