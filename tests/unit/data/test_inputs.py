@@ -226,7 +226,7 @@ def test_truncated_artifacts_are_said(tmp_path: Path) -> None:
         read(tmp_path / name)  # type: ignore[operator]
         whole = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(whole[: len(whole) // 2])
-        with pytest.raises(InputError, match=f"{name}: not (a )?whole .*; delete it"):
+        with pytest.raises(InputError, match=f"{name}: not a complete .*; delete it"):
             read(tmp_path / name)  # type: ignore[operator]
         (tmp_path / name).unlink()
         with pytest.raises(InputError, match=f"{name}: there is no such file"):
@@ -235,7 +235,7 @@ def test_truncated_artifacts_are_said(tmp_path: Path) -> None:
 
 def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([object()]), allow_pickle=True)
-    with pytest.raises(InputError, match="not a whole npy array"):
+    with pytest.raises(InputError, match="not a complete npy array"):
         artifacts.load_npy(tmp_path / "a.npy")
 
 
