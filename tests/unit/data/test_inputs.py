@@ -53,7 +53,7 @@ def test_rows_are_in_the_order_of_image_ids(valid: dict[str, Any]) -> None:
     ("change", "message"),
     [
         ({"images": [{"id": 7, "file_name": "a"}]}, "holds 1 images, but 'dataset.images' is 2"),
-        ({"images": [{"id": 7, "file_name": "a"}] * 2}, "image id 7 stands twice"),
+        ({"images": [{"id": 7, "file_name": "a"}] * 2}, "image id 7 is repeated"),
         (
             {"images": [{"id": 7, "file_name": "a"}, {"id": 30, "file_name": "a"}]},
             "two images have the file name 'a'; every file may be listed once",
@@ -77,7 +77,11 @@ def test_bad_annotations_are_said(valid: dict[str, Any], change: dict, message: 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [('{"images": [', "not whole JSON"), ("{}", "not COCO captions"), ("[1]", "not COCO captions")],
+    [
+        ('{"images": [', "not complete JSON"),
+        ("{}", "not COCO captions"),
+        ("[1]", "not COCO captions"),
+    ],
 )
 def test_files_that_are_no_annotations_are_said(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "captions.json"

@@ -26,11 +26,11 @@ CAPTIONS = 5  # of each image, as in COCO
 
 
 def templates() -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
-    """(template, whether the digit is spelled out) of training captions, and held-out ones.
+    """Templates of training captions and of held-out captions.
 
-    Of the 40 combinations of opening, subject and spelling eight are held out; every opening,
-    subject and spelling also stands in the captions of the training images, so the held-out
-    captions are new sentences of known words.
+    A template is (text, whether the digit is spelled out). Eight of the 40 combinations of opening,
+    subject and spelling are held out. Each opening, subject and spelling also occurs in training
+    captions, so held-out captions are new sentences of known words.
     """
     train: list[tuple[str, bool]] = []
     held_out: list[tuple[str, bool]] = []
@@ -57,12 +57,11 @@ def write_digits(images: Path, train: Path, prompts: Path) -> None:
         captions += [(number, fill(template, label)) for template in chosen_templates(number)]
     held_out = [(0, fill(t, label)) for label in range(10) for t in prompt_templates]
     write_annotations(train, entries, captions)
-    # No image is held out, so these captions belong to none.
-    write_annotations(prompts, [], held_out)
+    write_annotations(prompts, [], held_out)  # without images, because none is held out
 
 
 def chosen_templates(number: int) -> list[tuple[str, bool]]:
-    """The templates of an image's captions, by its number among the 1,797."""
+    """The templates of the captions of image `number`."""
     train, _ = templates()
     return [train[i] for i in np.random.default_rng(number).permutation(len(train))[:CAPTIONS]]
 

@@ -1,4 +1,4 @@
-"""What the frozen encoders share: reading a `from_pretrained` folder, and batches in order."""
+"""Shared by the frozen encoders: loads `from_pretrained` folders, and counts batches."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,10 +9,10 @@ from leavekout.base.job import progress
 
 
 def from_folder(kind: Any, folder: Path, **options: Any) -> Any:
-    """A model or tokenizer of a class with `from_pretrained`; downloads nothing.
+    """Loads a model or tokenizer of a class with `from_pretrained`; downloads nothing.
 
     Raises:
-        InputError: the folder does not hold one.
+        InputError: the folder does not contain one.
     """
     try:
         return kind.from_pretrained(folder, local_files_only=True, **options)
@@ -22,6 +22,6 @@ def from_folder(kind: Any, folder: Path, **options: Any) -> Any:
 
 
 def starts(first: int, total: int, step: int, what: str) -> Iterable[int]:
-    """The first rows of batches, while the terminal hears how far the work is."""
+    """The first rows of batches of `step` rows, with logs of the progress."""
     rows = range(first, total, step)
     return progress(rows, what, total=len(rows))

@@ -1,4 +1,4 @@
-"""Trains a small autoencoder from scratch, for experiments that may download nothing."""
+"""Trains a small autoencoder from scratch, for experiments that download nothing."""
 
 import logging
 from typing import Any
@@ -16,10 +16,10 @@ logger = logging.getLogger("leavekout")
 
 
 def train_vae(pixels: np.ndarray, config: VaeTraining, device: torch.device) -> Any:
-    """A `diffusers.AutoencoderKL` for uint8 images [N, H, W, 3].
+    """Trains a `diffusers.AutoencoderKL` on uint8 images [N, H, W, 3].
 
-    Minimizes squared error + kl_weight · KL. Its `scaling_factor` is one over the standard
-    deviation of the latents, as in latent diffusion, so that they have unit variance.
+    It minimizes squared error + kl_weight · KL. Its `scaling_factor` gives the latents unit
+    variance, as in latent diffusion.
     """
     levels = len(config.channels)
     with torch.random.fork_rng(devices=[]):
@@ -44,7 +44,7 @@ def train_vae(pixels: np.ndarray, config: VaeTraining, device: torch.device) -> 
             start = step % per_epoch * config.batch_size
             x = images[order[start : start + config.batch_size]]
             posterior = vae.encode(x).latent_dist
-            # The noise is drawn on the CPU, so that every device sees the same.
+            # The noise is drawn on the CPU, so that it is the same for every device.
             z = posterior.mean + posterior.std * torch.randn(posterior.mean.shape).to(device)
             error = functional.mse_loss(vae.decode(z).sample, x)
             loss = error + config.kl_weight * posterior.kl().mean()
