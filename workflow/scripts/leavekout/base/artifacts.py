@@ -162,11 +162,12 @@ def reading(path: Path, kind: str, *errors: type[Exception]) -> Iterator[None]:
         kind: what the file should be.
         errors: what the reader raises for a broken file, besides OSError.
     """
+    broken: tuple[type[Exception], ...] = (*errors, OSError)
     try:
         yield
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
-    except (*errors, OSError) as error:
+    except broken as error:
         raise InputError(f"{path}: not a complete {kind} ({error}); delete it.") from error
 
 

@@ -87,7 +87,7 @@ def job(snakemake: Any) -> Iterator[Run]:
     """
     formatter = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     terminal, file = logging.StreamHandler(), logging.FileHandler(snakemake.log[0], "a")
-    logging.raiseExceptions = False  # on a full disk, the job goes on without its log
+    logging.raiseExceptions = False  # on a full disk, the job continues without its log
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logger.handlers = [file]

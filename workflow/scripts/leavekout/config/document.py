@@ -68,7 +68,7 @@ def document(first: type[Experiment], others: Mapping[str, type[Experiment]]) ->
 
     Args:
         first: the kind of experiment that is documented completely.
-        others: by heading, kinds of which only the differences are documented.
+        others: by heading, further kinds; only their differences are documented.
     """
     schema = _Keys(first.model_json_schema())
     lines = [INTRODUCTION, *schema.chapters("##", but={})]

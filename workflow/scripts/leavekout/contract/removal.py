@@ -72,4 +72,5 @@ class Removal:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Removal":
         """The removal that `as_dict` describes."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        plain: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**plain)

@@ -4,6 +4,7 @@ The 1,797 images are the test set of *Optical Recognition of Handwritten Digits*
 C. Kaynak, UCI Machine Learning Repository, 1998, CC BY 4.0) and ship inside scikit-learn.
 """
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -34,11 +35,10 @@ def templates() -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
     """
     train: list[tuple[str, bool]] = []
     held_out: list[tuple[str, bool]] = []
-    for i, opening in enumerate(_OPENINGS):
-        for j, subject in enumerate(_SUBJECTS):
-            for spelled in (True, False):
-                kept = (i + 2 * j + 3 * spelled) % 5 != 0
-                (train if kept else held_out).append((opening + subject, spelled))
+    combinations = product(enumerate(_OPENINGS), enumerate(_SUBJECTS), (True, False))
+    for (i, opening), (j, subject), spelled in combinations:
+        kept = (i + 2 * j + 3 * spelled) % 5 != 0
+        (train if kept else held_out).append((opening + subject, spelled))
     return train, held_out
 
 

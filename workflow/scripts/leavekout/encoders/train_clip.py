@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from leavekout.base.job import progress
 from leavekout.config.encoders import ClipTraining
+from leavekout.encoders.pretrained import shuffled_batches, steps_of
 from leavekout.encoders.vae import to_signed_range
 
 logger = logging.getLogger("leavekout")
@@ -72,16 +72,11 @@ def train_clip(
         whole = model.token_embedding
         weights = whole.weight[used].detach()
         model.token_embedding = nn.Embedding.from_pretrained(weights, freeze=False)
-        per_epoch = max(1, len(images) // config.batch_size)
-        steps = config.epochs * per_epoch
+        size = len(images), config.batch_size, config.epochs
         optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=0.1)
-        annealed = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        annealed = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps_of(*size))
         contrastive = open_clip.ClipLoss()
-        for step in progress(range(steps), "training CLIP", total=steps):
-            if step % per_epoch == 0:
-                order = torch.randperm(len(images))
-            start = step % per_epoch * config.batch_size
-            rows = order[start : start + config.batch_size]
+        for rows in shuffled_batches(*size, "training CLIP"):
             drawn = torch.randint(tokens.shape[1], (len(rows),))
             loss = contrastive(*model(images[rows], tokens[rows, drawn]))
             optimizer.zero_grad()

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import ViTConfig, ViTImageProcessor, ViTModel
 
-from leavekout.base.job import progress
 from leavekout.config.encoders import DinoTraining
+from leavekout.encoders.pretrained import shuffled_batches, steps_of
 from leavekout.encoders.vae import to_signed_range
 
 logger = logging.getLogger("leavekout")
@@ -90,19 +90,15 @@ def train_dino(pixels: np.ndarray, config: DinoTraining, device: torch.device) -
     teacher.load_state_dict(student.state_dict())
     teacher.requires_grad_(False)
     images = to_signed_range(pixels).to(device)
-    per_epoch = max(1, len(images) // config.batch_size)
-    steps = config.epochs * per_epoch
+    size = len(images), config.batch_size, config.epochs
+    steps = steps_of(*size)
     criterion = DINOLoss(config.prototypes).to(device)
     optimizer = torch.optim.AdamW(student.parameters(), config.learning_rate, weight_decay=0.04)
     annealed = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=steps + 1, pct_start=0.1
     )
-    for step in progress(range(steps), "training DINO", total=steps):
-        if step % per_epoch == 0:
-            order = torch.randperm(len(images), generator=generator)
-        start = step % per_epoch * config.batch_size
-        batch = images[order[start : start + config.batch_size]]
-        crops = torch.cat([random_crops(batch, generator) for _ in range(2)])
+    for step, rows in enumerate(shuffled_batches(*size, "training DINO", generator)):
+        crops = torch.cat([random_crops(images[rows], generator) for _ in range(2)])
         with torch.no_grad():
             targets = teacher(crops).chunk(2)
         outputs = student(crops).chunk(2)
