@@ -100,13 +100,8 @@ def job(snakemake: Any) -> Iterator[Run]:
     try:
         output = Paths(snakemake.output)
         remove_leftovers(output)
-        yield Run(
-            Paths(snakemake.input),
-            output,
-            snakemake.params,
-            snakemake.wildcards,
-            snakemake.resources,
-        )
+        settings = snakemake.params, snakemake.wildcards, snakemake.resources
+        yield Run(Paths(snakemake.input), output, *settings)
     except InputError as error:
         logger.error("error: %s", error)
         sys.exit(1)

@@ -93,11 +93,9 @@ class _Keys:
         """A chapter for each key, except keys that the schema `but` has in the same form."""
         for key, field in self.root["properties"].items():
             known = but.get("properties", {}).get(key)
-            if known == field:
-                continue
             same = _Keys(but).own_rows(known) if known else set()
             sections = self.sections(field)
-            if known and self.own_rows(field) <= same:
+            if known == field or (known and self.own_rows(field) <= same):
                 continue
             title, _, text = field["description"].partition("\n\n")
             yield f"{level} `{key}`: {title[0].lower()}{title[1:].rstrip('.')}\n"
