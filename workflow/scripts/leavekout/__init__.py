@@ -7,6 +7,6 @@ because the Snakefile imports it.
 
 import gc
 
-# Importing torch, diffusers and transformers takes 9.8 CPU seconds with Python's threshold of 700
-# and 8.9 with this one (means of five fresh processes each), because fewer passes look for garbage.
+# Importing torch, diffusers and transformers takes 10.0 CPU seconds with Python's threshold of 700
+# and 9.1 with this one (means of five fresh processes each), because fewer passes look for garbage.
 gc.set_threshold(20_000)
