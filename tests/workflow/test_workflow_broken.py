@@ -108,8 +108,8 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_said(project: Path, results: P
     asks = ["--config", "hardware={gpus: 1}", "--forcerun", "source_losses", "--", target]
     result = snakemake(project, *TINY, *asks)
     assert result.returncode == 1
-    assert "this job asks for a GPU, and PyTorch" in said(result)
-    assert "With 'hardware.gpus' 0, jobs compute on the CPU." in said(result)
+    assert "this job asks for a GPU, but PyTorch" in said(result)
+    assert "Set 'hardware.gpus' to 0 to compute on the CPU." in said(result)
     assert "Traceback" not in said(result)
     pretended = ["--config", "hardware={gpus: 1, pretend: true}", "--", target]
     assert snakemake(project, *TINY, *pretended).returncode == 0
