@@ -34,7 +34,7 @@ def test_a_truncated_outcome_is_said_by_the_measures(project: Path, results: Pat
     path.write_bytes(good[: len(good) // 2])
     result = snakemake(project, *TINY)
     assert result.returncode == 1
-    assert "k20/outcome.safetensors: not a whole outcome" in said(result)
+    assert "k20/outcome.safetensors: not a complete outcome" in said(result)
     assert "Traceback" not in said(result)
     path.write_bytes(good)
     assert snakemake(project, *TINY).returncode == 0
@@ -75,7 +75,7 @@ def test_truncated_artifacts_are_said_and_nothing_else_is_harmed(
         os.utime(path, (when, when))
         result = snakemake(project, *TINY, "--forcerun", "retrain", "--", target)
         assert result.returncode == 1
-        assert f"data/{name}: not a whole {kind}" in said(result)
+        assert f"data/{name}: not a complete {kind}" in said(result)
         assert "Traceback" not in said(result)
         assert other.exists()
         assert (results / "tables" / "estimates.csv").read_bytes() == table
@@ -108,8 +108,8 @@ def test_a_gpu_that_is_asked_for_and_not_there_is_said(project: Path, results: P
     asks = ["--config", "hardware={gpus: 1}", "--forcerun", "source_losses", "--", target]
     result = snakemake(project, *TINY, *asks)
     assert result.returncode == 1
-    assert "this job asks for a GPU, and PyTorch" in said(result)
-    assert "With 'hardware.gpus' 0, jobs compute on the CPU." in said(result)
+    assert "this job asks for a GPU, but PyTorch" in said(result)
+    assert "Set 'hardware.gpus' to 0 to compute on the CPU." in said(result)
     assert "Traceback" not in said(result)
     pretended = ["--config", "hardware={gpus: 1, pretend: true}", "--", target]
     assert snakemake(project, *TINY, *pretended).returncode == 0

@@ -2,9 +2,9 @@
 
     python workflow/scripts/annotate_folder.py my-pictures/images --prompts my-pictures/prompts.txt
 
-Beside each picture `name.png` is a text file `name.txt` with one caption a line. The prompts, one a
-line, are what queries are generated from; a prompt that is also a caption is never used.
-Two files are written beside the folder: annotations.json and prompts.json.
+Each picture `name.png` needs a text file `name.txt` beside it, with one caption per line. Queries
+are generated from the prompts, one per line. A prompt that is also a caption is never used.
+The files annotations.json and prompts.json are written beside the folder.
 """
 
 import argparse
@@ -19,16 +19,17 @@ from leavekout.data.coco import write_annotations
 
 
 def lines_of(path: Path) -> list[str]:
-    """The lines of a text file that are not empty; raises InputError if there are none."""
+    """The non-empty lines of a text file; raises InputError if there are none."""
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such text file.") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file in UTF-8.") from None
-    if not any(lines):
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
         raise InputError(f"{path}: the text file is empty.")
-    return [line for line in lines if line]
+    return lines
 
 
 def pictures_in(folder: Path) -> list[Path]:
@@ -36,10 +37,10 @@ def pictures_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder.")
     endings = Image.registered_extensions()
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in endings)
-    if not found:
+    pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in endings)
+    if not pictures:
         raise InputError(f"{folder}: the folder has no pictures.")
-    return found
+    return pictures
 
 
 def annotate(folder: Path, prompts: Path) -> str:
@@ -58,7 +59,7 @@ def annotate(folder: Path, prompts: Path) -> str:
         "train_annotations": "annotations.json",
         "prompt_annotations": "prompts.json",
         "images": len(pictures),
-        "captions": min(map(len, captions)),  # every image has so many
+        "captions": min(map(len, captions)),  # every image has at least this number
     }
     return yaml.safe_dump({"dataset": section}, sort_keys=False, allow_unicode=True)
 

@@ -1,4 +1,4 @@
-"""Takes the checksum of a data set that is there already."""
+"""Writes the checksum of an existing data set."""
 
 from pathlib import Path
 

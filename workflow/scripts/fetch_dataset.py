@@ -11,8 +11,6 @@ with job(snakemake) as run:
     root = Path(run.params.root)
     addresses = json.loads(run.resources.addresses)
     for md5, urls in zip(run.params.archives, addresses, strict=True):
-        zipped = fetch_archive(urls, md5, root)
-        unpack(zipped, root, run.params.members)
+        unpack(fetch_archive(urls, md5, root), root, run.params.members)
     require_unpacked(root, run.params.members)
-    annotations = run.output.train, run.output.prompts
-    save_checksum(run.output.checksum, *annotations)
+    save_checksum(run.output.checksum, run.output.train, run.output.prompts)

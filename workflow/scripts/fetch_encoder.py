@@ -4,8 +4,5 @@ from leavekout.base.job import job
 from leavekout.encoders.hub import fetch_model
 
 with job(snakemake) as run:
-    fetch_model(
-        **run.params.model,
-        target=run.output.folder,
-        endpoint=run.resources.endpoint or None,
-    )
+    endpoint = run.resources.endpoint or None
+    fetch_model(**run.params.model, target=run.output.folder, endpoint=endpoint)

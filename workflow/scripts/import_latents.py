@@ -1,4 +1,4 @@
-"""Takes published latents of the training images, after a look whether they are."""
+"""Imports published latents, after a check that they are of the training images."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from leavekout.encoders.vae import encode_images, load_vae
 
 with compute_job(snakemake) as run:
     file = Path(run.params.file)
-    load_npy(file, mmap=True)  # or it is said that there is none
+    load_npy(file, mmap=True)  # stops with an error if the file is missing
     vae = load_vae(run.input.vae, run.device)
     import_latents(
         file,
@@ -19,9 +19,7 @@ with compute_job(snakemake) as run:
         load_npy(run.input.pixels, mmap=True),
         flips=run.params.flips,
         identity=identity_of(
-            dict(run.params),
-            file.stat().st_mtime_ns,
-            load_json(run.input.pixels_checksum),
+            dict(run.params), file.stat().st_mtime_ns, load_json(run.input.pixels_checksum)
         ),
         save_seconds=run.resources.checkpoint_seconds,
     )

@@ -1,4 +1,4 @@
-"""Takes a published source model for θ0."""
+"""Imports a published source model as θ0."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from leavekout.config.model import Model
 from leavekout.encoders.published import read_weights
 
 with job(snakemake) as run:
-    # A file that is there, or a fetched folder of diffusers' format.
+    # A file of the user, or a fetched folder in diffusers' format.
     fetched = run.input.get("fetched")
     path = Path(fetched, WEIGHTS_NAME) if fetched else Path(run.params.file)
     weights = read_weights(path, Model(**run.params.model))

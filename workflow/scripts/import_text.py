@@ -1,4 +1,4 @@
-"""Takes published text states of the captions, after a look whether they are."""
+"""Imports published text states, after a check that they are of the captions."""
 
 from pathlib import Path
 
@@ -10,9 +10,8 @@ from leavekout.encoders.text import TextEncoder
 
 with compute_job(snakemake) as run:
     file = Path(run.params.file)
-    load_npy(file, mmap=True)  # or it is said that there is none
-    folders = run.input.tokenizer, run.input.text_encoder
-    encoder = TextEncoder.load(*folders, run.device)
+    load_npy(file, mmap=True)  # stops with an error if the file is missing
+    encoder = TextEncoder.load(run.input.tokenizer, run.input.text_encoder, run.device)
     captions = load_table(run.input.images)["captions"].tolist()
     import_text(
         file,

@@ -1,10 +1,10 @@
-"""Puts a method beside those of a published study, for the price of that method alone.
+"""Adds a method to a published study, at the cost of that method alone.
 
     python workflow/scripts/join_study.py --study digits-study --method mine [--scores FOLDER]
 
-Writes config/<study>-with-<method>.yaml, unless it is there, and runs it. The method's scores come
-from a folder of files (`external` in config/README.md), from a rule file, or from an entry that is
-added to that configuration; see docs/joining.md.
+Writes config/<study>-with-<method>.yaml, unless it exists, and runs it. The method's scores come
+from a folder of files (`external` in config/README.md), from a rule file, or from an entry that you
+add to that configuration; see docs/joining.md.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from run_study import run_study
 
 
 def fetched(url: str, md5: str) -> Path:
-    """The folder of a bundle that is fetched as a zip archive of its files."""
+    """Downloads and unpacks a zip archive of a bundle; returns its folder."""
     folder = Path("resources/bundles") / md5
     if not folder.exists():
         archive = fetch_archive([url], md5, folder.parent)
@@ -35,12 +35,12 @@ def fetched(url: str, md5: str) -> Path:
 
 
 def bundle_of(study: str) -> Path:
-    """The folder of a bundle: the one that is named, or that of a study in results/."""
+    """The folder of a bundle, given the folder or the name of a study in results/."""
     return Path(study) if Path(study).is_dir() else Path("results") / study / "bundle"
 
 
 def configuration(bundle: Bundle, method: str, scores: str | None, file: Path) -> dict[str, Any]:
-    """What `file` says: the bundle's study with one method more.
+    """The content of `file`: the bundle's study with one more method.
 
     Raises:
         InputError: the study has a method of this name.
@@ -48,7 +48,7 @@ def configuration(bundle: Bundle, method: str, scores: str | None, file: Path) -
     methods = list(bundle.about.methods)
     if method in methods:
         raise InputError(
-            f"'{method}' is a method of the study already; name yours otherwise. The study has: "
+            f"'{method}' is already a method of the study; choose another name. The study has: "
             f"{', '.join(methods)}."
         )
     content = {
@@ -61,22 +61,22 @@ def configuration(bundle: Bundle, method: str, scores: str | None, file: Path) -
 
 
 def require_same_join(file: Path, content: Mapping[str, Any]) -> None:
-    """Refuses to run a configuration of before that has another bundle, or scores from elsewhere.
+    """Rejects an existing configuration that has another bundle or other scores.
 
     Raises:
         InputError: naming the key.
     """
-    there = read_yaml(file)
+    existing = read_yaml(file)
     for key in ("extends", "joins", "external"):
-        if there.get(key) != content.get(key):
+        if existing.get(key) != content.get(key):
             raise InputError(
-                f"{file}: is there already, and has for '{key}' {there.get(key)!r} in place of "
-                f"{content.get(key)!r}; edit it, delete it, or name the method otherwise."
+                f"{file}: already exists, and its '{key}' is {existing.get(key)!r} in place of "
+                f"{content.get(key)!r}; edit it, delete it, or rename the method."
             )
 
 
 def main() -> None:
-    """Writes the configuration, and runs it unless told not to."""
+    """Writes the configuration, and runs it unless `--dry-run` is given."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--study", help="a study in results/, or the folder of a bundle")
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--md5", help="checksum of the archive")
     parser.add_argument("--method", required=True, help="name of the method that joins")
     parser.add_argument("--scores", help="folder with its scores, computed elsewhere")
-    parser.add_argument("--dry-run", action="store_true", help="write the configuration alone")
+    parser.add_argument("--dry-run", action="store_true", help="only write the configuration")
     arguments = parser.parse_args()
     if arguments.url and not arguments.md5:
         parser.error("--url needs --md5")
@@ -100,8 +100,8 @@ def main() -> None:
     except InputError as error:
         sys.exit(str(error))
     if not file.exists():
-        said = "# Written by `make join`; yours to edit (docs/joining.md).\n"
-        file.write_text(said + yaml.safe_dump(content, sort_keys=False))
+        header = "# Written by `make join`; yours to edit (docs/joining.md).\n"
+        file.write_text(header + yaml.safe_dump(content, sort_keys=False))
     print(f"Configuration: {file}")
     if not arguments.dry_run:
         run_study([file])

@@ -2,8 +2,8 @@
 
     python workflow/scripts/plan_study.py --configfile config/coco.yaml [--targets all tuning]
 
-The jobs are those of Snakemake's own graph. What was spent comes from their benchmark files; what
-is to come from those, too, or from `hardware.estimates` where no job of a kind has run yet.
+The jobs are from Snakemake's graph, and past costs from their benchmark files. Future costs are
+scaled by the benchmarks, or are the `hardware.estimates` if no job of a kind has run yet.
 """
 
 import argparse
@@ -30,7 +30,7 @@ TRIGGERS = frozenset({RerunTrigger.MTIME, RerunTrigger.INPUT, RerunTrigger.PARAM
 
 
 def planned(job: Any, *, needed: bool) -> PlannedJob:
-    """What the account has to know of one of Snakemake's jobs."""
+    """Converts a job of Snakemake."""
     resources = job.resources
     return PlannedJob(
         rule=job.rule.name,
@@ -47,10 +47,7 @@ def planned(job: Any, *, needed: bool) -> PlannedJob:
 def jobs_of_study(
     configfiles: Sequence[Path], config: Mapping[str, Any], targets: Sequence[str]
 ) -> tuple[list[PlannedJob], dict[str, Any]]:
-    """Every job behind the targets, in the order in which they run, and the configuration.
-
-    Snakemake's API builds the graph, but shows it only as text; the graph itself is not public.
-    """
+    """All jobs for the targets, in the order of the rules, and the configuration."""
     with (
         SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api,
         open(os.devnull, "w") as nowhere,
@@ -62,6 +59,8 @@ def jobs_of_study(
             snakefile=ROOT / "Snakefile",
         )
         study.dag(DAGSettings(targets=set(targets), rerun_triggers=TRIGGERS)).printrulegraph()
+        # The public API (snakemake.api 9.27) prints the graph, without resources, threads and
+        # benchmark files, and gives no access to jobs. So we read the private `_workflow`.
         workflow = study._workflow
         dag = workflow.dag
         jobs = [job for level in dag.toposorted() for job in level if job.rule.name not in targets]
@@ -71,7 +70,7 @@ def jobs_of_study(
 
 
 def main() -> None:
-    """Prints the account."""
+    """Prints the bill."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--configfile", nargs="+", type=Path, default=[ROOT / "config/digits.yaml"])
     parser.add_argument("--config", type=json.loads, default={}, help="further values, as JSON")

@@ -1,4 +1,4 @@
-"""Reads the annotations and the images once: the table and the pixels of the study."""
+"""Reads annotations and images, and writes the study's table and pixels."""
 
 from leavekout.base.artifacts import save_checksum, save_table
 from leavekout.base.errors import InputError
@@ -12,8 +12,8 @@ with job(snakemake) as run:
     table = training_table(run.input.annotations, images=params.images, captions=params.captions)
     if params.get("published") not in (None, images_digest(table)):
         raise InputError(
-            "dataset: these are other images, in another order or with other captions, than those "
-            "of the study that is joined; its scores and removals are of its own."
+            "dataset: the images, their order or their captions differ from those of the study "
+            "that is joined, so its scores and removals do not apply."
         )
     names = table["file_name"].tolist()
     images = read_images(run.input.images, names, size, params.background)

@@ -1,4 +1,4 @@
-"""Trains a model without the rows that a policy names, and writes its outcome on queries."""
+"""Trains a model without the rows of a removal, and writes its outcome on queries."""
 
 from leavekout.base.artifacts import load_npy
 from leavekout.base.job import compute_job, label
@@ -17,7 +17,7 @@ with compute_job(snakemake) as run:
     params, output = run.params, run.output.outcome
     removal, model = Removal.from_dict(params.removal), Model(**params.model)
     data = EncodedData.load(run.input, run.device, run.resources)
-    files = {name: found for name in ("scores", "groups") if (found := run.input.get(name))}
+    files = {name: path for name in ("scores", "groups") if (path := run.input.get(name))}
     removed = removed_rows(removal, files, images=data.images)
     denoiser, notes = train_from_scratch(
         data,

@@ -1,8 +1,8 @@
-"""Runs a study on this machine, and shows one line of progress in place of Snakemake's pages.
+"""Runs a study on this machine, with one line of progress in place of Snakemake's output.
 
     python workflow/scripts/run_study.py --configfile config/digits.yaml
 
-What Snakemake and its jobs print goes to results/<experiment>/snakemake.log.
+The output of Snakemake and its jobs goes to results/<experiment>/snakemake.log.
 """
 
 import argparse
@@ -11,9 +11,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from statistics import fmean
 
 from snakemake.exceptions import WorkflowError
 
@@ -21,28 +22,29 @@ from leavekout.base.errors import InputError
 from leavekout.planning.bill import PlannedJob
 from plan_study import ROOT, jobs_of_study
 
+# Snakemake 9.27 reports finished jobs only to its log and to logger plugins. A plugin would have to
+# be an installed package, and this workflow runs without being installed.
 _FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)")
 _START = 8.0  # seconds that a job takes to import its libraries
 _TAIL = 25  # lines shown of a run that failed
 
 
 class Progress:
-    """How much of a study is done: jobs are counted, and weighed by the seconds they may take."""
+    """Counts finished jobs, and estimates the time left from the jobs' expected seconds."""
 
     def __init__(self, jobs: Iterable[PlannedJob]) -> None:
         needed = [job for job in jobs if job.needed]
         self.total = len(needed)
         self.done = 0
-        count = Counter(job.rule for job in needed)
-        seconds = Counter[str]()
+        seconds: dict[str, list[float]] = defaultdict(list)
         for job in needed:
-            seconds[job.rule] += _START + job.expected_seconds  # type: ignore[assignment]
-        self._mean = {rule: seconds[rule] / count[rule] for rule in count}
-        self._all = sum(seconds.values())
+            seconds[job.rule].append(_START + job.expected_seconds)
+        self._mean = {rule: fmean(values) for rule, values in seconds.items()}
+        self._all = sum(map(sum, seconds.values()))
         self._passed = 0.0
 
     def see(self, line: str) -> bool:
-        """Takes a line of Snakemake's output; whether it says that a job has finished."""
+        """Reads a line of Snakemake's output; returns whether it reports a finished job."""
         finished = _FINISHED.search(line)
         if finished is None or finished[1] not in self._mean:
             return False
@@ -51,12 +53,12 @@ class Progress:
         return True
 
     def text(self, elapsed: float) -> str:
-        """One line: jobs done, time passed, time left in proportion to what has been done."""
-        said = f"{self.done} of {self.total} jobs done, {_minutes(elapsed)}"
+        """One line: jobs done, time passed, and the estimated time left."""
+        text = f"{self.done} of {self.total} jobs done, {_minutes(elapsed)}"
         if not 0.05 * self._all < self._passed < self._all:
-            return said
+            return text
         left = elapsed * (self._all - self._passed) / self._passed
-        return f"{said}, about {_minutes(left)} left"
+        return f"{text}, about {_minutes(left)} left"
 
 
 def _minutes(seconds: float) -> str:
@@ -64,9 +66,9 @@ def _minutes(seconds: float) -> str:
 
 
 def run(command: Sequence[str], progress: Progress, log: Path) -> int:
-    """Runs Snakemake to its end and returns its exit status; its output goes to `log`.
+    """Runs Snakemake, writes its output to `log`, and returns its exit status.
 
-    Ctrl-C reaches Snakemake itself, which stops its jobs; we wait for it.
+    On Ctrl-C, Snakemake receives the signal and stops its jobs, and this process waits for it.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     on_terminal = sys.stdout.isatty()
@@ -99,7 +101,7 @@ def run(command: Sequence[str], progress: Progress, log: Path) -> int:
 
 
 def run_study(configfiles: Sequence[Path]) -> None:
-    """Plans, runs, and says where the results are; ends the process where something is wrong."""
+    """Plans and runs a study, and prints where the results are. Exits on errors."""
     try:
         jobs, config = jobs_of_study(configfiles, {}, ["all"])
     except (InputError, WorkflowError) as error:
@@ -107,29 +109,27 @@ def run_study(configfiles: Sequence[Path]) -> None:
     results = Path("results") / config["experiment"]
     log = results / "snakemake.log"
     progress = Progress(jobs)
-    print(f"{progress.total} jobs to run; all that they print goes to {log}.", flush=True)
+    print(f"{progress.total} jobs to run; their output goes to {log}.", flush=True)
     files = map(str, configfiles)
     snakemake = str(Path(sys.executable).with_name("snakemake"))
     status = run([snakemake, "--cores", "all", "--configfile", *files], progress, log)
     if status:
         print("\n".join(log.read_text().splitlines()[-_TAIL:]), file=sys.stderr)
         sys.exit(
-            f"The study stopped; {log} says why. Nothing that was finished is lost: the same "
-            "command resumes it."
+            f"The study stopped; see {log} for the reason. Finished jobs are kept: the same "
+            "command resumes the study."
         )
     headline = results / "tables" / "headline.txt"
     print(f"\n{headline.read_text()}" if headline.exists() else "")
     print(f"Report:             {results / 'report.html'} (open it in a browser)")
     print(f"Tables and figures: {results / 'tables'}, {results / 'figures'}")
     if config.get("joins") is None:
-        print(
-            "Next: add a method of your own (docs/adding-a-baseline.md), bundle this study and join"
-        )
-        print("      it (docs/joining.md), or compare more methods (config/digits-study.yaml).")
+        print("Next: add a method of your own (docs/adding-a-baseline.md), bundle and join this")
+        print("      study (docs/joining.md), or compare more methods (config/digits-study.yaml).")
 
 
 def main() -> None:
-    """Runs the study of the configuration files that are named."""
+    """Runs the study of the given configuration files."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--configfile", nargs="+", type=Path, default=[ROOT / "config/digits.yaml"])
     run_study(parser.parse_args().configfile)

@@ -1,4 +1,4 @@
-"""Trains one of the small encoders, which params.encoder names, on the training images."""
+"""Trains the small encoder `params.encoder` on the training images."""
 
 from leavekout.base.artifacts import atomic_folder, load_npy, load_table
 from leavekout.base.job import compute_job
@@ -17,7 +17,7 @@ with compute_job(snakemake) as run:
             vae = train_vae(pixels, VaeTraining(**settings), run.device)
             with atomic_folder(run.output.vae) as folder:
                 vae.save_pretrained(folder)
-        case "clip":  # whose text tower is the denoiser's text encoder, too
+        case "clip":  # its text tower is also the denoiser's text encoder
             config = ClipTraining(**settings)
             clip = train_clip(pixels, table["captions"][rows].tolist(), config, run.device)
             with atomic_folder(run.output.clip) as folder:

@@ -1,4 +1,4 @@
-"""Writes a data set that comes with a library in COCO's format: digits, or printed letters."""
+"""Writes the digits or the printed letters in COCO's format."""
 
 from leavekout.base.artifacts import save_checksum
 from leavekout.base.job import job

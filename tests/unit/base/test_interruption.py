@@ -211,7 +211,7 @@ def test_training_goes_on_when_its_state_cannot_be_saved(
             save_state_seconds=0,
         )
     assert result["steps"] == 9
-    assert "Training goes on; a kill would lose it." in caplog.text
+    assert "Training continues; a kill would lose it." in caplog.text
     assert list(tmp_path.iterdir()) == []
 
 

@@ -40,7 +40,7 @@ def parts(first: int, stop_before: int | None = None) -> Iterator[np.ndarray]:
 def test_told_to_stop_it_goes_on_where_it_was(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     rows = rows_of(path)
-    with pytest.raises(Interrupted, match="stopped by SIGTERM after row 6 of 10; they are saved"):
+    with pytest.raises(Interrupted, match="stopped by SIGTERM after row 6 of 10; the rows"):
         rows.fill(parts(rows.filled, stop_before=4))
     assert not path.exists()
     rows = rows_of(path)

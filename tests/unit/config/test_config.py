@@ -114,7 +114,7 @@ def test_coco_has_the_papers_values() -> None:
         ({"counterfactual": {"random": {"sets": 5, "half_size_sets": 4}}},
          "leaves one model alone"),
         ({"tuning": {"methods": ["unlearning"], "k": [100]}}, "'queries.tuning' is 0"),
-        ({"tuning": {"k": [100]}}, "'tuning' names neither 'methods' nor 'settings'"),
+        ({"tuning": {"k": [100]}}, "'tuning.methods' is empty"),
         ({"tuning": {"k": [100], "settings": {"unlearning": [{}, {}], "trak": [{}]}}},
          "gives 'unlearning' 2 and 'trak' 1 to choose from; give every method as many"),
         ({"tuning": {"k": [100], "settings": {"pixel": [{}]}}},

@@ -53,7 +53,7 @@ def test_rows_are_in_the_order_of_image_ids(valid: dict[str, Any]) -> None:
     ("change", "message"),
     [
         ({"images": [{"id": 7, "file_name": "a"}]}, "holds 1 images, but 'dataset.images' is 2"),
-        ({"images": [{"id": 7, "file_name": "a"}] * 2}, "image id 7 stands twice"),
+        ({"images": [{"id": 7, "file_name": "a"}] * 2}, "image id 7 is repeated"),
         (
             {"images": [{"id": 7, "file_name": "a"}, {"id": 30, "file_name": "a"}]},
             "two images have the file name 'a'; every file may be listed once",
@@ -77,7 +77,11 @@ def test_bad_annotations_are_said(valid: dict[str, Any], change: dict, message: 
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [('{"images": [', "not whole JSON"), ("{}", "not COCO captions"), ("[1]", "not COCO captions")],
+    [
+        ('{"images": [', "not complete JSON"),
+        ("{}", "not COCO captions"),
+        ("[1]", "not COCO captions"),
+    ],
 )
 def test_files_that_are_no_annotations_are_said(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "captions.json"
@@ -226,7 +230,7 @@ def test_truncated_artifacts_are_said(tmp_path: Path) -> None:
         read(tmp_path / name)  # type: ignore[operator]
         whole = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(whole[: len(whole) // 2])
-        with pytest.raises(InputError, match=f"{name}: not (a )?whole .*; delete it"):
+        with pytest.raises(InputError, match=f"{name}: not a complete .*; delete it"):
             read(tmp_path / name)  # type: ignore[operator]
         (tmp_path / name).unlink()
         with pytest.raises(InputError, match=f"{name}: there is no such file"):
@@ -235,7 +239,7 @@ def test_truncated_artifacts_are_said(tmp_path: Path) -> None:
 
 def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([object()]), allow_pickle=True)
-    with pytest.raises(InputError, match="not a whole npy array"):
+    with pytest.raises(InputError, match="not a complete npy array"):
         artifacts.load_npy(tmp_path / "a.npy")
 
 

@@ -62,8 +62,8 @@ def flow(**sampling: Any) -> dict[str, Any]:
         ),
         (unet(in_channels=8, out_channels=8), "'model.unet.in_channels' is 8, but latents have 4"),
         (unet(in_channels=8), "'model.unet.out_channels' is 4, but has to be 'in_channels', 8"),
-        (unet(class_embed_type="timestep"), "would need an input that is neither latent, time"),
-        (unet(dropout=0.1), "'model.unet.dropout' has to be 0: retrainings are paired"),
+        (unet(class_embed_type="timestep"), "needs an input that is neither latent, time"),
+        (unet(dropout=0.1), "'model.unet.dropout' has to be 0, because dropout"),
         (unet(block_out_channels=[36]), "has to be a multiple of 'norm_num_groups', 8."),
         ({"model": {"unet": None}}, "'model' has to have either 'unet' or 'transformer'."),
         ({"model": {"transformer": {}}}, "'model' has to have either 'unet' or 'transformer'."),
@@ -72,12 +72,12 @@ def flow(**sampling: Any) -> dict[str, Any]:
         (flow(sampler="euler", clip_x0=1.0), "'sampling.clip_x0' has to be null for flow matching"),
         ({"sampling": {"sampler": "euler"}}, "has to be 'ddpm' or 'ddim' for a noise schedule."),
         (transformer(patch_size=3), "is 3, but patches have to fill a latent's side, 4"),
-        (transformer(cross_attention_dim=24), "is 24, but has to be 32, heads times their"),
+        (transformer(cross_attention_dim=24), "is 24, but has to be 32 (heads times their"),
         (
             transformer(caption_channels=32),
             "'model.transformer.caption_channels' is 32, but has to be 64, the width of the text",
         ),
-        (transformer(use_additional_conditions=True), "would need an input that is neither latent"),
+        (transformer(use_additional_conditions=True), "needs an input that is neither latent"),
         (
             unet(**PLAIN),
             "'unlearning.unlearning.weights' is 'cross_attention_kv', but this denoiser "

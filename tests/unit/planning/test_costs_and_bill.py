@@ -151,7 +151,7 @@ def test_the_account_says_the_totals_and_the_measured_rate() -> None:
     assert "Done: 1 jobs, in 0.5 GPU-hours" in text
     assert "To do: 1 jobs, about 0.5 GPU-hours" in text
     assert "at most 1.8 GB with 1 at once" in text
-    assert "'hardware.estimates.training_per_second' at 822" in text
+    assert "'hardware.estimates.training_per_second' to 822" in text
 
 
 def test_a_configuration_that_changes_during_a_run_is_refused(

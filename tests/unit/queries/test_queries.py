@@ -127,7 +127,7 @@ def test_a_truncated_outcome_is_said(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "outcome.safetensors"
     outcome_of(0, [queries_of("q000")]).save(path)
     path.write_bytes(path.read_bytes()[:-50] if content == b"half" else content)
-    with pytest.raises(InputError, match=r"outcome.safetensors: not a whole outcome"):
+    with pytest.raises(InputError, match=r"outcome.safetensors: not a complete outcome"):
         Outcome.load(path)
     with pytest.raises(InputError, match="there is no such file"):
         Outcome.load(tmp_path / "none")

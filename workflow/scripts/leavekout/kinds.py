@@ -1,4 +1,4 @@
-"""The kinds of experiment, and which one a configuration is of."""
+"""The kinds of experiment, and the choice of one for a configuration."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from leavekout.planning.costs import Costs
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of experiment: its configuration, its refusals, and what its jobs cost.
+    """One kind of experiment: its configuration, its checks, and the costs of its jobs.
 
     Args:
-        section: the key of the configuration that only this kind has, and needs.
+        section: the key of the configuration that this kind alone has and needs.
     """
 
     section: str
@@ -38,7 +38,7 @@ CUSTOMIZED = Kind("customized", CustomizedExperiment, customized_checks.check, C
 
 
 def read_experiment(config: Mapping[str, Any], files: Sequence[Path]) -> Any:
-    """The validated experiment behind Snakemake's merged `config`, of the kind that it is.
+    """Validates Snakemake's merged `config` as an experiment of its kind.
 
     Args:
         config, files: as in `reading.merged`.
@@ -46,24 +46,24 @@ def read_experiment(config: Mapping[str, Any], files: Sequence[Path]) -> Any:
     Raises:
         InputError: one sentence for each problem.
     """
-    said = merged(config, files)
+    layers = merged(config, files)
     kind, other = LEAVE_K_OUT, CUSTOMIZED
-    if said.tree.get(CUSTOMIZED.section):
+    if layers.tree.get(CUSTOMIZED.section):
         kind, other = other, kind
     foreign = set(other.experiment.model_fields) - set(kind.experiment.model_fields)
-    for key in sorted(foreign & set(said.tree)):
-        if said.tree.pop(key) is not None:
+    for key in sorted(foreign & set(layers.tree)):
+        if layers.tree.pop(key) is not None:
             raise InputError(
-                f"{said.file_of(key)}: '{key}' is not for this kind of experiment, which has "
+                f"{layers.file_of(key)}: '{key}' is not for this kind of experiment, which has "
                 f"'{kind.section}'; set '{key}' to null."
             )
-    experiment = entries.read(said, kind.experiment)
-    shapes.check(experiment, said.file_of, registry.needs(experiment))
-    kind.check(experiment, said.file_of)
+    experiment = entries.read(layers, kind.experiment)
+    shapes.check(experiment, layers.file_of, registry.needs(experiment))
+    kind.check(experiment, layers.file_of)
     return experiment
 
 
 def costs_of(experiment: Experiment) -> Any:
-    """What the experiment's jobs are expected to cost."""
-    kinds = {kind.experiment: kind for kind in (LEAVE_K_OUT, CUSTOMIZED)}
-    return kinds[type(experiment)].costs(experiment)
+    """The expected costs of the experiment's jobs."""
+    kind = LEAVE_K_OUT if isinstance(experiment, LeaveKOut) else CUSTOMIZED
+    return kind.costs(experiment)

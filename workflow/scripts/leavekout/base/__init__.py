@@ -1,1 +1,1 @@
-"""What every room rests on: errors, noise, files, jobs, resuming, precision."""
+"""What all other folders use: errors, noise, files, jobs, resuming, precision."""

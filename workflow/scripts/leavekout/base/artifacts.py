@@ -1,4 +1,4 @@
-"""Reading and writing artifacts: complete or absent, with provenance, and errors in words."""
+"""Reads and writes artifacts. A file is complete or absent, and states how it was made."""
 
 import ctypes
 import errno
@@ -20,29 +20,25 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from safetensors import SafetensorError
 
 from leavekout.base.errors import InputError
 
-_UMASK = os.umask(0)
-os.umask(_UMASK)  # it can only be read by setting it
 _PIECE = 1 << 24  # bytes
 _LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "numpy")
 
 
 def temporary_beside(path: Path) -> Path:
-    """A unique name in the folder of `path`, which says who writes: host and process.
-
-    `interruption.remove_leftovers` reads it.
-    """
+    """A unique name beside `path` that holds host and process, for `remove_leftovers`."""
     owner = f"{platform.node()}~{os.getpid()}~{uuid.uuid4().hex[:8]}"
     return path.with_name(f".{owner}~{path.name}")
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """As `atomic`, for a folder: yields a new temporary one and puts it in the place of `path`."""
+    """As `atomic`, for a folder: yields a new temporary folder and replaces `path` with it."""
     temporary = temporary_beside(path)
     temporary.mkdir(parents=True)
     try:
@@ -57,50 +53,52 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 def atomic(path: Path) -> Iterator[Path]:
     """Yields a temporary name beside `path` and renames it to `path` on success.
 
-    The name is unique, so two jobs that write the same artifact at once harm nothing: a reader
-    sees one of the two, whole.
+    The name is unique, so two jobs may write the same artifact at once. A reader sees one of them,
+    complete.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
-        temporary.chmod(0o666 & ~_UMASK)  # safetensors makes files that only their owner can read
+        temporary.chmod(mode)  # safetensors makes files that only their owner can read
         os.replace(temporary, path)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if "requested and" in reason:  # all that NumPy says when it could write no more
+    except (OSError, SafetensorError) as error:  # safetensors hides the OSError of a full disk
+        reason = getattr(error, "strerror", None) or str(error)
+        if "requested and" in reason:  # NumPy's message when the disk is full
             reason = f"the disk is full: {reason}"
         raise InputError(f"{path}: cannot be written ({reason}).") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-_of_this_job: dict[str, str] = {}
+_job_provenance: dict[str, str] = {}
 
 
 def set_device(name: str) -> None:
-    """Names what this process computes on, which its artifacts then say."""
-    _of_this_job["device"] = name
+    """Sets the device that the artifacts of this process record."""
+    _job_provenance["device"] = name
 
 
 def set_params(params: Mapping[str, Any]) -> None:
-    """Names the parameters of this process's job, whose digest its artifacts then carry."""
+    """Sets the job's parameters, whose digest the artifacts of this process record."""
     text = json.dumps(params, sort_keys=True, default=str)
-    _of_this_job["params_sha256"] = hashlib.sha256(text.encode()).hexdigest()[:16]
+    _job_provenance["params_sha256"] = hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def provenance() -> dict[str, str]:
     """Commit of the workflow, versions of the libraries, device, and digest of the parameters.
 
-    The parameters themselves, seeds among them, stand in the job's log.
+    The parameters themselves, seeds included, are in the job's log.
     """
-    return {**_software(), **_of_this_job}
+    return {**_software(), **_job_provenance}
 
 
 def commit_of(folder: Path) -> str:
-    """The commit of the checkout around a folder, `-dirty` if files of it were changed since.
+    """The commit of the checkout around a folder, with `-dirty` if its files were changed.
 
-    Published results are in the repository, too; a study that writes them anew changes no code.
+    Changed files in `results` do not count: they are published results, not code.
     """
     git = ["git", "-C", str(folder)]
     changed = [*git, "diff", "--quiet", "HEAD", "--", ":/", ":(top,exclude)results"]
@@ -126,45 +124,57 @@ def save_npy(path: Path, array: np.ndarray) -> None:
 
 
 def create_npy(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap:
-    """Creates an array to be filled in parts, memory-mapped, with its room on the disk taken.
+    """Creates a memory-mapped array of zeros, and reserves its space on the disk.
 
-    Writing to a memory map on a full disk would kill the process without a word.
+    Without the reservation, a full disk would kill the process while it writes to the array.
     """
     array = np.lib.format.open_memmap(path, "w+", dtype, shape)
     with open(path, "r+b") as file:
-        _take_room(file, array.offset, path.stat().st_size)
+        _reserve(file, array.offset, path.stat().st_size)
     return array
 
 
-def _take_room(file: BinaryIO, start: int, size: int) -> None:
-    """Makes the file system reserve a file's bytes from `start` on; what is there is zeros.
+def _reserve(file: BinaryIO, start: int, size: int) -> None:
+    """Reserves a file's bytes from `start` on, which are all zeros.
 
-    Not by `os.posix_fallocate`: where a file system cannot reserve (NFS, some Lustre), the C
-    library imitates it by touching block after block, 23 million writes for COCO's text states.
-    There zeros are written in large pieces.
+    `os.posix_fallocate` is too slow where a file system cannot reserve (NFS, some Lustre): the C
+    library then touches each block, 23 million writes for COCO's text states. We write zeros in
+    large pieces.
     """
     reserve = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)  # Linux alone has it
     if reserve is not None:
         offsets = ctypes.c_int64(start), ctypes.c_int64(size - start)
         if size == start or reserve(file.fileno(), 0, *offsets) == 0:
             return
-        if ctypes.get_errno() not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
-            number = ctypes.get_errno()
+        if (number := ctypes.get_errno()) not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
             raise OSError(number, os.strerror(number), str(file.name))
     file.seek(start)
     zeros = bytes(_PIECE)
-    for place in range(start, size, _PIECE):
-        file.write(zeros[: size - place])
+    for offset in range(start, size, _PIECE):
+        file.write(zeros[: size - offset])
+
+
+@contextmanager
+def reading(path: Path, kind: str, *errors: type[Exception]) -> Iterator[None]:
+    """Raises InputError if the file that is read within the block is missing or broken.
+
+    Args:
+        kind: what the file should be.
+        errors: what the reader raises for a broken file, besides OSError.
+    """
+    broken: tuple[type[Exception], ...] = (*errors, OSError)
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except broken as error:
+        raise InputError(f"{path}: not a complete {kind} ({error}); delete it.") from error
 
 
 def load_npy(path: Path, *, mmap: bool = False) -> np.ndarray:
     """Reads one array; raises InputError if it is missing, truncated or not plain numbers."""
-    try:
+    with reading(path, "npy array", ValueError, EOFError):
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file.") from None
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path}: not a whole npy array ({error}); delete it.") from error
 
 
 def save_table(path: Path, table: pd.DataFrame) -> None:
@@ -183,12 +193,8 @@ def save_csv(path: Path, table: pd.DataFrame) -> None:
 
 def load_table(path: Path) -> pd.DataFrame:
     """Reads a parquet table; raises InputError if it is missing or truncated."""
-    try:
+    with reading(path, "parquet file", pa.ArrowInvalid):
         return pd.read_parquet(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file.") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a whole parquet file ({error}); delete it.") from error
 
 
 def save_image(path: Path, pixels: np.ndarray) -> None:
@@ -202,13 +208,8 @@ def save_image(path: Path, pixels: np.ndarray) -> None:
 
 def load_image(path: Path) -> np.ndarray:
     """Reads a PNG that we wrote: uint8 [H, W, 3]."""
-    try:
-        with Image.open(path) as file:
-            return np.asarray(file.convert("RGB"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file.") from None
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise InputError(f"{path}: not a whole picture ({error}); delete it.") from error
+    with reading(path, "picture", SyntaxError), Image.open(path) as file:
+        return np.asarray(file.convert("RGB"))
 
 
 def save_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -218,7 +219,7 @@ def save_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def save_checksum(path: Path, *files: Path) -> None:
-    """Writes the SHA-256 of each file, which stands for a big file among Snakemake's inputs."""
+    """Writes the SHA-256 of each file, the input that rules have in place of a big file."""
     sums: dict[str, str] = {}
     for file in files:
         # Files of several folders may share a name.
@@ -234,9 +235,5 @@ def save_checksum(path: Path, *files: Path) -> None:
 
 def load_json(path: Path) -> dict[str, Any]:
     """Reads JSON; raises InputError if it is missing or truncated."""
-    try:
+    with reading(path, "JSON file", json.JSONDecodeError, UnicodeDecodeError):
         return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not whole JSON ({error}); delete it.") from error

@@ -1,8 +1,8 @@
-"""The exceptions whose message is written for the person at the terminal."""
+"""The exceptions whose messages are for the user."""
 
 
 class InputError(ValueError):
-    """A configuration, file or array that the user can put right.
+    """A problem in a configuration, file or array that the user can fix.
 
     The message is a single sentence: what is wrong, where, and what to do. Scripts print
     it without a traceback and exit with status 1.
@@ -10,10 +10,10 @@ class InputError(ValueError):
 
 
 class Interrupted(Exception):
-    """Work that was asked to stop, and has saved what it needs to go on.
+    """A signal asked the work to stop, and its state is saved.
 
     Args:
-        signal_number: the signal that asked for it, from which the exit status follows.
+        signal_number: the signal, which determines the exit status.
     """
 
     def __init__(self, message: str, signal_number: int) -> None:

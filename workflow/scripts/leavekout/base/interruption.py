@@ -1,4 +1,4 @@
-"""Work that survives: a signal stops it where it can resume, and leftovers of the dead go."""
+"""Stops on signals where work can resume, and removes what killed processes left behind."""
 
 import glob
 import os
@@ -18,23 +18,23 @@ _DAY_SECONDS = 86_400
 
 
 class StopRequest:
-    """The signal that asked this process to stop, or None."""
+    """Holds the signal that asked this process to stop, or None."""
 
     by: signal.Signals | None = None
 
 
 @contextmanager
 def stop_request() -> Iterator[StopRequest]:
-    """Within the block, a signal to stop is noted; the work looks at it where it can stop.
+    """Within the block, records a signal to stop. The work checks for it where it can stop.
 
-    Only in the main thread, which alone may handle signals.
+    Use it in the main thread only, because other threads cannot handle signals.
     """
     request = StopRequest()
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def record(number: int, frame: FrameType | None) -> None:
         request.by = signal.Signals(number)
 
-    before = {number: signal.signal(number, note) for number in _SIGNALS}
+    before = {number: signal.signal(number, record) for number in _SIGNALS}
     try:
         yield request
     finally:
@@ -43,32 +43,32 @@ def stop_request() -> Iterator[StopRequest]:
 
 
 def remove_leftovers(outputs: Iterable[Path]) -> None:
-    """Deletes what killed attempts at the same outputs left under temporary names.
+    """Deletes the temporary files of killed attempts at the same outputs.
 
-    That is what a dead process of this machine has left, and of another machine's what nobody wrote
-    to for a day, since a twin may be at work there.
+    A file of this machine is deleted if its process is dead. A file of another machine is deleted
+    after a day without changes, because a process there may still write to it.
     """
     for output in outputs:
-        # The state of what is in the making lies beside; see `train_from_scratch` and `Rows`.
-        beside = (f"{output.stem}{part}.{end}" for part in ("", ".refined") for end in _STATES)
+        # Names of saved states; see `train_from_scratch` and `Rows`.
+        states = (f"{output.stem}{part}.{end}" for part in ("", ".refined") for end in _STATES)
         notes = output.parent.glob(f"{glob.escape(output.stem)}*.partial.json")
-        gone_on_from = "".join(note.read_text() for note in notes)
-        for name in (output.name, *beside):
+        resumable = "".join(note.read_text() for note in notes)
+        for name in (output.name, *states):
             for leftover in output.parent.glob(f".*~*~*~{glob.escape(name)}"):
-                if leftover.name not in gone_on_from and _is_dead(leftover):
+                if leftover.name not in resumable and _is_dead(leftover):
                     shutil.rmtree(leftover, ignore_errors=True)
                     leftover.unlink(missing_ok=True)
 
 
 def _is_dead(temporary: Path) -> bool:
-    """Whether a file or folder named by `artifacts.temporary_beside` has lost its writer."""
+    """Whether the writer of a file or folder named by `artifacts.temporary_beside` is gone."""
     host, pid, _ = temporary.name[1:].split("~", 2)
     if host == platform.node() and pid.isdecimal():
         try:
             os.kill(int(pid), 0)
         except ProcessLookupError:
             return True
-        except PermissionError:  # it lives, and is another's
+        except PermissionError:  # alive, but another user's
             return False
     try:
         return time.time() - temporary.stat().st_mtime > _DAY_SECONDS

@@ -1,4 +1,4 @@
-"""What every script does around its science: logging, threads, determinism, errors in words."""
+"""The frame of every script: logging, threads, determinism, and readable errors."""
 
 import errno
 import json
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("leavekout")
 T = TypeVar("T")
-# The oldest driver for a major version of CUDA (NVIDIA, CUDA Compatibility).
+# The oldest driver that supports a major version of CUDA (NVIDIA, CUDA Compatibility).
 _DRIVERS = {"12": 525, "13": 580}
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -31,8 +31,8 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 class Paths:
     """A job's input or output files as paths.
 
-    `paths.name` and `paths["name"]` are a Path, or a list of them where the rule names several
-    files (or none). `list(paths)` has all files in the rule's order.
+    `paths.name` and `paths["name"]` are a Path, or a list of Paths if the rule gives a list.
+    `list(paths)` has all files in the rule's order.
     """
 
     def __init__(self, files: Any) -> None:
@@ -48,7 +48,7 @@ class Paths:
         return map(Path, self._files)
 
     def get(self, name: str) -> Any:
-        """The files of a name, or None where the rule has no such name, or no file of it."""
+        """The files of a name, or None if the rule has no such name or no file for it."""
         return _as_path(self._files.get(name)) or None
 
 
@@ -60,7 +60,7 @@ def _as_path(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Run:
-    """What a script works with: Snakemake's object of the job, with files as paths."""
+    """Snakemake's object of a job, with files as paths."""
 
     input: Paths
     output: Paths
@@ -70,7 +70,7 @@ class Run:
 
     @cached_property
     def device(self) -> "torch.device":
-        """Where the job computes."""
+        """The device that the job computes on."""
         return device_of(self.resources)
 
 
@@ -78,16 +78,16 @@ class Run:
 def job(snakemake: Any) -> Iterator[Run]:
     """Runs a script's body, logging to the job's log file and to the terminal.
 
-    An InputError ends the process with its one sentence and status 1, and so does a full disk; any
-    other exception is a fault of ours, and its traceback goes to the log and the terminal. Training
-    that was interrupted ends with the signal's status, so that a retry goes on.
+    An InputError, a full disk and a full GPU end the process with one sentence and status 1. Any
+    other exception is a bug: its traceback goes to the log and the terminal. Interrupted work ends
+    with the signal's status, so that a retry resumes it.
 
     Args:
-        snakemake: the script's object of that name, of which log, output and params are used.
+        snakemake: the object of that name that Snakemake gives to scripts.
     """
     formatter = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     terminal, file = logging.StreamHandler(), logging.FileHandler(snakemake.log[0], "a")
-    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, stops nothing
+    logging.raiseExceptions = False  # on a full disk, the job continues without its log
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logger.handlers = [file]
@@ -95,18 +95,13 @@ def job(snakemake: Any) -> Iterator[Run]:
     terminal.setFormatter(formatter)
     params = dict(snakemake.params.items())
     set_params(params)
-    logger.info("%s", json.dumps({**provenance(), "params": params}))  # to the file alone
+    logger.info("%s", json.dumps({**provenance(), "params": params}))  # to the file only
     logger.handlers = [file, terminal]
     try:
         output = Paths(snakemake.output)
         remove_leftovers(output)
-        yield Run(
-            Paths(snakemake.input),
-            output,
-            snakemake.params,
-            snakemake.wildcards,
-            snakemake.resources,
-        )
+        settings = snakemake.params, snakemake.wildcards, snakemake.resources
+        yield Run(Paths(snakemake.input), output, *settings)
     except InputError as error:
         logger.error("error: %s", error)
         sys.exit(1)
@@ -119,7 +114,7 @@ def job(snakemake: Any) -> Iterator[Run]:
         elif isinstance(error, OSError) and error.errno in _DISK_FULL:
             logger.error("error: %s: the disk is full (%s).", error.filename, error.strerror)
         else:
-            logger.exception("This is a fault of leave-K-out, not of your input:")
+            logger.exception("Internal error; please report it:")
         sys.exit(1)
     finally:
         file.close()
@@ -130,11 +125,11 @@ def compute_job(snakemake: Any) -> Iterator[Run]:
     """A job that computes with torch, deterministically, on `run.device`."""
     import torch  # here, because jobs that only tabulate or plot start faster without it
 
-    # Rounding depends on the number of threads, so the rule fixes it, not the machine.
+    # Rounding depends on the number of threads, so the rule sets it.
     torch.set_num_threads(snakemake.threads)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
-    # Filling fresh memory with NaN costs time and finds bugs only.
+    # Filling fresh memory with NaN costs time and only finds bugs.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     from leavekout.base.precision import products
 
@@ -144,12 +139,12 @@ def compute_job(snakemake: Any) -> Iterator[Run]:
 
 
 def device_of(resources: Any) -> "torch.device":
-    """A GPU where a rule's resource `on_gpu` asks for one, else the CPU.
+    """A GPU if the rule's resource `on_gpu` asks for one, else the CPU.
 
-    (`gpu` and `gres` are what the cluster is asked for, and may have other names there.)
+    (`gpu` and `gres` are requests to the cluster, and profiles may change them.)
 
     Raises:
-        InputError: it asks for a GPU, and PyTorch can use none. The CPU would take days.
+        InputError: the rule asks for a GPU, and PyTorch can use none. The CPU would take days.
     """
     import torch
 
@@ -164,9 +159,9 @@ def device_of(resources: Any) -> "torch.device":
         build = f"is built for CUDA {cuda}" if cuda else "is built without CUDA"
         driver = f", which needs a driver of version {newest} or newer" if newest else ""
         raise InputError(
-            f"this job asks for a GPU, and PyTorch {torch.__version__} can use none on "
-            f"{platform.node()}: {reason}. This PyTorch {build}{driver}. With 'hardware.gpus' 0, "
-            "jobs compute on the CPU."
+            f"this job asks for a GPU, but PyTorch {torch.__version__} can use none on "
+            f"{platform.node()}: {reason}. This PyTorch {build}{driver}. Set 'hardware.gpus' to 0 "
+            "to compute on the CPU."
         ) from None
     return torch.device("cuda")
 
@@ -181,9 +176,9 @@ def device_name(device: "torch.device") -> str:
 def progress(
     items: Iterable[T], what: str, total: int, *, start: int = 0, every_seconds: float = 15
 ) -> Iterator[T]:
-    """Yields `items`, and now and then logs how far the work is and how long it will take.
+    """Yields `items`, and regularly logs the share that is done and the time left.
 
-    Whole lines rather than a moving bar, because several jobs share one terminal.
+    It prints lines rather than a moving bar, because several jobs share one terminal.
     """
     began = last = time.monotonic()
     for done, item in enumerate(items, start=start):
@@ -196,5 +191,5 @@ def progress(
 
 
 def label(path: str | Path) -> str:
-    """A short name for a job in the terminal: the artifact's path below results/."""
+    """A short name for a job: the artifact's path below results/."""
     return str(Path(path).with_suffix("")).removeprefix("results/")

@@ -1,9 +1,9 @@
-"""Random numbers keyed to what they belong to, the same on every device and in every batch.
+"""Random numbers keyed to what they are for, the same on every device and in every batch.
 
 A counter-based generator (Philox4x32-10; Salmon et al., *Parallel random numbers: as easy as
-1, 2, 3*, SC 2011) turns a key and a counter into random bits. The key is (seed, domain) and the
-counter holds the identity of a draw, for instance (image, flip, timestep). So a draw depends
-neither on the batch it is computed in nor on what was drawn before.
+1, 2, 3*, SC 2011) turns a key and a counter into random bits. The key is (seed, domain). The
+counter is the identity of a draw, for instance (image, flip, timestep). So a draw depends neither
+on its batch nor on earlier draws.
 """
 
 import math
@@ -17,12 +17,12 @@ _MASK = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _ROUNDS = 10
-# The last word of a counter numbers the blocks of a noise array; this value stands outside them.
+# The last word of a counter numbers the blocks of a noise array. No block has this number.
 _NOT_NOISE = 1 << 31
 
 
 class Domain(IntEnum):
-    """What a draw is for; draws of different domains are independent under one seed."""
+    """What a draw is for. Draws of different domains are independent for the same seed."""
 
     ORDER = 1  # order of images in an epoch of training, and the images that replace removed ones
     TRAINING = 2  # timestep, noise, flip, caption and caption dropout of a training sample
@@ -35,7 +35,9 @@ class Domain(IntEnum):
     PROMPTS = 9  # which prompts become queries
     PROJECTION = 10  # signs and rows of a random projection
     GRADIENT = 11  # timestep, noise, flip and caption of a projected gradient
-    MIRRORED = 13  # timestep and noise of a query, and the images beside it, of mirrored unlearning
+    MIRRORED = (
+        13  # timestep and noise of a query, and its accompanying images, in mirrored unlearning
+    )
     PATCHES = 14  # noise of a query that is compared with patches of images
     CUSTOMIZATION = 12  # image, caption, flip, timestep and noise of a customization's sample
 
@@ -64,13 +66,10 @@ def philox(counter: Sequence[Tensor | int], key: tuple[int, int]) -> tuple[Tenso
     return c0, c1, c2, c3
 
 
-def _key(seed: int, domain: Domain) -> tuple[int, int]:
-    return seed & _MASK, int(domain)
-
-
 def random_uint32(seed: int, domain: Domain, *identity: Tensor | int) -> tuple[Tensor, ...]:
     """Four independent words, uniform in [0, 2^32), for identities of up to three numbers."""
-    return philox((*identity, *(0,) * (3 - len(identity)), _NOT_NOISE), _key(seed, domain))
+    counter = (*identity, *(0,) * (3 - len(identity)), _NOT_NOISE)
+    return philox(counter, (seed & _MASK, int(domain)))
 
 
 def scale_to(word: Tensor, n: int | Tensor) -> Tensor:
@@ -86,10 +85,8 @@ def to_unit(word: Tensor) -> Tensor:
 def normal(seed: int, domain: Domain, *identity: Tensor | int, shape: tuple[int, ...]) -> Tensor:
     """Standard normal float32 noise [B, *shape] for B identities of up to three numbers each.
 
-    A number that all B share may be given as an int.
-
-    Box-Muller on Philox words: the noise of one identity is the same bits whatever the other
-    identities are.
+    A number that all B share may be given as an int. The method is Box-Muller on Philox words, so
+    the noise of an identity is bit for bit independent of the other identities.
     """
     size = math.prod(shape)
     block = torch.arange((size + 3) // 4)  # four numbers from each counter
@@ -97,7 +94,7 @@ def normal(seed: int, domain: Domain, *identity: Tensor | int, shape: tuple[int,
     device = next((i.device for i in ids if i.dim()), ids[0].device)
     columns = [i.to(device).reshape(-1, 1) for i in ids]
     counter = [*columns, *[torch.tensor(0)] * (3 - len(ids)), block.to(device)]
-    word = philox(counter, _key(seed, domain))
+    word = philox(counter, (seed & _MASK, int(domain)))
     pairs = []
     for a, b in (word[:2], word[2:]):
         radius = torch.sqrt(-2.0 * torch.log(to_unit(a).float()))

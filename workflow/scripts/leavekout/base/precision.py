@@ -1,4 +1,4 @@
-"""What matrix products are computed in."""
+"""The precision of matrix products."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +9,13 @@ import torch
 
 @contextmanager
 def products(precision: str) -> Iterator[None]:
-    """Within the block, products and convolutions of float32 take TF32 if `precision` says so.
+    """Within the block, float32 products and convolutions use TF32 if `precision` is `tf32`.
 
-    That is: factors rounded to 10 bits of mantissa, sums in float32. On a CPU nothing changes.
-    (PyTorch's own default has convolutions in TF32 and matrix products not.)
+    TF32 rounds factors to 10 bits of mantissa and sums in float32. On a CPU nothing changes.
+    (PyTorch's default uses TF32 for convolutions, but not for matrix products.)
     """
-    # The older of PyTorch's two interfaces: it keeps the newer one consistent, but after the newer
-    # is set, the older cannot be read any more, and the compiler's kernels read it.
+    # PyTorch's older interface keeps the newer one consistent. After the newer one is set, the
+    # older one cannot be read any more, and the compiler's kernels read it.
     backends: tuple[Any, Any] = torch.backends.cuda.matmul, torch.backends.cudnn
     before = [backend.allow_tf32 for backend in backends]
     try:
@@ -31,9 +31,9 @@ def products(precision: str) -> Iterator[None]:
 def arithmetic(precision: str, device: torch.device) -> Iterator[None]:
     """Within the block, a model computes in `precision`; its weights and losses stay float32.
 
-    float32 and tf32 as in `products`; bfloat16 is autocast, with factors and results rounded to 7
-    bits of mantissa. Its cache of cast weights is off: within another such block it would outlive
-    an optimizer's step, and the model would go on computing with the weights before it.
+    float32 and tf32 are as in `products`. bfloat16 is autocast: factors and results are rounded to
+    7 bits of mantissa. The cache of cast weights is off, because in a nested block it would survive
+    an optimizer's step, and the model would compute with outdated weights.
     """
     enabled = precision == "bfloat16"
     with (

@@ -1,4 +1,4 @@
-"""Arrays filled row by row over hours, by jobs that may be killed and go on."""
+"""Arrays that jobs fill row by row over hours, and resume after a kill."""
 
 import hashlib
 import json
@@ -27,18 +27,18 @@ from leavekout.base.interruption import stop_request
 from leavekout.base.job import label
 
 logger = logging.getLogger("leavekout")
-_BUFFER_BYTES = 2**28  # of results that wait on the device, so that the host need not wait for it
+_BUFFER_BYTES = 2**28  # of results kept on the device, so that the host does not wait for it
 
 
 class Rows:
-    """An array that lies beside an output, with a note of how many of its rows are filled.
+    """A memory-mapped array beside an output, with a note of how many of its rows are filled.
 
-    Found with a note of the same `identity`, it is filled from there on: as long as all that a row
-    depends on is in the identity, and rows are computed in the same batches, it becomes the same as
-    without the interruption. It is memory-mapped, and never whole in memory.
+    If there is a note of the same `identity`, filling resumes after the rows that it counts. The
+    result is the same as without the interruption if `identity` covers all that a row depends on
+    and rows are computed in the same batches.
 
     Args:
-        output: the artifact that is in the making.
+        output: the artifact that the array becomes.
         identity: what the rows depend on, from `identity_of`.
         save_seconds: time between notes.
     """
@@ -55,7 +55,7 @@ class Rows:
         self.output, self.identity, self.save_seconds = output, identity, save_seconds
         self.note = output.with_name(f"{output.stem}.partial.json")
         self.filled, file = self._filled_before(dtype, shape)
-        # A name of this process's own, lest another at the same output write to the same file.
+        # Each process has its own name, so that two do not write to the same file.
         self.file = file or temporary_beside(output.with_name(f"{output.stem}.partial.npy"))
         if file:
             logger.info("%s: continues at row %d of %d", label(output), self.filled, shape[0])
@@ -72,23 +72,23 @@ class Rows:
             file = self.output.with_name(note["file"])
             array = load_npy(file, mmap=True)
         except InputError as error:
-            logger.warning("What was filled before is not used: %s", error)
+            logger.warning("The rows of the last attempt are not used: %s", error)
             return 0, None
         if note["identity"] != self.identity or (array.dtype, array.shape) != (dtype, shape):
-            logger.warning("%s is of other inputs or settings; starting anew", file)
+            logger.warning("%s is for other inputs or settings; starting again", file)
             file.unlink()
             self.note.unlink()
             return 0, None
         return int(note["rows"]), file
 
     def fill(self, parts: Iterable[Tensor | np.ndarray], *, more: bool = False) -> None:
-        """Fills the array with the rest of its rows, from row `filled` on, in parts.
+        """Fills the array from row `filled` to its end, in parts.
 
         Args:
-            more: whether long work follows in the same job, for which a full array is noted, too.
+            more: whether long work follows in the same job. Then a full array is noted, too.
 
         Raises:
-            Interrupted: on SIGTERM, SIGUSR1 or SIGINT, after what is done was noted.
+            Interrupted: on SIGTERM, SIGUSR1 or SIGINT, after the filled rows were noted.
         """
         waiting: list[Tensor] = []
         size = 0
@@ -121,7 +121,7 @@ class Rows:
     def _stop(self, by: Signals) -> NoReturn:
         raise Interrupted(
             f"{label(self.output)}: stopped by {by.name} after row {self.filled} of "
-            f"{len(self.array)}; they are saved, and a retry continues from there.",
+            f"{len(self.array)}; the rows are saved, and a retry resumes from there.",
             by,
         )
 
@@ -134,13 +134,13 @@ class Rows:
 
     def finish(self) -> None:
         """Makes the array the output."""
-        if self.file.exists() or not self.output.exists():  # else a twin filled the same file
+        if self.file.exists() or not self.output.exists():  # else another process finished it
             with atomic(self.output) as temporary:
                 os.rename(self.file, temporary)
         self.note.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Deletes the array, once what it was for is written."""
+        """Deletes the array when it is no longer needed."""
         self.file.unlink(missing_ok=True)
         self.note.unlink(missing_ok=True)
 
@@ -154,17 +154,17 @@ def write_rows(
     identity: str,
     save_seconds: float,
 ) -> None:
-    """Writes an array from parts(row), which yields the values of its rows from `row` on."""
+    """Writes an array from parts(row), which yields the values of the rows from `row` on."""
     rows = Rows(output, dtype, shape, identity=identity, save_seconds=save_seconds)
     rows.fill(parts(rows.filled))
     rows.finish()
 
 
 def identity_of(*parts: Any) -> str:
-    """A digest of what rows depend on: the contents of folders and models, and plain values.
+    """A digest of what rows depend on.
 
     Args:
-        parts: a Path stands for the files in it, a module for its weights, else JSON.
+        parts: a folder (its files are hashed), a module (its weights), or values for JSON.
     """
     digest = hashlib.sha256()
     for part in parts:

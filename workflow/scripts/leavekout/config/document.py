@@ -1,7 +1,4 @@
-"""Makes `config/README.md` of the docstrings of the configuration's sections and fields.
-
-`make docs` writes it.
-"""
+"""Makes `config/README.md` from the docstrings of the configuration's sections and fields."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -44,8 +41,8 @@ cluster with GPUs |
 - Unknown keys are refused.
 - A value that changes a result is a parameter of the rules that use it. If you change it, Snakemake
   reruns these rules and all that depends on them. Only `hardware` and `counterfactual.keep_models`
-  rerun nothing. A changed number of queries samples all queries again, and so reruns all that is
-  about queries.
+  rerun nothing. If you change the number of queries, all queries are sampled again, and everything
+  about queries is rerun.
 
 A *name* consists of lower-case letters, digits, `-` and `_`, and begins with a letter. A *seed* is
 an integer from 0 to 2³² − 1. Keys of a section within a section have a dot: `random.sets` is the
@@ -70,8 +67,8 @@ def document(first: type[Experiment], others: Mapping[str, type[Experiment]]) ->
     """The text of `config/README.md`.
 
     Args:
-        first: the experiments that are explained in full.
-        others: by heading, experiments of which it is explained what is different.
+        first: the kind of experiment that is documented completely.
+        others: by heading, further kinds; only their differences are documented.
     """
     schema = _Keys(first.model_json_schema())
     lines = [INTRODUCTION, *schema.chapters("##", but={})]
@@ -93,14 +90,12 @@ class _Keys:
         self.root = root
 
     def chapters(self, level: str, *, but: Schema) -> Iterator[str]:
-        """A chapter for each key, but those that another experiment has in the same way."""
+        """A chapter for each key, except keys that the schema `but` has in the same form."""
         for key, field in self.root["properties"].items():
             known = but.get("properties", {}).get(key)
-            if known == field:
-                continue
             same = _Keys(but).own_rows(known) if known else set()
             sections = self.sections(field)
-            if known and self.own_rows(field) <= same:
+            if known == field or (known and self.own_rows(field) <= same):
                 continue
             title, _, text = field["description"].partition("\n\n")
             yield f"{level} `{key}`: {title[0].lower()}{title[1:].rstrip('.')}\n"
@@ -123,7 +118,7 @@ class _Keys:
         return {row for section in self.sections(field) for row in self.rows(section, "", {})}
 
     def rows(self, section: Schema, prefix: str, seen: dict[str, str]) -> Iterator[str]:
-        """Table rows of a section's keys; those of a section that was `seen` are not repeated."""
+        """Table rows of a section's keys. Sections in `seen` are not repeated."""
         for name, field in section["properties"].items():
             key = prefix + name
             meaning = field["description"]
@@ -139,7 +134,7 @@ class _Keys:
                 yield from self.rows(inner, f"{key}.", seen)
 
     def sections(self, node: Schema) -> list[Schema]:
-        """The sections that a field is, or holds: one, none, or one of each `source`."""
+        """The sections that a field is or contains: none, one, or one for each `source`."""
         if "$ref" in node:
             return [self.root["$defs"][node["$ref"].split("/")[-1]]]
         parts = [*node.get("anyOf", []), *node.get("oneOf", [])]
@@ -149,7 +144,7 @@ class _Keys:
 
 
 def _value(field: Schema, is_required: bool) -> str:
-    """What a value is, in a few words, and its default."""
+    """A value's type in a few words, and its default."""
     words = _words(field)
     words = words[0].upper() + words[1:]
     if is_required:
@@ -163,7 +158,7 @@ def _value(field: Schema, is_required: bool) -> str:
 
 
 def _words(node: Schema) -> str:
-    """What a value is: `positive integer`, `list of names`."""
+    """A value's type: `positive integer`, `list of names`."""
     for known, words in _KINDS:
         if known.items() <= node.items():
             return words

@@ -1,4 +1,4 @@
-"""The configuration's sections on encoders: trained here, fetched, or what others computed."""
+"""The configuration's sections on encoders: trained, fetched, or replaced by published files."""
 
 from typing import Annotated, Literal
 
@@ -33,8 +33,7 @@ class ClipTraining(Section):
     """A small open_clip model, trained on pairs of image and caption with AdamW."""
 
     width: Positive
-    """Width of both towers. It is also the width of the text states, so
-    the width of the text that the model attends to has to be equal to it."""
+    """Width of both towers, and so of the text states. The denoiser has to expect this width."""
     layers: Positive
     """Layers of each tower."""
     heads: Positive
@@ -93,7 +92,7 @@ class TrainedEncoders(Section):
     """DINO."""
 
     def names(self) -> set[str]:
-        """The image encoders that embeddings and measures may name."""
+        """The image encoders that embeddings and measures can use."""
         return {"clip", "dino"}
 
 
@@ -130,7 +129,7 @@ class FetchedEncoders(Section):
     """Further encoders by name, for `embeddings`."""
 
     def names(self) -> set[str]:
-        """The image encoders that embeddings and measures may name."""
+        """The image encoders that embeddings and measures can use."""
         return {"clip", *self.more}
 
 
@@ -143,9 +142,9 @@ class Published(Section):
 
     Unpacked with `7z x`, it gives the three files.
 
-    A source model that was not trained here shares neither initial weights nor random stream with
-    the retrainings. What retrainings without removal (K = 0) lose is then the whole noise floor,
-    and `random` is the control to compare with.
+    A published source model shares neither initial weights nor random stream with the retrainings.
+    The loss of retrainings without removal (K = 0) is then the noise floor, and `random` is the
+    control to compare with.
     """
 
     source_model: str | HubFolder | None = None
@@ -154,8 +153,7 @@ class Published(Section):
     diffusers."""
     latents: str | None = None
     """File with an array [F·N, 4, h, w], all images and then all flips, used in place of encoding.
-    Rows spread over it are compared with what the `encoders` compute, so another order or scale is
-    refused."""
+    Some rows are compared with what the `encoders` compute. Another order or scale is refused."""
     text: str | None = None
     """File with an array [N, C, T, E] of text states, used in place of encoding. It is checked as
     `latents` are. New content of either file is noticed only under a new name."""

@@ -1,8 +1,7 @@
 """The typed configuration of an experiment: one class for each section of `config/*.yaml`.
 
-Sections on encoders are in `encoders.py`; each family of methods has its own in `methods/`. A
-docstring below each field explains its key, and `document.py` makes `config/README.md` of all of
-them. Unknown keys are refused.
+Sections on encoders are in `encoders.py`; each family of methods has its own in `methods/`. The
+docstring below a field explains its key, and `document.py` makes `config/README.md` from them.
 """
 
 from typing import Annotated, Any, ClassVar, Literal
@@ -39,8 +38,8 @@ class Dataset(Section):
     """Captions that queries are sampled from, relative to `root`. A caption that is also a training
     caption is left out. `null` where queries have prompts of their own."""
     images: Positive
-    """N, the number of training images. With it, a K that is too large is found before images are
-    read. It is checked when they are read."""
+    """N, the number of training images. It lets a K that is too large be refused before images are
+    read, and is checked when they are read."""
     image_size: Positive
     """Pixels of an image's side after a centre crop."""
     captions: Positive
@@ -86,12 +85,7 @@ class Training(Section):
     grows. This matters at the far end of the random curve."""
 
     def steps(self, images: int, removed: int) -> int:
-        """Optimizer steps of one training without `removed` of `images`.
-
-        `keep_steps`: as many as without removal, so that models differ in their data alone.
-        `keep_epochs` (the paper): every kept image is shown `epochs` times on average, so fewer
-        steps as K grows.
-        """
+        """Optimizer steps of one training without `removed` of `images`; see `when_removing`."""
         shown = images - removed if self.when_removing == "keep_epochs" else images
         return max(1, self.epochs * shown // self.batch_size)
 
@@ -105,11 +99,11 @@ class Sampling(Section):
     steps: Positive
     """Steps of the sampler."""
     guidance: Annotated[float, Field(ge=0)]
-    """Scale of classifier-free guidance; 1 for none."""
+    """Scale of classifier-free guidance; 1 means none."""
     clip_x0: PositiveFloat | None
     """Predicted clean latents are clamped to ± this value; `null` for no clamp."""
     precision: Precision = added_field("float32")
-    """Precision of the predictions, as under `training`, of all models alike."""
+    """Precision of the predictions of all models, as under `training`."""
 
 
 class QuerySection(Section):
@@ -141,11 +135,10 @@ class Refinement(Section):
     """A second sweep with more draws, of the images with the best scores of the first."""
 
     share: Annotated[float, Field(gt=0, lt=1)]
-    """Share of the training images that are swept again. It has to hold the K best, and better
-    twice as many."""
+    """Share of the training images that are swept again. It must cover K images; 2K is safer."""
     draws: Positive
-    """Draws of noise for each caption and timestep, beyond those of the first sweep. The scores of
-    these images are of the new draws alone, so that the choice does not bias them."""
+    """Draws of noise for each caption and timestep, beyond those of the first sweep. These images
+    are scored by the new draws alone, so that the selection does not bias them."""
 
 
 class LossSweep(Section):
@@ -165,14 +158,15 @@ class LossSweep(Section):
     """`strided`: 0, stride, 2·stride, …, as the paper does. `stratified`: a random timestep of each
     stride, another for each image, flip, caption and draw."""
     antithetic: bool = added_field(False)
-    """Whether every second draw is the negative of the noise before it. `draws` are then even."""
+    """Whether every second draw is the negative of the noise before it. `draws` must then be
+    even."""
     refine: Refinement | None = added_field(None)
-    """If left out, there is none. The source model's losses with these draws are computed once, for
-    all images."""
+    """If left out, there is no refinement. The source model's losses with these draws are computed
+    once, for all images."""
     seed: Seed
     """Seed of the noise, which is keyed to image, flip, caption, timestep and draw."""
     precision: Precision = "float32"
-    """Precision, as under `training`, of the sweeps before and after unlearning alike, because a
+    """Precision, as under `training`. The sweeps before and after unlearning share it, because a
     score is their difference ([effect of each precision on the
     ranking](../docs/performance.md#which-precision-a-sweep-may-have))."""
 
@@ -180,29 +174,29 @@ class LossSweep(Section):
 class Tuning(Section):
     """Methods are compared on the tuning queries, which no reported number uses.
 
-    `snakemake --cores all tuning` removes what each setting of each method names, trains again, and
-    writes `tables/tuning.csv`, in which the setting of each method with the largest mean excess
-    over random is marked as chosen. What a study reports are the entries of the methods themselves,
-    so a chosen setting has to be written there.
+    `snakemake --cores all tuning` removes the images that each setting of each method selects,
+    retrains, and writes `tables/tuning.csv`. There the setting of each method with the largest mean
+    excess over random is marked as chosen. A study reports the entries of the methods themselves,
+    so write the chosen setting there.
     """
 
     methods: Annotated[list[Name], Distinct] = []
     """Methods that are compared as they are."""
     settings: dict[Name, Annotated[list[dict[str, Any]], Field(min_length=1)]] = {}
     """By method, settings to choose from: each is the method's entry with some keys changed, for
-    example `unlearning: [{ step_size: 0.02 }, { step_size: 0.05 }]`. All methods have to have as
-    many, so that none is tuned more than another. Setting i of a method is the method `<name>-ti`.
-    """
+    example `unlearning: [{ step_size: 0.02 }, { step_size: 0.05 }]`. All methods must have the same
+    number, so that none is tuned more than another. Setting i of a method is the method
+    `<name>-ti`."""
     criterion: Name = added_field("delta_loss")
     """The measure by which settings are chosen."""
     k: Annotated[list[Positive], Distinct]
-    """Numbers of images that are removed for each query; `[]` where nothing is."""
+    """Numbers of images that are removed for each query; `[]` if nothing is removed."""
     together: bool = False
-    """Whether the top K of all tuning queries are removed together, from one model for each
-    setting, in place of a model for each setting and query; unions of as many random sets are the
-    control. This divides the cost by the number of tuning queries. But a single training says
-    what a setting is worth, and the intervals of `tuning.csv` are over queries alone; and a setting
-    that names other images for each query removes more in all (`removed`)."""
+    """Whether each setting trains one model without the top K of all tuning queries, in place of
+    one model for each query. The control is unions of as many random sets. This divides the cost by
+    the number of tuning queries. But each setting is then judged by a single training, the
+    intervals of `tuning.csv` are over queries alone, and a setting that selects different images
+    for each query removes more in total (`removed`)."""
 
 
 class Report(Section):
@@ -211,18 +205,18 @@ class Report(Section):
     top_images: Positive
     """Attributed images shown for each query and method."""
     bootstrap_resamples: Positive
-    """Resamples of queries and models behind every interval. A test draws as many sign flips where
-    it cannot try all."""
+    """Resamples of queries and models behind every interval. A test draws as many sign flips if
+    there are too many to try all."""
     gallery_queries: Positive = 12
-    """Queries whose pictures are in `report.html`. All queries have files of their own."""
+    """Queries whose pictures are in `report.html`. Every query also has a file of its own."""
     published_numbers: bool = False
     """Whether the report shows the papers' numbers beside ours. They are for COCO."""
 
 
 class Experiment(Section):
-    """What all kinds of experiment have.
+    """The sections that all kinds of experiment have.
 
-    The first paragraph below each key is the key's heading in the README.
+    The first paragraph below each key is its heading in the README.
     """
 
     kind: ClassVar[str]  # the folder of the kind's rules
@@ -241,7 +235,7 @@ class Experiment(Section):
     `source` selects one of two kinds of section.
     """
     published: Published = Published()
-    """Artifacts of others in place of ours."""
+    """Published artifacts in place of ours."""
     model: Model
     """The generative model."""
     training: Training | None = None
@@ -255,12 +249,12 @@ class Experiment(Section):
     losses: LossSweep
     """The sweep over all training images behind attribution by unlearning."""
     extra_rules: list[str] = []
-    """Rule files outside the repository that are included, too.
+    """Further rule files, from outside the repository.
 
     See [how to add a baseline](../docs/adding-a-baseline.md).
     """
     extra: dict[str, Any] = {}
-    """Settings of your own for added baselines.
+    """Your own settings for added baselines.
 
     Rules and scripts read them as `config["extra"]`
     ([how to add a baseline](../docs/adding-a-baseline.md)).
@@ -280,7 +274,7 @@ class Experiment(Section):
     """Speed alone."""
 
     def test_queries(self) -> tuple[str, ...]:
-        """The names of the queries that the results are about; another kind may have others."""
+        """The names of the queries that the results are about. Kinds may override it."""
         return numbered("q", self.queries.test)
 
     def tuning_queries(self) -> tuple[str, ...]:

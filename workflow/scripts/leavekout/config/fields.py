@@ -1,4 +1,4 @@
-"""What every part of the configuration's schema is made of."""
+"""The types that the configuration's schema is built from."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -26,7 +26,7 @@ Distinct = AfterValidator(_distinct)
 
 
 def _colour(name: str) -> str:
-    if len(ImageColor.getrgb(name)) != 3:  # which raises ValueError for what is no colour
+    if len(ImageColor.getrgb(name)) != 3:  # getrgb raises ValueError if it is no colour
         raise ValueError("a colour should be opaque")
     return name
 
@@ -35,34 +35,34 @@ Colour = Annotated[str, AfterValidator(_colour)]
 WeightSubset = Literal[
     "all", "attention", "cross_attention", "cross_attention_kv", "feed_forward", "matrices"
 ]
-# What a gradient is of: the loss L, or ‖ε_θ‖² in its place (D-TRAK; CR Table 5).
+# The function whose gradient is taken: the loss L, or ‖ε_θ‖² (D-TRAK; CR Table 5).
 Objective = Literal["loss", "squared_output"]
-# Of projected gradients also the mean of the output (DAS).
+# Projected gradients may also take the mean of the output (DAS).
 GradientObjective = Literal["loss", "squared_output", "mean_output"]
-# What matrix products are computed in; see precision.py.
+# The precision of matrix products; see precision.py.
 Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 def added_field(default: Any) -> Any:
     """The field of a key that was added to a section later.
 
-    Where it has its default it is left out of the parameters of rules, so that nothing that was
-    made before there was such a key is made again.
+    With its default value it is left out of the parameters of rules. So adding the key reruns
+    nothing.
     """
     return Field(default, exclude_if=lambda value: value == default)
 
 
 class Section(BaseModel):
-    """A section of the configuration; a key that it does not know is an error.
+    """A section of the configuration; unknown keys are errors.
 
-    `config/README.md` is made of the docstrings of sections and of their fields.
+    `config/README.md` is made from the docstrings of sections and of their fields.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 def spelled_out(value: Any) -> Any:
-    """A section with every key, those of `added_field` included, as mappings and lists for JSON."""
+    """A section with every key, including those of `added_field`, as plain values for JSON."""
     if isinstance(value, Section):
         return {name: spelled_out(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The configuration's sections on hardware, which no result depends on."""
+"""The sections on hardware, which affect speed alone."""
 
 from typing import Annotated
 
@@ -8,9 +8,9 @@ from leavekout.config.fields import Positive, PositiveFloat, Section
 
 
 class Rates(Section):
-    """What a job is expected to take, until some jobs have run.
+    """Estimates of speed, used until some jobs have run.
 
-    A cluster's jobs request time and memory accordingly, and `make plan` computes the cost.
+    Cluster jobs request time and memory by them, and `make plan` computes the cost.
     """
 
     parameters: Positive
@@ -24,7 +24,7 @@ class Rates(Section):
     encoding_per_second: PositiveFloat
     """Images or captions per second that are read or encoded."""
     start_seconds: PositiveFloat = 30
-    """What every job takes before it works: Snakemake on the node, and the libraries' imports."""
+    """Start of every job: Snakemake on the node, and the imports of libraries."""
     loading_gb_per_second: PositiveFloat = 1.0
     """Gigabytes per second at which encoded data is copied to a GPU that keeps it."""
     compile_seconds: PositiveFloat = 120
@@ -44,8 +44,8 @@ class Hardware(Section):
     """GPUs that a computing job requests. With 0 it runs on the CPU. On a workstation, `snakemake
     --resources gpu=1` limits how many such jobs run at once."""
     pretend: bool = False
-    """For trials of a cluster that has no GPUs: jobs request them and compute on the CPU. Without
-    it, a job that requests a GPU and finds none stops."""
+    """For trials on a cluster without GPUs: jobs request GPUs and compute on the CPU. Otherwise a
+    job that requests a GPU and finds none stops."""
     training_threads: Positive
     """CPU threads of a training. On a CPU they change the last bits of a result, because sums are
     split differently. Keep the number through a study."""

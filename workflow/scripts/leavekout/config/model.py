@@ -1,4 +1,4 @@
-"""The section `model`: the denoiser, and what it is trained to predict."""
+"""The section `model`: the denoiser, and its target."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from leavekout.config.fields import Positive, PositiveFloat, Section
 
-# What may stand in the section in place of each other.
+# Alternatives; the section has one of each.
 _DENOISERS = "unet", "transformer"
 _PROCESSES = "noise_schedule", "flow_matching"
 
@@ -30,10 +30,10 @@ class FlowMatching(Section):
     """Rectified flow: x_t = (1 − t) x_0 + t ε, whose velocity ε − x_0 the denoiser predicts."""
 
     timesteps: Positive
-    """Number of timesteps. They are times t between 0 (data) and 1 (noise), as many quantiles of
-    `density`, so that a mean over timesteps, wherever one is taken, is a mean over the density."""
+    """Number of timesteps. They are quantiles of `density`, between 0 (data) and 1 (noise), so that
+    a mean over timesteps is a mean over the density."""
     density: Literal["uniform", "logit_normal"]
-    """How times are distributed: `uniform`, or `logit_normal`, which has more in the middle
+    """Distribution of times: `uniform`, or `logit_normal`, which has more in the middle
     (Stable Diffusion 3)."""
 
 
@@ -55,7 +55,7 @@ class Model(Section):
     noise_schedule: NoiseSchedule | None = None
     """Diffusion: how noise is added to latents."""
     flow_matching: FlowMatching | None = None
-    """Flow matching in its place."""
+    """Flow matching, in place of a noise schedule."""
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
@@ -68,17 +68,17 @@ class Model(Section):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_what_is_not_there(self, handler: Any) -> dict[str, Any]:
+    def _without_none(self, handler: Any) -> dict[str, Any]:
         return {key: value for key, value in handler(self).items() if value is not None}
 
     @property
     def architecture(self) -> str:
-        """The denoiser's: the name of a file of the models' room."""
+        """The denoiser's kind, which is the name of its file in `leavekout/models/`."""
         return next(name for name in _DENOISERS if getattr(self, name) is not None)
 
     @property
     def key(self) -> str:
-        """Where the denoiser's arguments stand in the configuration."""
+        """The key of the denoiser's arguments in the configuration."""
         return f"model.{self.architecture}"
 
     @property
@@ -89,7 +89,7 @@ class Model(Section):
 
     @property
     def process(self) -> NoiseSchedule | FlowMatching:
-        """What it is trained on."""
-        given = self.noise_schedule or self.flow_matching
-        assert given  # one of them is there
-        return given
+        """The process that defines noised latents and the target."""
+        process = self.noise_schedule or self.flow_matching
+        assert process  # `_one_of_each` requires one
+        return process

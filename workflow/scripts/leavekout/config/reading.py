@@ -1,4 +1,4 @@
-"""Reads an experiment's configuration and says in one sentence what is wrong with it."""
+"""Reads and validates an experiment's configuration; each problem becomes one sentence."""
 
 import difflib
 import hashlib
@@ -22,7 +22,7 @@ _DIGEST = "LEAVEKOUT_CONFIGURATION"
 
 
 def read_yaml(path: Path) -> Tree:
-    """The mapping in a YAML file; raises InputError if there is none."""
+    """Reads a YAML file that holds a mapping; raises InputError if it does not."""
     if not path.is_file():
         raise InputError(f"{path}: there is no such configuration file.")
     try:
@@ -38,32 +38,31 @@ def read_yaml(path: Path) -> Tree:
 
 
 def offer_package() -> None:
-    """Lets the scripts of `extra_rules`, which lie elsewhere, import this package."""
+    """Lets the scripts of `extra_rules`, which are in other folders, import this package."""
     folders = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
     os.environ["PYTHONPATH"] = os.pathsep.join(folder for folder in folders if folder)
 
 
 def require_unchanged(experiment: Experiment) -> None:
-    """Refuses a configuration that changed after the run began.
+    """Rejects a configuration that changed after the run began.
 
-    On a cluster every job reads the configuration files again, and would compute by other values
-    than the jobs before it. The first Snakemake notes the digest in the environment, which its
-    jobs inherit. `hardware` may change, since no result depends on it.
+    On a cluster each job reads the configuration files again, and would use other values than
+    earlier jobs. The first Snakemake puts a digest in the environment, which its jobs inherit.
+    `hardware` may change, because no result depends on it.
     """
     text = experiment.model_dump_json(exclude={"hardware"})
     digest = hashlib.sha256(text.encode()).hexdigest()
     if os.environ.setdefault(_DIGEST, digest) != digest:
         raise InputError(
             f"the configuration of experiment '{experiment.experiment}' changed after this run had "
-            "begun; stop the run, and start it again with the one or the other."
+            "begun; stop the run, and start it again with either version."
         )
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:
-    """`base` with `changes` laid over it; mappings merge key by key, all else is replaced.
+    """Applies `changes` to `base`: mappings merge key by key, all other values are replaced.
 
-    `encoders` of another `source` than the base's are another kind of section, with other keys,
-    so they replace the base's whole.
+    If `encoders` change their `source`, they have other keys, so the whole section is replaced.
     """
     merged = dict(base)
     for key, value in changes.items():
@@ -79,13 +78,13 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Tree:
 
 @dataclass(frozen=True)
 class Merged:
-    """All that was said of an experiment, and where: the files, each over the one before."""
+    """A merged configuration, and the files it comes from; later files override earlier ones."""
 
     tree: Tree
     sources: Sequence[tuple[Path, Tree]]
 
     def file_of(self, *key: str) -> str:
-        """The last file that has the key, or the last that has its nearest section."""
+        """The last file that has the key, or else its nearest section."""
         for depth in range(len(key), 0, -1):
             for file, tree in reversed(self.sources):
                 if _has(tree, key[:depth]):
@@ -94,12 +93,11 @@ class Merged:
 
 
 def merged(config: Mapping[str, Any], files: Sequence[Path]) -> Merged:
-    """Snakemake's merged `config`, laid over the files that it `extends`.
+    """Merges Snakemake's `config` with the files that it `extends`.
 
     Args:
         config: all configuration files and `--config` values, merged by Snakemake.
-        files: the files it was merged from, in order; used to follow `extends:` and to name
-            the file in which an error is.
+        files: the configuration files, in order. They resolve `extends:`, and errors name them.
     """
     sources = [(path, read_yaml(path)) for path in files]
     layers = [dict(config)]
@@ -108,19 +106,19 @@ def merged(config: Mapping[str, Any], files: Sequence[Path]) -> Merged:
         folder = next((p.parent for p, t in sources if t.get("extends") == name), Path("config"))
         base = folder / str(name)
         if base.resolve() in seen:
-            raise InputError(f"{base}: 'extends' leads back to a file that it came from.")
+            raise InputError(f"{base}: 'extends' leads back to this file.")
         seen.add(base.resolve())
         sources.insert(0, (base, read_yaml(base)))
         layers.insert(0, dict(sources[0][1]))
-    # The first file's keys first, so that a null in one file hides what those before it have.
+    # From the first file on, so that a null in one file removes what earlier files set.
     return Merged(reduce(merge, layers), sources)
 
 
-def validated(tree: Tree, said: Merged, kind: type[AnyExperiment]) -> AnyExperiment:
-    """The typed experiment of a kind.
+def validated(tree: Tree, layers: Merged, kind: type[AnyExperiment]) -> AnyExperiment:
+    """Validates a configuration as an experiment of a kind.
 
     Args:
-        tree: what `said` has, completed.
+        tree: the tree of `layers`, with defaults filled in.
 
     Raises:
         InputError: one sentence for each problem, with file, key and the nearest known key.
@@ -129,9 +127,9 @@ def validated(tree: Tree, said: Merged, kind: type[AnyExperiment]) -> AnyExperim
         experiment = kind.model_validate(tree)
     except ValidationError as error:
         schema = kind.model_json_schema()
-        sentences = [_sentence(e, said, schema) for e in error.errors()]
+        sentences = [_sentence(e, layers, schema) for e in error.errors()]
         raise InputError("\n".join(sentences)) from None
-    checks.check(experiment, said.file_of)
+    checks.check(experiment, layers.file_of)
     return experiment
 
 
@@ -144,28 +142,28 @@ def _schema_node(root: Tree, location: Sequence[str | int]) -> tuple[Tree, list[
             node = {"$ref": node["discriminator"]["mapping"][step]}
             continue
         path.append(str(step))
-        by_pattern = node.get("patternProperties", {}).values()  # of mappings from free names
+        by_pattern = node.get("patternProperties", {}).values()  # for mappings with free keys
         named = node.get("properties", {}).get(step)
         node = named or next(iter(by_pattern), None) or node.get("items") or {}
     return _follow(root, node), path
 
 
 def _follow(root: Tree, node: Tree) -> Tree:
-    """Resolves a reference, and of `X | None` takes X."""
+    """Resolves a reference, and reduces `X | None` to X."""
     while "$ref" in node or "anyOf" in node:
         node = node["anyOf"][0] if "anyOf" in node else root["$defs"][node["$ref"].split("/")[-1]]
     return node
 
 
-def _sentence(error: Any, said: Merged, schema: Tree) -> str:
-    """One sentence for one of pydantic's errors."""
+def _sentence(error: Any, layers: Merged, schema: Tree) -> str:
+    """Describes one of pydantic's errors."""
     location = error["loc"]
     parent, parent_path = _schema_node(schema, location[:-1])
     last = str(location[-1]) if location else ""
     if last == "[key]" and parent_path:
         last = parent_path.pop()
     path = [*parent_path, last]
-    file, key = said.file_of(*path), ".".join(path)
+    file, key = layers.file_of(*path), ".".join(path)
     match error["type"]:
         case "extra_forbidden":
             near = difflib.get_close_matches(last, parent.get("properties", {}), n=1, cutoff=0)

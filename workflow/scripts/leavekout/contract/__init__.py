@@ -1,1 +1,1 @@
-"""What stages hand to each other: scores, removals and outcomes."""
+"""What stages pass to each other: scores, removals and outcomes."""

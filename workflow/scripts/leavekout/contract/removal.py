@@ -1,21 +1,21 @@
 """A removal: what one model is trained without, and the queries that it is evaluated on.
 
-A removal is plain data. What the model is (`policy` to `related`) is a job's parameter, and its
-outcome carries it. Where its files are and where it is reported is fixed when the removal is made;
-no job depends on that.
+A removal is plain data. The fields `policy` to `related` identify the model: they are a job's
+parameter, and the outcome records them. The other fields say where its files are and where it is
+reported; no job depends on them.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-# The method's name in tables where no attribution method named the images.
+# The method's name in tables where no attribution method chose the images.
 RANDOM, NO_REMOVAL, GROUP, REPLICA = "random", "no_removal", "group", "replica"
 CONTROLS = (RANDOM, NO_REMOVAL)
 # Roles of the queries that a model is evaluated on.
 TARGET, OTHER, RELATED = "target", "other", "related"
-# Where a model is reported: among the measurements that compare methods, in the table of further
-# removals, of a join's drift, or of cells trained from two seeds; or nowhere.
+# The table that reports a model: the measurements that compare methods, further removals, the drift
+# of a join, or cells trained from two seeds. Or none.
 Table = Literal["measurements", "removals", "drift", "seeds"] | None
 
 
@@ -25,19 +25,19 @@ class Removal:
 
     Args:
         policy: how the removed images were chosen; see `leave_k_out.removals`.
-        method: who named the images: an attribution method, or a control's name.
-        k: images removed, for unions by each target query.
-        training_seed: seed of initial weights and stream; the source's own makes a paired training.
-        number: of the random set, the group or the union; None where there is one model alone.
-        set_seed: the seed behind random sets.
+        method: what chose the images: an attribution method, or a control's name.
+        k: images removed; for unions, images removed for each target query.
+        training_seed: seed of initial weights and stream; the source's seed pairs the trainings.
+        number: number of the random set, group or union; None if there is only one model.
+        set_seed: seed of the random sets.
         targets: queries whose images are removed.
         others: further queries, which serve as controls.
         related: pictures of prompts related to a target's, for the forgetting check.
-        outcome: the file of the model's outcome, below the study's results.
-        arm: the method, the control or the policy with whose models it is measured.
+        outcome: file of the model's outcome, relative to the study's results.
+        arm: the method, control or policy that it is measured with.
         table: where it is reported.
         pictured: whether galleries show its pictures.
-        inputs: the files that name its rows, below the study's results.
+        inputs: files that determine its rows, relative to the study's results.
     """
 
     policy: str
@@ -65,14 +65,12 @@ class Removal:
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """What the model is, as plain values for a job's parameters and an outcome's header."""
-        values = {one.name: getattr(self, one.name) for one in fields(self) if one.compare}
+        """The fields that identify the model, as plain values for parameters and headers."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
         return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Removal":
-        """What `as_dict` describes; where its files are is not in it."""
-        plain: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
-        }
+        """The removal that `as_dict` describes."""
+        plain: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**plain)

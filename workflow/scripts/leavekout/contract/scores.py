@@ -1,4 +1,4 @@
-"""The method contract: what a score file must be, and its K best."""
+"""The contract of methods: what a score file must contain, and its top K."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +13,7 @@ def check_scores(scores: np.ndarray, *, images: int, method: str, source: str) -
     """Returns valid scores as float32 [N]; higher = more influential.
 
     Raises:
-        InputError: naming file, method and reason, where scores are of another length, not
-            numbers, not finite or constant.
+        InputError: the scores have another length, are not numbers, not finite, or constant.
     """
     reason = None
     if scores.shape != (images,):
@@ -33,27 +32,27 @@ def check_scores(scores: np.ndarray, *, images: int, method: str, source: str) -
 
 
 def read_scores(path: Path, *, images: int, method: str) -> np.ndarray:
-    """The scores of one method for one query, checked: float32 [N]."""
+    """The checked scores of one method for one query: float32 [N]."""
     return check_scores(load_npy(path), images=images, method=method, source=str(path))
 
 
 def save_scores(paths: Sequence[str], scores: np.ndarray, method: str) -> None:
-    """Checks and writes the scores [Q, N] of a method, a file for each query."""
+    """Checks and writes the scores [Q, N] of a method, one file for each query."""
     for path, row in zip(paths, scores.astype(np.float32), strict=True):
-        checked = check_scores(row, images=scores.shape[1], method=method, source=path)
-        save_npy(Path(path), checked)
+        save_npy(Path(path), check_scores(row, images=len(row), method=method, source=path))
 
 
 def save_some_scores(path: Path, scores: np.ndarray, rows: np.ndarray, method: str) -> None:
-    """Checks and writes the scores [N] of a query that only `rows` have; all others are NaN."""
+    """Checks and writes a query's scores [N] where only `rows` have scores; the rest are NaN."""
     check_scores(scores[rows], images=len(rows), method=method, source=str(path))
     save_npy(path, scores.astype(np.float32))
 
 
 def split_half_scores(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Scores [N] by the mean of all draws [D, N, F], and [2, N] by every second one of them.
+    """Scores [N] from all draws [D, N, F], and scores [2, N] from the even and the odd draws.
 
-    Each is the better of an image and its flip. The halves of one draw are not numbers.
+    Each score is the mean over draws, and the higher of an image and its flip. The halves of a
+    single draw are NaN.
     """
     whole = draws.mean(0).max(axis=1)
     if len(draws) == 1:
@@ -62,9 +61,9 @@ def split_half_scores(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def save_halves(paths: Sequence[str], halves: np.ndarray) -> None:
-    """Writes the scores [Q, 2, N] by each half of a method's draws alone, a file for each query."""
-    for path, two in zip(paths, halves.astype(np.float32), strict=True):
-        save_npy(Path(path), two)
+    """Writes the scores [Q, 2, N] from each half of a method's draws, one file for each query."""
+    for path, scores in zip(paths, halves.astype(np.float32), strict=True):
+        save_npy(Path(path), scores)
 
 
 def top_k(scores: np.ndarray, k: int) -> np.ndarray:
@@ -73,6 +72,6 @@ def top_k(scores: np.ndarray, k: int) -> np.ndarray:
 
 
 def tied_at(scores: np.ndarray, k: int) -> int:
-    """How many images were left in, though they have the same score as one of the top K."""
-    last = scores[top_k(scores, k)[-1]]
-    return int((scores == last).sum() - (scores[top_k(scores, k)] == last).sum())
+    """How many images outside the top K have the same score as the last image in it."""
+    best = scores[top_k(scores, k)]
+    return int((scores == best[-1]).sum() - (best == best[-1]).sum())

@@ -1,1 +1,1 @@
-"""Files to arrays: COCO's format, digits and letters, the encoded images. Knows no model."""
+"""The data: COCO's format, digits and letters, downloads, encoded images. It uses no model."""

@@ -15,9 +15,9 @@ from leavekout.base.job import progress
 
 
 def read_annotations(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The tables `images` (id, file_name) and `annotations` (id, image_id, caption) of a file.
+    """Reads the tables `images` (id, file_name) and `annotations` (id, image_id, caption).
 
-    Captions are stripped, in the order of their ids; empty ones are left out.
+    Captions are stripped and ordered by id; empty ones are dropped.
     """
     try:
         content = json.loads(path.read_text())
@@ -26,7 +26,7 @@ def read_annotations(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such annotation file.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not whole JSON ({error}).") from error
+        raise InputError(f"{path}: not complete JSON ({error}).") from error
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not COCO captions; the keys 'images' and 'annotations' are needed ({error})."
@@ -51,42 +51,38 @@ def write_annotations(
 def training_table(annotations: Path, *, images: int | None, captions: int) -> pd.DataFrame:
     """One row for each training image: image_id, file_name, captions (a list of strings).
 
-    Rows are ordered by image id: this is the order of all arrays over images. Of each image the
-    first `captions` captions by annotation id are kept.
+    Rows are ordered by image id, as in all arrays over images. The first `captions` captions by
+    annotation id are kept.
 
     Raises:
         InputError: another number of images than `images` (None: any), a repeated image id or file
             name, or an image with too few captions.
     """
     table, texts = read_annotations(annotations)
+    ids, names = table["id"], table["file_name"]
     if images is not None and len(table) != images:
         raise InputError(
             f"{annotations}: holds {len(table):,} images, but 'dataset.images' is {images:,}."
         )
-    if table["id"].duplicated().any():
-        twice = table["id"][table["id"].duplicated()].iloc[0]
-        raise InputError(f"{annotations}: image id {twice} stands twice.")
-    whole = pd.api.types.is_integer_dtype(table["id"])
-    if not whole or not table["id"].between(0, 2**32 - 1).all():
+    if ids.duplicated().any():
+        raise InputError(f"{annotations}: image id {ids[ids.duplicated()].iloc[0]} is repeated.")
+    if not pd.api.types.is_integer_dtype(ids) or not ids.between(0, 2**32 - 1).all():
         raise InputError(f"{annotations}: image ids must be whole numbers from 0 to 2^32 - 1.")
-    if table["file_name"].isna().any():
-        image = table["id"][table["file_name"].isna()].iloc[0]
-        raise InputError(f"{annotations}: image {image} has no 'file_name'.")
-    if table["file_name"].duplicated().any():
-        name = table["file_name"][table["file_name"].duplicated()].iloc[0]
+    if names.isna().any():
+        raise InputError(f"{annotations}: image {ids[names.isna()].iloc[0]} has no 'file_name'.")
+    if names.duplicated().any():
         raise InputError(
-            f"{annotations}: two images have the file name '{name}'; every file may be listed once."
+            f"{annotations}: two images have the file name '{names[names.duplicated()].iloc[0]}'; "
+            "every file may be listed once."
         )
     grouped = texts.groupby("image_id")["caption"].apply(list)
     table = table.rename(columns={"id": "image_id"}).sort_values("image_id", ignore_index=True)
     lists = [grouped.get(image, []) for image in table["image_id"]]
-    few = np.array([len(texts) < captions for texts in lists], bool)
-    if few.any():
-        place = int(few.argmax())
-        image, has = table["image_id"][place], len(lists[place])
+    few = [row for row, texts in enumerate(lists) if len(texts) < captions]
+    if few:
         raise InputError(
-            f"{annotations}: {int(few.sum()):,} images have fewer than 'dataset.captions' = "
-            f"{captions} captions; image {image} has {has}."
+            f"{annotations}: {len(few):,} images have fewer than 'dataset.captions' = {captions} "
+            f"captions; image {table['image_id'][few[0]]} has {len(lists[few[0]])}."
         )
     table["captions"] = [texts[:captions] for texts in lists]
     return table
@@ -99,7 +95,7 @@ def prompts(annotations: Path) -> list[str]:
 
 
 def held_out_prompts(annotations: Path, images: Path) -> list[str]:
-    """The captions of an annotation file that are no caption of a training image.
+    """The captions of an annotation file that no training image has.
 
     Args:
         images: the table of the training images, `data/images.parquet`.
@@ -112,10 +108,10 @@ def read_image(path: Path, size: int, background: str) -> np.ndarray:
     """One image, upright, centre-cropped to a square and resized: uint8 [size, size, 3].
 
     Args:
-        background: the colour seen through transparent parts, as Pillow names colours.
+        background: the colour behind transparent parts, as a name or code of Pillow.
 
     Raises:
-        InputError: the file is missing or no whole image, or its numbers have no stated range.
+        InputError: the file is missing, is not a complete image, or has a mode of unknown range.
     """
     try:
         with Image.open(path) as file:
@@ -131,10 +127,9 @@ def read_image(path: Path, size: int, background: str) -> np.ndarray:
 
 
 def _as_rgb(image: Image.Image, background: str) -> Image.Image:
-    """Three channels of 8 bits, with transparent parts over the background."""
-    if (
-        image.mode.startswith("I;16") and not image.has_transparency_data
-    ):  # 0 to 65,535; Pillow's own conversion cuts at 255
+    """Converts to three channels of 8 bits, with the background behind transparent parts."""
+    if image.mode.startswith("I;16") and not image.has_transparency_data:
+        # Values are 0 to 65,535; Pillow's own conversion clips them at 255.
         grey = np.round(np.asarray(image, np.float64) / 257).astype(np.uint8)
         image = Image.fromarray(grey)
     elif image.mode.startswith(("I", "F")):

@@ -4,6 +4,7 @@ The 1,797 images are the test set of *Optical Recognition of Handwritten Digits*
 C. Kaynak, UCI Machine Learning Repository, 1998, CC BY 4.0) and ship inside scikit-learn.
 """
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -26,19 +27,18 @@ CAPTIONS = 5  # of each image, as in COCO
 
 
 def templates() -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
-    """(template, whether the digit is spelled out) of training captions, and held-out ones.
+    """Templates of training captions and of held-out captions.
 
-    Of the 40 combinations of opening, subject and spelling eight are held out; every opening,
-    subject and spelling also stands in the captions of the training images, so the held-out
-    captions are new sentences of known words.
+    A template is (text, whether the digit is spelled out). Eight of the 40 combinations of opening,
+    subject and spelling are held out. Each opening, subject and spelling also occurs in training
+    captions, so held-out captions are new sentences of known words.
     """
     train: list[tuple[str, bool]] = []
     held_out: list[tuple[str, bool]] = []
-    for i, opening in enumerate(_OPENINGS):
-        for j, subject in enumerate(_SUBJECTS):
-            for spelled in (True, False):
-                kept = (i + 2 * j + 3 * spelled) % 5 != 0
-                (train if kept else held_out).append((opening + subject, spelled))
+    combinations = product(enumerate(_OPENINGS), enumerate(_SUBJECTS), (True, False))
+    for (i, opening), (j, subject), spelled in combinations:
+        kept = (i + 2 * j + 3 * spelled) % 5 != 0
+        (train if kept else held_out).append((opening + subject, spelled))
     return train, held_out
 
 
@@ -57,12 +57,11 @@ def write_digits(images: Path, train: Path, prompts: Path) -> None:
         captions += [(number, fill(template, label)) for template in chosen_templates(number)]
     held_out = [(0, fill(t, label)) for label in range(10) for t in prompt_templates]
     write_annotations(train, entries, captions)
-    # No image is held out, so these captions belong to none.
-    write_annotations(prompts, [], held_out)
+    write_annotations(prompts, [], held_out)  # without images, because none is held out
 
 
 def chosen_templates(number: int) -> list[tuple[str, bool]]:
-    """The templates of an image's captions, by its number among the 1,797."""
+    """The templates of the captions of image `number`."""
     train, _ = templates()
     return [train[i] for i in np.random.default_rng(number).permutation(len(train))[:CAPTIONS]]
 

@@ -1,4 +1,4 @@
-"""Fetches published archives, whole or not at all, going on after a break."""
+"""Downloads published archives, resumes broken downloads, and checks and unpacks them."""
 
 import hashlib
 import logging
@@ -15,36 +15,36 @@ from leavekout.base.job import progress
 
 logger = logging.getLogger("leavekout")
 _CHUNK_BYTES = 2**20
-_TIMEOUT_SECONDS = (10, 60)  # to connect; between two pieces
-_PAUSES_SECONDS = (1, 5, 20)  # before a broken download goes on; anew after each that brought some
-_SAY_EVERY_SECONDS = 15
+_TIMEOUT_SECONDS = (10, 60)  # to connect; between two chunks
+_PAUSES_SECONDS = (1, 5, 20)  # before retries; they start again after a retry that made progress
+_LOG_EVERY_SECONDS = 15
 
 
 def fetch_archive(urls: Sequence[str], md5: str, folder: Path) -> Path:
-    """Downloads an archive and checks it; one that is there already is only checked.
+    """Downloads an archive, unless it is there, and checks its MD5 sum.
 
-    A download that breaks goes on where it was, now or when the job runs again; an address that
-    fails gives way to the next.
+    A broken download resumes, now or when the job runs again. If an address fails, the next one is
+    tried.
 
     Args:
         urls: an address and its mirrors.
 
     Raises:
-        InputError: no address gave the archive, or what came has another checksum.
+        InputError: no address provides an archive with this checksum.
     """
     target = folder / PurePosixPath(urls[0]).name
     if target.exists() and md5_of(target) == md5:
         return target
     folder.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    if part.exists() and md5_of(part) == md5:  # stopped before it had its name
+    if part.exists() and md5_of(part) == md5:  # stopped before it was renamed
         return part.rename(target)
     reasons = []
     for url in urls:
         resumed = part.exists()
         try:
             _download(url, part)
-            if resumed and md5_of(part) != md5:  # what was there is of another archive
+            if resumed and md5_of(part) != md5:  # its beginning is from another archive
                 part.unlink()
                 _download(url, part)
         except (requests.RequestException, ConnectionError) as error:
@@ -66,7 +66,7 @@ def _reason(error: Exception) -> str:
 
 
 def _download(url: str, part: Path) -> None:
-    """Appends to `part` what is missing of it."""
+    """Appends the missing bytes to `part`, and retries after pauses."""
     pauses = list(_PAUSES_SECONDS)
     while True:
         before = part.stat().st_size if part.exists() else 0
@@ -74,7 +74,7 @@ def _download(url: str, part: Path) -> None:
             return _append(url, part, before)
         except requests.HTTPError as error:
             if error.response.status_code == requests.codes.requested_range_not_satisfiable:
-                part.unlink()  # it is as long as the archive or longer, and of another one
+                part.unlink()  # from another archive, because it is at least as long as this one
                 continue
             if error.response.status_code < requests.codes.internal_server_error or not pauses:
                 raise
@@ -84,44 +84,38 @@ def _download(url: str, part: Path) -> None:
             if not pauses:
                 raise
         pause = pauses.pop(0)
-        logger.info("%s: broke off; going on in %d s", url, pause)
+        logger.info("%s: connection lost; retrying in %d s", url, pause)
         time.sleep(pause)
 
 
-def _append(url: str, part: Path, have: int) -> None:
-    asked = {"Accept-Encoding": "identity"}  # so that bytes are those of the archive
-    if have:
-        asked["Range"] = f"bytes={have}-"
-    with requests.get(url, headers=asked, stream=True, timeout=_TIMEOUT_SECONDS) as response:
+def _append(url: str, part: Path, start: int) -> None:
+    """Appends to `part`, which has `start` bytes, what one connection delivers."""
+    headers = {"Accept-Encoding": "identity"}  # so that the bytes are the archive's own
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_SECONDS) as response:
         response.raise_for_status()
         if response.status_code != requests.codes.partial_content:
-            have = 0  # the server sends all of it anew
-        total = have + int(response.headers.get("Content-Length", 0))
-        began = said = time.monotonic()
-        start = have
-        with open(part, "ab" if have else "wb") as file:
+            start = 0  # the server sends the archive from the beginning
+        total_gb = 1e-9 * (start + int(response.headers.get("Content-Length", 0)))
+        began = logged = time.monotonic()
+        with open(part, "ab" if start else "wb") as file:
             for chunk in response.iter_content(_CHUNK_BYTES):
                 file.write(chunk)
-                have += len(chunk)
-                if (now := time.monotonic()) - said > _SAY_EVERY_SECONDS:
-                    rate, said = (have - start) / (now - began), now
-                    logger.info(
-                        "%s: %.1f of %.1f GB, %.0f MB/s",
-                        url,
-                        1e-9 * have,
-                        1e-9 * total,
-                        1e-6 * rate,
-                    )
+                if (now := time.monotonic()) - logged > _LOG_EVERY_SECONDS:
+                    logged, have = now, file.tell()
+                    rate = 1e-6 * (have - start) / (now - began)
+                    logger.info("%s: %.1f of %.1f GB, %.0f MB/s", url, 1e-9 * have, total_gb, rate)
 
 
 def md5_of(path: Path) -> str:
-    """The MD5 sum of a file, as archives publish it."""
+    """The MD5 sum of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def unpack(archive: Path, folder: Path, wanted: list[str]) -> None:
-    """Unpacks the members of a zip archive that are, or lie below, the wanted paths."""
+    """Unpacks the members of a zip archive that are at or below the wanted paths."""
     try:
         with zipfile.ZipFile(archive) as file:
             members = []
@@ -143,11 +137,11 @@ def unpack(archive: Path, folder: Path, wanted: list[str]) -> None:
             for member in progress(members, f"unpacking {archive.name}", total=len(members)):
                 file.extract(member, folder)
     except zipfile.BadZipFile as error:
-        raise InputError(f"{archive}: not a whole zip archive ({error}); delete it.") from error
+        raise InputError(f"{archive}: not a complete zip archive ({error}); delete it.") from error
 
 
 def require_unpacked(folder: Path, wanted: list[str]) -> None:
-    """Refuses a data set of which a part was in none of the archives."""
+    """Rejects a data set if a wanted path was in none of the archives."""
     for part in wanted:
         if not (folder / part).exists():
             raise InputError(f"{folder}: none of 'dataset.archives' holds '{part}'.")

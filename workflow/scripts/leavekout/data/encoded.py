@@ -1,4 +1,4 @@
-"""The encoded training set: latents and text states, read where they lie."""
+"""The encoded training set: latents and text states, memory-mapped or on a GPU."""
 
 import json
 import os
@@ -19,15 +19,15 @@ from leavekout.base.errors import InputError
 from leavekout.data.staging import staged
 from leavekout.data.table import trained_rows
 
-_SHARE = 0.7  # of a GPU's free memory that data may take; the rest is the model's
+_SHARE = 0.7  # of a GPU's free memory that data may take; the model needs the rest
 _READERS = 4
 
 
 @dataclass(frozen=True)
 class Samples:
-    """B training samples: what to show, at which noise level."""
+    """B training samples: images, captions and noise levels."""
 
-    positions: Tensor  # [B] int64, place in the stream; keys the noise
+    positions: Tensor  # [B] int64, position in the stream; keys the noise
     rows: Tensor  # [B] int64, row of the image in data/images.parquet
     flips: Tensor  # [B] int64, 0 or 1
     captions: Tensor  # [B] int64
@@ -36,14 +36,14 @@ class Samples:
 
 
 class DeviceArray:
-    """A big array indexed by its first dimensions: memory-mapped, or kept on a GPU that has room.
+    """A big array indexed by its first dimensions: memory-mapped, or kept on a GPU if it fits.
 
-    A memory-mapped array lies in the page cache of the node, once for all its jobs.
+    All jobs of a node share a memory-mapped array through the page cache.
 
     Args:
-        array: memory-mapped; dtype: of what is returned.
-        room_bytes: what may be kept on a GPU; an array beyond it is streamed.
-        name: for messages.
+        array: memory-mapped; dtype: the type of returned values.
+        room_bytes: GPU memory for the array; a larger array is streamed.
+        name: the array's name in messages.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class DeviceArray:
         self.array = array
         self.resident = device.type == "cuda" and array.nbytes <= room_bytes
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*not writable.*")  # nobody writes to it
+            warnings.filterwarnings("ignore", message=".*not writable.*")  # it is only read
             self.tensor = torch.from_numpy(np.ascontiguousarray(array))
 
     @cached_property
     def _data(self) -> Tensor:
-        """Where rows are taken from. What a GPU keeps is copied when it is first needed."""
+        """The tensor that rows are taken from, copied to the GPU at first use if it is resident."""
         if not self.resident:
             return self.tensor
         free = torch.cuda.mem_get_info(self.device)[0]
@@ -72,7 +72,7 @@ class DeviceArray:
             raise InputError(
                 f"hardware.device_data_gb: {self.array.nbytes / 1e9:.1f} GB of {self.name} would "
                 f"be kept on the GPU, which has {free / 1e9:.1f} GB free, and the model needs some "
-                f"of them; lower it to {_SHARE * free / 1e9:.0f} or less, and they are streamed."
+                f"of that; set it to {_SHARE * free / 1e9:.0f} or less to stream the data."
             )
         return copied_to(self.tensor, self.device)
 
@@ -83,19 +83,20 @@ class DeviceArray:
         for size, part in zip(first, index, strict=True):
             row = row * size + part
         rows = data.flatten(0, len(index) - 1) if len(index) > 1 else data
-        at, shape = row.flatten(), (row.numel(), *rows.shape[1:])
+        flat = row.flatten()
         if self.resident:
-            found = rows.index_select(0, at.to(self.device))
+            taken = rows.index_select(0, flat.to(self.device))
         else:
-            # Into pinned memory, from which a GPU takes them without holding up the host.
-            out = torch.empty(shape, dtype=data.dtype, pin_memory=self.device.type == "cuda")
-            torch.index_select(rows, 0, at, out=out)
-            found = out.to(self.device, non_blocking=True)
-        return found.to(self.dtype).unflatten(0, row.shape) if row.shape else found.to(self.dtype)
+            # From pinned memory a GPU copies without blocking the host.
+            shape, pinned = (len(flat), *rows.shape[1:]), self.device.type == "cuda"
+            out = torch.empty(shape, dtype=data.dtype, pin_memory=pinned)
+            torch.index_select(rows, 0, flat, out=out)
+            taken = out.to(self.device, non_blocking=True)
+        return taken.to(self.dtype).unflatten(0, row.shape) if row.shape else taken.to(self.dtype)
 
 
 def copied_to(tensor: Tensor, device: torch.device, *, piece_bytes: int = 1 << 28) -> Tensor:
-    """A memory-mapped tensor on a device: read by several threads, each through pinned memory."""
+    """Copies a memory-mapped tensor to a device by several threads, through pinned memory."""
     whole = torch.empty(tensor.shape, dtype=tensor.dtype, device=device)
     rows = max(1, piece_bytes // max(1, tensor[0].nbytes))
     buffers = threading.local()
@@ -108,7 +109,7 @@ def copied_to(tensor: Tensor, device: torch.device, *, piece_bytes: int = 1 << 2
             buffers.pinned = torch.empty(shape, dtype=tensor.dtype, pin_memory=pinned)
         buffer = buffers.pinned[: len(part)]
         buffer.copy_(part)
-        whole[start : start + rows].copy_(buffer)  # returns when it is done
+        whole[start : start + rows].copy_(buffer)  # blocks until it is done
 
     with ThreadPoolExecutor(_READERS) as executor:
         list(executor.map(copy, range(0, len(tensor), rows)))
@@ -119,13 +120,13 @@ class EncodedData:
     """Latents [N, F, 4, h, w] and text states [N, C, T, E] of the training set.
 
     Args:
-        latents, text: the arrays, memory-mapped.
+        latents, text: memory-mapped arrays.
         null_text: [T, E], the text states of the empty caption.
         image_ids: int64 [N], the ids that key each image's noise.
-        device: where batches go.
-        room_gb: what fits on the device; an array beyond it is streamed.
-        fingerprint: of the arrays' contents; a training's saved state must agree with it.
-        held_out: int64, rows that are scored, but are no training images.
+        device: the device of batches.
+        room_gb: memory for arrays on a GPU; an array that does not fit is streamed.
+        fingerprint: of the arrays' contents. A training resumes only with the same fingerprint.
+        held_out: int64, rows that are scored, but are not training images.
     """
 
     def __init__(
@@ -162,9 +163,11 @@ class EncodedData:
     def load(cls, files: Any, device: torch.device, resources: Any) -> "EncodedData":
         """Opens the paths `images`, `latents`, `text`, `null_text` and the arrays' checksums.
 
+        If LEAVEKOUT_STAGE_TO names a folder, latents and text are first copied there (see
+        `staged`).
+
         Args:
-            resources: `device_data_gb`, what a GPU may keep. Latents and text are copied first to
-                the folder that LEAVEKOUT_STAGE_TO names, if any (see `staged`).
+            resources: its `device_data_gb` is the memory for arrays on a GPU.
         """
         sums = [load_json(files[f"{name}_checksum"]) for name in ("latents", "text")]
         table = load_table(files["images"])
@@ -193,15 +196,15 @@ class EncodedData:
 
 
 def prefetch(items: Iterable[tuple[Tensor, ...]], device: torch.device) -> Iterator[Any]:
-    """On a GPU, makes the next item in a thread and a stream of its own while one is used.
+    """On a GPU, makes the next item in its own thread and stream while the current one is used.
 
-    Neither the host nor the GPU waits for the host's work on an item, or for its copy.
+    So neither the host nor the GPU waits for an item or its copy.
     """
     if device.type != "cuda":
         yield from items
         return
     iterator, stream = iter(items), torch.cuda.Stream(device)
-    stream.wait_stream(torch.cuda.current_stream(device))  # for the data itself
+    stream.wait_stream(torch.cuda.current_stream(device))  # until the data is on the GPU
 
     def make() -> tuple[tuple[Tensor, ...] | None, torch.Event]:
         with torch.cuda.stream(stream):
@@ -218,6 +221,6 @@ def prefetch(items: Iterable[tuple[Tensor, ...]], device: torch.device) -> Itera
             current = torch.cuda.current_stream(device)
             current.wait_event(is_made)
             for tensor in item:
-                if tensor.is_cuda:  # its memory is the other stream's; not before we are done
+                if tensor.is_cuda:  # so that `stream` does not reuse its memory too early
                     tensor.record_stream(current)
             yield item

@@ -1,8 +1,8 @@
 """Draws printed letters in COCO's folder and annotation format: 64 characters in 16 typefaces.
 
 The typefaces ship inside matplotlib: DejaVu (Bitstream Vera and Arev licences) and STIX (SIL Open
-Font License). Queries of different characters share few of their nearest images: 40 of them make
-23 clusters (`statistics/clusters.py`), where 40 of digits, which come in ten kinds, make ten.
+Font License). Queries of different characters share few nearest images: 40 queries form 23
+clusters (`leave_k_out/statistics/clusters.py`), where 40 queries of ten digits form ten.
 """
 
 import unicodedata
@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from leavekout.base.artifacts import atomic
 from leavekout.data.coco import write_annotations
 
-# The twins of others (O and 0, Greek and Cyrillic capitals as Latin has them) are left out.
+# Characters that look like others are left out: O and 0, Greek and Cyrillic capitals as in Latin.
 CHARACTERS = "ABCDEFGHJKLMNPQRSTUVWXYZabdefghjmnqrty23456789αβγδθλμξπσφψωДЖЭЮЯ"
 _FILES = {  # regular, bold, italic, bold italic
     "sans serif": [f"DejaVuSans{s}" for s in ("", "-Bold", "-Oblique", "-BoldOblique")],
@@ -43,7 +43,7 @@ _BASELINE = 48  # pixels from the top
 
 @dataclass(frozen=True)
 class Typeface:
-    """A typeface of one style: its words, and the file of it that matplotlib ships."""
+    """A typeface of one style: its name in words, and its file in matplotlib."""
 
     family: str
     style: str
@@ -58,15 +58,15 @@ TYPEFACES = tuple(
 
 
 def kind_of(character: str) -> str:
-    """A character in words: `latin capital b`, `greek small alpha`, `digit seven`."""
+    """A character's name: `latin capital b`, `greek small alpha`, `digit seven`."""
     return unicodedata.name(character).lower().replace(" letter", "")
 
 
 def templates() -> tuple[list[str], list[str]]:
-    """Templates of training captions, and held-out ones for prompts.
+    """Templates of training captions, and held-out templates for prompts.
 
-    Of the 20 combinations of opening and subject four are held out; every opening and every subject
-    also stands in the captions of the training images.
+    Four of the 20 combinations of opening and subject are held out. Each opening and each subject
+    also occurs in training captions.
     """
     train: list[str] = []
     held_out: list[str] = []
@@ -77,7 +77,7 @@ def templates() -> tuple[list[str], list[str]]:
 
 
 def draw(character: str, typeface: Typeface) -> Image.Image:
-    """A character, white on black, centred, on the same baseline as all others."""
+    """Draws a character, white on black, centred, on a common baseline."""
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     font = ImageFont.truetype(
         folder / f"{typeface.file}.ttf", _EM, layout_engine=ImageFont.Layout.BASIC
@@ -107,8 +107,7 @@ def write_letters(images: Path, train: Path, prompts: Path) -> None:
         typeface = TYPEFACES[rng.integers(len(TYPEFACES))]
         held_out.append((0, fill(template, character, typeface)))
     write_annotations(train, entries, captions)
-    # No image is held out, so these captions belong to none.
-    write_annotations(prompts, [], held_out)
+    write_annotations(prompts, [], held_out)  # without images, because none is held out
 
 
 def fill(template: str, character: str, typeface: Typeface) -> str:

@@ -16,10 +16,10 @@ def write_pixels(
     size: int,
     check: Callable[[np.ndarray], None] = lambda pixels: None,
 ) -> None:
-    """Writes uint8 [count, size, size, 3] from images of that size, one after another.
+    """Writes images as uint8 [count, size, size, 3].
 
     Args:
-        check: sees the whole array, memory-mapped, and refuses it by an InputError.
+        check: called with the memory-mapped array; may raise InputError.
     """
     with atomic(path) as temporary:
         pixels = create_npy(temporary, np.uint8, (count, size, size, 3))

@@ -1,4 +1,4 @@
-"""Copies of big arrays on a node's own disk, made once and shared by the jobs that run there."""
+"""Copies big arrays to a node's local disk, once for all jobs of the node."""
 
 import fcntl
 import hashlib
@@ -13,42 +13,41 @@ _PIECE = 1 << 24  # bytes
 
 
 def staged(path: Path, sha256: str, folder: str) -> Path:
-    """The copy of an array in a local folder, made now if it is not there.
+    """The path of an array's copy in a local folder. The copy is made if it is missing.
 
-    Jobs that start together make one copy: the others wait for it. A copy has its name only when it
-    is whole and its checksum is right, so a killed copier leaves nothing that looks like one; the
-    next takes over.
+    If several jobs start together, one copies and the others wait. The copy gets its name when it
+    is complete and its checksum is right. So after a killed job, the next job copies again.
 
     Args:
         path: of the array; sha256: of its content, in hexadecimal.
-        folder: with environment variables in it, such as `$TMPDIR`; "" for no copies.
+        folder: may contain environment variables such as `$TMPDIR`; "" for no copies.
 
     Raises:
         InputError: the folder cannot be written, its disk is full, or the copy differs.
     """
     if not folder:
         return path
-    place = Path(os.path.expandvars(folder))
-    copy = place / f"{sha256[:32]}-{path.name}"
+    local = Path(os.path.expandvars(folder))
+    copy = local / f"{sha256[:32]}-{path.name}"
     if copy.exists():
         return copy
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        with open(place / f".{copy.name}.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # which the kernel lifts when its owner dies
+        local.mkdir(parents=True, exist_ok=True)
+        with open(local / f".{copy.name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel releases it if this process dies
             if not copy.exists():
-                logger.info("Copying %s to %s", path, place)
+                logger.info("Copying %s to %s", path, local)
                 _copy(path, copy, sha256)
     except OSError as error:
         raise InputError(
-            f"hardware.stage_to: '{place}' cannot take {path.stat().st_size / 1e9:.1f} GB of "
-            f"{path.name} ({error.strerror}); free some room or leave the key out."
+            f"hardware.stage_to: '{local}' cannot take {path.stat().st_size / 1e9:.1f} GB of "
+            f"{path.name} ({error.strerror}); free some space or leave the key out."
         ) from error
     return copy
 
 
 def _copy(path: Path, copy: Path, sha256: str) -> None:
-    part = copy.with_name(f".{copy.name}.part")  # the lock's owner is the only one to write it
+    part = copy.with_name(f".{copy.name}.part")  # only the owner of the lock writes it
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as source, open(part, "wb") as target:

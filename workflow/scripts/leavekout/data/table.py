@@ -1,4 +1,4 @@
-"""The table of images, and of queries: which texts are for whom, and which rows were trained on."""
+"""Reads the tables of images and of queries."""
 
 import hashlib
 import json
@@ -7,33 +7,26 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-Reader = Literal["denoiser", "encoders"]
 
+def texts_for(
+    table: pd.DataFrame, column: str, reader: Literal["denoiser", "encoders"]
+) -> pd.Series:
+    """The texts of a column (`captions`, `prompt`) for a reader.
 
-def texts_for(table: pd.DataFrame, column: str, reader: Reader) -> pd.Series:
-    """The texts of a column (`captions`, `prompt`) as a reader takes them.
-
-    A table may have texts of its own for the denoiser's text encoder, or for all other encoders, in
-    the columns `<column>_for_<reader>`; else all read the same.
+    If the table has a column `<column>_for_<reader>`, its texts are for the denoiser's text encoder
+    or for all other encoders only.
     """
     own = f"{column}_for_{reader}"
     return table[own if own in table else column]
 
 
 def trained_rows(table: pd.DataFrame) -> np.ndarray:
-    """Which images the source model is trained on: bool [N].
-
-    That is all, unless the column `trained` says otherwise.
-    """
-    if "trained" in table:
-        return table["trained"].to_numpy(bool)
-    return np.ones(len(table), bool)
+    """Which images the source model is trained on: bool [N], the column `trained` or all."""
+    return table["trained"].to_numpy(bool) if "trained" in table else np.ones(len(table), bool)
 
 
 def images_digest(table: pd.DataFrame) -> str:
-    """SHA-256 of which images there are, in which order, with which captions."""
-    said = [
-        [int(name), *captions]
-        for name, captions in zip(table["image_id"], table["captions"], strict=True)
-    ]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    """SHA-256 of the images' ids and captions, in their order."""
+    pairs = zip(table["image_id"], table["captions"], strict=True)
+    rows = [[int(image), *captions] for image, captions in pairs]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

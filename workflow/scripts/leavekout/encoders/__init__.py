@@ -1,1 +1,1 @@
-"""VAE, text encoder, CLIP, DINO: trained here or fetched, and what they make of the data."""
+"""VAE, text encoder, CLIP and DINO: trains or fetches them, and encodes the data."""

@@ -1,4 +1,4 @@
-"""The image tower of CLIP, behind the CLIP measure and CLIP's similarity."""
+"""CLIP's image tower, for the CLIP measure and CLIP similarity."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from leavekout.base.errors import InputError
 
 @dataclass
 class ClipImageEncoder:
-    """The image tower of an open_clip model, with its own preprocessing."""
+    """The image tower of an open_clip model, with its preprocessing."""
 
     model: Any
     preprocess: Any

@@ -1,4 +1,4 @@
-"""Features of images and captions by published encoders, each with its own preprocessing."""
+"""Features of images and captions by published encoders, each with its preprocessing."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -14,23 +14,23 @@ from timm.data import create_transform, resolve_model_data_config
 from transformers import AutoImageProcessor, AutoModel
 from transformers.utils.logging import set_verbosity_error
 
-from leavekout.base.artifacts import atomic
+from leavekout.base.artifacts import save_npy
 from leavekout.base.errors import InputError
-from leavekout.base.job import progress
 from leavekout.base.rows import write_rows
 from leavekout.base.tensors import load_foreign_tensors
 from leavekout.encoders.clip import ClipImageEncoder
+from leavekout.encoders.pretrained import starts
 
 ImageFeatures = Callable[[np.ndarray], np.ndarray]
 TextFeatures = Callable[[Sequence[str]], np.ndarray]
 
 
 def load_image_encoder(folder: Path, device: torch.device) -> ImageFeatures:
-    """The image encoder in a folder of open_clip, timm or transformers, told by its files.
+    """Loads an image encoder from a folder of open_clip, timm or transformers.
 
     Returns:
-        A function: uint8 [B, H, W, 3] → float32 [B, D]. Of a vision transformer that is the final
-        state of its class token.
+        A function: uint8 [B, H, W, 3] → float32 [B, D]. For a vision transformer, the feature is
+        the final state of its class token.
 
     Raises:
         InputError: the folder holds no model in one of these formats.
@@ -63,7 +63,7 @@ def _load_timm(folder: Path, device: torch.device) -> ImageFeatures:
 
 
 def _load_transformers(folder: Path, device: torch.device) -> ImageFeatures:
-    set_verbosity_error()  # of a pooling layer that is in no file, and is not used here
+    set_verbosity_error()  # no warning about the missing pooling layer, which is not used
     model = AutoModel.from_pretrained(folder, local_files_only=True)
     model = model.to(device).eval().requires_grad_(False)
     processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
@@ -107,8 +107,7 @@ def write_image_features(
     """
 
     def parts(first: int) -> Iterator[np.ndarray]:
-        starts = range(first, len(pixels), batch)
-        for start in progress(starts, "features of images", total=len(starts)):
+        for start in starts(first, len(pixels), batch, "features of images"):
             part = np.asarray(pixels[start : start + batch])
             yield np.stack([encoder(p) for p in (part, part[:, :, ::-1])[:flips]], 1)
 
@@ -121,20 +120,18 @@ def write_text_features(
 ) -> None:
     """Writes features of C captions of every image: float32 [N, C, D]."""
     distinct, inverse = np.unique([c for texts in captions for c in texts], return_inverse=True)
-    starts = range(0, len(distinct), batch)
     parts = [
         encoder(distinct[start : start + batch].tolist())
-        for start in progress(starts, "features of captions", total=len(starts))
+        for start in starts(0, len(distinct), batch, "features of captions")
     ]
-    with atomic(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, np.concatenate(parts)[inverse].reshape(len(captions), len(captions[0]), -1))
+    save_npy(path, np.concatenate(parts)[inverse].reshape(len(captions), len(captions[0]), -1))
 
 
 def read_mapper(path: Path) -> dict[str, torch.Tensor]:
-    """A linear mapper h(f) = W f + b from a file of its weights: {"weight": W, "bias": b}.
+    """Reads a linear mapper h(f) = W f + b: {"weight": W, "bias": b}.
 
-    Reads safetensors, or a PyTorch file that holds nothing but tensors: one matrix [D', D], and
-    optionally one vector [D'], under any names.
+    The file (see `load_foreign_tensors`) holds one matrix [D', D] and optionally one vector [D'],
+    under any names.
     """
     flat = list(load_foreign_tensors(path).values())
     matrices, vectors = ([t for t in flat if t.dim() == n] for n in (2, 1))

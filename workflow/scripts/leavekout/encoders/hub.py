@@ -1,4 +1,4 @@
-"""Fetches folders of model repositories, from a hub or a mirror of it, going on after a break."""
+"""Downloads folders of model repositories from a hub or a mirror; broken downloads resume."""
 
 import hashlib
 import shutil
@@ -13,7 +13,7 @@ from leavekout.base.artifacts import atomic_folder
 from leavekout.base.errors import InputError
 from leavekout.base.job import progress
 
-# Weights in pickles can run code when read; half-precision copies are not needed.
+# Pickled weights can run code when read; half-precision copies are not needed.
 _UNWANTED = ("*.bin", "*.pt", "*.ckpt", "*.msgpack", "*.h5", "*.fp16.*")
 
 
@@ -22,36 +22,34 @@ def fetch_model(
 ) -> None:
     """Downloads one folder of a model repository (safetensors weights only) to `target`.
 
-    What was fetched before a break lies beside the target, and is not fetched again.
+    After a broken download, its files are kept beside the target and are not downloaded again.
 
     Args:
-        repo: a repository's id, or a local folder that is one.
-        endpoint: address of the hub; None for the public one, or that of HF_ENDPOINT. One that is
-            named here is not told who asks: a token that is kept on this machine goes to the
-            other two alone.
+        repo: a repository's id, or a local folder of the same layout.
+        endpoint: address of the hub; None for HF_ENDPOINT or the public hub. An address given here
+            receives no token: a token of this machine is sent to the other two only.
 
     Raises:
-        InputError: it cannot be fetched, is not as published, or has no such folder.
+        InputError: it cannot be fetched, has another checksum, or has no such folder.
     """
     if Path(repo).is_dir():
         _copy(Path(repo) / folder, target)
         return
     key = hashlib.sha256(f"{repo}@{revision}/{folder}".encode()).hexdigest()[:8]
     partial = target.with_name(f".{target.name}.{key}.partial")
-    token = False if endpoint else None
     try:
-        hub = HfApi(endpoint=endpoint, token=token)
+        hub = HfApi(endpoint=endpoint, token=False if endpoint else None)
         info = hub.model_info(repo, revision=revision, files_metadata=True)
         wanted = [file for file in info.siblings or () if _is_wanted(file.rfilename, folder)]
         if not wanted:
             raise InputError(f"{repo}@{revision}: has no folder '{folder}'.")
         for file in progress(wanted, f"fetching {repo}", total=len(wanted)):
-            path = hub.hf_hub_download(repo, file.rfilename, revision=info.sha, local_dir=partial)
-            if file.lfs is not None and _sha256(Path(path)) != file.lfs.sha256:
-                Path(path).unlink()
+            name, commit = file.rfilename, info.sha
+            path = Path(hub.hf_hub_download(repo, name, revision=commit, local_dir=partial))
+            if file.lfs is not None and _sha256(path) != file.lfs.sha256:
+                path.unlink()
                 raise InputError(
-                    f"{repo}@{revision}: '{file.rfilename}' does not have the published checksum; "
-                    "try again."
+                    f"{repo}@{revision}: '{name}' does not have the published checksum; try again."
                 )
     except (HFValidationError, LocalEntryNotFoundError, httpx2.HTTPError, OSError) as error:
         raise InputError(
@@ -63,7 +61,7 @@ def fetch_model(
 
 
 def _is_wanted(name: str, folder: str) -> bool:
-    """Whether a file stands in the folder itself, and is of a kind that we read."""
+    """Whether a file is directly in the folder and has a format that we read."""
     path = PurePosixPath(name)
     return path.parent == PurePosixPath(folder) and not any(fnmatch(name, u) for u in _UNWANTED)
 

@@ -1,4 +1,4 @@
-"""Features of a picture and its caption together: an image encoder's beside CLIP's of the text."""
+"""Joint features of a picture and its caption: an image encoder's, and CLIP's of the text."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +13,8 @@ def features_of_queries(
     pictures: np.ndarray, prompts: Sequence[str], encoder: Path, clip: Path, device: torch.device
 ) -> np.ndarray:
     """Features [Q, D + E] of pictures uint8 [Q, H, W, 3] and their prompts."""
-    of_pictures = load_image_encoder(encoder, device)(pictures)
-    of_text = load_text_encoder(clip, device)(prompts)
-    return together(of_pictures, of_text)
+    image_features = load_image_encoder(encoder, device)(pictures)
+    return together(image_features, load_text_encoder(clip, device)(prompts))
 
 
 def features_of_images(features: np.ndarray, text: np.ndarray) -> np.ndarray:
@@ -25,6 +24,6 @@ def features_of_images(features: np.ndarray, text: np.ndarray) -> np.ndarray:
 
 
 def together(image: np.ndarray, text: np.ndarray) -> np.ndarray:
-    """Both side by side, each of unit length, so that neither outweighs the other."""
+    """Concatenates features after scaling each to unit length, so that both have equal weight."""
     unit = [x / np.linalg.norm(x, axis=-1, keepdims=True) for x in (image, text)]
     return np.concatenate(unit, axis=-1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The paper's own artifacts in place of ours: checked against our encoders, brought to form."""
+"""Imports published weights, latents and text states, and checks them against our encoders."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,17 +16,17 @@ from leavekout.models.denoiser import require_weights, skeleton
 
 _ROWS_AT_ONCE = 256
 _CHECKED_ROWS = 8  # spread over the array
-# Ours and theirs differ by the interpolation of pictures and the precision of encoders; another
-# image's latent, or another caption's states, differ by far more.
+# Ours and theirs differ by the interpolation of pictures and the precision of encoders. Another
+# image's latent or another caption's states differ by far more.
 _SIMILAR = 0.9
 _SCALES = (0.8, 1.25)
 
 
 def read_weights(path: Path, model: Model) -> dict[str, Tensor]:
-    """A denoiser's weights from safetensors or from a PyTorch file of tensors alone.
+    """Reads a denoiser's weights from safetensors or from a PyTorch file of tensors alone.
 
     Raises:
-        InputError: it is neither, or its weights are not those of the model.
+        InputError: it is neither, or its weights do not fit the model.
     """
     tensors = load_foreign_tensors(path)
     require_weights(tensors, skeleton(model), path)
@@ -45,21 +45,20 @@ def import_latents(
 ) -> None:
     """Writes `latents.npy`, float16 [N, F, 4, h, w], from an array [F·N, 4, h, w].
 
-    There all images come first, and then all flips, as in the paper's published array.
+    That array has all images first and then all flips, as the paper's published array does.
 
     Args:
-        encode: uint8 [B, H, W, 3] → our own latents of the images [B, 4, h, w].
+        encode: uint8 [B, H, W, 3] → our latents of the images [B, 4, h, w].
         identity, save_seconds: as in `Rows`.
 
     Raises:
-        InputError: the shape is another, or rows are not what `encode` makes of their images.
+        InputError: the shape is another, or rows differ from what `encode` returns.
     """
     theirs, images = load_npy(path, mmap=True), len(pixels)
     ours = encode(pixels[:1]).shape[1:]
-    if theirs.shape != (flips * images, *ours):
-        raise InputError(
-            f"{path}: latents of shape {theirs.shape}, but {(flips * images, *ours)} are needed."
-        )
+    needed = (flips * images, *ours)
+    if theirs.shape != needed:
+        raise InputError(f"{path}: latents of shape {theirs.shape}, but {needed} are needed.")
     rows = np.linspace(0, images - 1, min(_CHECKED_ROWS, images)).astype(int)
     for flip in range(flips):
         part = pixels[rows][:, :, ::-1] if flip else pixels[rows]
@@ -87,11 +86,11 @@ def import_text(
     """Writes `text.npy`, float16 [N, C, T, E], from an array of that shape.
 
     Args:
-        encode: B captions → our own states [B, T, E].
+        encode: B captions → our states [B, T, E].
         identity, save_seconds: as in `Rows`.
 
     Raises:
-        InputError: the shape is another, or rows are not what `encode` makes of their captions.
+        InputError: the shape is another, or rows differ from what `encode` returns.
     """
     theirs, images, count = load_npy(path, mmap=True), len(captions), len(captions[0])
     shape = (images, count, *encode([""]).shape[1:])
@@ -109,7 +108,7 @@ def import_text(
 
 
 def _require_like(theirs: Any, ours: np.ndarray, rows: Iterable[int], path: Path) -> None:
-    """Compares items one by one, as vectors about their common mean."""
+    """Rejects rows unlike ours. Rows are compared as vectors relative to the mean of ours."""
     centre = ours.mean(0) if len(ours) > 1 else 0
     for row, a, b in zip(rows, np.asarray(theirs, np.float32), ours, strict=True):
         a, b = (a - centre).ravel(), (b - centre).ravel()
@@ -119,5 +118,5 @@ def _require_like(theirs: Any, ours: np.ndarray, rows: Iterable[int], path: Path
             raise InputError(
                 f"{path}: row {row} is not what the encoders make of that row of "
                 f"data/images.parquet (cosine {similarity:.2f}, {norms[0] / norms[1]:.2f} times as "
-                "long); the order, the scale or the encoder is another."
+                "long); the order, the scale or the encoder differs."
             )

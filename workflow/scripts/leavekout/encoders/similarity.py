@@ -9,14 +9,14 @@ def cosine_scores(queries: np.ndarray, images: np.ndarray) -> np.ndarray:
 
 
 def unit(features: np.ndarray) -> np.ndarray:
-    """Features of length one."""
+    """Scales features to unit length."""
     features = np.asarray(features, dtype=np.float64)
     length = np.linalg.norm(features, axis=1, keepdims=True)
     return features / np.maximum(length, np.finfo(np.float64).tiny)
 
 
 def nearest(queries: np.ndarray, images: np.ndarray, count: int) -> np.ndarray:
-    """The rows of the images whose features are nearest to each query's by cosine, nearest first.
+    """Rows of the images with the highest cosine similarity, nearest first.
 
     Args:
         queries: [T, E]; images: [N, E].

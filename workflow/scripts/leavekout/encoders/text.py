@@ -1,4 +1,4 @@
-"""The text encoder: captions → the states that the denoiser attends to, and those of a data set."""
+"""The text encoder: captions → the states that the denoiser attends to."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from transformers.utils.logging import disable_progress_bar
 from leavekout.base.rows import write_rows
 from leavekout.encoders.pretrained import from_folder, starts
 
-disable_progress_bar()  # of loading weights: it would tear the terminal lines of other jobs
+disable_progress_bar()  # while loading weights, it would break the terminal lines of other jobs
 
 
 @dataclass
@@ -36,7 +36,7 @@ class TextEncoder:
         return self.with_gradient(captions)
 
     def with_gradient(self, captions: Sequence[str]) -> Tensor:
-        """The same, for a gradient of the states with respect to an embedding."""
+        """The same states, differentiable with respect to the token embeddings."""
         length = self.model.config.max_position_embeddings
         tokens = self.tokenizer(
             list(captions),

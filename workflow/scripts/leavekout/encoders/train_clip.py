@@ -1,8 +1,8 @@
-"""Trains a small CLIP from scratch with open_clip, for experiments that may download nothing.
+"""Trains a small CLIP from scratch with open_clip, for experiments that download nothing.
 
-Its text tower becomes the frozen text encoder of the diffusion model (as the text tower of an
-open_clip model is for Stable Diffusion 2), in the format of transformers; its image tower is the
-CLIP of the CLIP measure.
+Its text tower becomes the frozen text encoder of the diffusion model, in the format of
+transformers. (Stable Diffusion 2 also uses the text tower of an open_clip model.) Its image tower
+is for the CLIP measure.
 """
 
 import gzip
@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from leavekout.base.job import progress
 from leavekout.config.encoders import ClipTraining
+from leavekout.encoders.pretrained import shuffled_batches, steps_of
 from leavekout.encoders.vae import to_signed_range
 
 logger = logging.getLogger("leavekout")
@@ -30,7 +30,7 @@ _START, _END = "<|startoftext|>", "<|endoftext|>"
 
 
 def clip_config(config: ClipTraining, image_size: int) -> dict[str, Any]:
-    """The model configuration in open_clip's own format."""
+    """The model configuration in open_clip's format."""
     return {
         "embed_dim": config.width,
         "vision_cfg": {
@@ -56,10 +56,10 @@ def train_clip(
     config: ClipTraining,
     device: torch.device,
 ) -> CLIP:
-    """An open_clip `CLIP` for uint8 images [N, H, W, 3] and C captions of each.
+    """Trains an open_clip `CLIP` on uint8 images [N, H, W, 3] and C captions of each.
 
-    One caption of an image is drawn uniformly each time it is shown. Tokens that no caption has,
-    which are most of the vocabulary, are left out of the training and embedded as zeros.
+    Each time an image is shown, one of its captions is drawn uniformly. Most tokens occur in no
+    caption. They are not trained, and their embeddings are zeros.
     """
     tokenize = open_clip.SimpleTokenizer(context_length=config.context_length)
     with torch.random.fork_rng(devices=[]):
@@ -67,23 +67,16 @@ def train_clip(
         model = CLIP(**clip_config(config, pixels.shape[1])).to(device)
         images = to_signed_range(pixels).to(device)
         tokens = torch.stack([tokenize(list(texts)) for texts in captions]).to(device)
-        # Renumbered in their order, so that the end still has the highest number, by which it is
-        # found.
+        # Renumbered in order, because CLIP finds the end of a text by the highest number.
         used, tokens = torch.unique(tokens, return_inverse=True)
         whole = model.token_embedding
-        model.token_embedding = nn.Embedding.from_pretrained(
-            whole.weight[used].detach(), freeze=False
-        )
-        per_epoch = max(1, len(images) // config.batch_size)
-        steps = config.epochs * per_epoch
+        weights = whole.weight[used].detach()
+        model.token_embedding = nn.Embedding.from_pretrained(weights, freeze=False)
+        size = len(images), config.batch_size, config.epochs
         optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=0.1)
-        annealed = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        annealed = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps_of(*size))
         contrastive = open_clip.ClipLoss()
-        for step in progress(range(steps), "training CLIP", total=steps):
-            if step % per_epoch == 0:
-                order = torch.randperm(len(images))
-            start = step % per_epoch * config.batch_size
-            rows = order[start : start + config.batch_size]
+        for rows in shuffled_batches(*size, "training CLIP"):
             drawn = torch.randint(tokens.shape[1], (len(rows),))
             loss = contrastive(*model(images[rows], tokens[rows, drawn]))
             optimizer.zero_grad()
@@ -100,9 +93,9 @@ def train_clip(
 
 
 def save_clip(model: CLIP, config: ClipTraining, image_size: int, folder: Path) -> None:
-    """Writes the folder that `open_clip.create_model_and_transforms('local-dir:…')` reads."""
+    """Writes a folder for `open_clip.create_model_and_transforms('local-dir:…')`."""
     folder.mkdir(parents=True, exist_ok=True)
-    half = [0.5, 0.5, 0.5]  # the images were shown in [-1, 1]
+    half = [0.5, 0.5, 0.5]  # training used images in [-1, 1]
     content = {
         "model_cfg": clip_config(config, image_size),
         "preprocess_cfg": {"mean": half, "std": half, "interpolation": "bicubic"},
@@ -113,7 +106,7 @@ def save_clip(model: CLIP, config: ClipTraining, image_size: int, folder: Path) 
 
 
 def to_transformers(model: CLIP, config: ClipTraining) -> CLIPTextModel:
-    """The text tower as a transformers model that gives the same hidden states."""
+    """Converts the text tower to a transformers model with the same hidden states."""
     tower = CLIPTextModel(
         CLIPTextConfig(
             vocab_size=_VOCABULARY,
@@ -133,21 +126,21 @@ def to_transformers(model: CLIP, config: ClipTraining) -> CLIPTextModel:
         "embeddings.token_embedding.weight": source["token_embedding.weight"],
         "embeddings.position_embedding.weight": source["positional_embedding"],
     }
+    names = {
+        "self_attn.out_proj": "attn.out_proj",
+        "layer_norm1": "ln_1",
+        "layer_norm2": "ln_2",
+        "mlp.fc1": "mlp.c_fc",
+        "mlp.fc2": "mlp.c_proj",
+    }
     for kind in ("weight", "bias"):
         state[f"final_layer_norm.{kind}"] = source[f"ln_final.{kind}"]
         for layer in range(config.layers):
-            here = f"transformer.resblocks.{layer}"
-            there = f"encoder.layers.{layer}"
-            joined = source[f"{here}.attn.in_proj_{kind}"].chunk(3)
-            for part, tensor in zip("qkv", joined, strict=True):
-                state[f"{there}.self_attn.{part}_proj.{kind}"] = tensor
-            state |= {
-                f"{there}.self_attn.out_proj.{kind}": source[f"{here}.attn.out_proj.{kind}"],
-                f"{there}.layer_norm1.{kind}": source[f"{here}.ln_1.{kind}"],
-                f"{there}.layer_norm2.{kind}": source[f"{here}.ln_2.{kind}"],
-                f"{there}.mlp.fc1.{kind}": source[f"{here}.mlp.c_fc.{kind}"],
-                f"{there}.mlp.fc2.{kind}": source[f"{here}.mlp.c_proj.{kind}"],
-            }
+            old, new = f"transformer.resblocks.{layer}", f"encoder.layers.{layer}"
+            projections = source[f"{old}.attn.in_proj_{kind}"].chunk(3)
+            for letter, tensor in zip("qkv", projections, strict=True):
+                state[f"{new}.self_attn.{letter}_proj.{kind}"] = tensor
+            state |= {f"{new}.{a}.{kind}": source[f"{old}.{b}.{kind}"] for a, b in names.items()}
     prefix = "text_model." if hasattr(tower, "text_model") else ""
     tower.load_state_dict({prefix + name: tensor for name, tensor in state.items()})
     return tower.eval()

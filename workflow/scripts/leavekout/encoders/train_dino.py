@@ -1,9 +1,9 @@
 """Trains a small vision transformer by self-distillation, for experiments that download nothing.
 
-DINO (Caron et al., *Emerging Properties in Self-Supervised Vision Transformers*, ICCV 2021): a
-student sees two crops of an image and learns of each what a teacher, the moving average of its own
-weights, makes of the other. Loss and projection head are those of lightly. The small crops that
-DINO adds are left out: a third of a digit is no digit.
+DINO (Caron et al., *Emerging Properties in Self-Supervised Vision Transformers*, ICCV 2021): for
+each of two crops of an image, a student learns to predict a teacher's output for the other crop.
+The teacher is the moving average of the student's weights. Loss and projection head are from
+lightly. DINO's small crops are left out, because a third of a digit is no digit.
 """
 
 import logging
@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import ViTConfig, ViTImageProcessor, ViTModel
 
-from leavekout.base.job import progress
 from leavekout.config.encoders import DinoTraining
+from leavekout.encoders.pretrained import shuffled_batches, steps_of
 from leavekout.encoders.vae import to_signed_range
 
 logger = logging.getLogger("leavekout")
@@ -31,9 +31,9 @@ _FEATURES_OF_HEAD = 64
 
 
 def random_crops(images: Tensor, generator: torch.Generator) -> Tensor:
-    """One random crop of each image, slightly turned, in random contrast: [B, C, H, W], resized.
+    """A random crop of each image, slightly rotated, with random contrast: [B, C, H, W], resized.
 
-    Crops may not be mirrored: a mirrored digit is no digit.
+    Crops are not mirrored, because a mirrored digit is no digit.
     """
 
     def uniform(low: float, high: float) -> Tensor:
@@ -45,17 +45,10 @@ def random_crops(images: Tensor, generator: torch.Generator) -> Tensor:
     x, y = (1 - width) * uniform(-1, 1), (1 - height) * uniform(-1, 1)
     turn = uniform(-_MAX_TURN, _MAX_TURN)
     cos, sin = turn.cos(), turn.sin()
-    affine = torch.stack(
-        [
-            torch.stack([width * cos, -height * sin, x], 1),
-            torch.stack([width * sin, height * cos, y], 1),
-        ],
-        1,
-    )
-    grid = functional.affine_grid(affine, list(images.shape), align_corners=False)
-    cropped = functional.grid_sample(
-        images, grid.to(images), padding_mode="border", align_corners=False
-    )
+    entries = width * cos, -height * sin, x, width * sin, height * cos, y
+    affine = torch.stack(entries, 1).unflatten(1, (2, 3))
+    grid = functional.affine_grid(affine, list(images.shape), align_corners=False).to(images)
+    cropped = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
     contrast, brightness = uniform(0.7, 1.3), uniform(-0.2, 0.2)
     changed = cropped * contrast[:, None, None, None].to(images)
     return (changed + brightness[:, None, None, None].to(images)).clamp(-1, 1)
@@ -76,7 +69,7 @@ class _Network(nn.Module):
 
 
 def vit_config(config: DinoTraining, image_size: int) -> ViTConfig:
-    """The transformer's configuration in the format of transformers."""
+    """The vision transformer's configuration in the format of transformers."""
     return ViTConfig(
         image_size=image_size,
         patch_size=config.patch_size,
@@ -89,7 +82,7 @@ def vit_config(config: DinoTraining, image_size: int) -> ViTConfig:
 
 
 def train_dino(pixels: np.ndarray, config: DinoTraining, device: torch.device) -> Any:
-    """The teacher, a `ViTModel`, after training on uint8 images [N, H, W, 3]."""
+    """Trains on uint8 images [N, H, W, 3], and returns the teacher, a `ViTModel`."""
     generator = torch.Generator().manual_seed(config.seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
@@ -97,19 +90,15 @@ def train_dino(pixels: np.ndarray, config: DinoTraining, device: torch.device) -
     teacher.load_state_dict(student.state_dict())
     teacher.requires_grad_(False)
     images = to_signed_range(pixels).to(device)
-    per_epoch = max(1, len(images) // config.batch_size)
-    steps = config.epochs * per_epoch
+    size = len(images), config.batch_size, config.epochs
+    steps = steps_of(*size)
     criterion = DINOLoss(config.prototypes).to(device)
     optimizer = torch.optim.AdamW(student.parameters(), config.learning_rate, weight_decay=0.04)
     annealed = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, config.learning_rate, total_steps=steps + 1, pct_start=0.1
     )
-    for step in progress(range(steps), "training DINO", total=steps):
-        if step % per_epoch == 0:
-            order = torch.randperm(len(images), generator=generator)
-        start = step % per_epoch * config.batch_size
-        batch = images[order[start : start + config.batch_size]]
-        crops = torch.cat([random_crops(batch, generator) for _ in range(2)])
+    for step, rows in enumerate(shuffled_batches(*size, "training DINO", generator)):
+        crops = torch.cat([random_crops(images[rows], generator) for _ in range(2)])
         with torch.no_grad():
             targets = teacher(crops).chunk(2)
         outputs = student(crops).chunk(2)
@@ -119,7 +108,7 @@ def train_dino(pixels: np.ndarray, config: DinoTraining, device: torch.device) -
         nn.utils.clip_grad_norm_(student.parameters(), 3.0)
         optimizer.step()
         annealed.step()
-        # The momentum goes from its start to 1 along a cosine, as in DINO.
+        # The momentum rises to 1 along a cosine, as in DINO.
         momentum = 1 - (1 - config.teacher_momentum) * (1 + math.cos(math.pi * step / steps)) / 2
         update_momentum(student, teacher, momentum)
     logger.info("DINO: loss %.3f (of a guess: %.3f)", loss.item(), math.log(config.prototypes))
@@ -129,6 +118,6 @@ def train_dino(pixels: np.ndarray, config: DinoTraining, device: torch.device) -
 def save_dino(model: Any, image_size: int, folder: Path) -> None:
     """Writes a `from_pretrained` folder of the model and its preprocessing."""
     model.save_pretrained(folder)
-    half = [0.5, 0.5, 0.5]  # the images were shown in [-1, 1]
+    half = [0.5, 0.5, 0.5]  # training used images in [-1, 1]
     size = {"height": image_size, "width": image_size}
     ViTImageProcessor(size=size, image_mean=half, image_std=half).save_pretrained(folder)

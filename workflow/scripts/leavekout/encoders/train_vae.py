@@ -1,4 +1,4 @@
-"""Trains a small autoencoder from scratch, for experiments that may download nothing."""
+"""Trains a small autoencoder from scratch, for experiments that download nothing."""
 
 import logging
 from typing import Any
@@ -8,18 +8,18 @@ import torch
 from diffusers import AutoencoderKL
 from torch.nn import functional
 
-from leavekout.base.job import progress
 from leavekout.config.encoders import VaeTraining
+from leavekout.encoders.pretrained import shuffled_batches, steps_of
 from leavekout.encoders.vae import to_signed_range
 
 logger = logging.getLogger("leavekout")
 
 
 def train_vae(pixels: np.ndarray, config: VaeTraining, device: torch.device) -> Any:
-    """A `diffusers.AutoencoderKL` for uint8 images [N, H, W, 3].
+    """Trains a `diffusers.AutoencoderKL` on uint8 images [N, H, W, 3].
 
-    Minimizes squared error + kl_weight · KL. Its `scaling_factor` is one over the standard
-    deviation of the latents, as in latent diffusion, so that they have unit variance.
+    It minimizes squared error + kl_weight · KL. Its `scaling_factor` gives the latents unit
+    variance, as in latent diffusion.
     """
     levels = len(config.channels)
     with torch.random.fork_rng(devices=[]):
@@ -34,17 +34,13 @@ def train_vae(pixels: np.ndarray, config: VaeTraining, device: torch.device) -> 
             sample_size=pixels.shape[1],
         ).to(device)
         images = to_signed_range(pixels).to(device)
-        per_epoch = max(1, len(images) // config.batch_size)
-        steps = config.epochs * per_epoch
+        size = len(images), config.batch_size, config.epochs
         optimizer = torch.optim.AdamW(vae.parameters(), config.learning_rate)
-        annealed = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        for step in progress(range(steps), "training the VAE", total=steps):
-            if step % per_epoch == 0:
-                order = torch.randperm(len(images))
-            start = step % per_epoch * config.batch_size
-            x = images[order[start : start + config.batch_size]]
+        annealed = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps_of(*size))
+        for rows in shuffled_batches(*size, "training the VAE"):
+            x = images[rows]
             posterior = vae.encode(x).latent_dist
-            # The noise is drawn on the CPU, so that every device sees the same.
+            # The noise is drawn on the CPU, so that it is the same for every device.
             z = posterior.mean + posterior.std * torch.randn(posterior.mean.shape).to(device)
             error = functional.mse_loss(vae.decode(z).sample, x)
             loss = error + config.kl_weight * posterior.kl().mean()

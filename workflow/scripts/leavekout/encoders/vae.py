@@ -1,4 +1,4 @@
-"""The autoencoder: images ↔ latents, and the latents of a data set."""
+"""The autoencoder: images ↔ latents."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,23 +14,19 @@ from leavekout.encoders.pretrained import from_folder, starts
 
 
 def load_vae(folder: Path, device: torch.device) -> Any:
-    """The autoencoder of a `from_pretrained` folder."""
-    return (
-        from_folder(AutoencoderKL, folder, low_cpu_mem_usage=False)
-        .to(device)
-        .eval()
-        .requires_grad_(False)
-    )
+    """Loads the autoencoder of a `from_pretrained` folder."""
+    vae = from_folder(AutoencoderKL, folder, low_cpu_mem_usage=False)
+    return vae.to(device).eval().requires_grad_(False)
 
 
 def to_signed_range(pixels: np.ndarray) -> Tensor:
-    """uint8 [B, H, W, 3] → float32 [B, 3, H, W] in [-1, 1], what the VAE takes."""
+    """uint8 [B, H, W, 3] → float32 [B, 3, H, W] in [-1, 1], the VAE's input."""
     return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 @torch.no_grad()
 def encode_images(vae: Any, pixels: np.ndarray, device: torch.device) -> Tensor:
-    """uint8 [B, H, W, 3] → scaled latents [B, 4, h, w]; the mean of the posterior."""
+    """uint8 [B, H, W, 3] → scaled latents [B, 4, h, w], the means of the posteriors."""
     mean = vae.encode(to_signed_range(pixels).to(device)).latent_dist.mean
     return mean * vae.config.scaling_factor
 

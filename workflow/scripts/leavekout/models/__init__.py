@@ -1,1 +1,1 @@
-"""Denoisers, what they are trained to do, and sampling: the only room that knows their parts."""
+"""Denoisers, their processes, and sampling. Only this folder knows the parts of a denoiser."""

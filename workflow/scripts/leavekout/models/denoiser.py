@@ -1,4 +1,4 @@
-"""What the rest may ask of a denoiser; denoisers built, read, and their weights checked."""
+"""The interface of a denoiser; builds and loads denoisers, and checks their weights."""
 
 import re
 from abc import ABC, abstractmethod
@@ -21,15 +21,15 @@ from leavekout.models.shared_text import KeysAndValues
 
 
 class Denoiser(nn.Module, ABC):
-    """A network that predicts from a noised latent, its time and a text: what the rest sees of it.
+    """A network that predicts from a noised latent, its time and a text.
 
-    A subclass adds a network of diffusers, and stands in a file of its name in this folder as
-    `Network`. Called with x_t [B, C, h, w], times (numbers [B], or one for all) and text states
-    [B, T, E], it returns the prediction [B, C, h, w].
+    A subclass adds a network of diffusers. It is the class `Network` of the file in this folder
+    with the architecture's name. Called with x_t [B, C, h, w], times (numbers [B], or one for all)
+    and text states [B, T, E], it returns the prediction [B, C, h, w].
     """
 
-    # A parameter belongs to a subset if this is found in its name: diffusers calls a block's
-    # self-attention attn1, its cross-attention attn2 and its perceptron ff.
+    # A parameter belongs to a subset if its name matches. diffusers names a block's self-attention
+    # attn1, its cross-attention attn2 and its perceptron ff.
     subsets: ClassVar[Mapping[WeightSubset, str]] = {
         "all": "",
         "attention": r"\.attn[12]\.",
@@ -38,17 +38,17 @@ class Denoiser(nn.Module, ABC):
         "matrices": r"^(?!.*norm).*weight$",  # of linear and convolution layers
         "feed_forward": r"(\.ff\.|caption_projection\.).*weight$",
     }
-    # Parameters that belong to no layer and are used as p[None], with the samples of a batch along
-    # the new dimension. (Those of layers have per-sample gradients by the kind of the layer.)
+    # Parameters of no layer, used as p[None], where the new dimension is over the samples of
+    # a batch. Parameters of layers have per-sample gradients by the layer's kind.
     broadcast: ClassVar[tuple[str, ...]] = ()
 
     latent_shape: tuple[int, int, int]
     text_width: int | None
     settings: Mapping[str, Any]
-    shared_widths: list[int] | None = None  # within `shared_text`: of all layers' keys and values
+    shared_widths: list[int] | None = None  # of all keys and values, within `shared_text`
 
     def prepare(self, device: torch.device) -> None:
-        """Chooses what is fastest on a device, before the weights go there."""
+        """Chooses the fastest operations for a device, before the weights are moved there."""
 
     @abstractmethod
     def forward(self, x_t: Tensor, times: Tensor, text: Tensor) -> Tensor:
@@ -58,39 +58,35 @@ class Denoiser(nn.Module, ABC):
     def shared_text(self) -> AbstractContextManager[KeysAndValues]:
         """Within the block the denoiser takes keys and values [G, T, P] in place of text states.
 
-        Yields the function that makes them from text states [G, T, E]. A batch of B samples may
-        come with G texts: the first B/G samples attend to the first, and so on. Differentiable.
+        Yields the differentiable function that makes them from text states [G, T, E]. A batch of B
+        samples may have G texts: the first B/G samples attend to the first text, and so on.
         """
 
 
 def build_denoiser(model: Model, *, seed: int, device: torch.device) -> Denoiser:
     """A denoiser with initial weights that depend on `seed` alone.
 
-    Returns the model in float32 on `device`, in evaluation mode (it has no dropout).
+    It is in float32 on `device`, in evaluation mode (it has no dropout).
     """
+    network: Any = import_module(f"leavekout.models.{model.architecture}").Network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            denoiser = _network(model)(**model.arguments)
+            denoiser = network(**model.arguments)
         except (TypeError, ValueError, NotImplementedError) as error:
             raise InputError(f"{model.key}: diffusers refuses these values ({error}).") from error
     geometry = geometry_of(model)
     denoiser.latent_shape = (geometry.in_channels, geometry.side, geometry.side)
     denoiser.text_width = geometry.text_width
-    # Names with _ are diffusers' own notes, and their order changes from process to process.
-    own = {k: v for k, v in denoiser.config.items() if not k.startswith("_")}
-    denoiser.settings = {"architecture": model.architecture, **own}
+    # Names with _ are internal to diffusers, and their order changes from process to process.
+    arguments = {k: v for k, v in denoiser.config.items() if not k.startswith("_")}
+    denoiser.settings = {"architecture": model.architecture, **arguments}
     denoiser.prepare(device)
     return denoiser.to(device).eval()
 
 
-def _network(model: Model) -> Any:
-    """The class of a model's denoiser."""
-    return import_module(f"leavekout.models.{model.architecture}").Network
-
-
 def skeleton(model: Model) -> Denoiser:
-    """The denoiser without any weights, for names and shapes: it takes no memory."""
+    """The denoiser without memory for weights; it has only their names and shapes."""
     with torch.device("meta"):
         return build_denoiser(model, seed=0, device=torch.device("meta"))
 
@@ -98,11 +94,11 @@ def skeleton(model: Model) -> Denoiser:
 def load_denoiser(
     model: Model, weights: str | Path | Sequence[str | Path], *, device: torch.device
 ) -> Denoiser:
-    """The denoiser with weights from a file, and those that further files hold in their place.
+    """The denoiser with weights from a file; weights of further files replace some of them.
 
     Raises:
-        InputError: the first file has weights of another shape, or a further one weights that the
-            denoiser has not.
+        InputError: the first file has other names or shapes, or a further file has weights that do
+            not fit.
     """
     first, *changes = [weights] if isinstance(weights, str | Path) else weights
     denoiser = build_denoiser(model, seed=0, device=device)
@@ -117,35 +113,35 @@ def load_denoiser(
 
 
 def require_weights(tensors: Mapping[str, Tensor], denoiser: nn.Module, path: Path) -> None:
-    """Refuses tensors, read from `path`, that are not the weights of such a denoiser."""
+    """Rejects tensors, read from `path`, that are not exactly the denoiser's weights."""
+    _require_fit(tensors, denoiser, f"{path}: does not fit the configuration's model", whole=True)
+
+
+def require_part(tensors: Mapping[str, Tensor], denoiser: nn.Module, path: Path) -> None:
+    """Rejects tensors, read from `path`, that are not some of the denoiser's weights."""
+    problem = f"{path}: does not fit the base model"
+    if not tensors:
+        raise InputError(f"{problem}; it holds no weights.")
+    _require_fit(tensors, denoiser, problem, whole=False)
+
+
+def _require_fit(
+    tensors: Mapping[str, Tensor], denoiser: nn.Module, problem: str, *, whole: bool
+) -> None:
+    shapes = {name: tuple(t.shape) for name, t in tensors.items()}
     expected = {name: tuple(p.shape) for name, p in denoiser.state_dict().items()}
-    found = {name: tuple(t.shape) for name, t in tensors.items()}
-    if found != expected:
-        wrong = sorted(n for n in expected | found if expected.get(n) != found.get(n))
+    names = expected | shapes if whole else shapes
+    wrong = sorted(name for name in names if expected.get(name) != shapes.get(name))
+    if wrong:
         raise InputError(
-            f"{path}: does not fit the configuration's model; the first of {len(wrong)} differing "
-            f"tensors is '{wrong[0]}': {found.get(wrong[0], 'absent')} in the file, "
+            f"{problem}; the first of {len(wrong)} differing tensors is '{wrong[0]}': "
+            f"{shapes.get(wrong[0], 'absent')} in the file, "
             f"{expected.get(wrong[0], 'absent')} in the model."
         )
 
 
-def require_part(tensors: Mapping[str, Tensor], denoiser: nn.Module, path: Path) -> None:
-    """Refuses tensors, read from `path`, that cannot stand in place of some of the denoiser's."""
-    own = {name: tuple(p.shape) for name, p in denoiser.state_dict().items()}
-    wrong = sorted(name for name, t in tensors.items() if own.get(name) != tuple(t.shape))
-    if wrong or not tensors:
-        reason = (
-            f"the first of {len(wrong)} differing tensors is '{wrong[0]}': "
-            f"{tuple(tensors[wrong[0]].shape)} in the file, "
-            f"{own.get(wrong[0], 'absent')} in the model"
-            if wrong
-            else "it holds no weights"
-        )
-        raise InputError(f"{path}: does not fit the base model; {reason}.")
-
-
 def select_weights(denoiser: Denoiser, subset: WeightSubset) -> dict[str, nn.Parameter]:
-    """The named parameters of a subset (`PROTOCOL.md`: K,V of COCO are 32 tensors, 7,077,888)."""
+    """The named parameters of a subset; raises InputError if it is empty."""
     pattern = re.compile(denoiser.subsets[subset])
     chosen = {n: p for n, p in denoiser.named_parameters() if pattern.search(n)}
     if not chosen:
@@ -154,13 +150,10 @@ def select_weights(denoiser: Denoiser, subset: WeightSubset) -> dict[str, nn.Par
 
 
 def operations(model: Model, tokens: int) -> int:
-    """Floating-point operations of a forward pass of one sample with so many tokens of text."""
+    """Floating-point operations of a forward pass of one sample with `tokens` tokens of text."""
     denoiser = skeleton(model)
-    x_t, times = (
-        torch.empty(1, *denoiser.latent_shape, device="meta"),
-        torch.empty(1, device="meta"),
-    )
-    text = torch.empty(1, tokens, denoiser.text_width or 1, device="meta")
+    shapes = denoiser.latent_shape, (), (tokens, denoiser.text_width or 1)
+    inputs = [torch.empty(1, *shape, device="meta") for shape in shapes]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        denoiser(x_t, times, text)
+        denoiser(*inputs)
     return counter.get_total_flops()

@@ -1,6 +1,6 @@
-"""What a denoiser's arguments say about it, read without building it (and without torch).
+"""Facts about a denoiser, read from its arguments without building it (and without torch).
 
-The configuration is refused by these facts, and the plan is priced by them, in every process.
+Checks of the configuration and estimates of cost use them in every process.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,13 +10,13 @@ from typing import Any
 from leavekout.base.errors import InputError
 from leavekout.config.experiment import Model
 
-# The blocks of a U-Net all of whose layers have per-sample gradients, and, where its text's keys
-# and values are in the cross-attention that weight subsets are about, `CrossAttn` in their name.
+# U-Net blocks whose layers all have per-sample gradients. Blocks with the cross-attention that
+# weight subsets select from have `CrossAttn` in their name.
 _UNET_BLOCKS = (
     *("DownBlock2D", "CrossAttnDownBlock2D", "UpBlock2D", "CrossAttnUpBlock2D"),
     *("UNetMidBlock2D", "UNetMidBlock2DCrossAttn"),
 )
-# Arguments by which a denoiser would ask for more than a latent, a time and a text.
+# Arguments that make a denoiser need further inputs than a latent, a time and a text.
 _FOREIGN_INPUTS: Mapping[str, tuple[str, ...]] = {
     "unet": (
         *("class_embed_type", "addition_embed_type", "num_class_embeds", "encoder_hid_dim"),
@@ -32,12 +32,12 @@ class Geometry:
 
     Args:
         side: of a latent; in_channels, out_channels: of a latent and of a prediction.
-        text_width: of the text states that it attends to; None where it attends to none.
-        text_key: the argument that sets it.
-        attends: whether it has cross-attention of the kind that weight subsets are about.
+        text_width: of the text states; None if the denoiser does not attend to text.
+        text_key: the argument that sets `text_width`.
+        attends: whether it has cross-attention that weight subsets can select.
         attention_bias: whether the text's keys and values have biases.
-        unknown: an argument, or a kind of block, with layers that have no rule for per-sample
-            gradients; None where there is none.
+        unknown: an argument or kind of block that adds layers without a rule for per-sample
+            gradients, or None.
     """
 
     side: int
@@ -54,19 +54,19 @@ def geometry_of(model: Model) -> Geometry:
     """The facts about a model's denoiser.
 
     Raises:
-        InputError: an argument that is needed for them is missing, or is of another type.
+        InputError: a necessary argument is missing or has another type.
     """
     return {"unet": _unet, "transformer": _transformer}[model.architecture](model)
 
 
 def problems(model: Model) -> Iterator[tuple[str, str]]:
-    """The arguments that do not fit each other, each with what is wrong with it."""
+    """Arguments that do not fit each other: (argument, what is wrong)."""
     arguments, geometry = model.arguments, geometry_of(model)
     for key in _FOREIGN_INPUTS[model.architecture]:
         if arguments.get(key):
-            yield key, "would need an input that is neither latent, time nor text; leave it out"
+            yield key, "needs an input that is neither latent, time nor text; leave it out"
     if arguments.get("dropout"):
-        yield "dropout", "has to be 0: retrainings are paired, and draw nothing but their samples"
+        yield "dropout", "has to be 0, because dropout would break the pairing of retrainings"
     if geometry.in_channels != geometry.out_channels:
         yield (
             "out_channels",
@@ -88,11 +88,12 @@ def problems(model: Model) -> Iterator[tuple[str, str]]:
         yield "patch_size", f"is {patch}, but patches have to fill a latent's side, {geometry.side}"
     if geometry.side == 128 and arguments.get("use_additional_conditions") is None:
         yield "use_additional_conditions", "has to be false, or the model asks for sizes of images"
-    width, inner = arguments.get("cross_attention_dim", 1152), _inner_width(model)
+    width = arguments.get("cross_attention_dim", 1152)
+    inner = _whole(model, "num_attention_heads", 16) * _whole(model, "attention_head_dim", 72)
     if arguments.get("caption_channels") is not None and width != inner:
         yield (
             "cross_attention_dim",
-            f"is {width}, but has to be {inner}, heads times their dimension, to which "
+            f"is {width}, but has to be {inner} (heads times their dimension), to which "
             "'caption_channels' are projected",
         )
 
@@ -137,17 +138,13 @@ def _transformer(model: Model) -> Geometry:
     )
 
 
-def _inner_width(model: Model) -> int:
-    return _whole(model, "num_attention_heads", 16) * _whole(model, "attention_head_dim", 72)
-
-
 def _strings(value: Any) -> list[str]:
-    """The entries of a list of names, some of which may be None."""
+    """The entries of a list of names, without None."""
     return [str(entry) for entry in value if entry] if isinstance(value, list | tuple) else []
 
 
 def _whole(model: Model, key: str, default: int | None = None) -> int:
-    """An argument that is a whole number above 0."""
+    """An argument that has to be a whole number above 0."""
     value = model.arguments.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InputError(f"'{model.key}.{key}' is {value!r}, but has to be a whole number above 0.")

@@ -1,4 +1,4 @@
-"""The loss L(z, θ), and its values at queries."""
+"""The loss L(z, θ), and its values for queries."""
 
 from collections.abc import Callable, Iterator
 
@@ -25,13 +25,13 @@ def denoising_loss(
 ) -> Tensor:
     """Mean squared error of the prediction f_θ(x_t, c, t), for each sample.
 
-    Of diffusion f is ε_θ and the target ε; of flow matching f is v_θ and the target ε − x_0.
+    For diffusion, f is ε_θ and the target ε; for flow matching, f is v_θ and the target ε − x_0.
 
     Args:
         x0, noise: [B, 4, h, w]; timesteps: int64 [B]; text: [B, T, E].
-        objective: `squared_output` takes ‖f_θ(x_t, c, t)‖² in place of the error, as D-TRAK does;
-            `mean_output` the mean of f_θ's elements, not squared, as DAS does.
-        mask: bool [h, w]; the mean is then over the elements where it is true.
+        objective: `squared_output` takes ‖f_θ(x_t, c, t)‖² in place of the error (D-TRAK);
+            `mean_output` takes the mean of f_θ's elements, not squared (DAS).
+        mask: bool [h, w]; restricts the mean to elements where it is true.
 
     Returns:
         [B], the mean over latent elements.
@@ -49,7 +49,7 @@ def denoising_loss(
 
 
 def batches_of_passes(texts: int, members: int, batch: int) -> Iterator[tuple[slice, slice]]:
-    """Cuts `members` passes of each text into batches: of whole texts, or of parts of one."""
+    """Splits `members` passes for each text into batches of several texts, or of part of one."""
     for text in range(0, texts, at_once := max(1, batch // members)):
         for member in range(0, members, batch):
             yield slice(text, text + at_once), slice(member, member + batch)
@@ -71,7 +71,7 @@ def query_losses(
 
     Args:
         latents: [Q, 4, h, w], the sampler's final latents; text: [Q, T, E].
-        query_ids: int64 [Q], which key the noise together with the timestep.
+        query_ids: int64 [Q]. The noise is keyed to query and timestep.
     """
     timesteps, ids = timesteps.to(latents.device), query_ids.to(latents.device)
     result = torch.empty(len(latents), len(timesteps), dtype=torch.float64, device=latents.device)

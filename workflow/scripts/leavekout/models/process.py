@@ -1,4 +1,4 @@
-"""What a denoiser is trained to do: how latents are noised, and what is predicted of them."""
+"""The process that a denoiser reverses: how latents are noised, and what is predicted."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ from torch import Tensor
 from leavekout.config.experiment import Sampling
 from leavekout.config.model import FlowMatching, Model, NoiseSchedule
 
-_TIME_SCALE = 1000.0  # of the times that a denoiser is told, whose embedding is made for such
+_TIME_SCALE = 1000.0  # the range of times that a denoiser's time embedding is made for
 
 
 class Process(ABC):
-    """A way from data to noise and back, at T timesteps that are drawn uniformly.
+    """A process from data to noise, with T timesteps that are drawn uniformly.
 
     Args:
-        timesteps: T. A timestep is a number below T; the noise of an image is keyed to it.
+        config: its `timesteps` is T. Timesteps are numbers below T, and noise is keyed to them.
     """
 
     def __init__(self, config: NoiseSchedule | FlowMatching) -> None:
@@ -28,7 +28,7 @@ class Process(ABC):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """All that a result depends on."""
+        """All settings that results depend on."""
         return {"process": type(self.config).__name__, **self.config.model_dump()}
 
     def strided_timesteps(self, stride: int) -> Tensor:
@@ -37,7 +37,7 @@ class Process(ABC):
 
     @abstractmethod
     def noised(self, x0: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        """x_t of clean latents and noise [B, C, h, w], at int64 [B]."""
+        """x_t from clean latents and noise [B, C, h, w], at timesteps int64 [B]."""
 
     @abstractmethod
     def scales(self, timestep: int) -> tuple[float, float]:
@@ -45,33 +45,25 @@ class Process(ABC):
 
     @abstractmethod
     def target(self, x0: Tensor, noise: Tensor) -> Tensor:
-        """What the denoiser should predict: [B, C, h, w]."""
+        """The target of the prediction: [B, C, h, w]."""
 
     @abstractmethod
     def times(self, timesteps: Tensor) -> Tensor:
-        """What the denoiser is told of timesteps int64 [B]: [B]."""
+        """The denoiser's time inputs [B] at timesteps int64 [B]."""
 
     @abstractmethod
     def sampler(self, config: Sampling) -> Any:
-        """The way back: a scheduler of diffusers, with its timesteps set."""
+        """The reverse process: a scheduler of diffusers, with its timesteps set."""
 
 
 class Diffusion(Process):
     """DDPM: x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, and ε is predicted (Ho et al., NeurIPS 2020)."""
 
-    config: NoiseSchedule
-
     def __init__(self, config: NoiseSchedule) -> None:
         super().__init__(config)
-        self.scheduler = DDPMScheduler(**self._schedule(), clip_sample=False)
-
-    def _schedule(self) -> dict[str, Any]:
-        return {
-            "num_train_timesteps": self.config.timesteps,
-            "beta_schedule": self.config.beta_schedule,
-            "beta_start": self.config.beta_start,
-            "beta_end": self.config.beta_end,
-        }
+        betas = config.model_dump(exclude={"timesteps"})
+        self._schedule = {"num_train_timesteps": config.timesteps, **betas}
+        self.scheduler = DDPMScheduler(**self._schedule, clip_sample=False)
 
     def noised(self, x0: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
         """x_t, see `Process`."""
@@ -94,7 +86,7 @@ class Diffusion(Process):
         """DDPM or DDIM."""
         kind = DDPMScheduler if config.sampler == "ddpm" else DDIMScheduler
         sampler = kind(
-            **self._schedule(),
+            **self._schedule,
             clip_sample=config.clip_x0 is not None,
             clip_sample_range=config.clip_x0 or 1.0,
         )
@@ -105,12 +97,10 @@ class Diffusion(Process):
 class RectifiedFlow(Process):
     """x_t = (1 − t) x_0 + t ε, and the velocity ε − x_0 is predicted.
 
-    Liu et al., *Flow Straight and Fast* (ICLR 2023); the density of times from Esser et al.,
+    Liu et al., *Flow Straight and Fast* (ICLR 2023). The density of times is from Esser et al.,
     *Scaling Rectified Flow Transformers for High-Resolution Image Synthesis* (ICML 2024), eq. 19.
     Timestep i of T is the time at the density's quantile (i + ½) / T.
     """
-
-    config: FlowMatching
 
     def __init__(self, config: FlowMatching) -> None:
         super().__init__(config)
@@ -149,6 +139,6 @@ class RectifiedFlow(Process):
 
 
 def build_process(model: Model) -> Process:
-    """What a model's denoiser is trained to do."""
+    """The process of a model's denoiser."""
     config = model.process
     return Diffusion(config) if isinstance(config, NoiseSchedule) else RectifiedFlow(config)

@@ -1,4 +1,4 @@
-"""CUDA graphs of functions that are called many times with tensors of the same shapes."""
+"""CUDA graphs for functions that are called many times with tensors of the same shapes."""
 
 from collections.abc import Callable
 
@@ -6,19 +6,18 @@ import torch
 from torch import Tensor
 
 Step = Callable[..., Tensor]
-_WARM_UP = 3  # calls before a graph is recorded, as PyTorch's documentation has it
+_WARM_UP = 3  # calls before a graph is recorded, as PyTorch's documentation recommends
 
 
 def replayed(function: Step, *inputs: Tensor) -> Step:
-    """A function that gives what `function` gives, by replaying its kernels on a GPU.
+    """Returns a function with the results of `function` that replays its kernels on a GPU.
 
-    A replay is one launch for the host, with the same kernels in the same order and so the same
-    bits. On a CPU it is the function itself.
+    The host launches a replay at once. Kernels and their order are the same, so results are bit for
+    bit the same. A call overwrites the result of the last one. On a CPU `function` is returned.
 
     Args:
-        function: of tensors, without gradients and without waiting for the device.
-        inputs: of the shapes and types of every call. The result of a call is overwritten by the
-            next one.
+        function: takes tensors, needs no gradients, and does not wait for the device.
+        inputs: examples with the shapes and types of all calls.
     """
     device = inputs[0].device
     if device.type != "cuda":

@@ -1,4 +1,4 @@
-"""Generates pictures: the process backwards, with classifier-free guidance."""
+"""Generates pictures by the reverse process, with classifier-free guidance."""
 
 import numpy as np
 import torch
@@ -26,15 +26,15 @@ def sample_latents(
 ) -> Tensor:
     """G_θ(ε, c): final latents [Q, 4, h, w] of Q prompts.
 
-    The initial noise and the noise of every DDPM step are keyed to the query's noise seed, so a
-    query comes out the same alone and in a batch (but for rounding), and on every model.
+    The initial noise and the noise of every DDPM step are keyed to the query's noise seed. So a
+    query has the same noise for every model, and the same result in every batch (but for rounding).
 
     Args:
         text: [Q, T, E]; null_text: [T, E]; noise_seeds: Q numbers below 2^32.
     """
     device = text.device
     sampler = process.sampler(config)
-    # A sampler's own noise comes from a generator for each query, on the CPU on every device.
+    # The sampler's noise comes from one generator for each query, always on the CPU.
     generators = [torch.Generator().manual_seed(seed) for seed in noise_seeds]
     ids = torch.tensor(noise_seeds, dtype=torch.int64)
     latents = normal(0, Domain.SAMPLING, ids, shape=denoiser.latent_shape).to(device)
@@ -53,7 +53,7 @@ def sample_latents(
             return predicted
 
         timesteps = sampler.timesteps.to(device)
-        # A step of one picture is bound by the launches of its kernels: a GPU replays them.
+        # For few pictures, launching kernels takes most of the time, so a GPU replays them.
         step = replayed(predict, latents, timesteps[0])
         for t, on_device in progress(
             zip(sampler.timesteps, timesteps, strict=True), what, total=len(timesteps)

@@ -1,9 +1,8 @@
-"""The text's keys and values, computed once for all the passes that attend to the same text.
+"""Computes the text's keys and values once for all passes that attend to the same text.
 
-In a sweep one caption meets many timesteps and flips, and in sampling one prompt meets every step.
-Its keys and values in all cross-attention layers depend on neither. Here they come from one matrix
-product for all layers, and the layers attend to their part of it. (COCO: 1.09 of 6.12 GFLOP of a
-forward pass.)
+A sweep combines one caption with many timesteps and flips, and sampling combines one prompt with
+many steps. The keys and values of the cross-attention layers do not depend on these. One matrix
+product computes them for all layers (COCO: 1.09 of 6.12 GFLOP of a forward pass).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,18 +15,17 @@ from torch.nn import functional
 
 from leavekout.base.errors import InputError
 
-# On a CPU, attention among so many places or fewer is faster plain than by the fused kernel.
+# On a CPU, plain attention is faster than the fused kernel for sequences up to this length.
 SHORT_SEQUENCE = 64
 # Text states [G, T, E] → the keys and values of all layers [G, T, P].
 KeysAndValues = Callable[[Tensor], Tensor]
 
 
 class _Attend:
-    """An attention processor of diffusers that takes its keys and values ready-made.
+    """An attention processor for diffusers that receives computed keys and values.
 
     Args:
-        layer: its number; its keys and values are two consecutive parts of all layers' (see
-            `parts_of`).
+        layer: the layer's number. Its keys and values are items 2·layer and 2·layer + 1.
     """
 
     def __init__(self, layer: int) -> None:
@@ -40,31 +38,31 @@ class _Attend:
         encoder_hidden_states: Sequence[Tensor],
         attention_mask: None = None,
     ) -> Tensor:
-        """[B, n, width] and all layers' [G, T, width] → [B, n, width]; consecutive B/G share."""
-        batch, places, width = hidden_states.shape
+        """[B, n, width] and all layers' [G, T, width] → [B, n, width]; B/G samples share a text."""
+        batch, length, width = hidden_states.shape
         keys, values = encoder_hidden_states[2 * self.layer : 2 * self.layer + 2]
         texts = len(keys)
 
-        def heads(x: Tensor) -> Tensor:  # [G, heads, places or tokens, width / heads]
+        def heads(x: Tensor) -> Tensor:  # [G, heads, length or tokens, width / heads]
             return x.reshape(texts, -1, attention.heads, width // attention.heads).transpose(1, 2)
 
-        # The passes that share a text are one long sequence of queries to it.
+        # The passes that share a text form one long sequence.
         q = heads(attention.to_q(hidden_states))
         k, v = heads(keys), heads(values)
-        if q.device.type == "cpu" and places <= SHORT_SEQUENCE:
+        if q.device.type == "cpu" and length <= SHORT_SEQUENCE:
             attended = (q @ k.transpose(-1, -2) * attention.scale).softmax(-1) @ v
         else:
             attended = functional.scaled_dot_product_attention(q, k, v)
-        together = attended.transpose(1, 2).reshape(batch, places, width)
-        return attention.to_out[1](attention.to_out[0](together))
+        joined = attended.transpose(1, 2).reshape(batch, length, width)
+        return attention.to_out[1](attention.to_out[0](joined))
 
 
 @contextmanager
 def shared_text(network: Any) -> Iterator[KeysAndValues]:
-    """`Denoiser.shared_text` of a network whose cross-attention is diffusers', named `attn2`.
+    """`Denoiser.shared_text` for a network of diffusers, whose cross-attention is named `attn2`.
 
     Raises:
-        InputError: the cross-attention is not the plain one of Stable Diffusion and PixArt.
+        InputError: the cross-attention is of another kind than in Stable Diffusion and PixArt.
     """
     weights: list[Tensor] = []
     biases: list[Tensor] = []
@@ -96,9 +94,9 @@ def shared_text(network: Any) -> Iterator[KeysAndValues]:
 
 
 def parts_of(network: Any, text: Tensor) -> Any:
-    """What a network's layers get in place of text states: within `shared_text`, all their parts.
+    """The layers' text input. Within `shared_text` it is split into keys and values of each layer.
 
-    They are cut once, because the gradients of a slice in each layer would be as many tensors of
-    the size of all.
+    It is split once: if each layer took a slice, each slice's gradient would be a tensor of the
+    full size.
     """
     return text.split(network.shared_widths, -1) if network.shared_widths else text

@@ -1,4 +1,4 @@
-"""A diffusion transformer with cross-attention to the text: PixArt's, as diffusers has it.
+"""A diffusion transformer with cross-attention to the text: PixArt, from diffusers.
 
 Chen et al., *PixArt-α: Fast Training of Diffusion Transformer for Photorealistic Text-to-Image
 Synthesis* (ICLR 2024).
@@ -20,12 +20,12 @@ from leavekout.models.shared_text import SHORT_SEQUENCE, KeysAndValues, parts_of
 class Network(Denoiser, PixArtTransformer2DModel):
     """diffusers' `PixArtTransformer2DModel`, at one image size."""
 
-    # Shifts and scales of the adaptive norms, which the time's embedding is added to.
+    # Shifts and scales of the adaptive norms. The time's embedding is added to them.
     broadcast = ("scale_shift_table",)
     caption_projection: Any
 
     def prepare(self, device: torch.device) -> None:
-        """Chooses the attention that is fastest on a device."""
+        """Chooses the fastest attention for a device."""
         config: Any = self.config
         side = self.latent_shape[1] // config.patch_size
         if device.type == "cpu" and side**2 <= SHORT_SEQUENCE:
@@ -34,18 +34,15 @@ class Network(Denoiser, PixArtTransformer2DModel):
     def forward(self, x_t: Tensor, times: Tensor, text: Tensor) -> Tensor:
         """The prediction [B, C, h, w]."""
         times = times.expand(len(x_t))
-        # It is made for one size of images, so it is not told the size.
-        sizes = {"resolution": None, "aspect_ratio": None}
-        parts = parts_of(self, text)
-        return PixArtTransformer2DModel.forward(self, x_t, parts, times, sizes, return_dict=False)[
-            0
-        ]
+        sizes = {"resolution": None, "aspect_ratio": None}  # all images have one size
+        arguments = x_t, parts_of(self, text), times, sizes
+        return PixArtTransformer2DModel.forward(self, *arguments, return_dict=False)[0]
 
     @contextmanager
     def shared_text(self) -> Iterator[KeysAndValues]:
-        """Keys and values of the text made once; see `Denoiser.shared_text`."""
+        """See `Denoiser.shared_text`."""
         project: Any = self.caption_projection
-        self.caption_projection = None  # of the text, which the keys and values have behind them
+        self.caption_projection = None  # applied before the keys and values instead
         try:
             with shared_text(self) as keys_and_values:
                 yield lambda text: keys_and_values(text if project is None else project(text))

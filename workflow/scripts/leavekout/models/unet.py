@@ -1,4 +1,4 @@
-"""The U-Net of Stable Diffusion and of the paper, as diffusers has it."""
+"""The U-Net of Stable Diffusion and of the paper, from diffusers."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,16 +14,16 @@ from leavekout.models.shared_text import SHORT_SEQUENCE, KeysAndValues, parts_of
 
 
 class _Upsample(Upsample2D):
-    """diffusers' upsampling by 2, its copies made by expansion in place of interpolation.
+    """diffusers' upsampling by 2, with expansion in place of interpolation.
 
-    The same values, and the same gradients but for the order of four summands. On a GPU, the
-    backward pass of a compiled, deterministic interpolation is a sort; of an expansion, a sum.
+    Values are the same, and gradients differ only in the order of four summands. On a GPU, the
+    compiled deterministic backward pass of interpolation sorts, that of expansion sums.
     """
 
     def forward(
         self, hidden_states: Tensor, output_size: int | None = None, *args: Any, **kwargs: Any
     ) -> Tensor:
-        """[B, C, h, w] → [B, C, 2h, 2w], and a convolution; another size is left to diffusers."""
+        """[B, C, h, w] → [B, C, 2h, 2w] and a convolution; diffusers handles other sizes."""
         if output_size is not None or self.use_conv_transpose or not self.interpolate:
             return super().forward(hidden_states, output_size, *args, **kwargs)
         x = hidden_states
@@ -42,20 +42,18 @@ class Network(Denoiser, UNet2DConditionModel):
     """diffusers' `UNet2DConditionModel`."""
 
     def prepare(self, device: torch.device) -> None:
-        """Chooses upsampling and the attention that is fastest on a device."""
+        """Replaces the upsampling, and chooses the fastest attention for a device."""
         for module in self.modules():
             if type(module) is Upsample2D and module.norm is None and module.name == "conv":
                 module.__class__ = _Upsample
-        places = self.latent_shape[1] * self.latent_shape[2]
-        if device.type == "cpu" and places <= SHORT_SEQUENCE:
+        if device.type == "cpu" and self.latent_shape[1] ** 2 <= SHORT_SEQUENCE:
             UNet2DConditionModel.set_attn_processor(self, AttnProcessor())
 
     def forward(self, x_t: Tensor, times: Tensor, text: Tensor) -> Tensor:
         """The prediction [B, C, h, w]."""
-        return UNet2DConditionModel.forward(
-            self, x_t, times, parts_of(self, text), return_dict=False
-        )[0]
+        arguments = x_t, times, parts_of(self, text)
+        return UNet2DConditionModel.forward(self, *arguments, return_dict=False)[0]
 
     def shared_text(self) -> AbstractContextManager[KeysAndValues]:
-        """Keys and values of the text made once; see `Denoiser.shared_text`."""
+        """See `Denoiser.shared_text`."""
         return shared_text(self)

@@ -1,1 +1,1 @@
-"""What jobs are expected to cost, and the bill of a study."""
+"""The expected costs of jobs, and the bill of a study."""

@@ -1,4 +1,4 @@
-"""A study's account: for each rule what is done and was spent, what is left and is expected."""
+"""The bill of a study: for each rule, what was spent and what is still to be spent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from leavekout.planning.costs import Costs
 
 _TRAINING = "retrain.py"
 _LIKE = {"train_source.py": _TRAINING}  # the same work in another script
+_AT_ONCE = 100  # cluster jobs at the same time: `jobs` in slurm/config.yaml
 
 
 @dataclass(frozen=True)
@@ -16,10 +17,10 @@ class PlannedJob:
     """One job of the study, done or not.
 
     Args:
-        script: the script's name, for rules that share the work and of which none has run.
-        needed: whether it has yet to run.
-        expected_seconds: by the configuration's estimates (see `cost.py`); 0 if none is stated.
-        seconds: that it took, if it ran and its benchmark is there.
+        script: the script's name. Rules with the same script share their measured times.
+        needed: whether it still has to run.
+        expected_seconds: by the configuration's estimates (see `costs.py`); 0 if there is none.
+        seconds: the time that it took, if it ran and has a benchmark file.
     """
 
     rule: str
@@ -33,20 +34,18 @@ class PlannedJob:
 
 
 def measured_ratios(jobs: Sequence[PlannedJob]) -> dict[str, float]:
-    """By rule and by script of jobs that ran: the time they took over the time that was expected.
+    """The time that finished jobs took over the expected time, by rule and by script.
 
-    The median, because a benchmark holds the last attempt alone, and that of a training which had
-    been interrupted is short.
+    It is the median, because a benchmark holds the last attempt only, which is short for a training
+    that was interrupted.
     """
-    table = pd.DataFrame(
-        [
-            (name, job.seconds / job.expected_seconds)
-            for job in jobs
-            if job.seconds is not None and job.expected_seconds > 0
-            for name in (job.rule, _kind(job))
-        ],
-        columns=["name", "ratio"],
-    )
+    ratios = [
+        (name, job.seconds / job.expected_seconds)
+        for job in jobs
+        if job.seconds is not None and job.expected_seconds > 0
+        for name in (job.rule, _kind(job))
+    ]
+    table = pd.DataFrame(ratios, columns=["name", "ratio"])
     return {str(name): ratio for name, ratio in table.groupby("name")["ratio"].median().items()}
 
 
@@ -57,9 +56,9 @@ def _kind(job: PlannedJob) -> str:
 def bill(jobs: Sequence[PlannedJob]) -> pd.DataFrame:
     """One row for each rule, in the order of `jobs`.
 
-    Columns: `done`, `spent_gpu_h`, `spent_cpu_h` of the jobs that have a benchmark; `to_do`,
-    `gpu_h`, `cpu_h`, `disk_gb` of those that have not run; `from`, what the expectation is from. A
-    job on a GPU counts GPU-hours, any other its cores' hours.
+    Columns: `done`, `spent_gpu_h`, `spent_cpu_h` for jobs with a benchmark; `to_do`, `gpu_h`,
+    `cpu_h`, `disk_gb` for jobs that have not run; `from`, the basis of the expectation. A job on a
+    GPU counts GPU-hours, any other job core-hours.
     """
     ratios = measured_ratios(jobs)
     rows = []
@@ -87,37 +86,31 @@ def bill(jobs: Sequence[PlannedJob]) -> pd.DataFrame:
     return table.groupby("rule", sort=False).agg(how)
 
 
-def account(jobs: Sequence[PlannedJob], costs: Costs, *, at_once: int = 100) -> str:
-    """All that is to be said before and after a study, for a terminal.
-
-    Args:
-        at_once: cluster jobs at the same time (`jobs` in slurm/config.yaml), which bounds the disk
-            that trainings take.
-    """
+def account(jobs: Sequence[PlannedJob], costs: Costs) -> str:
+    """The bill as text for a terminal."""
     table = bill(jobs)
     sums = table.drop(columns="from").sum()
-    # A state is replaced by the next one, so that for a moment there are two.
-    flight_gb = (2 * costs.state_mb() + costs.weights_mb) / 1000
-    trainings = sum(job.needed and _kind(job) == _TRAINING for job in jobs)
-    at_once = min(at_once, trainings)
-    peak_gb = sums["disk_gb"] + at_once * flight_gb
-    said = {name: _number(value) or "0" for name, value in sums.items()}
+    # A new state is written before the old one is deleted.
+    running_gb = (2 * costs.state_mb() + costs.weights_mb) / 1000
+    at_once = min(_AT_ONCE, sum(job.needed and _kind(job) == _TRAINING for job in jobs))
+    peak_gb = sums["disk_gb"] + at_once * running_gb
+    shown = {name: _number(value) or "0" for name, value in sums.items()}
     lines = [
         _as_text(table),
         "",
-        f"Done: {sums['done']:,.0f} jobs, in {said['spent_gpu_h']} GPU-hours and "
-        f"{said['spent_cpu_h']} CPU-hours (of each job the last attempt).",
-        f"To do: {sums['to_do']:,.0f} jobs, about {said['gpu_h']} GPU-hours and {said['cpu_h']} "
+        f"Done: {sums['done']:,.0f} jobs, in {shown['spent_gpu_h']} GPU-hours and "
+        f"{shown['spent_cpu_h']} CPU-hours (last attempts only).",
+        f"To do: {sums['to_do']:,.0f} jobs, about {shown['gpu_h']} GPU-hours and {shown['cpu_h']} "
         "CPU-hours.",
-        f"Disk: {said['disk_gb']} GB to be written and kept, and up to {_number(flight_gb)} GB for "
-        f"each training at work; at most {_number(peak_gb)} GB with {at_once} at once.",
+        f"Disk: {shown['disk_gb']} GB for results, and up to {_number(running_gb)} GB for each "
+        f"running training; at most {_number(peak_gb)} GB with {at_once} at once.",
     ]
     ratio = measured_ratios(jobs).get(_TRAINING)
     if ratio:
         rate = costs.rates.training_per_second / ratio
         lines.append(
-            f"Trainings took {ratio:.2g} of the time expected; with 'hardware.estimates."
-            f"training_per_second' at {rate:,.0f}, jobs would ask for what they take."
+            f"Trainings took {ratio:.2g} of the expected time. Set 'hardware.estimates."
+            f"training_per_second' to {rate:,.0f}, so that jobs request the time that they need."
         )
     return "\n".join(lines)
 
@@ -129,14 +122,12 @@ def _number(value: float) -> str:
 
 
 def _as_text(table: pd.DataFrame) -> str:
-    total = table.drop(columns="from").sum().to_frame("total").T
-    whole = pd.concat([table, total.astype(table.drop(columns="from").dtypes)])
-    hours = ["spent_gpu_h", "spent_cpu_h", "gpu_h", "cpu_h", "disk_gb"]
-    shown = whole.assign(
-        **{name: whole[name].map(_number) for name in hours},
-        **{name: whole[name].map(lambda v: f"{v:,.0f}" if v else "") for name in ("done", "to_do")},
-        **{"from": whole["from"].fillna("")},
-    )
+    numbers = table.drop(columns="from")
+    total = numbers.sum().to_frame("total").T.astype(numbers.dtypes)
+    text = pd.concat([table, total]).fillna({"from": ""})
+    for name in numbers:
+        count = name in ("done", "to_do")
+        text[name] = [f"{v:,.0f}" if count and v else _number(v) for v in text[name]]
     names = {
         "spent_gpu_h": "GPU-h spent",
         "spent_cpu_h": "CPU-h spent",
@@ -145,4 +136,4 @@ def _as_text(table: pd.DataFrame) -> str:
         "cpu_h": "CPU-h",
         "disk_gb": "disk GB",
     }
-    return shown.rename(columns=names).to_string()
+    return text.rename(columns=names).to_string()

@@ -1,7 +1,7 @@
-"""What each stage is expected to cost, from the experiment's sizes and the rates that it states.
+"""The expected cost of each stage, from the experiment's sizes and `hardware.estimates`.
 
-By these figures jobs ask a cluster for memory and time, the jobs of small studies are batched, and
-the plan is priced where no job of a kind has run yet. They set no result.
+Cluster jobs request memory and time by these figures, small jobs are batched by them, and the plan
+uses them until jobs of a kind have run. No result depends on them.
 
 Megabytes are 10⁶ bytes, as in Snakemake's resources.
 """
@@ -12,22 +12,22 @@ from dataclasses import dataclass, replace
 from leavekout.config.experiment import Experiment
 from leavekout.models.geometry import geometry_of
 
-_STEP_SECONDS = 0.05  # of a sampler, whose steps follow each other, however few the pictures
-_SHORT_SECONDS = 600  # shorter jobs are worth no place in a queue of their own
+_STEP_SECONDS = 0.05  # least time of a sampler's step, however few the pictures
+_SHORT_SECONDS = 600  # shorter jobs share cluster jobs
 FLOAT_MB, _HALF_MB = 4e-6, 2e-6
-_TOKENS = 77  # of CLIP's text encoders, where they are fetched
-FEATURES = 1024  # no encoder that we know has wider features
+_TOKENS = 77  # of fetched CLIP text encoders
+FEATURES = 1024  # width of the widest features that we know
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one job is expected to take.
+    """The expected cost of one job.
 
     Args:
-        seconds: of computing, at the rates of `hardware.estimates`.
-        memory_mb: of host memory.
-        disk_mb: of what it writes.
-        resumes: whether a retry goes on where the attempt before it stopped.
+        seconds: computing time, at the rates of `hardware.estimates`.
+        memory_mb: host memory.
+        disk_mb: size of its output.
+        resumes: whether a retry resumes from where the last attempt stopped.
     """
 
     seconds: float
@@ -37,13 +37,13 @@ class Cost:
 
     @property
     def short(self) -> bool:
-        """Whether a study of such trainings is small, so that its jobs share cluster jobs."""
+        """Whether such jobs should share cluster jobs."""
         return self.seconds < _SHORT_SECONDS
 
     def minutes(self, attempt: int) -> int:
-        """Time to ask for: twice the expectation and a margin.
+        """Time to request: twice the expectation and a margin.
 
-        As much again at each retry, unless that goes on where the last attempt stopped.
+        Each retry requests as much again, unless it resumes from the last attempt.
         """
         return math.ceil((1 if self.resumes else attempt) * (3 + 2 * self.seconds / 60))
 
@@ -68,7 +68,7 @@ class Costs:
         on_gpu = experiment.hardware.gpus > 0
         self.base_mb = 8000.0 if on_gpu else 2500.0
         encoded = self.latents_mb + self.text_mb
-        # What a GPU keeps is not in host memory. What is streamed is, so no batch is read twice.
+        # Data kept on a GPU needs no host memory. Streamed data does, so that it is read once.
         kept = on_gpu and encoded < 1000 * experiment.hardware.device_data_gb
         self.data_mb = 0.0 if kept else encoded
         self.on_gpu = on_gpu
@@ -87,7 +87,7 @@ class Costs:
         disk_mb: float = 0,
         resumes: bool = False,
     ) -> Cost:
-        """A job's cost from its samples of each kind."""
+        """A job's cost from its numbers of samples."""
         seconds = (
             self.rates.start_seconds
             + training / self.rates.training_per_second
@@ -105,7 +105,7 @@ class Costs:
     def training(self, removed: int = 0) -> Cost:
         """Of the source model or a leave-K-out model."""
         config = self.e.training
-        if config is None:  # the base model is published, and none is trained
+        if config is None:  # the source model is published
             return self.cost()
         samples = config.steps(self.images, removed) * config.batch_size
         return self.cost(
@@ -122,15 +122,15 @@ class Costs:
         return self.cost(training=epochs * self.images, memory_mb=2 * self.pixels_mb, disk_mb=10)
 
     def raw_data(self) -> Cost:
-        """Of the archives and what is unpacked from them; an image of COCO takes 0.165 MB."""
+        """Of the archives and their contents; an image of COCO takes 0.165 MB."""
         return Cost(0, 1000, 2 * 0.165 * self.images)
 
     def fetched_encoder(self) -> Cost:
-        """Of a published encoder; none of those that we know is larger."""
+        """Of downloading an encoder; 3.5 GB is the largest that we know."""
         return Cost(0, 1000, 3500)
 
     def preparation(self) -> Cost:
-        """Of reading and cropping the images, or of another pass over their pixels."""
+        """Of a pass over the images' pixels."""
         return self.cost(encoding=self.images, memory_mb=2000, disk_mb=self.pixels_mb)
 
     def latents(self) -> Cost:
@@ -148,8 +148,8 @@ class Costs:
         return self.cost(encoding=self.images * each, disk_mb=disk, resumes=True)
 
     def similarity(self, queries: int) -> Cost:
-        """Of scoring all images for `queries` by features that are there."""
-        pixels_mb = 16e-6 * queries * self.e.dataset.image_size**2 * 3  # twice, in double precision
+        """Of scoring all images for `queries` queries by existing features."""
+        pixels_mb = 16e-6 * queries * self.e.dataset.image_size**2 * 3  # two float64 copies
         return self.cost(
             encoding=self.images, memory_mb=4000 + pixels_mb, disk_mb=queries * self.scores_mb()
         )
@@ -172,7 +172,7 @@ class Costs:
         )
 
     def ekfac(self) -> Cost:
-        """Of EK-FAC's factors, which take a second pass."""
+        """Of EK-FAC's factors, which need two passes."""
         return replace(self.fisher(), seconds=2 * self.fisher().seconds)
 
     def sweep(self, *, refined: bool = False) -> Cost:
@@ -189,9 +189,7 @@ class Costs:
     def passes(self, *, refined: bool) -> int:
         """Forward passes of a sweep for each image and flip."""
         losses = self.e.losses
-        draws = losses.draws
-        if refined:
-            draws = losses.refine.draws if losses.refine else 0
+        draws = (losses.refine.draws if losses.refine else 0) if refined else losses.draws
         return losses.captions * self.timesteps(losses.timestep_stride) * draws
 
     def state_mb(self) -> float:
@@ -199,7 +197,7 @@ class Costs:
         return 3 * self.weights_mb
 
     def timesteps(self, stride: int) -> int:
-        """How many timesteps a stride leaves."""
+        """The number of timesteps with a stride."""
         return math.ceil(self.e.model.process.timesteps / stride)
 
     def scores_mb(self) -> float:

@@ -1,4 +1,4 @@
-"""Training from scratch on a paired stream of samples, with a state that survives kills."""
+"""Training from scratch on a paired stream of samples, with checkpoints."""
 
-# Version of the training loop: raised when the weights that it makes change, if by their last bits.
+# Version of the training loop: raised when its weights change, even in the last bits.
 TRAINING_LOOP = 2

@@ -1,4 +1,4 @@
-"""The state of a training on its way, from which it goes on after a kill."""
+"""Checkpoints: saves the state of a training, and resumes from it."""
 
 import hashlib
 import json
@@ -29,9 +29,9 @@ def training_identity(
     *,
     compiled: bool,
 ) -> str:
-    """Digest of all that a training's result depends on, which a saved state must agree with.
+    """Digest of all that a training's result depends on. A saved state is used only if it agrees.
 
-    The last bits depend on the GPU's model and on whether it is compiled, too.
+    The last bits of a result also depend on the GPU's model and on compilation.
     """
     settings = [
         denoiser.settings,
@@ -56,7 +56,7 @@ def save_state(
 
 
 def resume(denoiser: Denoiser, optimizer: torch.optim.Optimizer, path: Path, identity: str) -> int:
-    """Restores a saved state if there is one for this very training; returns the next step."""
+    """Restores a saved state of the same training, if there is one; returns the next step."""
     if not path.exists():
         return 0
     try:
@@ -65,9 +65,9 @@ def resume(denoiser: Denoiser, optimizer: torch.optim.Optimizer, path: Path, ide
         logger.warning("The saved state is not used: %s", error)
         return 0
     if notes["identity"] != identity:
-        here, there = _device_of(denoiser), notes.get("device", "an older version")
-        why = "the configuration changed" if here == there else f"from {there}, and this is {here}"
-        logger.warning("%s is of another training (%s); starting anew", path, why)
+        ours, theirs = _device_of(denoiser), notes.get("device", "an older version")
+        reason = "the configuration changed" if ours == theirs else f"from {theirs}, not {ours}"
+        logger.warning("%s is from another training (%s); starting again", path, reason)
         return 0
     with torch.no_grad():
         for name, parameter in denoiser.named_parameters():
@@ -80,7 +80,7 @@ def resume(denoiser: Denoiser, optimizer: torch.optim.Optimizer, path: Path, ide
     optimizer.load_state_dict(content)
     for parameter in denoiser.parameters():
         for key, value in optimizer.state[parameter].items():
-            if value.shape == parameter.shape:  # in the parameter's layout, as the fused step needs
+            if value.shape == parameter.shape:  # the fused step needs the parameter's layout
                 optimizer.state[parameter][key] = torch.empty_like(parameter.data).copy_(value)
     return int(notes["step"])
 

@@ -1,9 +1,9 @@
-"""Which image, caption, flip and timestep each training sample is: the paired stream.
+"""The paired stream: the image, caption, flip and timestep of each training sample.
 
-The sample at a position of the stream is a function of (seed, position) alone. Retrainings of
-one seed therefore see the same images, timesteps and noise at every position, except where a
-removed image stood: its place goes to a kept image, chosen by (seed, position) alone, so two
-removal sets that differ in a few images give streams that differ in few places.
+The sample at a position is a function of (seed, position) alone. So retrainings with one seed have
+the same images, timesteps and noise at every position, except where an image was removed. There a
+kept image replaces it, chosen by (seed, position) alone. If two removals differ in few images,
+their streams differ at few positions.
 """
 
 from functools import lru_cache
@@ -14,7 +14,7 @@ from torch import Tensor
 from leavekout.base.noise import Domain, random_uint32, scale_to, to_unit
 from leavekout.data.encoded import EncodedData, Samples
 
-_REPLACEMENT = 1 << 31  # second counter word of replacements; epochs stay far below
+_REPLACEMENT = 1 << 31  # second counter word of replacements; epochs are far below it
 
 
 @lru_cache(maxsize=2)
@@ -29,10 +29,10 @@ class Stream:
 
     Args:
         images: N, the images before removal.
-        flips, captions, timesteps: how many of each there are to draw from, uniformly.
+        flips, captions, timesteps: the numbers of values that are drawn uniformly.
         caption_dropout: probability that a sample is shown without its caption.
         removed: int64 [K], rows that must not appear.
-        seed, domain: key of every draw.
+        seed, domain: key of all draws.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Stream:
 
     @classmethod
     def of_images(cls, data: EncodedData, *, timesteps: int, seed: int, domain: Domain) -> "Stream":
-        """A stream of a data set's training images, each with a caption."""
+        """A stream over the training images of a data set, without caption dropout."""
         return cls(
             images=data.images,
             flips=data.flips,
@@ -85,9 +85,9 @@ class Stream:
         epochs = positions // self.images
         rows = torch.empty_like(positions)
         for epoch in epochs.unique().tolist():
-            here = epochs == epoch
+            in_epoch = epochs == epoch
             order = epoch_order(self.seed, epoch, self.images)
-            rows[here] = order[positions[here] % self.images]
+            rows[in_epoch] = order[positions[in_epoch] % self.images]
         attempt = 0
         while (again := self.is_removed[rows]).any():
             candidates = random_uint32(

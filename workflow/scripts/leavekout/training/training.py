@@ -1,4 +1,4 @@
-"""Trains a diffusion model from scratch, in a way that survives being killed."""
+"""Trains a diffusion model from scratch, with checkpoints."""
 
 import logging
 import math
@@ -27,7 +27,7 @@ from leavekout.training.state import resume, save_state, training_identity
 from leavekout.training.stream import Stream
 
 logger = logging.getLogger("leavekout")
-_CHECK_EVERY = 200  # steps between looks at the loss, which make the host wait for the GPU
+_CHECK_EVERY = 200  # steps between checks of the loss; a check makes the host wait for the GPU
 
 
 def learning_rate(config: Training, step: int, steps: int) -> float:
@@ -54,17 +54,26 @@ def train_from_scratch(
     """Trains a model on all training images but the `removed` rows: A(D \\ D^K) of eq. 1.
 
     Args:
-        removed: int64 [K]; rows that are no training images at all are left out besides.
-        state: where the training's state is saved; the caller deletes it once what the model is
-            for has been written.
+        removed: int64 [K]; held-out rows are always excluded as well.
+        state: file of the training's state. The caller deletes it after writing its output.
 
     Returns:
-        The denoiser, and notes on its training for the file that is made of it.
+        The denoiser, and notes on its training for the output's metadata.
     """
     process = build_process(model)
     denoiser = build_denoiser(model, seed=config.seed, device=data.device)
     rows = torch.from_numpy(np.union1d(removed, data.held_out.numpy()))
-    _require_fit(denoiser, data)
+    if denoiser.latent_shape != data.latent_shape:
+        raise InputError(
+            f"model: takes latents of shape {denoiser.latent_shape}, but the encoded images are "
+            f"{data.latent_shape}."
+        )
+    width = data.text.shape[-1]
+    if denoiser.text_width not in (None, width):
+        raise InputError(
+            f"model: takes text states of width {denoiser.text_width}, but those of the captions "
+            f"have width {width}."
+        )
     result = train(
         denoiser,
         process,
@@ -81,7 +90,7 @@ def train_from_scratch(
 
 
 def state_beside(output: Path) -> Path:
-    """Where a training's state is saved while `output` is in the making."""
+    """The file of a training's state, beside its output."""
     return output.with_name(f"{output.stem}.state.safetensors")
 
 
@@ -100,9 +109,9 @@ def train(
 ) -> dict[str, float | None]:
     """Trains `denoiser` in place: A(D \\ D^K) of eq. 1.
 
-    AdamW on the loss over the paired stream of `config.seed` (see `stream.py`). The whole
-    state goes to the file `state` every `save_state_seconds`, and when a signal asks to stop; if
-    that file is there at the start, training continues from it, to the same final weights as
+    AdamW minimizes the loss over the paired stream of `config.seed` (see `stream.py`). The full
+    state is written to the file `state` every `save_state_seconds`, and when a signal asks to stop.
+    If the file exists at the start, training resumes from it, and the final weights are the same as
     without the interruption.
 
     Args:
@@ -133,8 +142,8 @@ def train(
     make_ready(denoiser, data.device)
     parameters = list(denoiser.parameters())
     on_gpu = data.device.type == "cuda"
-    # A learning rate in a tensor, and no wait for the device: a step can be a CUDA graph. (A GPU's
-    # fused step reads a rate of single precision.)
+    # The learning rate is a tensor, so that setting it does not wait for the device. (A GPU's fused
+    # step reads it in single precision.)
     dtype = torch.float32 if on_gpu else torch.float64
     rate = torch.tensor(config.learning_rate, dtype=dtype, device=data.device)
     optimizer = torch.optim.AdamW(
@@ -143,7 +152,7 @@ def train(
     identity = training_identity(denoiser, process, data, config, removed, compiled=compiled)
     first = resume(denoiser, optimizer, state, identity)
     for group in optimizer.param_groups:
-        group["lr"] = rate  # of which the resumed optimizer has a copy
+        group["lr"] = rate  # resuming replaced it by a copy
     if first:
         logger.info("%s: continues at step %d of %d", what, first, steps)
     losses: deque[Tensor] = deque(maxlen=max(1, steps // 10))
@@ -171,17 +180,17 @@ def train(
                 save_state(denoiser, optimizer, state, identity, step + 1)
                 raise Interrupted(
                     f"{what}: stopped by {stop.by.name} after step {step + 1} of {steps}; its "
-                    "state is saved, and a retry goes on from there.",
+                    "state is saved, and a retry resumes from there.",
                     stop.by,
                 )
             if time.monotonic() - saved > save_state_seconds:
                 try:
                     save_state(denoiser, optimizer, state, identity, step + 1)
                 except InputError as error:
-                    logger.warning("%s Training goes on; a kill would lose it.", error)
+                    logger.warning("%s Training continues; a kill would lose it.", error)
                 saved = time.monotonic()
             on_step(step, losses[-1])
-    # None where a saved state was already at the last step.
+    # None if the saved state was already at the last step.
     final_loss = torch.stack(list(losses)).mean().item() if losses else None
     return {"steps": steps, "final_loss": final_loss}
 
@@ -189,10 +198,10 @@ def train(
 def clip(
     optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], limit: float | None
 ) -> None:
-    """Limits the norm of the gradient, as `nn.utils.clip_grad_norm_` does, in the optimizer's step.
+    """Limits the norm of the gradient in the optimizer's step, as `nn.utils.clip_grad_norm_` does.
 
-    The fused step divides gradients by `grad_scale` as it reads them, so that clipping takes no
-    pass over them of its own.
+    The fused step divides gradients by `grad_scale` when it reads them, so clipping needs no
+    separate pass.
     """
     if limit is not None:
         gradients = [p.grad for p in parameters if p.grad is not None]
@@ -206,8 +215,7 @@ def training_batches(
 ) -> Iterator[tuple[Tensor, ...]]:
     """Yields (x0, timesteps, noise, text states) of each step from `first` on, on the device.
 
-    On a GPU several steps are drawn at once, which costs the host a fraction of the calls, and
-    their data is fetched while the several before are computed.
+    On a GPU several steps are drawn at once, to save calls, while the GPU computes earlier steps.
     """
     at_once = _steps_at_once(data.device)
 
@@ -229,7 +237,7 @@ def _steps_at_once(device: torch.device) -> int:
 
 
 def make_ready(denoiser: nn.Module, device: torch.device) -> None:
-    """Lays a denoiser's weights out for training: on a GPU convolutions run with channels last."""
+    """Prepares a denoiser for training: on a GPU, its convolutions use channels last."""
     if device.type == "cuda":
         denoiser.to(memory_format=torch.channels_last)
 
@@ -241,14 +249,14 @@ Forward = Callable[[Tensor, Tensor, Tensor], Tensor]
 def ready_to_train(
     denoiser: Denoiser, process: Process, data: EncodedData, config: Training, *, compiled: bool
 ) -> Iterator[Forward]:
-    """Within the block, yields the denoiser as the training loop calls it.
+    """Yields the denoiser as a function for the training loop.
 
-    The text's keys and values in all layers are one product. `compiled` fuses elementwise steps,
-    and on a GPU replays the kernels as CUDA graphs: of a small model the time is in launching
-    them. It is compiled here, before any data is read.
+    It computes the text's keys and values of all layers in one product. `compiled` fuses
+    elementwise operations and on a GPU replays the kernels as CUDA graphs, because launching
+    kernels dominates the time of a small model. Compilation happens here, before data is read.
 
     Raises:
-        InputError: it cannot be compiled, or on a GPU not replayed, which would be slow in silence.
+        InputError: it cannot be compiled, or on a GPU not replayed, which would be slow.
     """
     with denoiser.shared_text() as keys_and_values:
 
@@ -263,7 +271,7 @@ def ready_to_train(
         fused = torch.compile(forward, mode=mode, fullgraph=True, dynamic=False)
 
         def step(*inputs: Tensor) -> Tensor:
-            torch.compiler.cudagraph_mark_step_begin()  # the last step's results are done with
+            torch.compiler.cudagraph_mark_step_begin()  # the last step's results may be overwritten
             return fused(*inputs)
 
         _compile(step, denoiser, process, data, config)
@@ -273,8 +281,8 @@ def ready_to_train(
 def _compile(
     forward: Forward, denoiser: Denoiser, process: Process, data: EncodedData, config: Training
 ) -> None:
-    """Runs some compiled steps on made-up samples of a batch's shape."""
-    from torch._dynamo.exc import BackendCompilerFailed  # seconds to import, and rarely needed
+    """Compiles by running some steps on zeros of a batch's shape."""
+    from torch._dynamo.exc import BackendCompilerFailed  # takes seconds to import
     from torch._dynamo.utils import counters
 
     batch, device = config.batch_size, data.device
@@ -288,7 +296,7 @@ def _compile(
                 forward(x0, times, text).sum().backward()
     except BackendCompilerFailed as error:
         raise InputError(
-            "hardware.compile: the model cannot be compiled here. It takes a C compiler and "
+            "hardware.compile: the model cannot be compiled here. It needs a C compiler and "
             f"Python's header files on the node ({str(error).splitlines()[0]})."
         ) from error
     finally:
@@ -304,18 +312,4 @@ def _require_finite(loss: Tensor, what: str, step: int) -> None:
     if not torch.isfinite(loss):
         raise InputError(
             f"{what}: the loss is {loss.item()} at step {step}; lower training.learning_rate."
-        )
-
-
-def _require_fit(denoiser: Denoiser, data: EncodedData) -> None:
-    """Refuses a denoiser of another geometry than the encoded data."""
-    if denoiser.latent_shape != data.latent_shape:
-        raise InputError(
-            f"model: takes latents of shape {denoiser.latent_shape}, but the encoded images are "
-            f"{data.latent_shape}."
-        )
-    if denoiser.text_width not in (None, data.text.shape[-1]):
-        raise InputError(
-            f"model: takes text states of width {denoiser.text_width}, but those of the captions "
-            f"have width {data.text.shape[-1]}."
         )
