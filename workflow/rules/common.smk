@@ -53,7 +53,7 @@ pathvars:
     benchmarks=f"results/{config['experiment']}/benchmarks",
 
 
-# Used with `--software-deployment-method conda`; otherwise jobs run where Snakemake runs.
+# The environment of every rule that names no other; see the end of the Snakefile.
 CONDA = str(Path(workflow.basedir) / "environment.yml")
 # Where trainings take minutes, jobs share cluster jobs, and those without a GPU run locally.
 STUDY_IS_SMALL = EXPECTED.small()
@@ -133,6 +133,31 @@ def resources_for(cost, *, gpu=True):
         "expected_seconds": lambda wildcards: round(of(wildcards).seconds),
         "batch_slot": 1,
     }
+
+
+def hardware(*names, **renamed):
+    """Settings of the section `hardware` that scripts read as resources, some by another name."""
+    return {name: HARDWARE[key] for name, key in {**dict(zip(names, names)), **renamed}.items()}
+
+
+def sections(*names):
+    """Whole sections of the configuration, as parameters of a rule."""
+    return {name: config[name] for name in names}
+
+
+def pictures_of(queries):
+    """The pictures of queries."""
+    return collect("<results>/queries/images/{query}.png", query=queries)
+
+
+def scores_of(methods, queries):
+    """The scores of queries by methods."""
+    return collect("<results>/attribution/{method}/{query}.npy", method=methods, query=queries)
+
+
+def halves_of(methods, queries):
+    """The scores of queries by each half of the draws that methods make."""
+    return collect("<results>/repeatability/{method}/{query}.npy", method=methods, query=queries)
 
 
 def scoring_cost(wildcards):
