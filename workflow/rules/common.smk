@@ -209,4 +209,4 @@ def existing_methods():
     entries = [name for section in registry.SECTIONS for name in config[section]]
     outputs = "\n".join(str(path) for rule in workflow.rules for path in rule.output)
     ruled = re.findall(r"^results/[^/]+/attribution/([a-z0-9_-]+)/", outputs, re.M)
-    return list(dict.fromkeys([*registry.known_names(), *entries, *ruled]))
+    return list(dict.fromkeys([*registry.built_in_names(), *entries, *ruled]))

@@ -5,7 +5,7 @@ the training patches would predict, at each place, their mean weighted by how li
 patch comes from each. These weights are the attribution; no model is needed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -48,7 +48,7 @@ def patch_scores(
     noise = normal(*key, shape=tuple(latent.shape[1:]))
     x_t = process.noised(latent, noise.to(latent), t)
     signal, deviation = process.scales(timestep)
-    borders = _borders(*latent.shape[2:], config.patch).to(device)  # [P]
+    borders = _borders(latent.shape[2:], config.patch).to(device)  # [P]
     apart = borders[:, None] != borders[None]  # [P, P']
     wanted = _patches(x_t, config.patch)[0].double()  # [P, d]
 
@@ -77,7 +77,7 @@ def _patches(pictures: Tensor, patch: int) -> Tensor:
     return functional.unfold(pictures, patch, padding=patch // 2).transpose(1, 2)
 
 
-def _borders(height: int, width: int, patch: int) -> Tensor:
+def _borders(size: Sequence[int], patch: int) -> Tensor:
     """A number for each place, equal where the same pixels of a patch are outside: int64 [h·w]."""
-    masks = _patches(torch.ones(1, 1, height, width), patch)[0]  # [h·w, patch²]
+    masks = _patches(torch.ones(1, 1, *size), patch)[0]  # [h·w, patch²]
     return masks.unique(dim=0, return_inverse=True)[1]

@@ -1,12 +1,12 @@
 """The family of attribution by unlearning: its refusals, costs and preparation."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 from leavekout.config.experiment import Experiment
-from leavekout.methods.family import Family, KeyInfo, Refuse
-from leavekout.methods.unlearning.settings import KNOWN, SKEW_FROM, Unlearning
+from leavekout.methods.family import Family, KeyInfo, Problem
+from leavekout.methods.unlearning.settings import BUILT_IN, SKEW_FROM, Unlearning
 from leavekout.models.shapes import Need
 from leavekout.planning.costs import Cost, Costs
 
@@ -15,40 +15,36 @@ class UnlearningFamily(Family[Unlearning]):
     """Each entry is a variant: which weights, by which step, and how scores are read."""
 
     section = "unlearning"
-    keys: ClassVar[Mapping[str, KeyInfo]] = {
-        "unlearning": KeyInfo(Unlearning, "Variants of attribution by unlearning.", KNOWN)
-    }
+    key = KeyInfo(Unlearning, "Variants of attribution by unlearning.", BUILT_IN)
 
-    def check(self, e: Experiment, refuse: Refuse, used: set[str]) -> None:
-        """Refuses steps, boxes and readouts that do not fit."""
-        for name, one in self.entries(e).items():
-            if one.step == "mirrored" and (one.objective != "loss" or one.boxes):
-                reason = (
-                    "is 'mirrored', which is for the loss of whole pictures: without 'boxes', and "
-                    "with the objective 'loss'"
-                )
-                refuse(self.section, name, "step", reason=reason)
-            if one.curvature == "ekfac" and one.weights != "cross_attention_kv":
-                reason = (
-                    "has to be 'cross_attention_kv' for 'ekfac', which is for linear layers "
-                    "without bias"
-                )
-                refuse(self.section, name, "weights", reason=reason)
-            if one.without_token and not e.prompts_have_tokens:
-                reason = "is for the queries of customized models, whose prompts contain a token"
-                refuse(self.section, name, "without_token", reason=reason)
-            if one.readout == "skew" and not _has_noisy_timesteps(e):
-                reason = (
-                    "is 'skew', which reads the noisier 70 % of the timesteps, and "
-                    "'losses.timestep_stride' leaves none of them"
-                )
-                refuse(self.section, name, "readout", reason=reason)
-            for query, (left, top, right, bottom) in one.boxes.items():
-                if query not in e.query_names() and name in used:
-                    refuse(self.section, name, "boxes", query, reason="is no query")
-                if left >= right or top >= bottom:
-                    reason = "has no inside; a box is [left, top, right, bottom]"
-                    refuse(self.section, name, "boxes", query, reason=reason)
+    def problems(self, e: Experiment, entry: Unlearning, *, used: bool) -> Iterator[Problem]:
+        """Steps, boxes and readouts that do not fit."""
+        if entry.step == "mirrored" and (entry.objective != "loss" or entry.boxes):
+            yield (
+                "step",
+                "is 'mirrored', which is for the loss of whole pictures: without 'boxes', and "
+                "with the objective 'loss'",
+            )
+        if entry.curvature == "ekfac" and entry.weights != "cross_attention_kv":
+            yield (
+                "weights",
+                "has to be 'cross_attention_kv' for 'ekfac', which is for linear layers "
+                "without bias",
+            )
+        if entry.without_token and not e.prompts_have_tokens:
+            reason = "is for the queries of customized models, whose prompts contain a token"
+            yield "without_token", reason
+        if entry.readout == "skew" and not _has_noisy_timesteps(e):
+            yield (
+                "readout",
+                "is 'skew', which reads the noisier 70 % of the timesteps, and "
+                "'losses.timestep_stride' leaves none of them",
+            )
+        for query, (left, top, right, bottom) in entry.boxes.items():
+            if query not in e.query_names() and used:
+                yield "boxes", query, "is no query"
+            if left >= right or top >= bottom:
+                yield "boxes", query, "has no inside; a box is [left, top, right, bottom]"
 
     def needs(self, e: Experiment, method: str) -> Iterator[Need]:
         """Per-sample gradients, for the curvature of Newton steps."""
