@@ -61,40 +61,42 @@ class DistilledFamily(Family[Distilled]):
 
     def training_cost(self, costs: Costs, method: str) -> Cost:
         """Of training a small network on features."""
-        one = self.entries(costs.e)[method]
-        pairs = one.epochs * costs.e.queries.teacher * one.candidates
-        operations = 12.0 * pairs * one.width * (one.layers * one.width + 2000)
+        entry = self.entries(costs.e)[method]
+        pairs = entry.epochs * costs.e.queries.teacher * entry.candidates
+        operations = 12.0 * pairs * entry.width * (entry.layers * entry.width + 2000)
         features_mb = FLOAT_MB * 3 * costs.images * costs.flips * 2 * FEATURES
         return costs.cost(further_seconds=operations / 2e10, memory_mb=features_mb, disk_mb=10)
 
     def teaching_cost(self, costs: Costs, teacher: str) -> Cost:
         """Of one query of a teacher: its unlearning, and a sweep of the neighbours alone."""
         nearby: dict[str, int] = {}
-        for one in self.entries(costs.e).values():
-            if one.teacher == teacher:
-                nearby[one.encoder] = max(one.candidates, nearby.get(one.encoder, 0))
+        for entry in self.entries(costs.e).values():
+            if entry.teacher == teacher:
+                nearby[entry.encoder] = max(entry.candidates, nearby.get(entry.encoder, 0))
         share = min(1.0, sum(nearby.values()) / costs.images)
         return UNLEARNING.cost(costs, teacher, share=share)
 
     def preparation(self, e: Experiment, method: str) -> list[str]:
         """The teacher's queries and scores, features, and the students."""
-        one: Any = self.entries(e)[method]
+        entry: Any = self.entries(e)[method]
         return [
-            *UNLEARNING.preparation(e, one.teacher),
-            *("sample_teacher_queries", f"find_neighbours/{one.encoder}"),
-            *(f"teacher/{one.teacher}/{query}" for query in numbered("d", e.queries.teacher)),
-            *(f"encode_features/{one.encoder}/image", "encode_features/clip/text"),
+            *UNLEARNING.preparation(e, entry.teacher),
+            *("sample_teacher_queries", f"find_neighbours/{entry.encoder}"),
+            *(f"teacher/{entry.teacher}/{query}" for query in numbered("d", e.queries.teacher)),
+            *(f"encode_features/{entry.encoder}/image", "encode_features/clip/text"),
             *(f"distill/{student}" for student in self.students(e, method)),
         ]
 
     def encoders_of(self, e: Experiment, teacher: str) -> list[str]:
         """The image encoders of the methods that learn from a teacher, each once."""
         entries = self.entries(e).values()
-        return [*dict.fromkeys(one.encoder for one in entries if one.teacher == teacher)]
+        return [*dict.fromkeys(entry.encoder for entry in entries if entry.teacher == teacher)]
 
     def nearest(self, e: Experiment, encoder: str) -> int:
         """How many neighbours by an encoder some method ranks."""
-        return max(one.candidates for one in self.entries(e).values() if one.encoder == encoder)
+        return max(
+            entry.candidates for entry in self.entries(e).values() if entry.encoder == encoder
+        )
 
     def students(self, e: Experiment, method: str) -> list[str]:
         """The names of a method's students; the first has the method's own."""

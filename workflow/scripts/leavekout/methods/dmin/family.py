@@ -30,12 +30,12 @@ class DminFamily(Family[Dmin]):
 
     def cost(self, costs: Costs, method: str) -> Cost:
         """Of the gradients of queries and images, and the compressed vectors of all images."""
-        one, images = self.entries(costs.e)[method], costs.images * costs.flips
+        entry, images = self.entries(costs.e)[method], costs.images * costs.flips
         return costs.cost(
-            gradients=(images + costs.queries) * one.draws,
+            gradients=(images + costs.queries) * entry.draws,
             further_seconds=costs.loading,
             memory_mb=costs.data_mb + 3 * costs.weights_mb,
-            disk_mb=FLOAT_MB * images * one.draws * one.dimension,
+            disk_mb=FLOAT_MB * images * entry.draws * entry.dimension,
             resumes=True,
         )
 

@@ -39,12 +39,12 @@ class EkfacInfluenceFamily(Family[EkfacInfluence]):
 
     def cost(self, costs: Costs, method: str) -> Cost:
         """Of the gradients of all images once, for all queries."""
-        one, images = self.entries(costs.e)[method], costs.images * costs.flips
+        entry, images = self.entries(costs.e)[method], costs.images * costs.flips
         # Products with two directions of each query, and these directions in memory.
         products = 4.0 * images * costs.queries * costs.rates.parameters * 2
         rate = 2e13 if costs.on_gpu else 5e10
         return costs.cost(
-            gradients=images * one.draws + costs.queries * one.query_draws,
+            gradients=images * entry.draws + costs.queries * entry.query_draws,
             further_seconds=costs.loading + products / rate,
             memory_mb=costs.data_mb + 3 * costs.weights_mb + 1000 * self.directions_gb(costs),
             disk_mb=3 * costs.queries * costs.scores_mb(),

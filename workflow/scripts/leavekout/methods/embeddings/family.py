@@ -28,8 +28,8 @@ class EmbeddingsFamily(Family[Embedding]):
 
     def preparation(self, e: Experiment, method: str) -> list[str]:
         """The features of all training images."""
-        one = self.entries(e)[method]
-        return [f"encode_features/{one.encoder}/{one.features}"]
+        entry = self.entries(e)[method]
+        return [f"encode_features/{entry.encoder}/{entry.features}"]
 
 
 EMBEDDINGS = EmbeddingsFamily()

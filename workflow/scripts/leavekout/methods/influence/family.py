@@ -71,12 +71,15 @@ class InfluenceFamily(Family[Influence]):
 
     def cost(self, costs: Costs, method: str) -> Cost:
         """Of the gradients of the queries, a kernel, and products with it."""
-        one = self.entries(costs.e)[method]
-        dimension, models = self.gradients(costs.e)[one.gradients].dimension, len(one.source_seeds)
+        entry = self.entries(costs.e)[method]
+        dimension, models = (
+            self.gradients(costs.e)[entry.gradients].dimension,
+            len(entry.source_seeds),
+        )
         images = costs.images * costs.flips
         kernel_mb = 2 * FLOAT_MB * dimension**2  # in double precision
         cost = costs.cost(
-            gradients=models * costs.queries * one.query_draws,
+            gradients=models * costs.queries * entry.query_draws,
             memory_mb=3 * (not costs.on_gpu) * kernel_mb  # a GPU has it in its own memory
             + 4 * FLOAT_MB * costs.queries * images  # two arrays of scores
             + 2 * costs.weights_mb,
@@ -88,27 +91,27 @@ class InfluenceFamily(Family[Influence]):
 
     def projection_cost(self, costs: Costs, name: str) -> Cost:
         """Of an entry of `gradients` for one source model."""
-        one, images = self.gradients(costs.e)[name], costs.images * costs.flips
-        layers = 32 if one.layout == "by_layer" else 1
-        halves = 1 if one.draws % 2 else 2
+        entry, images = self.gradients(costs.e)[name], costs.images * costs.flips
+        layers = 32 if entry.layout == "by_layer" else 1
+        halves = 1 if entry.draws % 2 else 2
         return costs.cost(
-            gradients=images * one.draws,
+            gradients=images * entry.draws,
             further_seconds=costs.loading,
             memory_mb=costs.data_mb + 2 * costs.weights_mb,
-            disk_mb=FLOAT_MB * images * halves * layers * one.dimension,
+            disk_mb=FLOAT_MB * images * halves * layers * entry.dimension,
             resumes=True,
         )
 
     def preparation(self, e: Experiment, method: str) -> list[str]:
         """Projected gradients of each model, further models, and DAS's losses."""
-        one, paths = self.entries(e)[method], []
-        for seed in one.source_seeds:
-            paths.append(f"project_gradients/{one.gradients}/seed{seed}")
+        entry, paths = self.entries(e)[method], []
+        for seed in entry.source_seeds:
+            paths.append(f"project_gradients/{entry.gradients}/seed{seed}")
             model = "source"
             if e.training and seed != e.training.seed:
                 model = f"seed{seed}"
                 paths.append(f"retrain/no_removal/{model}/k0")
-            if one.solver == "das":
+            if entry.solver == "das":
                 paths.append(f"source_losses/{model}/loss")
         return paths
 

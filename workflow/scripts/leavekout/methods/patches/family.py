@@ -25,15 +25,15 @@ class PatchesFamily(Family[Patches]):
 
     def cost(self, costs: Costs, method: str) -> Cost:
         """Of the products of all patches of queries and of training latents."""
-        one, geometry = self.entries(costs.e)[method], geometry_of(costs.e.model)
+        entry, geometry = self.entries(costs.e)[method], geometry_of(costs.e.model)
         places = geometry.side**2
-        entries = one.patch**2 * geometry.in_channels
+        entries = entry.patch**2 * geometry.in_channels
         # Twice, in double precision, with an exponential of each, which costs as much again.
         products = 2.0 * costs.images * costs.flips * places**2 * (2 * entries + 50)
         rate = 5e12 if costs.on_gpu else 1e10
         batch_mb = 2e-6 * 8 * costs.e.hardware.encode_batch * costs.flips * places**2
         return costs.cost(
-            further_seconds=costs.queries * len(one.timesteps) * products / rate,
+            further_seconds=costs.queries * len(entry.timesteps) * products / rate,
             memory_mb=costs.latents_mb + 3 * batch_mb,
             disk_mb=3 * costs.queries * costs.scores_mb(),
         )

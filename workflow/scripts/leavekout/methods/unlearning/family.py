@@ -48,9 +48,9 @@ class UnlearningFamily(Family[Unlearning]):
 
     def needs(self, e: Experiment, method: str) -> Iterator[Need]:
         """Per-sample gradients, for the curvature of Newton steps."""
-        one = self.entries(e)[method]
-        ekfac = one.step == "newton" and one.curvature == "ekfac"
-        yield Need(f"{self.section}.{method}", one.weights, ekfac)
+        entry = self.entries(e)[method]
+        ekfac = entry.step == "newton" and entry.curvature == "ekfac"
+        yield Need(f"{self.section}.{method}", entry.weights, ekfac)
 
     def unlearns(self, e: Experiment, method: str) -> bool:
         """All but mirrored unlearning, which needs training images, too."""
@@ -58,11 +58,11 @@ class UnlearningFamily(Family[Unlearning]):
 
     def step_cost(self, costs: Costs, method: str) -> Cost:
         """Of the step alone, for one query."""
-        one = self.entries(costs.e)[method]
+        entry = self.entries(costs.e)[method]
         # Mirrored unlearning sees as many training images as copies of the query.
-        copies = 2 if one.step == "mirrored" else 1
+        copies = 2 if entry.step == "mirrored" else 1
         return costs.cost(
-            training=copies * one.steps * one.gradient_samples,
+            training=copies * entry.steps * entry.gradient_samples,
             memory_mb=costs.data_mb + 6 * costs.weights_mb,
             disk_mb=costs.weights_mb,
         )
@@ -80,9 +80,9 @@ class UnlearningFamily(Family[Unlearning]):
 
     def curvature(self, e: Experiment, method: str) -> str | None:
         """The file of a Newton step's curvature, without its ending; gradient ascent needs none."""
-        one = self.entries(e)[method]
-        folder = {"diagonal": "fisher", "ekfac": "ekfac"}[one.curvature]
-        return f"{folder}/{one.weights}" if one.step == "newton" else None
+        entry = self.entries(e)[method]
+        folder = {"diagonal": "fisher", "ekfac": "ekfac"}[entry.curvature]
+        return f"{folder}/{entry.weights}" if entry.step == "newton" else None
 
     def parameters(self, e: Experiment, method: str) -> dict[str, Any]:
         """What a method's scores depend on, beside its inputs.
