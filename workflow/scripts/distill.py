@@ -1,4 +1,4 @@
-"""Trains the features that foretell how unlearning ranks a query's nearest neighbours."""
+"""Trains the features that predict how unlearning ranks a query's nearest neighbours."""
 
 from leavekout.base.artifacts import load_npy, load_table
 from leavekout.base.job import compute_job

@@ -1,4 +1,4 @@
-"""Takes over the weights of a learned linear mapper, in one format."""
+"""Imports the weights of a learned linear mapper, in one format."""
 
 from pathlib import Path
 
