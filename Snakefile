@@ -54,8 +54,6 @@ rule all:
 rule plan:
     log:
         "<logs>/plan.log",
-    conda:
-        CONDA
     params:
         program=[sys.executable, f"{workflow.basedir}/workflow/scripts/plan_study.py"],
         configfiles=workflow.configfiles,
@@ -81,7 +79,12 @@ rule queries:
     input:
         "<results>/data/images.parquet",
         "<results>/queries/queries.parquet",
-        collect("<results>/queries/images/{query}.png", query=QUERIES),
+        pictures_of(QUERIES),
 
 
 include: "workflow/rules/local.smk"
+
+
+# Used with `--software-deployment-method conda`; otherwise jobs run where Snakemake runs.
+for any_rule in workflow.rules:
+    any_rule.conda_env = any_rule.conda_env or CONDA

@@ -24,9 +24,11 @@ from leavekout.methods.ekfac_influence.products import Products
 from leavekout.methods.influence.projector import GradientProjector
 from leavekout.methods.unlearning import steps
 from leavekout.methods.unlearning.readout import read_out
+from leavekout.methods.unlearning.settings import Unlearning
 from leavekout.models import loss, sampling
 from leavekout.models.denoiser import Denoiser, build_denoiser, select_weights
 from leavekout.models.process import build_process
+from leavekout.queries.loading import Queries
 from leavekout.sweeps import gradients, losses
 from leavekout.sweeps.passes import passes_of
 from leavekout.training import stream, training
@@ -187,12 +189,9 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
             denoiser,
             process,
             weights,
-            latent,
-            text,
-            query_id=5,
+            Queries(["q000"], [5], latent[None], text[None], [0]),
+            Unlearning(gradient_samples=batch.gradient_batch),
             step=0,
-            samples=batch.gradient_batch,
-            seed=0,
             batch=batch.gradient_batch,
         )
         assert {name: g.shape for name, g in found.items()} == {

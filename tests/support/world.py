@@ -8,6 +8,7 @@ import torch
 from leavekout.config.experiment import Training
 from leavekout.config.model import FlowMatching, Model, NoiseSchedule
 from leavekout.data.encoded import EncodedData
+from leavekout.queries.loading import Queries
 
 CPU = torch.device("cpu")
 SAVING: dict[str, Any] = {"identity": "a test's", "save_seconds": 1e9}
@@ -77,3 +78,8 @@ def make_data(
         device=CPU,
         dtype=dtype,
     )
+
+
+def one_query(latent: torch.Tensor, text: torch.Tensor, noise_seed: int) -> Queries:
+    """A query of latents [4, h, w] and text states [T, E]."""
+    return Queries(["q000"], [noise_seed], latent[None], text[None], [0])

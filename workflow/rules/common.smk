@@ -1,11 +1,11 @@
 # The experiment's configuration, and the names that every stage uses. Each kind of experiment adds
-# those of its own in <kind>/common.smk, and shared rules ask it for:
+# its own in <kind>/common.smk. Shared rules need these from it:
 #   QUERIES, TEACHER_QUERIES        names of the queries that are scored, and that teach methods
 #   SCORED, TRAINED_ON              what methods score, and the N of eq. 5
-#   DATASET_CHECKSUM                the small file that stands for the raw data
+#   DATASET_CHECKSUM                the small file that represents the raw data
 #   QUERIES_OF_A_JOB, NAME_OF_A_JOB queries that one job scores by gradients of their model
 #   model_of, weights_of, explaining_models, losses_of, trained_rows_of, projection_seed
-#   methods_needed                  methods that have to have scores
+#   methods_needed                  methods that need scores
 
 import difflib
 import hashlib
@@ -23,14 +23,14 @@ from leavekout.kinds import costs_of, read_experiment
 from leavekout.methods import registry
 from leavekout.training import TRAINING_LOOP
 
-# A cluster warns jobs before their time limit with SIGUSR1, and a training saves its state. The
-# Snakemake around it on the node gets the signal, too, and without this would die of it
-# (tests/cluster has the case).
+# A cluster sends SIGUSR1 to jobs before their time limit, and a training then saves its state. The
+# signal also reaches the Snakemake that runs the job on the node, and would end it without this
+# line (see tests/cluster).
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 def or_say_why(read, *arguments):
-    """What a function returns; what is wrong with the configuration ends the run in a sentence."""
+    """What a function returns; an error in the configuration ends the run with one sentence."""
     try:
         return read(*arguments)
     except InputError as error:
@@ -53,7 +53,7 @@ pathvars:
     benchmarks=f"results/{config['experiment']}/benchmarks",
 
 
-# Used with `--software-deployment-method conda`; otherwise jobs run where Snakemake runs.
+# The environment of every rule that names no other; see the end of the Snakefile.
 CONDA = str(Path(workflow.basedir) / "environment.yml")
 # Where trainings take minutes, jobs share cluster jobs, and those without a GPU run locally.
 STUDY_IS_SMALL = EXPECTED.small()
@@ -67,9 +67,9 @@ QUERIES = TEST_QUERIES + TUNING_QUERIES
 # Queries that methods may learn from, and that no number is reported of.
 TEACHER_QUERIES = list(numbered("d", config["queries"].get("teacher", 0)))
 
-# Big static files are ancient(): a touched 93 GB file must not restart a study. Beside each is a
-# small file with its checksum, an ordinary input, through which new content does restart what
-# depends on it. (ancient() alone would not: Snakemake then plans nothing downstream.)
+# Big static files are ancient(): a touched 93 GB file must not restart a study. The small file with
+# its checksum is an ordinary input, so new content does rerun what depends on it. (With ancient()
+# alone, Snakemake would plan nothing downstream.)
 PIXELS = {
     "pixels": ancient("<results>/data/pixels.npy"),
     "images": ancient("<results>/data/images.parquet"),
@@ -88,9 +88,8 @@ QUERY_FILES = {
     "query_latents": "<results>/queries/latents.npy",
     "query_text": "<results>/queries/text.npy",
 }
-# Two settings reach scripts through the environment, here or on a node, because no rule could carry
-# them: a text that is a resource would have to be the same in all jobs of a group, and one that is
-# a parameter would rerun them.
+# Two settings reach scripts through the environment, because no rule could pass them: a text among
+# the resources must be the same in all jobs of a group, and a new parameter would rerun them.
 os.environ.update(LEAVEKOUT_STAGE_TO=HARDWARE["stage_to"])
 # What trainings compile is compiled once for all jobs, on all nodes of a kind.
 os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", f"{os.getcwd()}/.snakemake/compiled")
@@ -113,7 +112,7 @@ wildcard_constraints:
 
 
 def resources_for(cost, *, gpu=True):
-    """What a job asks for: resources of a rule whose jobs cost `cost`, or cost(wildcards)."""
+    """The resources of a rule whose jobs cost `cost`, or cost(wildcards)."""
     of = cost if callable(cost) else lambda wildcards: cost
     on_gpu = int(gpu and HARDWARE["gpus"] > 0)
     defaults = workflow.resource_settings.default_resources or {}
@@ -133,6 +132,31 @@ def resources_for(cost, *, gpu=True):
         "expected_seconds": lambda wildcards: round(of(wildcards).seconds),
         "batch_slot": 1,
     }
+
+
+def hardware(*names, **renamed):
+    """Settings of the section `hardware` that scripts read as resources, some by another name."""
+    return {name: HARDWARE[key] for name, key in {**dict(zip(names, names)), **renamed}.items()}
+
+
+def sections(*names):
+    """Whole sections of the configuration, as parameters of a rule."""
+    return {name: config[name] for name in names}
+
+
+def pictures_of(queries):
+    """The pictures of queries."""
+    return collect("<results>/queries/images/{query}.png", query=queries)
+
+
+def scores_of(methods, queries):
+    """The scores of queries by methods."""
+    return collect("<results>/attribution/{method}/{query}.npy", method=methods, query=queries)
+
+
+def halves_of(methods, queries):
+    """The scores of queries by each half of the draws that methods make."""
+    return collect("<results>/repeatability/{method}/{query}.npy", method=methods, query=queries)
 
 
 def scoring_cost(wildcards):
@@ -163,12 +187,12 @@ def is_made(folder, method):
 
 
 def drawing_methods():
-    """The study's methods that draw noise, and say how well their scores repeat."""
+    """The study's methods that draw noise, and report how well their scores repeat."""
     return [method for method in METHODS if is_made("repeatability", method)]
 
 
 def require_known_methods():
-    """Stops with one sentence if a method is named that nothing makes."""
+    """Stops with one sentence if no rule makes the scores of a method."""
     for method in methods_needed():
         if not is_made("attribution", method):
             known = existing_methods()
@@ -184,4 +208,4 @@ def existing_methods():
     entries = [name for section in registry.SECTIONS for name in config[section]]
     outputs = "\n".join(str(path) for rule in workflow.rules for path in rule.output)
     ruled = re.findall(r"^results/[^/]+/attribution/([a-z0-9_-]+)/", outputs, re.M)
-    return list(dict.fromkeys([*registry.known_names(), *entries, *ruled]))
+    return list(dict.fromkeys([*registry.built_in_names(), *entries, *ruled]))

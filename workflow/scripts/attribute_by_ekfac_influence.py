@@ -17,10 +17,8 @@ from leavekout.sweeps.gradients import gradient_rows
 
 with compute_job(snakemake) as run:
     model, config = Model(**run.params.model), EkfacInfluence(**run.params.influence)
-    denoiser, process = (
-        load_denoiser(model, run.input.weights, device=run.device),
-        build_process(model),
-    )
+    denoiser = load_denoiser(model, run.input.weights, device=run.device)
+    process = build_process(model)
     data = EncodedData.load(run.input, run.device, run.resources)
     queries = Queries.load(run.input, run.params.names, run.device)
     factors, _ = load_tensors(run.input.curvature)

@@ -23,7 +23,7 @@ with compute_job(snakemake) as run:
         queries,
         load_npy(run.input.features, mmap=True),
         mapper=load_tensors(mapper)[0] if mapper else None,
-        # Captions of an image describe it together; of an image and its flip the better one counts.
+        # An image's captions describe it together; of its two flips the more similar one counts.
         over="mean" if run.params.features == "text" else "max",
     )
     save_scores(run.output.scores, scores, run.wildcards.method)

@@ -1,4 +1,4 @@
-"""Takes over scores that were computed elsewhere, aligned with the training images."""
+"""Imports scores that were computed elsewhere, aligned with the training images."""
 
 from leavekout.base.artifacts import load_table
 from leavekout.base.job import job

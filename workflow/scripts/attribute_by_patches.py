@@ -27,23 +27,12 @@ with compute_job(snakemake) as run:
             yield here, torch.from_numpy(np.array(latents[here])).to(run.device).float()
 
     scores, halves = [], []
-    pairs = list(zip(queries.noise_seeds, queries.latents, strict=True))
-    for query_id, query in progress(pairs, run.wildcards.method, len(pairs)):
+    for query in progress(queries, run.wildcards.method, len(queries.names)):
         by_timestep = [
-            patch_scores(
-                query,
-                batches,
-                latents.shape[:2],
-                process,
-                timestep=timestep,
-                patch=config.patch,
-                best=config.best,
-                query_id=query_id,
-                seed=config.seed,
-            ).numpy()
-            for timestep in config.timesteps
+            patch_scores(query, batches, latents.shape[:2], process, config, timestep=t).numpy()
+            for t in config.timesteps
         ]
-        # Each half has other timesteps, too, so that halves agree less than draws of noise would.
+        # Halves differ in timesteps, too, so they agree less than two draws of the noise would.
         whole, two = split_half_scores(np.stack(by_timestep))
         scores.append(whole)
         halves.append(two)

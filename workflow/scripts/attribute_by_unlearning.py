@@ -13,28 +13,28 @@ from leavekout.methods.unlearning.readout import best_share, halves_of, reader, 
 from leavekout.methods.unlearning.settings import Unlearning
 from leavekout.methods.unlearning.steps import unlearned_denoiser
 from leavekout.models.process import build_process
+from leavekout.queries.loading import Queries
 from leavekout.sweeps.losses import sweep_rows
 from leavekout.sweeps.passes import passes_of
 
 with compute_job(snakemake) as run:
     model = Model(**run.params.model)
     config, losses = Unlearning(**run.params.unlearning), LossSweep(**run.params.losses)
-    method, query, output = run.wildcards.method, run.wildcards.query, run.output.scores
+    method, output = run.wildcards.method, run.output.scores
     data, process = EncodedData.load(run.input, run.device, run.resources), build_process(model)
     denoiser = unlearned_denoiser(
         run.input,
         model,
         config,
-        query=query,
+        Queries.load(run.input, [run.wildcards.query], run.device),
         box=run.params.box,
         images=run.params.get("trained_on") or data.images,
         batch=run.resources.gradient_batch,
-        device=run.device,
         data=data,
     )
 
     def swept(images: Tensor | None, *, refined: bool = False) -> Rows:
-        """Contributions of images to their scores, of all or of some, or of those refined."""
+        """What each half of the passes contributes to the scores of all or of some images."""
         passes = passes_of(losses, process, refined=refined)
         source = run.input.refined_losses if refined else run.input.source_losses
         return sweep_rows(

@@ -11,7 +11,7 @@ from leavekout.leave_k_out.config import Evaluation
 from leavekout.leave_k_out.evaluation import evaluate
 from leavekout.methods.unlearning.settings import Unlearning
 from leavekout.methods.unlearning.steps import unlearned_denoiser
-from leavekout.queries.loading import load_sets
+from leavekout.queries.loading import Queries, load_sets
 
 with compute_job(snakemake) as run:
     model, removal = Model(**run.params.model), Removal.from_dict(run.params.about)
@@ -19,11 +19,10 @@ with compute_job(snakemake) as run:
         run.input,
         model,
         Unlearning(**run.params.unlearning),
-        query=removal.targets[0],
+        Queries.load(run.input, removal.targets[:1], run.device),
         box=run.params.box,
         images=run.params.images,
         batch=run.resources.gradient_batch,
-        device=run.device,
     )
     evaluate(
         denoiser,

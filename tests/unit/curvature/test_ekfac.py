@@ -11,6 +11,7 @@ from leavekout.curvature.fisher import fisher_samples
 from leavekout.methods.unlearning.settings import Unlearning
 from leavekout.methods.unlearning.steps import unlearn
 from leavekout.models.denoiser import select_weights
+from world import one_query
 
 SAMPLES: dict[str, Any] = {"samples": 25, "seed": 5}
 
@@ -92,14 +93,14 @@ def test_newton_step_with_ekfac_is_equation_5(
     generator = torch.Generator().manual_seed(3)
     latent = torch.randn(4, 4, 4, generator=generator, dtype=torch.float64)
     text = torch.randn(5, 6, generator=generator, dtype=torch.float64)
-    options: dict[str, Any] = {"query_id": 7, "images": 40, "batch": 5}
+    query = one_query(latent, text, 7)
     weights = select_weights(denoiser64, "cross_attention_kv")
     start = {name: p.detach().clone() for name, p in denoiser64.named_parameters()}
     ascent = config.model_copy(update={"step": "gradient_ascent", "step_size": 1.0})
-    unlearn(denoiser64, process, weights, None, latent, text, ascent, **options)
+    unlearn(denoiser64, process, query, ascent, None, images=40, batch=5)
     gradients = {name: (p - start[name]).detach() for name, p in weights.items()}
     denoiser64.load_state_dict(start)
-    unlearn(denoiser64, process, weights, factors, latent, text, config, **options)
+    unlearn(denoiser64, process, query, config, factors, images=40, batch=5)
     directions = solve(factors, gradients, damping=0.1)
     for name, parameter in denoiser64.named_parameters():
         moved = 0.3 / 40 * directions[name] if name in directions else 0.0

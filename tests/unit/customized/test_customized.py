@@ -36,7 +36,7 @@ from leavekout.methods.unlearning.steps import unlearn
 from leavekout.models.denoiser import build_denoiser, load_denoiser, select_weights
 from leavekout.models.process import build_process
 from leavekout.sweeps.losses import training_losses
-from world import CPU, MODEL, UNET, make_data
+from world import CPU, MODEL, UNET, make_data, one_query
 
 WIDTH, LENGTH = 6, 12
 LOSSES = LossSweep(timestep_stride=5, captions=1, seed=0)
@@ -286,12 +286,11 @@ def test_an_exemplars_latent_is_encoded_once_and_its_loss_differs_by_unlearning_
     standing = Unlearning(
         weights="all", step="gradient_ascent", step_size=1e-30, steps=1, gradient_samples=2, seed=0
     )
-    query = data.latents.tensor[0, 0].float(), data.text.tensor[0, 0].float()
-    options: Any = {"query_id": 1, "images": 12, "batch": 2}
-    unlearn(denoiser, process(), select_weights(denoiser, "all"), None, *query, standing, **options)
+    query = one_query(data.latents.tensor[0, 0].float(), data.text.tensor[0, 0].float(), 1)
+    unlearn(denoiser, process(), query, standing, None, images=12, batch=2)
     assert np.array_equal(training_losses(denoiser, process(), data, LOSSES, batch=16), before)
     moving = standing.model_copy(update={"step_size": 1.0})
-    unlearn(denoiser, process(), select_weights(denoiser, "all"), None, *query, moving, **options)
+    unlearn(denoiser, process(), query, moving, None, images=12, batch=2)
     assert not np.array_equal(training_losses(denoiser, process(), data, LOSSES, batch=16), before)
 
 

@@ -11,7 +11,7 @@ from leavekout.methods.unlearning.mirrored import mirrored_ascent, null_loss, tr
 from leavekout.methods.unlearning.settings import Unlearning
 from leavekout.models.denoiser import select_weights
 from reference import plain_errors
-from world import CPU, make_data
+from world import CPU, make_data, one_query
 
 CONFIG = Unlearning(
     weights="feed_forward", step="mirrored", step_size=0.01, steps=3, gradient_samples=4, seed=6
@@ -25,18 +25,7 @@ def query(data: Any) -> tuple[torch.Tensor, torch.Tensor]:
 
 def unlearned(denoiser: Any, process: Any, data: Any, null: float, **changes: Any) -> int:
     config = CONFIG.model_copy(update=changes)
-    latent, text = query(data)
-    return mirrored_ascent(
-        denoiser,
-        process,
-        select_weights(denoiser, config.weights),
-        data,
-        latent,
-        text,
-        config,
-        query_id=77,
-        null=null,
-    )
+    return mirrored_ascent(denoiser, process, data, one_query(*query(data), 77), config, null=null)
 
 
 def test_a_few_steps_equal_a_plain_loop(denoiser64: Any, process: Any) -> None:
@@ -70,18 +59,7 @@ def test_a_few_steps_equal_a_plain_loop(denoiser64: Any, process: Any) -> None:
     assert bounded > 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("leavekout.methods.unlearning.mirrored.NEAR", 2.0)  # not before three steps
-        config_steps = mirrored_ascent(
-            denoiser64,
-            process,
-            select_weights(denoiser64, "feed_forward"),
-            data,
-            latent,
-            text,
-            CONFIG,
-            query_id=77,
-            null=null,
-        )
-    assert config_steps == 3
+        assert unlearned(denoiser64, process, data, null) == 3
     for (name, found), expected in zip(
         denoiser64.named_parameters(), plain.parameters(), strict=True
     ):

@@ -10,7 +10,9 @@ import torch
 
 from leavekout.base.noise import Domain, normal
 from leavekout.contract.scores import split_half_scores
+from leavekout.methods.patches.settings import Patches
 from leavekout.methods.patches.weights import patch_scores
+from world import one_query
 
 
 def plain_patch(picture: torch.Tensor, y: int, x: int, side: int) -> dict[tuple[int, int], Any]:
@@ -35,9 +37,9 @@ def test_scores_equal_the_double_loop(process: Any, patch: int, best: int) -> No
             yield slice(start, start + 2), latents[start : start + 2]
 
     t = torch.tensor([7])
-    found = patch_scores(
-        query, batches, (5, 2), process, timestep=7, patch=patch, best=best, query_id=9, seed=1
-    )
+    config = Patches(patch=patch, best=best, seed=1)
+    keyed = one_query(query, torch.zeros(1, 1), 9)
+    found = patch_scores(keyed, batches, (5, 2), process, config, timestep=7)
     noise = normal(1, Domain.PATCHES, 9, t, shape=(2, 4, 4))
     x_t = process.noised(query[None], noise.double(), t)[0]
     signal, deviation = process.scales(7)

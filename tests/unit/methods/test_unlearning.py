@@ -12,6 +12,7 @@ from leavekout.methods.unlearning.settings import Unlearning
 from leavekout.methods.unlearning.steps import latent_mask, query_gradient, unlearn
 from leavekout.models.denoiser import select_weights
 from reference import plain_errors
+from world import one_query
 
 N = 40
 Query = tuple[torch.Tensor, torch.Tensor]  # latent, text states
@@ -69,7 +70,7 @@ def test_newton_steps_are_equation_5(
 
     denoiser64.load_state_dict(start)
     config = NEWTON.model_copy(update={"steps": steps})
-    unlearn(denoiser64, process, weights, fisher, *query, config, query_id=77, images=N, batch=4)
+    unlearn(denoiser64, process, one_query(*query, 77), config, fisher, images=N, batch=4)
     for name, parameter in denoiser64.named_parameters():
         moved = (expected[name] - start[name]).abs().max()
         assert (moved > 0) == (name in weights)
@@ -81,7 +82,7 @@ def test_gradient_ascent_needs_no_fisher(denoiser64: Any, process: Any, query: Q
     start = {n: p.detach().clone() for n, p in weights.items()}
     gradient = plain_gradient(denoiser64, process, weights, query, query=1, step=0)
     config = NEWTON.model_copy(update={"step": "gradient_ascent", "weights": "attention"})
-    unlearn(denoiser64, process, weights, None, *query, config, query_id=1, images=N, batch=9)
+    unlearn(denoiser64, process, one_query(*query, 1), config, None, images=N, batch=9)
     for (name, p), g in zip(weights.items(), gradient, strict=True):
         torch.testing.assert_close(p.detach(), start[name] + 0.3 * g, rtol=1e-6, atol=1e-9)
 
@@ -90,18 +91,11 @@ def test_the_query_gradient_does_not_depend_on_the_batch_size(
     denoiser64: Any, process: Any, query: Query
 ) -> None:
     weights = select_weights(denoiser64, "cross_attention_kv")
+    config = NEWTON.model_copy(update={"gradient_samples": 11, "seed": 0})
 
     def gradient(batch: int) -> dict[str, torch.Tensor]:
         return query_gradient(
-            denoiser64,
-            process,
-            weights,
-            *query,
-            query_id=2,
-            step=0,
-            samples=11,
-            seed=0,
-            batch=batch,
+            denoiser64, process, weights, one_query(*query, 2), config, step=0, batch=batch
         )
 
     one, other = gradient(1), gradient(6)
@@ -131,18 +125,15 @@ def test_unlearning_raises_the_loss_of_the_query(
     weights = select_weights(denoiser64, "cross_attention_kv")
     fisher = {n: torch.full_like(p, 0.01) for n, p in weights.items()}
     before = loss()
-    unlearn(
-        denoiser64, process, weights, fisher, latent, text, NEWTON, query_id=5, images=N, batch=9
-    )
+    unlearn(denoiser64, process, one_query(*query, 5), NEWTON, fisher, images=N, batch=9)
     assert loss() > before
 
 
 def test_the_fisher_of_other_weights_is_refused(
     denoiser64: Any, process: Any, query: Query
 ) -> None:
-    weights = select_weights(denoiser64, "cross_attention_kv")
     with pytest.raises(InputError, match="not the Fisher of the weight subset"):
-        unlearn(denoiser64, process, weights, {}, *query, NEWTON, query_id=0, images=N, batch=4)
+        unlearn(denoiser64, process, one_query(*query, 0), NEWTON, {}, images=N, batch=4)
 
 
 def test_a_box_unlearns_only_inside_it(denoiser64: Any, process: Any, query: Query) -> None:
@@ -152,18 +143,9 @@ def test_a_box_unlearns_only_inside_it(denoiser64: Any, process: Any, query: Que
     assert mask.nonzero().tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]
     objectives: list[Objective] = ["loss", "squared_output"]
     for objective in objectives:
+        config = Unlearning(gradient_samples=2, seed=1, objective=objective)
         found = query_gradient(
-            denoiser64,
-            process,
-            weights,
-            *query,
-            query_id=3,
-            step=0,
-            samples=2,
-            seed=1,
-            batch=2,
-            objective=objective,
-            mask=mask,
+            denoiser64, process, weights, one_query(*query, 3), config, step=0, batch=2, mask=mask
         )
         draws = torch.arange(2)
         t = scale_to(random_uint32(1, Domain.UNLEARNING, 3, 0, draws)[0], 20)
@@ -180,5 +162,5 @@ def test_a_box_unlearns_only_inside_it(denoiser64: Any, process: Any, query: Que
 
 
 def test_a_box_between_latents_is_refused() -> None:
-    with pytest.raises(InputError, match="holds the centre of none of 4 x 4 latents"):
+    with pytest.raises(InputError, match="contains the centre of none of the 4 x 4 latents"):
         latent_mask((0.0, 0.0, 0.1, 0.1), (4, 4))

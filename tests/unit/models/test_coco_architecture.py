@@ -103,18 +103,7 @@ def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
 
     before = losses()
     start = {name: p.detach().clone() for name, p in weights.items()}
-    unlearn(
-        denoiser,
-        process,
-        weights,
-        fisher,
-        generated[0],
-        text[0],
-        variant,
-        query_id=5,
-        images=images,
-        batch=2,
-    )
+    unlearn(denoiser, process, query, variant, fisher, images=images, batch=2)
     moved = [bool((p != start[name]).any()) for name, p in weights.items()]
     assert all(moved)
     scores = (training_losses(denoiser, process, data, sweep, batch=8) - source).max(axis=1)

@@ -2,14 +2,13 @@
 # neither test nor tuning queries, and have files of their own.
 
 from leavekout.methods.distilled.family import DISTILLED as DISTILLED_FAMILY
-from leavekout.methods.unlearning.family import UNLEARNING as TEACHERS
 
 DISTILLED = config["distilled"]
 STUDENTS = {method: DISTILLED_FAMILY.students(EXPERIMENT, method) for method in DISTILLED}
 # The method of each student (`distilled/1` is a second one), and its image encoder.
 METHOD_OF = {student: method for method, students in STUDENTS.items() for student in students}
 ENCODER_OF = {student: DISTILLED[method]["encoder"] for student, method in METHOD_OF.items()}
-# Those whose scores are a mean over students, of which halves tell how well they repeat.
+# Methods with several students, two halves of which show how well the scores repeat.
 SEVERAL_STUDENTS = [method for method, students in STUDENTS.items() if len(students) > 1]
 TEACHER_FILES = {
     "query_table": "<results>/teacher/queries.parquet",
@@ -31,8 +30,6 @@ rule find_neighbours:
         "<benchmarks>/find_neighbours/{encoder}.tsv"
     group:
         batched("scores")
-    conda:
-        CONDA
     resources:
         **resources_for(EXPECTED.similarity(len(TEACHER_QUERIES))),
     params:
@@ -42,7 +39,7 @@ rule find_neighbours:
         "../../scripts/find_neighbours.py"
 
 
-# Of each query the neighbours alone, since students learn their order and no other's.
+# Only the neighbours of each query are scored: students learn their order and no other.
 use rule attribute_by_unlearning as attribute_teacher_by_unlearning with:
     input:
         **SCORED,
@@ -76,18 +73,10 @@ use rule attribute_by_unlearning as attribute_teacher_by_unlearning with:
         **resources_for(
             lambda wildcards: DISTILLED_FAMILY.teaching_cost(EXPECTED, wildcards.method)
         ),
-        device_data_gb=HARDWARE["device_data_gb"],
-        batch=HARDWARE["forward_batch"],
-        gradient_batch=HARDWARE["gradient_batch"],
-        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        **hardware("device_data_gb", "gradient_batch", "checkpoint_seconds", batch="forward_batch"),
     params:
-        trained_on=TRAINED_ON,
-        model=config["model"],
-        losses=config["losses"],
-        unlearning=lambda wildcards: TEACHERS.parameters(EXPERIMENT, wildcards.method),
         box=None,
         place=lambda wildcards: TEACHER_QUERIES.index(wildcards.query),
-        version=2,
 
 
 rule distill:
@@ -117,8 +106,6 @@ rule distill:
         student=one_of(METHOD_OF),
     group:
         batched("scores")
-    conda:
-        CONDA
     resources:
         **resources_for(
             lambda wildcards: DISTILLED_FAMILY.training_cost(
@@ -128,7 +115,7 @@ rule distill:
         ),
     params:
         names=TEACHER_QUERIES,
-        # Of each student, whatever their number.
+        # The settings of one student, which do not depend on how many there are.
         distilled=lambda wildcards: {
             key: value
             for key, value in DISTILLED[METHOD_OF[wildcards.student]].items()
@@ -145,12 +132,12 @@ rule attribute_by_distilled:
         features=lambda wildcards: f"<results>/features/{ENCODER_OF[wildcards.method]}/image.npy",
         text="<results>/features/clip/text.npy",
         queries="<results>/queries/queries.parquet",
-        pictures=collect("<results>/queries/images/{query}.png", query=QUERIES),
+        pictures=pictures_of(QUERIES),
         students=lambda wildcards: collect(
             "<results>/distilled/{student}.safetensors", student=STUDENTS[wildcards.method]
         ),
     output:
-        scores=collect("<results>/attribution/{{method}}/{query}.npy", query=QUERIES),
+        scores=scores_of("{method}", QUERIES),
     log:
         "<logs>/attribution/{method}.log",
     benchmark:
@@ -159,8 +146,6 @@ rule attribute_by_distilled:
         method=one_of([name for name in DISTILLED if name not in SEVERAL_STUDENTS]),
     group:
         batched("scores")
-    conda:
-        CONDA
     resources:
         **resources_for(scoring_cost),
     params:
@@ -171,7 +156,7 @@ rule attribute_by_distilled:
 
 use rule attribute_by_distilled as attribute_by_several_students with:
     output:
-        scores=collect("<results>/attribution/{{method}}/{query}.npy", query=QUERIES),
-        halves=collect("<results>/repeatability/{{method}}/{query}.npy", query=QUERIES),
+        scores=scores_of("{method}", QUERIES),
+        halves=halves_of("{method}", QUERIES),
     wildcard_constraints:
         method=one_of(SEVERAL_STUDENTS),

@@ -7,8 +7,8 @@ rule attribute_by_dmin:
         **QUERY_FILES,
         weights=weights_of("source"),
     output:
-        scores=collect("<results>/attribution/{{method}}/{query}.npy", query=QUERIES),
-        halves=collect("<results>/repeatability/{{method}}/{query}.npy", query=QUERIES),
+        scores=scores_of("{method}", QUERIES),
+        halves=halves_of("{method}", QUERIES),
     log:
         "<logs>/attribution/{method}.log",
     benchmark:
@@ -17,13 +17,9 @@ rule attribute_by_dmin:
         method=one_of(config["dmin"]),
     group:
         batched("scores")
-    conda:
-        CONDA
     resources:
         **resources_for(scoring_cost),
-        device_data_gb=HARDWARE["device_data_gb"],
-        batch=HARDWARE["per_sample_batch"],
-        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        **hardware("device_data_gb", "checkpoint_seconds", batch="per_sample_batch"),
     params:
         names=QUERIES,
         model=config["model"],

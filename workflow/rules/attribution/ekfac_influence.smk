@@ -16,8 +16,8 @@ rule attribute_by_ekfac_influence:
             )
         ),
     output:
-        scores=collect("<results>/attribution/{{method}}/{query}.npy", query=QUERIES),
-        halves=collect("<results>/repeatability/{{method}}/{query}.npy", query=QUERIES),
+        scores=scores_of("{method}", QUERIES),
+        halves=halves_of("{method}", QUERIES),
     log:
         "<logs>/attribution/{method}.log",
     benchmark:
@@ -26,19 +26,14 @@ rule attribute_by_ekfac_influence:
         method=one_of(EKFAC_METHODS),
     group:
         batched("scores")
-    conda:
-        CONDA
     resources:
         **resources_for(scoring_cost),
         # The queries' directions are on the GPU, too.
+        **hardware("gradient_batch", "checkpoint_seconds", batch="per_sample_batch"),
         device_data_gb=max(0, HARDWARE["device_data_gb"] - EKFAC_INFLUENCE.directions_gb(EXPECTED)),
-        batch=HARDWARE["per_sample_batch"],
-        gradient_batch=HARDWARE["gradient_batch"],
-        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
     params:
+        **sections("model", "fisher"),
         names=QUERIES,
-        model=config["model"],
-        fisher=config["fisher"],
         influence=lambda wildcards: EKFAC_METHODS[wildcards.method],
     script:
         "../../scripts/attribute_by_ekfac_influence.py"

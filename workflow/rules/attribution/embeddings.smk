@@ -18,12 +18,9 @@ rule encode_features:
         of="image|text",
     group:
         batched("scores")
-    conda:
-        CONDA
     resources:
         **resources_for(EXPECTED.features()),
-        batch=HARDWARE["encode_batch"],
-        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        **hardware("checkpoint_seconds", batch="encode_batch"),
     params:
         flips=2 if DATASET["flips"] else 1,
     script:
@@ -39,8 +36,6 @@ rule import_mapper:
         "<benchmarks>/import_mapper/{method}.tsv"
     wildcard_constraints:
         method=one_of(MAPPERS),
-    conda:
-        CONDA
     params:
         file=lambda wildcards: MAPPERS[wildcards.method],
         content=lambda wildcards: content_of(MAPPERS[wildcards.method]),
@@ -51,7 +46,7 @@ rule import_mapper:
 rule attribute_by_embeddings:
     input:
         queries="<results>/queries/queries.parquet",
-        pictures=collect("<results>/queries/images/{query}.png", query=QUERIES),
+        pictures=pictures_of(QUERIES),
         encoder=lambda wildcards: f"<results>/encoders/{EMBEDDINGS[wildcards.method]['encoder']}",
         features=lambda wildcards: (
             "<results>/features/{encoder}/{features}.npy".format(**EMBEDDINGS[wildcards.method])
@@ -62,7 +57,7 @@ rule attribute_by_embeddings:
             else []
         ),
     output:
-        scores=collect("<results>/attribution/{{method}}/{query}.npy", query=QUERIES),
+        scores=scores_of("{method}", QUERIES),
     log:
         "<logs>/attribution/{method}.log",
     benchmark:
@@ -71,8 +66,6 @@ rule attribute_by_embeddings:
         method=one_of(EMBEDDINGS),
     group:
         batched("scores")
-    conda:
-        CONDA
     resources:
         **resources_for(EXPECTED.similarity(len(QUERIES))),
     params:

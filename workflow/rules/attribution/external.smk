@@ -20,7 +20,5 @@ rule attribute_by_external:
         "<benchmarks>/attribution/{method}/{query}.tsv"
     wildcard_constraints:
         method=one_of(config["external"]),
-    conda:
-        CONDA
     script:
         "../../scripts/attribute_by_external.py"

@@ -21,15 +21,11 @@ rule project_gradients:
         gradients=one_of(GRADIENTS),
     group:
         batched("scores")
-    conda:
-        CONDA
     resources:
         **resources_for(
             lambda wildcards: INFLUENCE_FAMILY.projection_cost(EXPECTED, wildcards.gradients)
         ),
-        device_data_gb=HARDWARE["device_data_gb"],
-        batch=HARDWARE["per_sample_batch"],
-        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        **hardware("device_data_gb", "checkpoint_seconds", batch="per_sample_batch"),
     params:
         model=config["model"],
         model_seed=lambda wildcards: projection_seed(wildcards.model),
@@ -67,11 +63,9 @@ rule attribute_by_influence:
         method=one_of(INFLUENCE),
     group:
         batched("scores")
-    conda:
-        CONDA
     resources:
         **resources_for(scoring_cost),
-        batch=HARDWARE["gradient_batch"],
+        **hardware(batch="gradient_batch"),
     params:
         names=lambda wildcards: [query.format(**wildcards) for query in QUERIES_OF_A_JOB],
         model=config["model"],

@@ -10,8 +10,8 @@ rule attribute_by_patches:
         latents=ancient("<results>/data/latents.npy"),
         latents_checksum="<results>/data/latents.json",
     output:
-        scores=collect("<results>/attribution/{{method}}/{query}.npy", query=QUERIES),
-        halves=collect("<results>/repeatability/{{method}}/{query}.npy", query=QUERIES),
+        scores=scores_of("{method}", QUERIES),
+        halves=halves_of("{method}", QUERIES),
     log:
         "<logs>/attribution/{method}.log",
     benchmark:
@@ -20,11 +20,9 @@ rule attribute_by_patches:
         method=one_of(PATCHES),
     group:
         batched("scores")
-    conda:
-        CONDA
     resources:
         **resources_for(scoring_cost),
-        batch=HARDWARE["encode_batch"],
+        **hardware(batch="encode_batch"),
     params:
         names=QUERIES,
         model=config["model"],

@@ -4,15 +4,13 @@
 rule attribute_by_pixel:
     input:
         **PIXELS,
-        queries=collect("<results>/queries/images/{query}.png", query=QUERIES),
+        queries=pictures_of(QUERIES),
     output:
         scores=collect("<results>/attribution/pixel/{query}.npy", query=QUERIES),
     log:
         "<logs>/attribution/pixel.log",
     benchmark:
         "<benchmarks>/attribution/pixel.tsv"
-    conda:
-        CONDA
     resources:
         **resources_for(EXPECTED.similarity(len(QUERIES)), gpu=False),
     params:

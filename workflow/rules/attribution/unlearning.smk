@@ -43,18 +43,12 @@ rule attribute_by_unlearning:
         method=one_of(UNLEARNING),
     group:
         batched("scores")
-    conda:
-        CONDA
     resources:
         **resources_for(scoring_cost),
-        device_data_gb=HARDWARE["device_data_gb"],
-        batch=HARDWARE["forward_batch"],
-        gradient_batch=HARDWARE["gradient_batch"],
-        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        **hardware("device_data_gb", "gradient_batch", "checkpoint_seconds", batch="forward_batch"),
     params:
+        **sections("model", "losses"),
         trained_on=TRAINED_ON,
-        model=config["model"],
-        losses=config["losses"],
         unlearning=lambda wildcards: FAMILY.parameters(EXPERIMENT, wildcards.method),
         box=lambda wildcards: UNLEARNING[wildcards.method]["boxes"].get(wildcards.query),
         version=2,
@@ -83,8 +77,6 @@ if config.get("forgetting"):
             method=one_of(UNLEARNING),
         group:
             batched("methods")
-        conda:
-            CONDA
         resources:
             **resources_for(
                 lambda wildcards: EXPECTED.evaluated(
@@ -92,16 +84,13 @@ if config.get("forgetting"):
                     len(TEST_QUERIES) + FORGETTING["related"],
                 )
             ),
-            batch=HARDWARE["forward_batch"],
-            gradient_batch=HARDWARE["gradient_batch"],
+            **hardware("gradient_batch", batch="forward_batch"),
         params:
+            **sections("model", "sampling", "evaluation"),
             images=DATASET["images"],
             about=lambda wildcards: removals.unlearned(
                 EXPERIMENT, wildcards.method, wildcards.query
             ).as_dict(),
-            model=config["model"],
-            sampling=config["sampling"],
-            evaluation=config["evaluation"],
             unlearning=lambda wildcards: FAMILY.parameters(EXPERIMENT, wildcards.method),
             box=lambda wildcards: UNLEARNING[wildcards.method]["boxes"].get(wildcards.query),
         script:

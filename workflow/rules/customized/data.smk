@@ -18,8 +18,6 @@ if GIVEN:
             "<logs>/check_dataset.log",
         benchmark:
             "<benchmarks>/check_dataset.tsv"
-        conda:
-            CONDA
         params:
             files=[ANNOTATIONS, *EXEMPLARS],
         script:
@@ -37,8 +35,6 @@ else:
             "<logs>/write_digits.log",
         benchmark:
             "<benchmarks>/write_digits.tsv"
-        conda:
-            CONDA
         params:
             objects=CUSTOMIZED["objects"],
             styles=CUSTOMIZED["styles"],
@@ -59,8 +55,6 @@ rule prepare_images:
         "<logs>/prepare_images.log",
     benchmark:
         "<benchmarks>/prepare_images.tsv"
-    conda:
-        CONDA
     resources:
         **resources_for(EXPECTED.preparation(), gpu=False),
     params:

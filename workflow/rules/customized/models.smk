@@ -20,11 +20,9 @@ if CUSTOMIZATION:
             "<benchmarks>/customize/{model}.tsv"
         group:
             batched("models")
-        conda:
-            CONDA
         resources:
             **resources_for(EXPECTED.customization()),
-            device_data_gb=HARDWARE["device_data_gb"],
+            **hardware("device_data_gb"),
         params:
             model=config["model"],
             training=CUSTOMIZATION,
@@ -43,8 +41,6 @@ rule import_customization:
         "<logs>/import_customization/{model}.log",
     benchmark:
         "<benchmarks>/import_customization/{model}.tsv"
-    conda:
-        CONDA
     params:
         **({} if CUSTOMIZATION else {"token": token_checksums}),
         folder=lambda wildcards, input: input.folder or f"{CUSTOMIZED['root']}/{wildcards.model}",
@@ -65,8 +61,6 @@ rule add_tokens:
         "<logs>/add_tokens.log",
     benchmark:
         "<benchmarks>/add_tokens.tsv"
-    conda:
-        CONDA
     params:
         models=CUSTOM_MODELS,
     script:
@@ -121,19 +115,18 @@ rule sample_queries:
         latents="<results>/queries/latents.npy",
         text="<results>/queries/text.npy",
         text_without_token="<results>/queries/text_without_token.npy",
-        images=collect("<results>/queries/images/{query}.png", query=QUERIES),
+        images=pictures_of(QUERIES),
     log:
         "<logs>/sample_queries.log",
     benchmark:
         "<benchmarks>/sample_queries.tsv"
     group:
         batched("queries")
-    conda:
-        CONDA
     resources:
         **resources_for(EXPECTED.sampling(len(QUERIES))),
-        batch=HARDWARE["encode_batch"],
+        **hardware(batch="encode_batch"),
     params:
+        **sections("model", "sampling"),
         root=CUSTOMIZED["root"],
         given=CUSTOMIZED["queries"] == "given",
         # The test and the tuning queries of each model.
@@ -145,8 +138,6 @@ rule sample_queries:
         },
         size=DATASET["image_size"],
         background=DATASET["background"],
-        model=config["model"],
-        sampling=config["sampling"],
         seed=config["queries"]["seed"],
     script:
         "../../scripts/customized/sample_queries.py"
@@ -162,7 +153,5 @@ rule mark_trained:
         "<logs>/mark_trained/{model}.log",
     benchmark:
         "<benchmarks>/mark_trained/{model}.tsv"
-    conda:
-        CONDA
     script:
         "../../scripts/customized/mark_trained.py"

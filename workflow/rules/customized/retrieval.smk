@@ -5,9 +5,7 @@ rule measure_retrieval:
     input:
         images=ancient("<results>/data/images.parquet"),
         pixels_checksum="<results>/data/pixels.json",
-        scores=collect(
-            "<results>/attribution/{method}/{query}.npy", method=METHODS, query=TEST_QUERIES
-        ),
+        scores=scores_of(METHODS, TEST_QUERIES),
     output:
         retrievals="<results>/tables/retrievals.csv",
         summary="<results>/tables/summary.csv",
@@ -17,8 +15,6 @@ rule measure_retrieval:
         "<logs>/measure_retrieval.log",
     benchmark:
         "<benchmarks>/measure_retrieval.tsv"
-    conda:
-        CONDA
     params:
         kinds=KINDS,
     script:
@@ -29,11 +25,7 @@ use rule measure_retrieval as measure_tuning with:
     input:
         images=ancient("<results>/data/images.parquet"),
         pixels_checksum="<results>/data/pixels.json",
-        scores=collect(
-            "<results>/attribution/{method}/{query}.npy",
-            method=TUNING["methods"],
-            query=TUNING_QUERIES,
-        ),
+        scores=scores_of(TUNING["methods"], TUNING_QUERIES),
     output:
         retrievals="<results>/tables/tuning_retrievals.csv",
         summary="<results>/tables/tuning.csv",
@@ -56,8 +48,6 @@ rule plot:
         "<logs>/plot.log",
     benchmark:
         "<benchmarks>/plot.tsv"
-    conda:
-        CONDA
     params:
         methods=METHODS,
     script:
@@ -74,17 +64,15 @@ GALLERY = [
 
 rule write_report:
     input:
+        **PIXELS,
         retrievals="<results>/tables/retrievals.csv",
         summary="<results>/tables/summary.csv",
         comparisons="<results>/tables/comparisons.csv",
         dictionary="<results>/tables/dictionary.csv",
         figures=["<results>/figures/retrieval.svg"],
         queries="<results>/queries/queries.parquet",
-        pictures=collect("<results>/queries/images/{query}.png", query=GALLERY),
-        pixels=ancient("<results>/data/pixels.npy"),
-        images=ancient("<results>/data/images.parquet"),
-        pixels_checksum="<results>/data/pixels.json",
-        scores=collect("<results>/attribution/{method}/{query}.npy", method=METHODS, query=GALLERY),
+        pictures=pictures_of(GALLERY),
+        scores=scores_of(METHODS, GALLERY),
         template=f"{workflow.basedir}/workflow/report/custom.html.jinja",
     output:
         "<results>/report.html",
@@ -92,13 +80,11 @@ rule write_report:
         "<logs>/write_report.log",
     benchmark:
         "<benchmarks>/write_report.tsv"
-    conda:
-        CONDA
     params:
         config={key: value for key, value in config.items() if key != "hardware"},
         gallery=GALLERY,
         top=config["report"]["top_images"],
-        # Folders are no inputs, and path variables do not stand in params.
+        # Folders cannot be inputs, and path variables do not work in params.
         benchmarks=f"results/{config['experiment']}/benchmarks",
         logs=f"results/{config['experiment']}/logs",
     script:
@@ -114,8 +100,6 @@ rule write_headline:
         "<logs>/write_headline.log",
     benchmark:
         "<benchmarks>/write_headline.tsv"
-    conda:
-        CONDA
     params:
         experiment=config["experiment"],
     script:
@@ -126,22 +110,16 @@ rule draw_attributed:
     input:
         queries="<results>/queries/queries.parquet",
         table=ancient("<results>/data/images.parquet"),
-        images=collect("<results>/queries/images/{query}.png", query=TEST_QUERIES),
+        images=pictures_of(TEST_QUERIES),
         pixels=ancient("<results>/data/pixels.npy"),
         pixels_checksum="<results>/data/pixels.json",
-        scores=collect(
-            "<results>/attribution/{method}/{query}.npy",
-            method=METHODS,
-            query=TEST_QUERIES,
-        ),
+        scores=scores_of(METHODS, TEST_QUERIES),
     output:
         figures=collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
     log:
         "<logs>/draw_attributed.log",
     benchmark:
         "<benchmarks>/draw_attributed.tsv"
-    conda:
-        CONDA
     resources:
         **resources_for(EXPECTED.preparation(), gpu=False),
     params:
@@ -151,7 +129,7 @@ rule draw_attributed:
         "../../scripts/customized/draw_attributed.py"
 
 
-# What an experiment on customized models is run for.
+# The results of an experiment on customized models.
 RESULTS = [
     "<results>/tables/headline.txt",
     "<results>/tables/summary.csv",

@@ -28,8 +28,6 @@ rule write_bundle:
         "<logs>/write_bundle.log",
     benchmark:
         "<benchmarks>/write_bundle.tsv"
-    conda:
-        CONDA
     params:
         artifacts=lambda wildcards: BUNDLED,
         about={
@@ -54,10 +52,10 @@ rule bundle:
 if BUNDLE:
     START, OUTCOMES = BUNDLE.below(SHARED), BUNDLE.below(OF_METHODS)
 
-    # Apart from the next, because all models depend on it, and it is the same for any methods.
+    # All models depend on these files, so they are opened apart from what belongs to methods.
     rule open_source:
         input:
-            # What they hold is among the parameters; a copy with new times starts nothing anew.
+            # Their content is a parameter, so that copies with new timestamps rerun nothing.
             archives=ancient([str(path) for path in START.archives]),
             manifest=ancient(f"{BUNDLE.folder}/manifest.json"),
         output:
@@ -67,8 +65,6 @@ if BUNDLE:
             "<logs>/open_source.log",
         benchmark:
             "<benchmarks>/open_source.tsv"
-        conda:
-            CONDA
         params:
             experiment=config["experiment"],
             folders=SHARED,
@@ -77,7 +73,7 @@ if BUNDLE:
             "../../scripts/open_bundle.py"
 
     # Scores and outcomes of the published methods that this study keeps.
-    rule open_outcomes:
+    use rule open_source as open_outcomes with:
         input:
             archives=ancient([str(path) for path in OUTCOMES.archives]),
             manifest=ancient(f"{BUNDLE.folder}/manifest.json"),
@@ -87,17 +83,12 @@ if BUNDLE:
             "<logs>/open_outcomes.log",
         benchmark:
             "<benchmarks>/open_outcomes.tsv"
-        conda:
-            CONDA
         params:
-            experiment=config["experiment"],
             folders=OF_METHODS,
             without=left_out(EXPERIMENT, BUNDLE),
             content=OUTCOMES.digest,
-        script:
-            "../../scripts/open_bundle.py"
 
-    # What is published is taken as it is, whichever rule would make it here.
+    # Published files take precedence over every rule that would make them here.
     for other in [one.name for one in workflow.rules]:
         if other not in ("open_source", "open_outcomes"):
             workflow.ruleorder("open_source", other)
@@ -113,7 +104,5 @@ if BUNDLE:
             "<logs>/tabulate_drift.log",
         benchmark:
             "<benchmarks>/tabulate_drift.tsv"
-        conda:
-            CONDA
         script:
             "../../scripts/write_table.py"

@@ -21,8 +21,6 @@ if DATASET["source"] in ("digits", "letters"):
             "<logs>/write_dataset.log",
         benchmark:
             "<benchmarks>/write_dataset.tsv"
-        conda:
-            CONDA
         params:
             source=DATASET["source"],
         script:
@@ -40,8 +38,6 @@ elif DATASET["source"] == "archives":
             "<logs>/fetch_dataset.log",
         benchmark:
             "<benchmarks>/fetch_dataset.tsv"
-        conda:
-            CONDA
         resources:
             **resources_for(EXPECTED.raw_data(), gpu=False),
             # Where an archive comes from changes no result; its checksum says what it is.
@@ -67,8 +63,6 @@ else:
             "<logs>/check_dataset.log",
         benchmark:
             "<benchmarks>/check_dataset.tsv"
-        conda:
-            CONDA
         script:
             "../../scripts/check_dataset.py"
 
@@ -86,8 +80,6 @@ rule prepare_images:
         "<logs>/prepare_images.log",
     benchmark:
         "<benchmarks>/prepare_images.tsv"
-    conda:
-        CONDA
     resources:
         **resources_for(EXPECTED.preparation(), gpu=False),
     params:

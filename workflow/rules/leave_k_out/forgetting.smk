@@ -8,16 +8,10 @@ RELATED_NAMES = [name for names in RELATED.values() for name in names]
 
 rule sample_related:
     input:
-        prompts=ancient(PROMPTS),
-        dataset_checksum=DATASET_CHECKSUM,
+        **SAMPLER,
         train_images=ancient("<results>/data/images.parquet"),
         queries="<results>/queries/queries.parquet",
-        weights="<results>/source/model.safetensors",
-        vae="<results>/encoders/vae",
         clip="<results>/encoders/clip",
-        tokenizer="<results>/encoders/tokenizer",
-        text_encoder="<results>/encoders/text_encoder",
-        null_text="<results>/data/null_text.npy",
     output:
         table="<results>/related/queries.parquet",
         latents="<results>/related/latents.npy",
@@ -29,16 +23,13 @@ rule sample_related:
         "<benchmarks>/sample_related.tsv"
     group:
         batched("source")
-    conda:
-        CONDA
     resources:
         **resources_for(EXPECTED.sampling(len(RELATED_NAMES))),
-        batch=HARDWARE["encode_batch"],
+        **hardware(batch="encode_batch"),
     params:
+        **sections("model", "sampling"),
         names=RELATED,
         seed=FORGETTING["seed"],
-        model=config["model"],
-        sampling=config["sampling"],
     script:
         "../../scripts/sample_related.py"
 
@@ -56,12 +47,10 @@ use rule evaluate_source as evaluate_source_on_related with:
         "<benchmarks>/evaluate_source_on_related.tsv"
     resources:
         **resources_for(EXPECTED.query_losses(len(RELATED_NAMES))),
-        batch=HARDWARE["forward_batch"],
+        **hardware(batch="forward_batch"),
     params:
         of="related",
         names=RELATED_NAMES,
-        model=config["model"],
-        evaluation=config["evaluation"],
 
 
 rule tabulate_forgetting:
@@ -73,7 +62,5 @@ rule tabulate_forgetting:
         "<logs>/tabulate_forgetting.log",
     benchmark:
         "<benchmarks>/tabulate_forgetting.tsv"
-    conda:
-        CONDA
     script:
         "../../scripts/write_table.py"

@@ -12,8 +12,6 @@ if config["oracle"]:
             "<logs>/group_images.log",
         benchmark:
             "<benchmarks>/group_images.tsv"
-        conda:
-            CONDA
         resources:
             **resources_for(EXPECTED.preparation(), gpu=False),
         params:
@@ -32,8 +30,6 @@ if config["oracle"]:
             "<logs>/attribution/oracle.log",
         benchmark:
             "<benchmarks>/attribution/oracle.tsv"
-        conda:
-            CONDA
         params:
             names=QUERIES,
         script:

@@ -1,54 +1,50 @@
 # The queries that the source model generates, and its own outcome on them.
 
+# What generates the pictures of prompts, and the file with the prompts.
+SAMPLER = {
+    "prompts": ancient(PROMPTS),
+    "dataset_checksum": DATASET_CHECKSUM,
+    "weights": "<results>/source/model.safetensors",
+    "vae": "<results>/encoders/vae",
+    "tokenizer": "<results>/encoders/tokenizer",
+    "text_encoder": "<results>/encoders/text_encoder",
+    "null_text": "<results>/data/null_text.npy",
+}
+
 
 rule sample_queries:
     input:
-        prompts=ancient(PROMPTS),
-        dataset_checksum=DATASET_CHECKSUM,
+        **SAMPLER,
         images=ancient("<results>/data/images.parquet"),
-        weights="<results>/source/model.safetensors",
-        vae="<results>/encoders/vae",
-        tokenizer="<results>/encoders/tokenizer",
-        text_encoder="<results>/encoders/text_encoder",
-        null_text="<results>/data/null_text.npy",
     output:
         table="<results>/queries/queries.parquet",
         latents="<results>/queries/latents.npy",
         text="<results>/queries/text.npy",
-        images=collect("<results>/queries/images/{query}.png", query=QUERIES),
+        images=pictures_of(QUERIES),
     log:
         "<logs>/sample_queries.log",
     benchmark:
         "<benchmarks>/sample_queries.tsv"
     group:
         batched("source")
-    conda:
-        CONDA
     resources:
         **resources_for(EXPECTED.sampling(len(QUERIES))),
-        batch=HARDWARE["encode_batch"],
+        **hardware(batch="encode_batch"),
     params:
+        **sections("model", "sampling"),
         test=TEST_QUERIES,
         tuning=TUNING_QUERIES,
-        model=config["model"],
-        sampling=config["sampling"],
         seed=config["queries"]["seed"],
     script:
         "../../scripts/sample_queries.py"
 
 
-# It depends on the study's queries only in that they must not have its prompts.
+# They depend on the study's queries only because no prompt may belong to both.
 use rule sample_queries as sample_teacher_queries with:
     input:
+        **SAMPLER,
         drawn=ancient("<results>/queries/queries.parquet"),
-        prompts=ancient(PROMPTS),
-        dataset_checksum=DATASET_CHECKSUM,
         images=ancient("<results>/data/images.parquet"),
-        weights="<results>/source/model.safetensors",
-        vae="<results>/encoders/vae",
-        tokenizer="<results>/encoders/tokenizer",
-        text_encoder="<results>/encoders/text_encoder",
-        null_text="<results>/data/null_text.npy",
     output:
         table="<results>/teacher/queries.parquet",
         latents="<results>/teacher/latents.npy",
@@ -60,14 +56,10 @@ use rule sample_queries as sample_teacher_queries with:
         "<benchmarks>/sample_teacher_queries.tsv"
     resources:
         **resources_for(EXPECTED.sampling(len(TEACHER_QUERIES))),
-        batch=HARDWARE["encode_batch"],
+        **hardware(batch="encode_batch"),
     params:
         test=[],
-        tuning=TUNING_QUERIES,
         teacher=TEACHER_QUERIES,
-        model=config["model"],
-        sampling=config["sampling"],
-        seed=config["queries"]["seed"],
 
 
 rule evaluate_source:
@@ -84,15 +76,12 @@ rule evaluate_source:
         "<benchmarks>/evaluate_source.tsv"
     group:
         batched("source")
-    conda:
-        CONDA
     resources:
         **resources_for(EXPECTED.query_losses(len(QUERIES))),
-        batch=HARDWARE["forward_batch"],
+        **hardware(batch="forward_batch"),
     params:
+        **sections("model", "evaluation"),
         of="query",
         names=QUERIES,
-        model=config["model"],
-        evaluation=config["evaluation"],
     script:
         "../../scripts/evaluate_source.py"

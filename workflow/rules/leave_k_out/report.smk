@@ -1,5 +1,4 @@
-# Figures, and the report: one file that says all.
-
+# Figures, and the report: one file that contains everything.
 
 # The tables that each figure shows.
 FIGURES = {
@@ -10,6 +9,10 @@ FIGURES = {
     "repeatability": ["repeatability"],
     "costs": ["costs", "estimates"],
 }
+REPORTED_TABLES = [
+    *("estimates", "comparisons", "equivalents", "variance", "power"),
+    *("lds", "ties", "repeatability", "dictionary"),
+]
 GALLERY = TEST_QUERIES[: config["report"]["gallery_queries"]]
 SHOWN_MODELS = outcomes_of([one for one in MODELS if one.pictured])
 
@@ -27,8 +30,6 @@ rule plot:
         "<benchmarks>/plot/{figure}.tsv"
     wildcard_constraints:
         figure=one_of(FIGURES),
-    conda:
-        CONDA
     params:
         methods=METHODS,
     script:
@@ -38,22 +39,16 @@ rule plot:
 rule draw_attributed:
     input:
         queries="<results>/queries/queries.parquet",
-        images=collect("<results>/queries/images/{query}.png", query=TEST_QUERIES),
+        images=pictures_of(TEST_QUERIES),
         pixels=ancient("<results>/data/pixels.npy"),
         pixels_checksum="<results>/data/pixels.json",
-        scores=collect(
-            "<results>/attribution/{method}/{query}.npy",
-            method=METHODS,
-            query=TEST_QUERIES,
-        ),
+        scores=scores_of(METHODS, TEST_QUERIES),
     output:
         figures=collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
     log:
         "<logs>/draw_attributed.log",
     benchmark:
         "<benchmarks>/draw_attributed.tsv"
-    conda:
-        CONDA
     resources:
         **resources_for(EXPECTED.preparation(), gpu=False),
     params:
@@ -66,7 +61,7 @@ rule draw_attributed:
 rule draw_regenerated:
     input:
         queries="<results>/queries/queries.parquet",
-        images=collect("<results>/queries/images/{query}.png", query=TEST_QUERIES),
+        images=pictures_of(TEST_QUERIES),
         outcomes=SHOWN_MODELS,
     output:
         figures=collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
@@ -74,8 +69,6 @@ rule draw_regenerated:
         "<logs>/draw_regenerated.log",
     benchmark:
         "<benchmarks>/draw_regenerated.tsv"
-    conda:
-        CONDA
     params:
         names=TEST_QUERIES,
         version=2,
@@ -87,14 +80,10 @@ rule draw_idea:
     input:
         estimates="<results>/tables/estimates.csv",
         queries="<results>/queries/queries.parquet",
-        images=collect("<results>/queries/images/{query}.png", query=GALLERY[:3]),
+        images=pictures_of(GALLERY[:3]),
         pixels=ancient("<results>/data/pixels.npy"),
         pixels_checksum="<results>/data/pixels.json",
-        scores=collect(
-            "<results>/attribution/{method}/{query}.npy",
-            method=METHODS,
-            query=GALLERY[:3],
-        ),
+        scores=scores_of(METHODS, GALLERY[:3]),
         outcomes=SHOWN_MODELS,
     output:
         png="<results>/figures/idea.png",
@@ -103,8 +92,6 @@ rule draw_idea:
         "<logs>/draw_idea.log",
     benchmark:
         "<benchmarks>/draw_idea.tsv"
-    conda:
-        CONDA
     params:
         names=GALLERY[:3],
         top=6,
@@ -114,27 +101,12 @@ rule draw_idea:
 
 rule write_report:
     input:
-        **{
-            name: f"<results>/tables/{name}.csv"
-            for name in (
-                "estimates",
-                "comparisons",
-                "equivalents",
-                "variance",
-                "power",
-                "lds",
-                "ties",
-                "repeatability",
-                "dictionary",
-            )
-        },
+        **{name: f"<results>/tables/{name}.csv" for name in REPORTED_TABLES},
+        **PIXELS,
         figures=collect("<results>/figures/{figure}.svg", figure=FIGURES),
         queries="<results>/queries/queries.parquet",
-        pictures=collect("<results>/queries/images/{query}.png", query=GALLERY),
-        pixels=ancient("<results>/data/pixels.npy"),
-        images=ancient("<results>/data/images.parquet"),
-        pixels_checksum="<results>/data/pixels.json",
-        scores=collect("<results>/attribution/{method}/{query}.npy", method=METHODS, query=GALLERY),
+        pictures=pictures_of(GALLERY),
+        scores=scores_of(METHODS, GALLERY),
         outcomes=SHOWN_MODELS,
         removals="<results>/tables/removals.csv" if measurements("test", "removals") else [],
         seeds="<results>/tables/seeds.csv" if COUNTERFACTUAL["again"] else [],
@@ -148,8 +120,6 @@ rule write_report:
         "<logs>/write_report.log",
     benchmark:
         "<benchmarks>/write_report.tsv"
-    conda:
-        CONDA
     params:
         config={k: v for k, v in config.items() if k != "hardware"},
         gallery=GALLERY,
@@ -157,7 +127,7 @@ rule write_report:
         published=BUNDLE.about.model_dump() if JOINS_ANOTHER else None,
         earlier=MADE_EARLIER,
         top=config["report"]["top_images"],
-        # Folders are no inputs, and path variables do not stand in params.
+        # Folders cannot be inputs, and path variables do not work in params.
         benchmarks=f"results/{config['experiment']}/benchmarks",
         logs=f"results/{config['experiment']}/logs",
         afterwards=lambda wildcards: made_afterwards(),
@@ -165,16 +135,16 @@ rule write_report:
         "../../scripts/write_report.py"
 
 
-# What a leave-K-out experiment is run for.
+# The results of a leave-K-out experiment.
 RESULTS = [
     "<results>/tables/headline.tex",
-    # What models forget beside their query is the published study's to say.
+    # The published study reports what its models forget besides their query.
     "<results>/tables/forgetting.csv" if FORGETTING["methods"] and not JOINS_ANOTHER else [],
     "<results>/tables/drift.csv" if JOINS_ANOTHER else [],
     "<results>/report.html",
     collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
     collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
     "<results>/figures/idea.png",
-    # The outcomes are named, too, so that a deleted one is made again.
+    # Outcomes are results, too, so that a deleted one is made again.
     outcomes_of([one for one in MODELS if one.table]),
 ]

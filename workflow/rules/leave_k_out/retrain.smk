@@ -22,24 +22,18 @@ rule retrain:
         removal=r"(?!no_removal/)[a-z][a-z0-9_-]*/[a-z0-9_-]+/k\d+",
     group:
         retraining_batch
-    conda:
-        CONDA
     threads: HARDWARE["training_threads"]
     resources:
         **resources_for(retraining_cost),
-        device_data_gb=HARDWARE["device_data_gb"],
-        batch=HARDWARE["forward_batch"],
-        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        **hardware("device_data_gb", "checkpoint_seconds", batch="forward_batch"),
         compile=int(HARDWARE["compile"]),
     params:
+        **sections("model", "sampling", "evaluation"),
         removal=lambda wildcards: removal_of(wildcards).as_dict(),
         training=lambda wildcards: {
             **config["training"],
             "seed": removal_of(wildcards).training_seed,
         },
-        model=config["model"],
-        sampling=config["sampling"],
-        evaluation=config["evaluation"],
         version=TRAINING_LOOP,
     script:
         "../../scripts/retrain.py"
@@ -74,8 +68,6 @@ rule measure_outcomes:
         "<benchmarks>/measure_outcomes/{purpose}/{arm}.tsv"
     wildcard_constraints:
         purpose="test|tuning|forgetting",
-    conda:
-        CONDA
     resources:
         **resources_for(measuring_cost, gpu=False),
     params:

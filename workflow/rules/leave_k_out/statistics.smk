@@ -20,8 +20,6 @@ rule cluster_queries:
         "<benchmarks>/cluster_queries/{tuning}queries.tsv"
     group:
         batched("scores")
-    conda:
-        CONDA
     resources:
         **resources_for(EXPECTED.similarity(len(TEST_QUERIES))),
     params:
@@ -44,45 +42,9 @@ rule tabulate_measurements:
         "<logs>/tabulate_measurements/{tuning}queries.log",
     benchmark:
         "<benchmarks>/tabulate_measurements/{tuning}queries.tsv"
-    conda:
-        CONDA
     params:
         measures=config["measures"],
         version=2,
-    script:
-        "../../scripts/write_table.py"
-
-
-rule tabulate_removals:
-    input:
-        measurements("test", "removals"),
-    output:
-        table="<results>/tables/removals.csv",
-    log:
-        "<logs>/tabulate_removals.log",
-    benchmark:
-        "<benchmarks>/tabulate_removals.tsv"
-    conda:
-        CONDA
-    params:
-        version=2,
-        resamples=RESAMPLES,
-    script:
-        "../../scripts/write_table.py"
-
-
-rule tabulate_seeds:
-    input:
-        measurements="<results>/tables/measurements.parquet",
-        again=measurements("test", "seeds"),
-    output:
-        table="<results>/tables/seeds.csv",
-    log:
-        "<logs>/tabulate_seeds.log",
-    benchmark:
-        "<benchmarks>/tabulate_seeds.tsv"
-    conda:
-        CONDA
     script:
         "../../scripts/write_table.py"
 
@@ -96,15 +58,40 @@ rule estimate:
         "<logs>/estimate.log",
     benchmark:
         "<benchmarks>/estimate.tsv"
-    conda:
-        CONDA
     params:
         resamples=RESAMPLES,
     script:
         "../../scripts/write_table.py"
 
 
-rule choose_settings:
+use rule estimate as tabulate_removals with:
+    input:
+        measurements("test", "removals"),
+    output:
+        table="<results>/tables/removals.csv",
+    log:
+        "<logs>/tabulate_removals.log",
+    benchmark:
+        "<benchmarks>/tabulate_removals.tsv"
+    params:
+        version=2,
+
+
+rule tabulate_seeds:
+    input:
+        measurements="<results>/tables/measurements.parquet",
+        again=measurements("test", "seeds"),
+    output:
+        table="<results>/tables/seeds.csv",
+    log:
+        "<logs>/tabulate_seeds.log",
+    benchmark:
+        "<benchmarks>/tabulate_seeds.tsv"
+    script:
+        "../../scripts/write_table.py"
+
+
+use rule estimate as choose_settings with:
     input:
         measurements="<results>/tables/tuning_measurements.parquet",
         measured=measurements("tuning", "measurements"),
@@ -114,20 +101,13 @@ rule choose_settings:
         "<logs>/choose_settings.log",
     benchmark:
         "<benchmarks>/choose_settings.tsv"
-    conda:
-        CONDA
     params:
         settings=TUNING.get("settings", {}),
         criterion=TUNING.get("criterion", "delta_loss"),
         together=TUNING.get("together", False),
-        resamples=RESAMPLES,
-    script:
-        "../../scripts/write_table.py"
 
 
-rule compare:
-    input:
-        measurements="<results>/tables/measurements.parquet",
+use rule estimate as compare with:
     output:
         comparisons="<results>/tables/comparisons.csv",
         variance="<results>/tables/variance.csv",
@@ -136,42 +116,25 @@ rule compare:
         "<logs>/compare.log",
     benchmark:
         "<benchmarks>/compare.tsv"
-    conda:
-        CONDA
-    params:
-        resamples=RESAMPLES,
-    script:
-        "../../scripts/write_table.py"
 
 
-rule find_equivalents:
-    input:
-        measurements="<results>/tables/measurements.parquet",
+use rule estimate as find_equivalents with:
     output:
         table="<results>/tables/equivalents.csv",
     log:
         "<logs>/find_equivalents.log",
     benchmark:
         "<benchmarks>/find_equivalents.tsv"
-    conda:
-        CONDA
     params:
         version=2,
-        resamples=RESAMPLES,
-        # Trained again without removal, our own source model comes out, and a published one does not.
+        # Retraining without removal reproduces our own source model, but not a published one.
         origin=config["published"]["source_model"] is None,
-    script:
-        "../../scripts/write_table.py"
 
 
 rule score_lds:
     input:
         measurements="<results>/tables/measurements.parquet",
-        scores=collect(
-            "<results>/attribution/{method}/{query}.npy",
-            method=METHODS,
-            query=TEST_QUERIES,
-        ),
+        scores=scores_of(METHODS, TEST_QUERIES),
     output:
         lds="<results>/tables/lds.csv",
         ties="<results>/tables/ties.csv",
@@ -179,8 +142,6 @@ rule score_lds:
         "<logs>/score_lds.log",
     benchmark:
         "<benchmarks>/score_lds.tsv"
-    conda:
-        CONDA
     params:
         images=DATASET["images"],
         methods_ks=COUNTERFACTUAL["k"],
@@ -191,7 +152,7 @@ rule score_lds:
         "../../scripts/score_lds.py"
 
 
-# Of every method for which a rule writes scores by halves of its draws.
+# The methods for which a rule writes scores by halves of their draws.
 rule tabulate_repeatability:
     input:
         lambda wildcards: collect(
@@ -205,8 +166,6 @@ rule tabulate_repeatability:
         "<logs>/tabulate_repeatability.log",
     benchmark:
         "<benchmarks>/tabulate_repeatability.tsv"
-    conda:
-        CONDA
     params:
         methods=lambda wildcards: drawing_methods(),
         queries=TEST_QUERIES,
@@ -215,18 +174,16 @@ rule tabulate_repeatability:
         "../../scripts/write_table.py"
 
 
-# A bundle has it of each method, since elsewhere the benchmark files of its jobs are not there.
+# Bundles contain these files, because whoever joins has no benchmark files of the jobs.
 rule record_cost:
     input:
-        collect("<results>/attribution/{{method}}/{query}.npy", query=TEST_QUERIES),
+        scores_of("{method}", TEST_QUERIES),
     output:
         "<results>/costs/{method}.json",
     log:
         "<logs>/record_cost/{method}.log",
     benchmark:
         "<benchmarks>/record_cost/{method}.tsv"
-    conda:
-        CONDA
     params:
         queries=len(QUERIES),
         once=lambda wildcards: registry.preparation(EXPERIMENT, wildcards.method),
@@ -244,8 +201,6 @@ rule tabulate_costs:
         "<logs>/tabulate_costs.log",
     benchmark:
         "<benchmarks>/tabulate_costs.tsv"
-    conda:
-        CONDA
     script:
         "../../scripts/write_table.py"
 
@@ -262,8 +217,6 @@ rule write_headline:
         "<logs>/write_headline.log",
     benchmark:
         "<benchmarks>/write_headline.tsv"
-    conda:
-        CONDA
     params:
         experiment=config["experiment"],
         joined=lambda wildcards: JOINED,

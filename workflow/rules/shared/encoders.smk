@@ -25,8 +25,6 @@ if ENCODERS["source"] == "train":
             "<benchmarks>/train_vae.tsv"
         group:
             batched("data")
-        conda:
-            CONDA
         resources:
             **resources_for(EXPECTED.encoder_training(ENCODERS["vae"]["epochs"])),
         params:
@@ -35,9 +33,7 @@ if ENCODERS["source"] == "train":
         script:
             "../../scripts/train_encoder.py"
 
-    rule train_clip:
-        input:
-            **PIXELS,
+    use rule train_vae as train_clip with:
         output:
             clip=directory("<results>/encoders/clip"),
             text_encoder=directory("<results>/encoders/text_encoder"),
@@ -46,38 +42,24 @@ if ENCODERS["source"] == "train":
             "<logs>/train_clip.log",
         benchmark:
             "<benchmarks>/train_clip.tsv"
-        group:
-            batched("data")
-        conda:
-            CONDA
         resources:
             **resources_for(EXPECTED.encoder_training(ENCODERS["clip"]["epochs"])),
         params:
             encoder="clip",
             training=ENCODERS["clip"],
-        script:
-            "../../scripts/train_encoder.py"
 
-    rule train_dino:
-        input:
-            **PIXELS,
+    use rule train_vae as train_dino with:
         output:
             dino=directory("<results>/encoders/dino"),
         log:
             "<logs>/train_dino.log",
         benchmark:
             "<benchmarks>/train_dino.tsv"
-        group:
-            batched("data")
-        conda:
-            CONDA
         resources:
             **resources_for(EXPECTED.encoder_training(ENCODERS["dino"]["epochs"])),
         params:
             encoder="dino",
             training=ENCODERS["dino"],
-        script:
-            "../../scripts/train_encoder.py"
 
 else:
 
@@ -90,8 +72,6 @@ else:
             "<benchmarks>/fetch_encoder/{encoder}.tsv"
         wildcard_constraints:
             encoder=one_of(FETCHED),
-        conda:
-            CONDA
         resources:
             **resources_for(EXPECTED.fetched_encoder(), gpu=False),
             endpoint=ENCODERS["endpoint"] or "",
@@ -101,108 +81,57 @@ else:
             "../../scripts/fetch_encoder.py"
 
 
-if config["published"]["latents"]:
-
-    rule import_latents:
-        input:
-            **PIXELS,
-            vae="<results>/encoders/vae",
-        output:
-            latents="<results>/data/latents.npy",
-            checksum="<results>/data/latents.json",
-        log:
-            "<logs>/import_latents.log",
-        benchmark:
-            "<benchmarks>/import_latents.tsv"
-        group:
-            batched("data")
-        conda:
-            CONDA
-        resources:
-            **resources_for(EXPECTED.latents()),
-            checkpoint_seconds=HARDWARE["checkpoint_seconds"],
-        params:
-            file=config["published"]["latents"],
-            flips=2 if DATASET["flips"] else 1,
-        script:
-            "../../scripts/import_latents.py"
-
-else:
-
-    rule encode_latents:
-        input:
-            **PIXELS,
-            vae="<results>/encoders/vae",
-        output:
-            latents="<results>/data/latents.npy",
-            checksum="<results>/data/latents.json",
-        log:
-            "<logs>/encode_latents.log",
-        benchmark:
-            "<benchmarks>/encode_latents.tsv"
-        group:
-            batched("data")
-        conda:
-            CONDA
-        resources:
-            **resources_for(EXPECTED.latents()),
-            batch=HARDWARE["encode_batch"],
-            checkpoint_seconds=HARDWARE["checkpoint_seconds"],
-        params:
-            flips=2 if DATASET["flips"] else 1,
-        script:
-            "../../scripts/encode_latents.py"
+# Latents and text states are published, or encoded here. The rule is named for its script.
+PUBLISHED = {key: config["published"][key] for key in ("latents", "text")}
+LATENTS_RULE, TEXT_RULE = (f"{'import' if PUBLISHED[key] else 'encode'}_{key}" for key in PUBLISHED)
 
 
-if config["published"]["text"]:
+rule:
+    name:
+        LATENTS_RULE
+    input:
+        **PIXELS,
+        vae="<results>/encoders/vae",
+    output:
+        latents="<results>/data/latents.npy",
+        checksum="<results>/data/latents.json",
+    log:
+        f"<logs>/{LATENTS_RULE}.log",
+    benchmark:
+        f"<benchmarks>/{LATENTS_RULE}.tsv"
+    group:
+        batched("data")
+    resources:
+        **resources_for(EXPECTED.latents()),
+        **hardware("checkpoint_seconds", batch="encode_batch"),
+    params:
+        **({"file": PUBLISHED["latents"]} if PUBLISHED["latents"] else {}),
+        flips=2 if DATASET["flips"] else 1,
+    script:
+        f"../../scripts/{LATENTS_RULE}.py"
 
-    rule import_text:
-        input:
-            **PIXELS,
-            tokenizer="<results>/encoders/tokenizer",
-            text_encoder="<results>/encoders/text_encoder",
-        output:
-            text="<results>/data/text.npy",
-            null_text="<results>/data/null_text.npy",
-            checksum="<results>/data/text.json",
-        log:
-            "<logs>/import_text.log",
-        benchmark:
-            "<benchmarks>/import_text.tsv"
-        group:
-            batched("data")
-        conda:
-            CONDA
-        resources:
-            **resources_for(EXPECTED.text()),
-            checkpoint_seconds=HARDWARE["checkpoint_seconds"],
-        params:
-            file=config["published"]["text"],
-        script:
-            "../../scripts/import_text.py"
 
-else:
-
-    rule encode_text:
-        input:
-            **PIXELS,
-            tokenizer="<results>/encoders/tokenizer",
-            text_encoder="<results>/encoders/text_encoder",
-        output:
-            text="<results>/data/text.npy",
-            null_text="<results>/data/null_text.npy",
-            checksum="<results>/data/text.json",
-        log:
-            "<logs>/encode_text.log",
-        benchmark:
-            "<benchmarks>/encode_text.tsv"
-        group:
-            batched("data")
-        conda:
-            CONDA
-        resources:
-            **resources_for(EXPECTED.text()),
-            batch=HARDWARE["encode_batch"],
-            checkpoint_seconds=HARDWARE["checkpoint_seconds"],
-        script:
-            "../../scripts/encode_text.py"
+rule:
+    name:
+        TEXT_RULE
+    input:
+        **PIXELS,
+        tokenizer="<results>/encoders/tokenizer",
+        text_encoder="<results>/encoders/text_encoder",
+    output:
+        text="<results>/data/text.npy",
+        null_text="<results>/data/null_text.npy",
+        checksum="<results>/data/text.json",
+    log:
+        f"<logs>/{TEXT_RULE}.log",
+    benchmark:
+        f"<benchmarks>/{TEXT_RULE}.tsv"
+    group:
+        batched("data")
+    resources:
+        **resources_for(EXPECTED.text()),
+        **hardware("checkpoint_seconds", batch="encode_batch"),
+    params:
+        **({"file": PUBLISHED["text"]} if PUBLISHED["text"] else {}),
+    script:
+        f"../../scripts/{TEXT_RULE}.py"

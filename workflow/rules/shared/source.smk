@@ -14,8 +14,6 @@ if SOURCE_MODEL:
             "<logs>/import_source.log",
         benchmark:
             "<benchmarks>/import_source.tsv"
-        conda:
-            CONDA
         params:
             file=SOURCE_MODEL,
             content=lambda wildcards: content_of(SOURCE_MODEL),
@@ -36,13 +34,10 @@ else:
             "<benchmarks>/train_source.tsv"
         group:
             batched("source")
-        conda:
-            CONDA
         threads: HARDWARE["training_threads"]
         resources:
             **resources_for(EXPECTED.training()),
-            device_data_gb=HARDWARE["device_data_gb"],
-            checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+            **hardware("device_data_gb", "checkpoint_seconds"),
             compile=int(HARDWARE["compile"]),
         params:
             model=config["model"],
@@ -52,7 +47,7 @@ else:
             "../../scripts/train_source.py"
 
 
-# What the folder of a curvature holds: the Fisher information in one form or another.
+# The form of the Fisher information in each folder, and the cost of estimating it.
 CURVATURES = {
     "fisher": ("diagonal", EXPECTED.fisher()),
     "ekfac": ("ekfac", EXPECTED.ekfac()),
@@ -74,21 +69,17 @@ rule estimate_curvature:
         curvature=one_of(CURVATURES),
     group:
         batched("source")
-    conda:
-        CONDA
     resources:
         **resources_for(lambda wildcards: CURVATURES[wildcards.curvature][1]),
-        device_data_gb=HARDWARE["device_data_gb"],
-        batch=HARDWARE["per_sample_batch"],
+        **hardware("device_data_gb", batch="per_sample_batch"),
     params:
-        model=config["model"],
-        fisher=config["fisher"],
+        **sections("model", "fisher"),
         curvature=lambda wildcards: CURVATURES[wildcards.curvature][0],
     script:
         "../../scripts/estimate_curvature.py"
 
 
-# Without what only refined images get, so that a refinement that is added repeats no first sweep.
+# Without the settings of refinement, so that adding a refinement does not repeat the first sweep.
 FIRST_SWEEP = {key: value for key, value in config["losses"].items() if key != "refine"}
 
 
@@ -104,13 +95,9 @@ rule source_losses:
         "<benchmarks>/source_losses/{model}/{objective}.tsv"
     group:
         batched("scores")
-    conda:
-        CONDA
     resources:
         **resources_for(EXPECTED.sweep()),
-        device_data_gb=HARDWARE["device_data_gb"],
-        batch=HARDWARE["forward_batch"],
-        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        **hardware("device_data_gb", "checkpoint_seconds", batch="forward_batch"),
     params:
         model=config["model"],
         losses=FIRST_SWEEP,
@@ -120,7 +107,7 @@ rule source_losses:
         "../../scripts/source_losses.py"
 
 
-# The same with the draws that only refined images get, of which each query has others.
+# The same for the further draws of refined images. Each query refines other images.
 use rule source_losses as source_losses_refined with:
     output:
         losses="<results>/losses/{model}/refined/{objective}.npy",
@@ -130,10 +117,7 @@ use rule source_losses as source_losses_refined with:
         "<benchmarks>/source_losses/{model}/refined/{objective}.tsv"
     resources:
         **resources_for(EXPECTED.sweep(refined=True)),
-        device_data_gb=HARDWARE["device_data_gb"],
-        batch=HARDWARE["forward_batch"],
-        checkpoint_seconds=HARDWARE["checkpoint_seconds"],
+        **hardware("device_data_gb", "checkpoint_seconds", batch="forward_batch"),
     params:
-        model=config["model"],
         losses=config["losses"],
         refined=True,

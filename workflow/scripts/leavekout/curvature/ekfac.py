@@ -1,9 +1,9 @@
 """EK-FAC: the curvature of linear and convolution layers in a Kronecker-factored eigenbasis.
 
 George et al., *Fast Approximate Natural Gradient Descent in a Kronecker-factored Eigenbasis*
-(NeurIPS 2018). AbU+ (FDA) puts the Fisher of that form in the place of its diagonal; influence by
-EK-FAC (Mlodozeniec et al., *Influence Functions for Scalable Data Attribution in Diffusion Models*,
-ICLR 2025) takes the Gauss-Newton matrix.
+(NeurIPS 2018). AbU+ (FDA) uses this form of the Fisher instead of its diagonal. Influence by EK-FAC
+(Mlodozeniec et al., *Influence Functions for Scalable Data Attribution in Diffusion Models*, ICLR
+2025) uses it for the Gauss-Newton matrix.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,20 +43,20 @@ def ekfac(
 
     With a the layer's inputs and g the gradients of its outputs at each token (of a convolution: a
     patch of its input, and a place of its output), A = E[a aᵀ] = U_A Λ_A U_Aᵀ and
-    S = E[g gᵀ] = U_S Λ_S U_Sᵀ. In that basis the curvature is taken to be diagonal, and its
+    S = E[g gᵀ] = U_S Λ_S U_Sᵀ. The curvature is assumed to be diagonal in this basis, and its
     diagonal is measured: Λ = E[(U_Sᵀ G U_A)²] over per-sample gradients G.
 
     Args:
-        samples: behind the bases, and the same ones behind the eigenvalues.
-        objective: (denoiser, process, sample) → what is differentiated, for each sample [B]. By
-            default the loss, which gives the empirical Fisher.
+        samples: number of samples for the bases; the eigenvalues use the same ones.
+        objective: (denoiser, process, sample) → the outputs [B] to differentiate. The default is
+            the loss, which gives the empirical Fisher.
 
     Returns:
         For each name in `weights`: `<name>.input_basis` U_A [in, in], `<name>.output_basis` U_S
         [out, out] and `<name>.eigenvalues` Λ [out, in], in float32; in = C·k·k of a convolution.
 
     Raises:
-        InputError: a weight is not that of a linear or convolution layer.
+        InputError: a weight belongs to neither a linear nor a convolution layer.
     """
     backward = objective or (lambda network, process, sample: sample.loss(network, process))
     layers = {}
@@ -72,9 +72,9 @@ def ekfac(
     seen: dict[tuple, tuple[str, Tensor]] = {}
 
     def leader_of(layer: str, module: nn.Module, a: Tensor) -> str:
-        """The first layer with the same input; keys and values all have the text, in common."""
+        """The first layer with the same input; all keys and values share the text."""
         kind = (a.data_ptr(), _window(module))
-        return seen.setdefault(kind, (layer, a))[0]  # holds a, lest its place be reused
+        return seen.setdefault(kind, (layer, a))[0]  # holds a, so that its memory is not reused
 
     covariances: dict[str, Tensor] = {}
     leaders: dict[str, str] = {}
@@ -99,8 +99,8 @@ def ekfac(
     rotated: dict[str, Tensor] = {}
 
     def add_eigenvalues(layer: str, module: nn.Module, a: Tensor, g: Tensor) -> None:
-        # U_Sᵀ (gᵀ a) U_A = (g U_S)ᵀ (a U_A): a U_A once for all layers of one input, and no product
-        # with a gradient's own [out, in].
+        # U_Sᵀ (gᵀ a) U_A = (g U_S)ᵀ (a U_A): a U_A is computed once for all layers with one input,
+        # and no gradient [out, in] is multiplied.
         name, leader = layers[layer], leaders[layer]
         a, g = map(_in_full, _tokens(module, a, g))
         u_s, u_a = (bases[f"{name}.{part}"].to(g) for part in (_OUTPUT, _INPUT))
@@ -132,7 +132,7 @@ def gauss_newton(denoiser: Denoiser, process: Process, sample: FisherSample) -> 
 
 
 def _window(module: nn.Module) -> tuple:
-    """What a convolution's patches depend on; nothing of a linear layer."""
+    """What a convolution's patches depend on; empty for a linear layer."""
     if not isinstance(module, nn.Conv2d):
         return ()
     return (module.kernel_size, module.stride, module.padding, module.dilation)
@@ -153,7 +153,7 @@ def _tokens(module: nn.Module, a: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _in_full(x: Tensor) -> Tensor:
-    """In single precision at least: the model's may be half, but bases are not rounded to it."""
+    """In single precision at least, so that bases are not rounded to a model's half precision."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 

@@ -27,7 +27,7 @@ class FisherSample:
     text: Tensor  # [B, T, E]
     timesteps: Tensor  # int64 [B]
     noise: Tensor  # [B, 4, h, w]
-    output_noise: Tensor  # [B, 4, h, w], of a sampled Gauss-Newton matrix
+    output_noise: Tensor  # [B, 4, h, w], for a sampled Gauss-Newton matrix
 
     def loss(self, denoiser: Denoiser, process: Process) -> Tensor:
         """L of each sample: [B]."""
@@ -40,8 +40,7 @@ def fisher_samples(
     """Training samples in batches: one uniform timestep and fresh noise for each.
 
     A sample is an image, flip and caption; images come in shuffled epochs. Sample j is keyed by
-    (seed, j), so nothing depends on `batch` but rounding. Only training
-    images are drawn.
+    (seed, j), so only rounding depends on `batch`. Only training images are drawn.
     """
     stream = Stream.of_images(data, timesteps=process.timesteps, seed=seed, domain=Domain.FISHER)
     starts = range(0, samples, batch)
@@ -90,8 +89,8 @@ def damped(fisher: Mapping[str, Tensor], damping: float) -> dict[str, Tensor]:
     """F + λ · mean(F): what the Newton step divides by.
 
     The mean is over all entries of the subset. Entries near zero belong to weights that the
-    training data hardly uses; without damping they would take unbounded steps of (5). With it, no
-    entry is divided by less than λ times the mean, and λ = 0 is the published code's division.
+    training data hardly uses, and without damping they would take unbounded steps of (5). λ = 0 is
+    the published code's division.
 
     Raises:
         InputError: λ = 0 and some entry is zero.

@@ -1,10 +1,9 @@
 """Per-sample gradients of chosen weights, from one backward pass for the whole batch.
 
-The gradient of a sample with respect to a layer's weights is a product of the layer's input and
-the gradient of its output, which one backward pass of the summed loss gives for every sample at
-once. No weight gradient is computed by autograd, and nothing upstream of the first chosen layer
-is differentiated. A parameter that belongs to no layer and is broadcast over the batch has the
-gradient of a sample's copy of it.
+A sample's gradient with respect to a layer's weights is a product of the layer's input and the
+gradient of its output. One backward pass of the summed loss gives both for every sample. Autograd
+computes no weight gradient, and nothing upstream of the first chosen layer is differentiated. Some
+parameters belong to no layer and are broadcast over the batch; each sample gets a copy of its own.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -64,8 +63,8 @@ def per_sample_gradients(
     Args:
         weights: names of parameters of Linear, Conv2d, GroupNorm and LayerNorm layers, and of those
             that the model names as `broadcast` (see `Denoiser`).
-        group: adds up the gradients of so many consecutive samples, for B·group samples in a
-            batch; of linear layers no gradient of a single sample is ever made.
+        group: adds up the gradients of this many consecutive samples, for B·group samples in a
+            batch. Linear layers then never make the gradient of a single sample.
 
     Raises:
         InputError: a weight belongs to another kind of layer.
@@ -82,7 +81,7 @@ def per_sample_gradients(
     rules = {layer: _rule(layer, model.get_submodule(layer)) for layer in owners}
 
     def add(name: str, value: Tensor) -> None:
-        # From factors in half precision, as under autocast, but used in single precision.
+        # Factors may be in half precision, as under autocast; gradients are in single precision.
         value = value.to(torch.promote_types(value.dtype, torch.float32))
         gradients[name] = gradients[name] + value if name in gradients else value
 
@@ -101,7 +100,7 @@ def per_sample_gradients(
 
 
 class _Copies:
-    """Stands for a parameter p, but makes p[None] a copy of p for each sample of the batch."""
+    """Replaces a parameter p, and makes p[None] a copy of p for each sample of the batch."""
 
     def __init__(self, parameter: Tensor, on_backward: Callable[[Tensor], None]) -> None:
         self.parameter, self.on_backward = parameter, on_backward

@@ -14,8 +14,8 @@ from leavekout.base.errors import InputError
 from leavekout.base.noise import Domain, random_uint32, scale_to
 
 _BLOCK_BITS = 6  # transforms of 2⁶ entries are matrix products
-# Gradients are folded to no fewer than so many times p entries. Two entries that meet there add to
-# the variance of inner products as a projection to that many dimensions would: 1/32 of that to p.
+# Gradients are folded to at least this many times p entries. Entries that meet add as much to the
+# variance of inner products as a projection to that many dimensions: 1/32 of the projection to p.
 _FOLD = 32
 
 
@@ -48,7 +48,7 @@ def _hadamard(bits: int, like: Tensor) -> Tensor:
 
 
 def _distinct(count: int, size: int, *, seed: int, number: int) -> Tensor:
-    """`count` different numbers below `size`: the first that a stream of uniform draws shows."""
+    """The first `count` distinct numbers below `size` in a stream of uniform draws."""
     draws = 2 * count
     while True:
         drawn = random_uint32(seed, Domain.PROJECTION, torch.arange(draws), number, 1)[0]
@@ -93,7 +93,7 @@ class Projection:
         self.signs = ((drawn[..., None] >> bits) & 1).flatten()[:entries].to(torch.int8) * 2 - 1
         stretches = torch.arange(-(-entries // self.size))
         word = random_uint32(seed, Domain.PROJECTION, stretches, number, 2)[0]
-        # The first is not shifted, so that a gradient that fits is left as it is.
+        # The first is not shifted, so a gradient that fits is unchanged.
         self.shifts = [0, *scale_to(word, self.size).tolist()[1:]]
         self.rows = _distinct(dimension, self.size, seed=seed, number=number).to(device)
 

@@ -1,13 +1,14 @@
-"""Fills a configuration's sections of methods: what families know by name, and tuning's settings.
+"""Completes the sections of methods: built-in entries, and the settings that tuning compares.
 
-All of this happens to the mapping of keys to values, before it is validated. What is malformed is
-left as it is, and the types refuse it with a sentence.
+This happens to the plain mapping, before it is validated. Malformed values stay as they are, and
+the types then refuse them with a sentence.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from leavekout.base.errors import InputError
+from leavekout.config.checks import FileOf
 from leavekout.config.experiment import Experiment
 from leavekout.config.reading import Merged, validated
 from leavekout.methods import registry
@@ -15,8 +16,7 @@ from leavekout.methods.registry import FAMILIES, KEYS, SECTIONS
 
 AnyExperiment = TypeVar("AnyExperiment", bound=Experiment)
 _Tree = dict[str, Any]
-_FileOf = Callable[..., str]
-# Keys that name methods, which a family may know.
+# The keys under which a configuration names methods.
 _NAMING = (
     ("methods",),
     ("tuning", "methods"),
@@ -27,48 +27,48 @@ _NAMING = (
 )
 
 
-def read(said: Merged, kind: type[AnyExperiment]) -> AnyExperiment:
+def read(config: Merged, kind: type[AnyExperiment]) -> AnyExperiment:
     """The validated experiment of a kind, with the entries of its methods.
 
     Raises:
         InputError: one sentence for each problem.
     """
-    experiment = validated(with_entries(said.tree, said.file_of), said, kind)
-    registry.check(experiment, said.file_of)
+    experiment = validated(with_entries(config.tree, config.file_of), config, kind)
+    registry.check(experiment, config.file_of)
     return experiment
 
 
-def with_entries(tree: _Tree, file_of: _FileOf) -> _Tree:
-    """The configuration with an entry for every method that it names and a family knows.
+def with_entries(tree: _Tree, file_of: FileOf) -> _Tree:
+    """The configuration with an entry for every built-in method that it names.
 
-    An entry that is there changes some keys of what the family knows by that name. Each of
-    `tuning.settings` becomes an entry, too, and is added to `tuning.methods`.
+    An entry that is written changes some keys of the built-in one. Each of `tuning.settings`
+    becomes an entry, too, and is added to `tuning.methods`.
     """
-    tree = _filled(tree)
-    tree = _filled(_with_variants(tree, file_of))
+    tree = _with_built_in(tree)
+    tree = _with_built_in(_with_variants(tree, file_of))
     for family in FAMILIES:
         tree = dict(family.completed(tree))
     return tree
 
 
-def _filled(tree: _Tree) -> _Tree:
-    """With what families know by the names that are used, below what the configuration says."""
+def _with_built_in(tree: _Tree) -> _Tree:
+    """Adds the built-in entries of the names that are used, below what is written."""
     sections = {key: dict(tree.get(key) or {}) for key in KEYS if _is_mapping(tree.get(key) or {})}
+    families = {family.section: family for family in FAMILIES}
     wanted = [(key, name) for key in SECTIONS for name in _named(tree)]
     wanted += [(key, name) for key in KEYS for name in sections.get(key, ())]
     done = set()
     while wanted:
         key, name = wanted.pop()
-        entries, known = sections.get(key), KEYS[key].known.get(name)
+        entries, built_in = sections.get(key), KEYS[key].built_in.get(name)
         if entries is None or (key, name) in done:
             continue
         done.add((key, name))
-        if known is not None:
-            said = entries.get(name, {})
-            entries[name] = {**known, **said} if _is_mapping(said) else said
-        family = next((one for one in FAMILIES if one.section == key), None)
-        if family and _is_mapping(entries.get(name)):
-            wanted += family.references(entries[name])
+        if built_in is not None:
+            written = entries.get(name, {})
+            entries[name] = {**built_in, **written} if _is_mapping(written) else written
+        if key in families and _is_mapping(entries.get(name)):
+            wanted += families[key].references(entries[name])
     return {**tree, **{key: entries for key, entries in sections.items() if entries or key in tree}}
 
 
@@ -91,12 +91,12 @@ def variant_name(method: str, number: int) -> str:
     return f"{method}-t{number}"
 
 
-def _with_variants(tree: _Tree, file_of: _FileOf) -> _Tree:
-    """The configuration with an entry for each of `tuning.settings`, and these in `tuning.methods`.
+def _with_variants(tree: _Tree, file_of: FileOf) -> _Tree:
+    """Adds an entry for each of `tuning.settings`, and its name to `tuning.methods`.
 
     Raises:
-        InputError: a method has another number of settings than the first, or no entry that they
-            could change, or a variant's name is taken.
+        InputError: methods have different numbers of settings, a method has no entry to change, or
+            the name of a variant is taken.
     """
     tuning = tree.get("tuning")
     settings = tuning.get("settings") if isinstance(tuning, Mapping) else None
@@ -105,8 +105,8 @@ def _with_variants(tree: _Tree, file_of: _FileOf) -> _Tree:
     names = tuning.get("methods") or []
     if not isinstance(names, list):
         return tree
-    changed: dict[str, _Tree] = {}
     names = list(names)
+    changed: dict[str, _Tree] = {}
     first = next(iter(settings), "")
     for method, choices in settings.items():
         if not isinstance(choices, list) or not all(_is_mapping(choice) for choice in choices):
@@ -117,8 +117,8 @@ def _with_variants(tree: _Tree, file_of: _FileOf) -> _Tree:
                 f"{len(choices)} and '{first}' {len(settings[first])} to choose from; give every "
                 "method as many."
             )
-        mappings = {s: tree[s] for s in SECTIONS if _is_mapping(tree.get(s))}
-        section = next((s for s, entries in mappings.items() if method in entries), None)
+        sections = (s for s in SECTIONS if _is_mapping(tree.get(s)) and method in tree[s])
+        section = next(sections, None)
         if section is None:
             raise InputError(
                 f"{file_of('tuning', 'settings', method)}: 'tuning.settings.{method}' is no entry "

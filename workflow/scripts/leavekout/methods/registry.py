@@ -1,4 +1,4 @@
-"""The families of methods. A family's place in this list is where its rules are included."""
+"""The families of methods, in the order in which their rules are included."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
@@ -25,11 +25,10 @@ FAMILIES: tuple[Family, ...] = (
     *(UNLEARNING, EMBEDDINGS, PIXEL, INFLUENCE, EKFAC_INFLUENCE, DMIN, PATCHES, DISTILLED),
     EXTERNAL,
 )
-# Keys of the configuration that families have, by name.
-KEYS: dict[str, KeyInfo] = {key: info for one in FAMILIES for key, info in one.keys.items()}
-# Of these, the sections whose entries are methods.
-SECTIONS = tuple(one.section for one in FAMILIES if one.section in KEYS)
-# Names that are no entry's: they are taken, or are no value in a CSV file.
+# All keys of the configuration that belong to families, and those whose entries are methods.
+KEYS = {key: info for family in FAMILIES for key, info in family.keys().items()}
+SECTIONS = tuple(family.section for family in FAMILIES if family.key)
+# Names that no entry may have: they have another meaning, or a CSV file reads them as missing.
 _RESERVED = ("random", "no_removal", "group", "union", "replica", "oracle", "null", "nan")
 _TAKEN = "has a name that is taken; choose another"
 
@@ -45,33 +44,29 @@ def with_families(base: type[Experiment]) -> Any:
 
 def _documentation(info: KeyInfo) -> str:
     """A key's text, and the entries that need not be written."""
-    if not info.known:
+    if not info.built_in:
         return info.text
-    entries = [
-        f"- `{name}`" + (f": {_in_words(values)}" if values else "")
-        for name, values in info.known.items()
-    ]
+    entries = []
+    for name, values in info.built_in.items():
+        keys = ", ".join(f"`{key}: {str(value).lower()}`" for key, value in values.items())
+        entries.append(f"- `{name}`: {keys}" if keys else f"- `{name}`")
     about = "These entries need not be written. One that is changes the keys that it has:"
     return "\n".join([info.text, "", about, "", *entries])
 
 
-def _in_words(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"`{key}: {str(value).lower()}`" for key, value in values.items())
-
-
 def sections_of_files() -> list[str]:
-    """The sections whose entries name files of whoever runs the study."""
-    return [one.section for one in FAMILIES if one.from_elsewhere]
+    """The sections whose entries name the user's own files."""
+    return [family.section for family in FAMILIES if family.from_elsewhere]
 
 
 def family_of(e: Experiment, method: str) -> Family | None:
-    """The family of a method; None for one that has a rule of its own."""
-    return next((one for one in FAMILIES if method in one.entries(e)), None)
+    """The family of a method; None if the method has a rule of its own."""
+    return next((family for family in FAMILIES if method in family.entries(e)), None)
 
 
-def known_names() -> list[str]:
+def built_in_names() -> list[str]:
     """The methods that need no entry."""
-    return [name for one in FAMILIES for name in one.known()]
+    return [name for family in FAMILIES for name in family.built_in()]
 
 
 def scored_here(e: Experiment, method: str) -> bool:
@@ -81,54 +76,57 @@ def scored_here(e: Experiment, method: str) -> bool:
 
 
 def scored_methods(e: Experiment) -> list[str]:
-    """The methods that are under test or compared on tuning queries."""
+    """The methods that are tested or compared on tuning queries."""
     return [*dict.fromkeys([*e.methods, *(e.tuning.methods if e.tuning else [])])]
 
 
 def check(e: Experiment, file_of: FileOf) -> None:
-    """Refuses two methods of one name, and entries that cannot work; raises InputError."""
+    """Raises InputError if two methods have one name, or an entry cannot work."""
 
-    def refuse(*key: str, reason: str) -> NoReturn:
+    def refuse(*problem: str) -> NoReturn:
+        *key, reason = problem
         raise InputError(f"{file_of(*key)}: '{'.'.join(key)}' {reason}.")
 
     seen: dict[str, str] = {}
     for section in SECTIONS:
         for name in getattr(e, section):
-            if name in _RESERVED or name in PIXEL.known():
-                refuse(section, name, reason=_TAKEN)
+            if name in _RESERVED or name in PIXEL.built_in():
+                refuse(section, name, _TAKEN)
             if name in seen:
-                refuse(section, name, reason=f"has a name that is under '{seen[name]}', too")
+                refuse(section, name, f"has a name that is under '{seen[name]}', too")
             seen[name] = section
-    for name in e.methods:  # of rule files, too; the oracle is a method
+    for name in e.methods:  # also those of rule files; the oracle is a method
         if name in {*_RESERVED} - {"oracle"} or name.startswith("again-"):
             raise InputError(f"{file_of('methods')}: '{name}' {_TAKEN}.")
     used = {*scored_methods(e)}
     for family in FAMILIES:
-        family.check(e, refuse, used)
+        for problem in family.all_problems(e, used):
+            refuse(*problem)
 
 
 def needs(e: Experiment) -> Iterator[Need]:
-    """What the methods under test need of the denoiser."""
+    """What the scored methods need of the denoiser."""
     for method in scored_methods(e):
         if family := family_of(e, method):
             yield from family.needs(e, method)
 
 
 def source_seeds(e: Experiment, *methods: str) -> list[int]:
-    """Training seeds of the source models of some methods, or of all entries."""
+    """Training seeds of the source models of some methods; of all entries unless given."""
     names = methods or [name for section in SECTIONS for name in getattr(e, section)]
-    found = [family.source_seeds(e, name) for name in names if (family := family_of(e, name))]
-    return [*dict.fromkeys(seed for seeds in found for seed in seeds)]
+    families = [(family_of(e, name), name) for name in names]
+    seeds = [seed for family, name in families if family for seed in family.source_seeds(e, name)]
+    return [*dict.fromkeys(seeds)]
 
 
 def scoring_cost(costs: Costs, method: str) -> Cost:
-    """What a job that scores queries by a method is expected to cost."""
+    """The expected cost of a job that scores queries by a method."""
     family = family_of(costs.e, method)
     assert family, method
     return family.cost(costs, method)
 
 
 def preparation(e: Experiment, method: str) -> list[str] | None:
-    """Benchmark files of the jobs that prepare a method's scores; None if that is not known."""
+    """Benchmark files of the jobs that prepare a method's scores; None if they are unknown."""
     family = family_of(e, method)
     return None if family is None else [f"{path}.tsv" for path in family.preparation(e, method)]

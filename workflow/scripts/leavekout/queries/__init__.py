@@ -1,1 +1,1 @@
-"""Queries: their prompts, their pictures, and what any model makes of them (outcomes)."""
+"""Queries: their prompts, their pictures, and what models generate for them."""

@@ -1,4 +1,4 @@
-"""Generation: a model's pictures of prompts, written with all that belongs to a query."""
+"""Generates a model's pictures of prompts, and writes them as queries."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,20 +39,13 @@ def generate(
     """Final latents [Q, 4, h, w] and pictures uint8 [Q, H, W, 3] of Q prompts.
 
     Args:
-        text: [Q, T, E]; null_text: [T, E]; batch: prompts at a time, at most.
+        text: [Q, T, E]; null_text: [T, E]; batch: the most prompts at a time.
     """
     latents, pictures = [], []
     for rows in np.array_split(np.arange(len(text)), -(-len(text) // batch)):
-        found = sample_latents(
-            denoiser,
-            process,
-            sampling,
-            text[rows],
-            null_text,
-            [noise_seeds[row] for row in rows.tolist()],
-        )
-        latents.append(found)
-        pictures.append(decode_latents(vae, found))
+        seeds = [noise_seeds[row] for row in rows.tolist()]
+        latents.append(sample_latents(denoiser, process, sampling, text[rows], null_text, seeds))
+        pictures.append(decode_latents(vae, latents[-1]))
     return torch.cat(latents), np.concatenate(pictures)
 
 

@@ -1,4 +1,4 @@
-"""Queries, read from the files that `generation.write_queries` writes."""
+"""Reads queries from the files that `generation.write_queries` writes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Queries:
     noise_seeds: list[int]
     latents: Tensor  # [Q, 4, h, w], the sampler's final latents
     text: Tensor  # [Q, T, E]
-    rows: list[int]  # of the queries in the arrays over all queries
+    rows: list[int]  # their rows in the arrays of all queries
 
     @classmethod
     def load(
@@ -64,10 +64,9 @@ def load_sets(
     related: Sequence[str],
     device: torch.device,
 ) -> list[Queries]:
-    """The sets of queries that a model is evaluated on, those that are empty left out.
+    """The non-empty sets of queries that a model is evaluated on.
 
-    Targets are a set, and so a batch, of their own, so that other queries do not change their last
-    digits.
+    Targets are a set, and so a batch, of their own; other queries cannot change their last digits.
 
     Args:
         files: as in `Queries.load`, of `query`, and of `related` where there are related prompts.

@@ -8,8 +8,6 @@ import torch
 from leavekout.base.errors import InputError
 from leavekout.base.noise import Domain, random_uint32
 
-_PROMPTS_AT_ONCE = 1024
-
 
 def choose_queries(
     test: Sequence[str],
@@ -22,9 +20,8 @@ def choose_queries(
     """Draws a prompt and a noise seed for each query: columns query, prompt, noise_seed.
 
     Prompts are drawn without replacement: test queries from the front of a random order, tuning
-    queries from its back and a teacher's before them, so that asking for more queries never turns a
-    tuning prompt into a test prompt. The noise seed also keys every later draw that belongs to the
-    query.
+    queries from its back, and the teacher's queries before those. More queries therefore never turn
+    a tuning prompt into a test prompt. The noise seed also keys all later draws of the query.
     """
     count = len(test) + len(tuning) + len(teacher)
     if count > len(prompts):
@@ -46,7 +43,7 @@ def choose_queries(
 
 
 def require_apart(teacher: pd.DataFrame, queries: pd.DataFrame) -> None:
-    """Refuses a teacher's queries that have a prompt of the study's own; raises InputError."""
+    """Raises InputError if a teacher query has the prompt of a test or tuning query."""
     common = sorted(set(teacher["prompt"]) & set(queries["prompt"]))
     if common:
         raise InputError(

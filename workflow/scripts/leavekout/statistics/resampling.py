@@ -1,9 +1,8 @@
-"""The bootstrap behind every interval: queries and shared models are both drawn again.
+"""The bootstrap behind every interval: both queries and shared models are resampled.
 
 Queries are a sample of what people might generate, and the models that all queries share (random
-sets, seeds) are a sample of the trainings that there might have been. The error of such a model is
-the same for every query, so a standard error over queries alone does not see it. Queries that
-resemble each other (see `clusters.py`) are drawn together.
+sets, seeds) are a sample of possible trainings. The error of a shared model is the same for every
+query, so a standard error over queries alone misses it. Clustered queries are resampled together.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +24,7 @@ class Estimate:
     Args:
         value: the statistic of the study itself.
         error: its standard error, over queries and models.
-        query_error: over queries alone, the naive one.
+        query_error: the naive standard error, over queries alone.
         freedom: degrees of freedom of `error`.
     """
 
@@ -58,15 +57,14 @@ class Estimate:
 class Resamples:
     """Bootstrap weights of Q queries and of models that all queries share.
 
-    `queries` [B, Q] are the weights of queries; `clusters` is the number of clusters that they are
-    drawn by.
+    `queries` [B, Q] are the weights of queries, and `clusters` is the number of clusters.
 
     Args:
         queries: Q.
-        clusters: [Q], the cluster of each query, which is drawn as a whole; None if every query
-            stands alone.
-        models: size of each group of models; a group is resampled in itself. For random curves:
-            the sets that go through all K, and those that only one K has.
+        clusters: [Q], the cluster of each query; clusters are resampled whole. None makes every
+            query its own cluster.
+        models: size of each group of models; each group is resampled separately. Random curves have
+            the sets that cover all K, and the sets of a single K.
         count: B, the number of resamples.
     """
 
@@ -90,8 +88,8 @@ class Resamples:
         """A statistic with its standard error, and degrees of freedom by Satterthwaite's formula.
 
         Args:
-            models: how many shared models the statistic is made of; 0 or 1 leaves the models'
-                noise out of the error, because one model does not show it.
+            models: how many shared models the statistic uses. With 0 or 1 the error leaves out the
+                models' noise, because one model does not show it.
         """
         queries = self.clusters
         value = statistic(self._every_query, self._every_model)[0]
@@ -114,7 +112,7 @@ def crossed_error(
     """Standard error and degrees of freedom of a statistic over crossed queries and models.
 
     Args:
-        of_queries, of_models, of_both: bootstrap variances with queries drawn again, models, both.
+        of_queries, of_models, of_both: bootstrap variances of resampled queries, models, both.
 
     With a part q / Q of queries, m / M of models, and i / (QM) of what a model does to one query,
     the three are q / Q + i / (QM), m / M + i / (QM), and q / Q + m / M + 3 i / (QM) (Owen, 2007);
@@ -129,11 +127,11 @@ def crossed_error(
 
 
 def numbered(clusters: np.ndarray) -> np.ndarray:
-    """Clusters by whatever name → numbers from 0: int [Q]."""
+    """Clusters of any names → numbers from 0: int [Q]."""
     return np.unique(clusters, return_inverse=True)[1]
 
 
-@lru_cache(maxsize=4)  # the same for each method and measure, and most of the time that they take
+@lru_cache(maxsize=4)  # the same for all methods and measures, and slow
 def _draws(
     clusters: int, models: tuple[int, ...], count: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -21,12 +21,12 @@ def paired_tests(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Two-sided p-values of P paired differences [P, Q] having mean 0, and corrected ones.
 
-    Each is the larger of two, one of which sees what the other misses: sign flips need no normal
-    distribution, but symmetry; Hall's t-test needs no symmetry, but many queries. Arguments as in
-    `sign_flips`, which corrects its own p-values; Hall's are corrected by Holm.
+    Each is the larger of two p-values. Sign flips assume symmetry, but no normal distribution;
+    Hall's t-test assumes no symmetry, but needs many queries. `sign_flips` corrects its own
+    p-values; Holm's method corrects Hall's. Other arguments are as in `sign_flips`.
 
     Args:
-        also: [P], p-values of a test that has to be passed besides; corrected with Hall's.
+        also: [P], p-values of another test that has to be passed; corrected with Hall's.
     """
     flipped, corrected = sign_flips(differences, resamples=resamples, clusters=clusters)
     of_t = np.maximum(skewed_t_test(differences, clusters=clusters), also)
@@ -36,10 +36,10 @@ def paired_tests(
 def skewed_t_test(differences: np.ndarray, *, clusters: np.ndarray | None = None) -> np.ndarray:
     """Two-sided p-values [P] of differences [P, Q] having mean 0, whatever their skewness.
 
-    Hall's (1992) transformation of Student's t, a cubic that takes the sample's skewness g out of
-    it: √n (x + g x² / 3 + g² x³ / 27 + g / 6n), with x the mean in standard deviations. Where
-    differences are skewed, plain t-tests and sign flips find too much; where they are not, this is
-    Student's t-test. n counts clusters.
+    Hall's (1992) cubic transformation of Student's t removes the effect of the sample's skewness g:
+    √n (x + g x² / 3 + g² x³ / 27 + g / 6n), with x the mean in standard deviations and n the number
+    of clusters. For skewed differences, plain t-tests and sign flips have too many false positives;
+    without skewness, this is Student's t-test.
     """
     sums = _by_cluster(differences, clusters)
     n = sums.shape[1]
@@ -69,20 +69,19 @@ def sign_flips(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Two-sided p-values of P paired differences [P, Q] having no preferred sign.
 
-    If two methods were equally good, each query's difference could as well have had the other sign.
-    Queries of one cluster resemble each other, so they keep or change their signs together.
+    If two methods were equally good, each query's difference would have either sign with equal
+    probability. Clustered queries resemble each other, so their signs are flipped together.
 
     The second p-values are corrected for all P tests by the step-down maximum of Westfall and Young
-    (1993): with every flip, the largest of the P statistics is what chance alone would have shown.
-    All differences of one query are flipped at once, which keeps the correlation of tests that
-    share methods; so the correction costs less than Holm's, and a p-value can be as small as with
-    one test. The statistic is the sum over queries, in units of the root of the summed squares of
-    clusters: Student's t, by an increasing function.
+    (1993): each flip compares a statistic with the largest of the P statistics. All differences of
+    one query are flipped at once, which preserves the correlation of tests that share methods. The
+    correction is therefore weaker than Holm's, and a p-value can be as small as for one test. The
+    statistic is the sum over queries, divided by the root of the summed squares of clusters: an
+    increasing function of Student's t.
 
     Args:
-        clusters: [Q], the cluster of each query; None if every query stands alone.
-        resamples: how many flips are drawn; with C clusters all 2^(C - 1) are tried if they are no
-            more.
+        clusters: [Q], the cluster of each query; None makes every query its own cluster.
+        resamples: how many flips are drawn; all 2^(C - 1) flips of C clusters if they are no more.
 
     Returns:
         p-values [P] and corrected ones [P]. They are 1 with fewer than two clusters.
@@ -95,14 +94,14 @@ def sign_flips(
     units = np.divide(sums, norms, out=np.zeros_like(sums), where=norms > 0)
     found = np.abs(units.sum(axis=1))
     order = np.argsort(-found)
-    # A flip that gives the same statistic but for rounding is as extreme.
+    # A flip whose statistic differs only by rounding is as extreme.
     limits = found[order] - 1e-9
     flips = _flips(sums.shape[1], resamples, seed)
     single, family = np.zeros(count), np.zeros(count)
     for start in range(0, len(flips), _FLIPS_AT_ONCE):
         chance = np.abs(flips[start : start + _FLIPS_AT_ONCE] @ units[order].T)  # [B, P]
         single += (chance >= limits).sum(axis=0)
-        # Largest of this test's and of those whose differences are smaller.
+        # The largest statistic of this test and of those with smaller ones.
         largest = np.maximum.accumulate(chance[:, ::-1], axis=1)[:, ::-1]
         family += (largest >= limits).sum(axis=0)
     back = np.argsort(order)
@@ -111,7 +110,7 @@ def sign_flips(
 
 
 def _flips(clusters: int, most: int, seed: int) -> np.ndarray:
-    """Signs [B, C], the first all +1: every choice but for a common sign, or `most` drawn."""
+    """Signs [B, C], the first all +1: all choices up to a common sign, or `most` random ones."""
     if clusters - 1 < 40 and 2 ** (clusters - 1) <= most:
         choices = np.arange(2 ** (clusters - 1))[:, None] >> np.arange(clusters - 1) & 1
         return np.hstack([np.ones((len(choices), 1)), 1.0 - 2 * choices])
@@ -121,5 +120,5 @@ def _flips(clusters: int, most: int, seed: int) -> np.ndarray:
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Holm's step-down correction of p-values [P] that belong to one family."""
+    """Holm's step-down correction of the p-values [P] of one family of tests."""
     return multipletests(p_values, method="holm")[1]

@@ -25,33 +25,35 @@ from leavekout.models.process import Process
 from leavekout.queries.loading import Queries
 
 _MOST_BYTES = 8 << 30  # of gradients before they are projected
-_QUERY = 2  # in the place of the flip, 0 or 1, in the identity of a training image's draw
-_SHARED = (0, 3)  # in the place of image and flip, where all images and queries share draws
+# Keys of draws hold an image and its flip, 0 or 1. A query has this in place of the flip, and draws
+# that all images and queries share have these in place of both.
+_QUERY = 2
+_SHARED = (0, 3)
 
 
 class Projector(Protocol):
-    """What becomes of gradients: L vectors of p numbers for each image."""
+    """Turns gradients into features: L vectors of p numbers for each image."""
 
     config: Any
     weights: Mapping[str, nn.Parameter]
     shape: tuple[int, int]  # L, p
 
     def group_of(self, draws: int) -> int:
-        """How many draws' gradients may be added up before they are projected, of so many."""
+        """Of `draws` gradients, how many may be added up before they are projected."""
 
     def summed(self, gradients: Mapping[str, Tensor], draws: int) -> Tensor:
-        """The sum over each image's draws of what they become: [B, L, p].
+        """The features, summed over each image's draws: [B, L, p].
 
         Args:
-            gradients: of the draws' losses, added up over as many draws as `group_of` says.
+            gradients: of the losses, each the sum over `group_of(draws)` draws.
         """
 
 
 def halves_of_draws(draws: int, *, antithetic: bool) -> tuple[int, Tensor]:
-    """How many halves draws make, and the draws of the one and then of the other: int64 [draws].
+    """The number of halves, and the draws ordered by half: int64 [draws].
 
-    Draws take turns, so that both halves of evenly spaced timesteps cover all of them; a noise and
-    its negative stay together. An odd number makes no two halves.
+    Every second draw belongs to the second half, so that both halves cover evenly spaced timesteps.
+    A noise and its negative stay together. An odd number of draws is not divided.
     """
     order = torch.arange(draws)
     turn = order // 2 if antithetic else order
@@ -114,13 +116,13 @@ def training_gradients(
     batch: int,
     first: int = 0,
 ) -> Iterator[Tensor]:
-    """Yields features [b, F, H, L, p] of b images at a time, from row `first` to the last.
+    """Yields features [b, F, H, L, p] of b images at a time, from row `first` on.
 
     Draws are keyed to (image id, flip, draw), so features do not depend on `batch`. Each of the H
     parts is of half of the draws; the features of all are the mean of the parts.
 
     Args:
-        batch: forward passes at a time, of one image and its flips at least.
+        batch: forward passes at a time, but at least one image and its flips.
     """
     config, draws = projector.config, projector.config.draws
     halves, order = halves_of_draws(draws, antithetic=config.antithetic)
@@ -146,16 +148,31 @@ def training_gradients(
             t, noise = (x.repeat(len(ids), *(1 for _ in x.shape[1:])) for x in shared)
         x0 = data.latents[image, flip].repeat_interleave(draws, 0)
         text = data.text[image.repeat_interleave(draws), caption]
-        with (
-            arithmetic(config.precision, data.device),
-            per_sample_gradients(denoiser, projector.weights, group=group) as gradients,
-        ):
-            losses = denoising_loss(
-                denoiser, process, x0, t, noise.to(x0), text, objective=config.objective
-            )
-            losses.sum().backward()
-        features = projector.summed(gradients, draws // halves) * (halves / draws)
+        sums = _sums(denoiser, process, projector, x0, t, noise, text, draws // halves)
+        features = sums * (halves / draws)
         yield features.unflatten(0, (len(rows), data.flips, halves))
+
+
+def _sums(
+    denoiser: Denoiser,
+    process: Process,
+    projector: Projector,
+    x0: Tensor,
+    t: Tensor,
+    noise: Tensor,
+    text: Tensor,
+    draws: int,
+) -> Tensor:
+    """The projector's sums over each so many consecutive draws: [B / draws, L, p]."""
+    config, group = projector.config, projector.group_of(draws)
+    with (
+        arithmetic(config.precision, x0.device),
+        per_sample_gradients(denoiser, projector.weights, group=group) as gradients,
+    ):
+        noise = noise.to(x0)
+        losses = denoising_loss(denoiser, process, x0, t, noise, text, objective=config.objective)
+        losses.sum().backward()
+    return projector.summed(gradients, draws)
 
 
 def query_gradients(
@@ -193,22 +210,8 @@ def query_gradients(
                     t = torch.full_like(part, timestep)
                 x0 = latent.expand(len(part), *latent.shape)
                 condition = text.expand(len(part), *text.shape)
-                group = projector.group_of(len(part))
-                with (
-                    arithmetic(config.precision, latent.device),
-                    per_sample_gradients(denoiser, projector.weights, group=group) as gradients,
-                ):
-                    losses = denoising_loss(
-                        denoiser,
-                        process,
-                        x0,
-                        t,
-                        noise.to(x0),
-                        condition,
-                        objective=config.objective,
-                    )
-                    losses.sum().backward()
-                sums = sums.to(latent.device) + projector.summed(gradients, len(part))
+                of_part = _sums(denoiser, process, projector, x0, t, noise, condition, len(part))
+                sums = sums.to(latent.device) + of_part
             total.append(sums * (halves / draws))
         features.append(torch.cat(total))
     return torch.stack(features)

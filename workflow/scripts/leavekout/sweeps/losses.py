@@ -33,14 +33,14 @@ def training_loss_parts(
     first: int = 0,
     what: str = "losses",
 ) -> Iterator[Tensor]:
-    """Yields the loss of each pass of b images at a time, [b, F, P], from the first to the last.
+    """Yields the loss of each pass, [b, F, P] of b images at a time.
 
     Their mean over P estimates L(z, θ). The noise is that of `Passes`, the same for every θ.
 
     Args:
         batch: forward passes at a time.
         images: int64 [n], rows of the training set; all unless given.
-        first: place in `images` to begin at; nothing is yielded from their end.
+        first: the place in `images` at which to begin.
     """
     device, captions = data.device, passes.config.captions
     images = torch.arange(data.images) if images is None else images
@@ -86,7 +86,11 @@ def training_loss_parts(
 def training_losses(
     denoiser: Denoiser, process: Process, data: EncodedData, config: LossSweep, **options: Any
 ) -> np.ndarray:
-    """L(z, θ) of all images, the mean over passes: float64 [N, F]; `options` as of the parts."""
+    """L(z, θ) of all images, the mean over passes: float64 [N, F].
+
+    Args:
+        options: as in `training_loss_parts`.
+    """
     parts = training_loss_parts(denoiser, process, data, passes_of(config, process), **options)
     return torch.cat([part.double().mean(2) for part in parts]).cpu().numpy()
 
@@ -106,13 +110,13 @@ def sweep_rows(
     reduce: Callable[[Tensor, Tensor], Tensor] | None = None,
     more: bool = False,
 ) -> Rows:
-    """Losses of images, filled beside `output` in a way that survives being killed.
+    """Losses of images, saved beside `output` so that a killed job can resume.
 
     Args:
-        settings: what else the losses depend on; rows of other settings are not gone on from.
+        settings: what else the losses depend on; rows of other settings are not resumed.
         images: as in `training_loss_parts`.
-        reduce: (losses [b, F, P], rows int64 [b]) → what is kept of them, float64 [b, F, 2].
-            Without it all losses are kept, float32 [N, F, P].
+        reduce: (losses [b, F, P], rows int64 [b]) → values to save, float64 [b, F, 2]. Without
+            it, all losses are saved, float32 [N, F, P].
         more: whether another sweep of the job follows.
     """
     images = torch.arange(data.images) if images is None else images

@@ -1,4 +1,4 @@
-"""The passes of a loss sweep: at which captions, timesteps and noises each image is seen."""
+"""The passes of a loss sweep: the captions, timesteps and noises at which losses are computed."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,13 +13,13 @@ from leavekout.models.process import Process
 
 @dataclass(frozen=True)
 class Passes:
-    """The P = C · D · T' passes of an image and flip, those of one caption after another.
+    """The P = C · D · T' passes of an image and flip, ordered by caption.
 
     Args:
         config: the sweep's settings.
         timesteps: T of the process.
-        first_draw, draws: D draws of noise for each caption and timestep, and the number of the
-            first. Refinement draws where the coarse sweep has ended.
+        draws: D, the draws of noise for each caption and timestep.
+        first_draw: the number of the first draw. Refinement continues where the coarse sweep ended.
     """
 
     config: LossSweep
@@ -53,8 +53,8 @@ class Passes:
     def half(self) -> Tensor:
         """Which of two independent halves a pass belongs to, 0 or 1: int64 [P].
 
-        Like the colours of a chessboard over captions, draws and timesteps, so that both halves
-        see all of them about equally. A noise and its negative are in one half.
+        Halves alternate over captions, draws and timesteps like the colours of a chessboard, so
+        both cover them about equally. A noise and its negative are in one half.
         """
         caption, draw, stratum = self._places
         return (caption + self._unit(draw) + stratum) % 2

@@ -1,14 +1,15 @@
 """The family of distilled features: its refusals, costs and preparation."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from leavekout.config.experiment import Experiment, numbered
-from leavekout.methods.distilled.settings import KNOWN, Distilled
-from leavekout.methods.family import Family, KeyInfo, Refuse, Tree
+from leavekout.methods.distilled.settings import BUILT_IN, Distilled
+from leavekout.methods.family import Family, KeyInfo, Problem, Tree
 from leavekout.methods.unlearning.family import UNLEARNING
 from leavekout.planning.costs import FEATURES, FLOAT_MB, Cost, Costs
 
+_TEXT = "Features that were distilled from attribution by unlearning."
 _TEACHER_QUERIES = 24  # unless the configuration says how many
 
 
@@ -16,11 +17,7 @@ class DistilledFamily(Family[Distilled]):
     """Each entry learns from a variant of unlearning, its teacher."""
 
     section = "distilled"
-    keys: ClassVar[Mapping[str, KeyInfo]] = {
-        "distilled": KeyInfo(
-            Distilled, "Features that were distilled from attribution by unlearning.", KNOWN
-        )
-    }
+    key = KeyInfo(Distilled, _TEXT, BUILT_IN)
     for_one_model = True
 
     def references(self, entry: Tree) -> list[tuple[str, str]]:
@@ -42,28 +39,21 @@ class DistilledFamily(Family[Distilled]):
         }
         return {**tree, "distilled": filled}
 
-    def check(self, e: Experiment, refuse: Refuse, used: set[str]) -> None:
-        """Refuses teachers, queries, encoders and candidates that are not there."""
+    def problems(self, e: Experiment, entry: Distilled, *, used: bool) -> Iterator[Problem]:
+        """Teachers, queries, encoders and candidates that do not exist."""
         encoders, images = e.encoders.names(), e.dataset.images
-        for name, one in self.entries(e).items():
-            if one.teacher not in UNLEARNING.entries(e):
-                refuse(self.section, name, "teacher", reason="is no entry of 'unlearning'")
-            if e.queries.teacher == 0 and name in used:
-                reason = "has no queries to learn from: 'queries.teacher' is 0"
-                refuse(self.section, name, reason=reason)
-            if one.encoder not in encoders or "clip" not in encoders:
-                known = ", ".join(sorted(encoders))
-                refuse(self.section, name, "encoder", reason=f"is none of the encoders ({known})")
-            if one.candidates > images and name in used:
-                reason = f"are more than the {images:,} images"
-                refuse(self.section, name, "candidates", reason=reason)
-            refine = e.losses.refine
-            if refine and refine.share * images < one.candidates:
-                reason = (
-                    f"are more than the {refine.share * images:,.0f} images that "
-                    "'losses.refine.share' sweeps again"
-                )
-                refuse(self.section, name, "candidates", reason=reason)
+        if entry.teacher not in UNLEARNING.entries(e):
+            yield "teacher", "is no entry of 'unlearning'"
+        if e.queries.teacher == 0 and used:
+            yield ("has no queries to learn from: 'queries.teacher' is 0",)
+        if entry.encoder not in encoders or "clip" not in encoders:
+            yield "encoder", f"is none of the encoders ({', '.join(sorted(encoders))})"
+        if entry.candidates > images and used:
+            yield "candidates", f"are more than the {images:,} images"
+        refine = e.losses.refine
+        if refine and refine.share * images < entry.candidates:
+            swept = f"{refine.share * images:,.0f} images that 'losses.refine.share' sweeps again"
+            yield "candidates", f"are more than the {swept}"
 
     def cost(self, costs: Costs, method: str) -> Cost:
         """Of comparing distilled features."""
@@ -71,40 +61,42 @@ class DistilledFamily(Family[Distilled]):
 
     def training_cost(self, costs: Costs, method: str) -> Cost:
         """Of training a small network on features."""
-        one = self.entries(costs.e)[method]
-        pairs = one.epochs * costs.e.queries.teacher * one.candidates
-        operations = 12.0 * pairs * one.width * (one.layers * one.width + 2000)
+        entry = self.entries(costs.e)[method]
+        pairs = entry.epochs * costs.e.queries.teacher * entry.candidates
+        operations = 12.0 * pairs * entry.width * (entry.layers * entry.width + 2000)
         features_mb = FLOAT_MB * 3 * costs.images * costs.flips * 2 * FEATURES
         return costs.cost(further_seconds=operations / 2e10, memory_mb=features_mb, disk_mb=10)
 
     def teaching_cost(self, costs: Costs, teacher: str) -> Cost:
         """Of one query of a teacher: its unlearning, and a sweep of the neighbours alone."""
         nearby: dict[str, int] = {}
-        for one in self.entries(costs.e).values():
-            if one.teacher == teacher:
-                nearby[one.encoder] = max(one.candidates, nearby.get(one.encoder, 0))
+        for entry in self.entries(costs.e).values():
+            if entry.teacher == teacher:
+                nearby[entry.encoder] = max(entry.candidates, nearby.get(entry.encoder, 0))
         share = min(1.0, sum(nearby.values()) / costs.images)
         return UNLEARNING.cost(costs, teacher, share=share)
 
     def preparation(self, e: Experiment, method: str) -> list[str]:
         """The teacher's queries and scores, features, and the students."""
-        one: Any = self.entries(e)[method]
+        entry: Any = self.entries(e)[method]
         return [
-            *UNLEARNING.preparation(e, one.teacher),
-            *("sample_teacher_queries", f"find_neighbours/{one.encoder}"),
-            *(f"teacher/{one.teacher}/{query}" for query in numbered("d", e.queries.teacher)),
-            *(f"encode_features/{one.encoder}/image", "encode_features/clip/text"),
+            *UNLEARNING.preparation(e, entry.teacher),
+            *("sample_teacher_queries", f"find_neighbours/{entry.encoder}"),
+            *(f"teacher/{entry.teacher}/{query}" for query in numbered("d", e.queries.teacher)),
+            *(f"encode_features/{entry.encoder}/image", "encode_features/clip/text"),
             *(f"distill/{student}" for student in self.students(e, method)),
         ]
 
     def encoders_of(self, e: Experiment, teacher: str) -> list[str]:
         """The image encoders of the methods that learn from a teacher, each once."""
         entries = self.entries(e).values()
-        return [*dict.fromkeys(one.encoder for one in entries if one.teacher == teacher)]
+        return [*dict.fromkeys(entry.encoder for entry in entries if entry.teacher == teacher)]
 
     def nearest(self, e: Experiment, encoder: str) -> int:
         """How many neighbours by an encoder some method ranks."""
-        return max(one.candidates for one in self.entries(e).values() if one.encoder == encoder)
+        return max(
+            entry.candidates for entry in self.entries(e).values() if entry.encoder == encoder
+        )
 
     def students(self, e: Experiment, method: str) -> list[str]:
         """The names of a method's students; the first has the method's own."""

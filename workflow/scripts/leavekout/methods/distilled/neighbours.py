@@ -1,4 +1,4 @@
-"""The training images that are near a teacher's queries: those of which its scores are learned."""
+"""The training images near a teacher's queries; students learn their ranks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ def rows_near(neighbours: Sequence[Path], place: int) -> Tensor:
     """The rows that are near a query by any of several encoders, ascending: int64 [n].
 
     Args:
-        neighbours: files of `nearest`.
-        place: the query's.
+        neighbours: files of `nearest`, one for each encoder.
+        place: the query's row in them.
     """
     return torch.from_numpy(np.unique(np.concatenate([load_npy(p)[place] for p in neighbours])))

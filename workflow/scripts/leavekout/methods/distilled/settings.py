@@ -52,4 +52,4 @@ class Distilled(Section):
     theirs; of two or more, those of every second say how well scores repeat."""
 
 
-KNOWN: dict[str, dict[str, Any]] = {"distilled": {}}
+BUILT_IN: dict[str, dict[str, Any]] = {"distilled": {}}

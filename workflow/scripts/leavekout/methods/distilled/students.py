@@ -1,9 +1,9 @@
 """Distilled features (FDA): features of images that rank as attribution by unlearning does.
 
 Wang et al., *Fast Data Attribution for Text-to-Image Models* (NeurIPS 2025). A small network maps
-features of a picture and its caption so that their cosine foretells at which rank, among a query's
-nearest neighbours, unlearning put an image. It is trained once, on queries that no number is
-reported of, and then scores a query by features alone.
+features of a picture and its caption so that their cosine predicts the rank that unlearning gives
+an image among a query's nearest neighbours. It is trained once, on queries that appear in no
+reported number, and then scores a query by features alone.
 """
 
 import logging
@@ -22,7 +22,7 @@ logger = logging.getLogger("leavekout")
 
 
 class Student(nn.Module):
-    """An MLP of features, and the line from cosines to logits of ranks.
+    """An MLP on features, and a linear map from cosines to logits of ranks.
 
     Args:
         features: their dimension.
@@ -47,13 +47,13 @@ class Student(nn.Module):
 
 @dataclass(frozen=True)
 class Lessons:
-    """What a teacher says of its queries.
+    """A teacher's ranking of images for its queries.
 
     Args:
         queries: float32 [T, D], features.
         images: float32 [N, D], features.
-        candidates: int64 [T, C], rows that each query's ranks are of, the most influential first.
-        order: int64 [N], rows by image id, so that what is drawn does not depend on their order.
+        candidates: int64 [T, C], the ranked rows of each query, the most influential first.
+        order: int64 [N], rows sorted by image id, so that draws do not depend on the rows' order.
     """
 
     queries: Tensor
@@ -74,8 +74,8 @@ def lessons(
 
     Args:
         queries: [T, D]; images: [N, D].
-        scores: of each query by the teacher, [N], of which those of its neighbours count.
-        near: int64 [T, C], of `neighbours.nearest`.
+        scores: the teacher's scores of each query, [N]; only its neighbours' are used.
+        near: int64 [T, C], the neighbours, from `similarity.nearest`.
         image_ids: [N].
     """
     ranked = [
@@ -94,8 +94,8 @@ def draw_pairs(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Random pairs to learn from: queries and rows, int64 [B], and targets float32 [B].
 
-    The target is rank / C, 0 for the most influential; with the chance `outside` the image is any
-    of the training set, and the target (C − 1) / C.
+    The target is rank / C, 0 for the most influential. With probability `outside` the image is
+    drawn from the whole training set, and the target is (C − 1) / C.
     """
     teachers, candidates = given.candidates.shape
     query = torch.randint(teachers, (count,), generator=generator)
@@ -112,7 +112,7 @@ def train_student(given: Lessons, config: Distilled, number: int = 0) -> Student
     """Learns the ranks by binary cross-entropy; the same on every run.
 
     Args:
-        number: of the student, which is added to the seed.
+        number: the student's number, which is added to the seed.
     """
     seed = config.seed + number
     generator = torch.Generator().manual_seed(seed)
@@ -137,7 +137,7 @@ def train_student(given: Lessons, config: Distilled, number: int = 0) -> Student
 
 @torch.no_grad()
 def student_scores(student: Student, queries: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Scores of all images, the higher the lower the rank foretold: float32 [Q, N, F].
+    """Scores of all images, higher for a lower predicted rank: float32 [Q, N, F].
 
     Args:
         queries: [Q, D]; images: [N, F, D].

@@ -24,10 +24,10 @@ class Compressor:
 
     ĝ is g / ‖g‖, π a random permutation of the d entries, s random signs; groups are consecutive
     runs of ⌈d / p⌉ entries, the last of which may be shorter or empty. Inner products of compressed
-    vectors are unbiased estimates of those of the ĝ.
+    vectors estimate inner products of the ĝ without bias.
 
     Args:
-        draws: how many make a half; each keeps a vector of its own.
+        draws: draws of a half; each keeps its own vector.
 
     Raises:
         InputError: there are more groups than entries.

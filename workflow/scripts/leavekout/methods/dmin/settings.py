@@ -22,4 +22,4 @@ class Dmin(GradientDraws):
     """Number of groups, and so of entries of a compressed gradient."""
 
 
-KNOWN: dict[str, dict[str, Any]] = {"dmin": {}}
+BUILT_IN: dict[str, dict[str, Any]] = {"dmin": {}}

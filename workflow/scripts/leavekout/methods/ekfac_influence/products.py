@@ -1,7 +1,7 @@
 """Influence by EK-FAC: ∇L(ẑ)ᵀ (G + λI)⁻¹ ∇L(z) of gradients that are not projected.
 
 Mlodozeniec et al., *Influence Functions for Scalable Data Attribution in Diffusion Models* (ICLR
-2025). A query's preconditioned gradient is one direction; the gradients of the images are made once
+2025). A query's preconditioned gradient is one direction. The images' gradients are computed once
 for all queries, and only their products with these directions are kept.
 """
 
@@ -28,7 +28,7 @@ class WholeGradients:
         self.shape = (1, sum(weight.numel() for weight in self.weights.values()))
 
     def group_of(self, draws: int) -> int:
-        """Those of all draws."""
+        """All draws."""
         return draws
 
     def summed(self, gradients: Mapping[str, Tensor], draws: int) -> Tensor:
@@ -70,7 +70,7 @@ def directions_of(
 ) -> Tensor:
     """(G + λI)⁻¹ ∇L(ẑ) of Q queries, by each half of their draws: [Q·H, d].
 
-    One query after the other, as those of a whole study fill most of a GPU.
+    Queries are processed one by one, because all directions of a study fill most of a GPU.
 
     Args:
         factors: of `ekfac` with the Gauss-Newton matrix.
@@ -99,7 +99,7 @@ def directions_of(
 def product_scores(products: np.ndarray, queries: int) -> tuple[np.ndarray, np.ndarray]:
     """Scores [Q, N], and by half of the draws of images and queries [Q, 2, N].
 
-    Each is the better of an image and its flip. Without halves they are not numbers.
+    Each is the better of an image and its flip. Without halves, they are NaN.
 
     Args:
         products: [N, F, H, 1, Q·H'], by halves of the images' draws, and of the queries'.

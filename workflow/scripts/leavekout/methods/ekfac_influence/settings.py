@@ -1,4 +1,4 @@
-"""The configuration of influence by EK-FAC, and the methods known by name."""
+"""The configuration of influence by EK-FAC."""
 
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ class EkfacInfluence(GradientDraws):
     added to all eigenvalues as it is (Mlodozeniec et al.: 1e-8)."""
 
 
-KNOWN: dict[str, dict[str, Any]] = {
+BUILT_IN: dict[str, dict[str, Any]] = {
     "ekfac": {"damping": 1e-8, "damping_of": "absolute"},
     "fmas": {"timesteps": "stratified", "antithetic": True},
 }

@@ -1,11 +1,10 @@
 """The family of similarity of features: its refusals, costs and preparation."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Iterator
 
 from leavekout.config.experiment import Experiment
-from leavekout.methods.embeddings.settings import KNOWN, Embedding
-from leavekout.methods.family import Family, KeyInfo, Refuse
+from leavekout.methods.embeddings.settings import BUILT_IN, Embedding
+from leavekout.methods.family import Family, KeyInfo, Problem
 from leavekout.planning.costs import Cost, Costs
 
 
@@ -13,20 +12,15 @@ class EmbeddingsFamily(Family[Embedding]):
     """Each entry compares the features of one encoder."""
 
     section = "embeddings"
-    keys: ClassVar[Mapping[str, KeyInfo]] = {
-        "embeddings": KeyInfo(Embedding, "Attribution by similarity of features.", KNOWN)
-    }
+    key = KeyInfo(Embedding, "Attribution by similarity of features.", BUILT_IN)
 
-    def check(self, e: Experiment, refuse: Refuse, used: set[str]) -> None:
-        """Refuses encoders that are not there, and text features of any but CLIP."""
+    def problems(self, e: Experiment, entry: Embedding, *, used: bool) -> Iterator[Problem]:
+        """Encoders that do not exist, and text features of any but CLIP."""
         encoders = e.encoders.names()
-        for name, one in self.entries(e).items():
-            if one.encoder not in encoders:
-                known = ", ".join(sorted(encoders))
-                refuse(self.section, name, "encoder", reason=f"is none of the encoders ({known})")
-            if one.features == "text" and one.encoder != "clip":
-                reason = "can be 'text' for the encoder clip only"
-                refuse(self.section, name, "features", reason=reason)
+        if entry.encoder not in encoders:
+            yield "encoder", f"is none of the encoders ({', '.join(sorted(encoders))})"
+        if entry.features == "text" and entry.encoder != "clip":
+            yield "features", "can be 'text' for the encoder clip only"
 
     def cost(self, costs: Costs, method: str) -> Cost:
         """Of comparing cached features."""
@@ -34,8 +28,8 @@ class EmbeddingsFamily(Family[Embedding]):
 
     def preparation(self, e: Experiment, method: str) -> list[str]:
         """The features of all training images."""
-        one = self.entries(e)[method]
-        return [f"encode_features/{one.encoder}/{one.features}"]
+        entry = self.entries(e)[method]
+        return [f"encode_features/{entry.encoder}/{entry.features}"]
 
 
 EMBEDDINGS = EmbeddingsFamily()

@@ -1,4 +1,4 @@
-"""The configuration of attribution by similarity of features, and the methods known by name."""
+"""The configuration of attribution by similarity of features."""
 
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ class Embedding(Section):
     is applied to features of unit length (CLIP and DINO of *Attribution by Customization*)."""
 
 
-KNOWN: dict[str, dict[str, Any]] = {
+BUILT_IN: dict[str, dict[str, Any]] = {
     "clip": {},
     "clip-text": {"features": "text"},
     "dino": {"encoder": "dino"},

@@ -1,8 +1,6 @@
 """The family of scores that were computed elsewhere."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
 
 from leavekout.base.errors import InputError
 from leavekout.config.experiment import Experiment
@@ -20,7 +18,7 @@ class ExternalFamily(Family[str]):
     """Each entry is a folder of score files."""
 
     section = "external"
-    keys: ClassVar[Mapping[str, KeyInfo]] = {"external": KeyInfo(str, _TEXT, {})}
+    key = KeyInfo(str, _TEXT, {})
     from_elsewhere = True
 
     def score_file(self, e: Experiment, method: str, query: str) -> str:
@@ -30,7 +28,7 @@ class ExternalFamily(Family[str]):
         if not table.exists() and not array.exists():
             raise InputError(
                 f"external: method '{method}' has no scores of query {query}; neither {array} nor "
-                f"{table.name} is there."
+                f"{table.name} exists."
             )
         return str(table if table.exists() else array)
 

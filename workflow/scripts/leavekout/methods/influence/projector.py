@@ -14,7 +14,7 @@ class GradientProjector:
     """Projects gradients of one model's chosen weights: jointly, or each weight by itself.
 
     Args:
-        model_seed: the model's training seed; every model has projections of its own, as in TRAK.
+        model_seed: the model's training seed; each model has its own projections, as in TRAK.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class GradientProjector:
         return torch.stack([projection(block) for projection, block in pairs], 1)
 
     def group_of(self, draws: int) -> int:
-        """Those of all draws, unless each is normalised."""
+        """All draws, unless each is normalised."""
         return 1 if self.config.normalise else draws
 
     def summed(self, gradients: Mapping[str, Tensor], draws: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The configuration of influence by projected gradients, and the methods known by name."""
+"""The configuration of influence by projected gradients."""
 
 from typing import Annotated, Any, Literal
 
@@ -48,7 +48,7 @@ class Influence(Section):
 
 
 # Sized for the digits study, and damping as it chose on its tuning queries.
-KNOWN_GRADIENTS: dict[str, dict[str, Any]] = {
+BUILT_IN_GRADIENTS: dict[str, dict[str, Any]] = {
     "loss": {},  # TRAK
     "output": {  # D-TRAK
         "objective": "squared_output",
@@ -60,7 +60,7 @@ KNOWN_GRADIENTS: dict[str, dict[str, Any]] = {
     "mean-output": {"objective": "mean_output", "timesteps": "uniform", "normalise": True},  # DAS
     "shared": {"weights": "all", "shared_draws": True, "dimension": 2048},  # Motive
 }
-KNOWN: dict[str, dict[str, Any]] = {
+BUILT_IN: dict[str, dict[str, Any]] = {
     "trak": {"damping": 0.5},
     "journey-trak": {"damping": 0.5, "query_timestep": 400},
     "d-trak": {"gradients": "output", "damping": 800.0, "query_draws": 100},

@@ -1,7 +1,7 @@
 """Influence scores from projected gradients: TRAK's ridge regression, DataInf, DAS, and cosines.
 
-All score an image by a product of the gradients of the image and of the query; DAS takes its
-square. The others' are positive where training on the image lowers the loss of the query.
+Each scores an image by a product of its gradient and the query's. DAS squares the product; the
+other scores are positive if training on the image lowers the query's loss.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ class Features:
 
     Args:
         array: float32 [N, F, H, L, p].
-        half: which half; the mean of all H unless given.
+        half: which half to use; the mean of all H unless given.
     """
 
     array: np.ndarray
@@ -77,11 +77,12 @@ def ridge_scores(
     Properties of Data Attribution on Diffusion Models*, ICLR 2024).
 
     Args:
-        features: [N, F, L, p], the blocks of which are taken as one vector; queries: [Q, L, p].
-            The flips of an image count together as one image in ΦᵀΦ.
-        damping: λ, as large as it is in the units of ΦᵀΦ.
-        trained: bool [N], the images that the model was trained on, which make ΦᵀΦ; by default
-            all.
+        features: [N, F, L, p]; the L blocks are one vector. The flips of an image count together
+            as one image in ΦᵀΦ.
+        queries: [Q, L, p].
+        damping: λ, in the units of ΦᵀΦ.
+        trained: bool [N], the images that the model was trained on and ΦᵀΦ is made of; all unless
+            given.
 
     Returns:
         float64 [Q, N, F].
@@ -109,9 +110,9 @@ def das_scores(
     """DAS: τ(ẑ, z) = (φ(ẑ)ᵀ G φ(z) · r(z) / (1 − φ(z)ᵀ G φ(z)))², G = (ΦᵀΦ + λ I)⁻¹.
 
     Lin et al., *Diffusion Attribution Score: Evaluating Training Data Influence in Diffusion
-    Models* (ICLR 2025): how far the model's output at the query moves when z is left out of its
-    linearization. r is the root of the image's mean squared error. Of F flips, each has 1/F of the
-    weight in ΦᵀΦ, and so of the leverage in the divisor.
+    Models* (ICLR 2025): how far the linearized model's output at the query moves when z is left
+    out. r is the root of the image's mean squared error. Each of F flips has a weight of 1/F in
+    ΦᵀΦ, and therefore in the leverage that the divisor contains.
 
     Args:
         features, queries, damping, trained: as in `ridge_scores`, of the mean output's gradient.
@@ -226,7 +227,7 @@ def datainf_scores(
 def ensemble_scores(of_models: Iterable[np.ndarray]) -> np.ndarray:
     """The mean over source models of scores […, N, F], then the better of an image and its flip.
 
-    Takes one model's scores after the other, since those of a COCO ensemble fill gigabytes.
+    Scores are taken model by model, because those of a COCO ensemble fill gigabytes.
 
     Returns:
         float64 […, N].

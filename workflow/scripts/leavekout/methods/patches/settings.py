@@ -27,4 +27,4 @@ class Patches(Section):
     """Seed of the noise."""
 
 
-KNOWN: dict[str, dict[str, Any]] = {"nda": {}}
+BUILT_IN: dict[str, dict[str, Any]] = {"nda": {}}

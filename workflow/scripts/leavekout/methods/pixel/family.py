@@ -1,10 +1,9 @@
 """The family of one method, similarity of pixels, which has no settings."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from leavekout.config.experiment import Experiment
-from leavekout.methods.family import Family, KeyInfo
+from leavekout.methods.family import Family
 from leavekout.planning.costs import Cost, Costs
 
 
@@ -12,9 +11,8 @@ class PixelFamily(Family[None]):
     """`pixel`: cosine similarity of flattened pixels."""
 
     section = "pixel"
-    keys: ClassVar[Mapping[str, KeyInfo]] = {}
 
-    def known(self) -> list[str]:
+    def built_in(self) -> list[str]:
         """The one method."""
         return [self.section]
 

@@ -1,12 +1,12 @@
 """The family of attribution by unlearning: its refusals, costs and preparation."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 from leavekout.config.experiment import Experiment
-from leavekout.methods.family import Family, KeyInfo, Refuse
-from leavekout.methods.unlearning.settings import KNOWN, SKEW_FROM, Unlearning
+from leavekout.methods.family import Family, KeyInfo, Problem
+from leavekout.methods.unlearning.settings import BUILT_IN, SKEW_FROM, Unlearning
 from leavekout.models.shapes import Need
 from leavekout.planning.costs import Cost, Costs
 
@@ -15,46 +15,42 @@ class UnlearningFamily(Family[Unlearning]):
     """Each entry is a variant: which weights, by which step, and how scores are read."""
 
     section = "unlearning"
-    keys: ClassVar[Mapping[str, KeyInfo]] = {
-        "unlearning": KeyInfo(Unlearning, "Variants of attribution by unlearning.", KNOWN)
-    }
+    key = KeyInfo(Unlearning, "Variants of attribution by unlearning.", BUILT_IN)
 
-    def check(self, e: Experiment, refuse: Refuse, used: set[str]) -> None:
-        """Refuses steps, boxes and readouts that do not fit."""
-        for name, one in self.entries(e).items():
-            if one.step == "mirrored" and (one.objective != "loss" or one.boxes):
-                reason = (
-                    "is 'mirrored', which is for the loss of whole pictures: without 'boxes', and "
-                    "with the objective 'loss'"
-                )
-                refuse(self.section, name, "step", reason=reason)
-            if one.curvature == "ekfac" and one.weights != "cross_attention_kv":
-                reason = (
-                    "has to be 'cross_attention_kv' for 'ekfac', which is for linear layers "
-                    "without bias"
-                )
-                refuse(self.section, name, "weights", reason=reason)
-            if one.without_token and not e.prompts_have_tokens:
-                reason = "is for the queries of customized models, whose prompts contain a token"
-                refuse(self.section, name, "without_token", reason=reason)
-            if one.readout == "skew" and not _has_noisy_timesteps(e):
-                reason = (
-                    "is 'skew', which reads the noisier 70 % of the timesteps, and "
-                    "'losses.timestep_stride' leaves none of them"
-                )
-                refuse(self.section, name, "readout", reason=reason)
-            for query, (left, top, right, bottom) in one.boxes.items():
-                if query not in e.query_names() and name in used:
-                    refuse(self.section, name, "boxes", query, reason="is no query")
-                if left >= right or top >= bottom:
-                    reason = "has no inside; a box is [left, top, right, bottom]"
-                    refuse(self.section, name, "boxes", query, reason=reason)
+    def problems(self, e: Experiment, entry: Unlearning, *, used: bool) -> Iterator[Problem]:
+        """Steps, boxes and readouts that do not fit."""
+        if entry.step == "mirrored" and (entry.objective != "loss" or entry.boxes):
+            yield (
+                "step",
+                "is 'mirrored', which is for the loss of whole pictures: without 'boxes', and "
+                "with the objective 'loss'",
+            )
+        if entry.curvature == "ekfac" and entry.weights != "cross_attention_kv":
+            yield (
+                "weights",
+                "has to be 'cross_attention_kv' for 'ekfac', which is for linear layers "
+                "without bias",
+            )
+        if entry.without_token and not e.prompts_have_tokens:
+            reason = "is for the queries of customized models, whose prompts contain a token"
+            yield "without_token", reason
+        if entry.readout == "skew" and not _has_noisy_timesteps(e):
+            yield (
+                "readout",
+                "is 'skew', which reads the noisier 70 % of the timesteps, and "
+                "'losses.timestep_stride' leaves none of them",
+            )
+        for query, (left, top, right, bottom) in entry.boxes.items():
+            if query not in e.query_names() and used:
+                yield "boxes", query, "is no query"
+            if left >= right or top >= bottom:
+                yield "boxes", query, "has no inside; a box is [left, top, right, bottom]"
 
     def needs(self, e: Experiment, method: str) -> Iterator[Need]:
         """Per-sample gradients, for the curvature of Newton steps."""
-        one = self.entries(e)[method]
-        ekfac = one.step == "newton" and one.curvature == "ekfac"
-        yield Need(f"{self.section}.{method}", one.weights, ekfac)
+        entry = self.entries(e)[method]
+        ekfac = entry.step == "newton" and entry.curvature == "ekfac"
+        yield Need(f"{self.section}.{method}", entry.weights, ekfac)
 
     def unlearns(self, e: Experiment, method: str) -> bool:
         """All but mirrored unlearning, which needs training images, too."""
@@ -62,11 +58,11 @@ class UnlearningFamily(Family[Unlearning]):
 
     def step_cost(self, costs: Costs, method: str) -> Cost:
         """Of the step alone, for one query."""
-        one = self.entries(costs.e)[method]
+        entry = self.entries(costs.e)[method]
         # Mirrored unlearning sees as many training images as copies of the query.
-        copies = 2 if one.step == "mirrored" else 1
+        copies = 2 if entry.step == "mirrored" else 1
         return costs.cost(
-            training=copies * one.steps * one.gradient_samples,
+            training=copies * entry.steps * entry.gradient_samples,
             memory_mb=costs.data_mb + 6 * costs.weights_mb,
             disk_mb=costs.weights_mb,
         )
@@ -84,9 +80,9 @@ class UnlearningFamily(Family[Unlearning]):
 
     def curvature(self, e: Experiment, method: str) -> str | None:
         """The file of a Newton step's curvature, without its ending; gradient ascent needs none."""
-        one = self.entries(e)[method]
-        folder = {"diagonal": "fisher", "ekfac": "ekfac"}[one.curvature]
-        return f"{folder}/{one.weights}" if one.step == "newton" else None
+        entry = self.entries(e)[method]
+        folder = {"diagonal": "fisher", "ekfac": "ekfac"}[entry.curvature]
+        return f"{folder}/{entry.weights}" if entry.step == "newton" else None
 
     def parameters(self, e: Experiment, method: str) -> dict[str, Any]:
         """What a method's scores depend on, beside its inputs.

@@ -1,22 +1,23 @@
-"""Mirrored unlearning (MUCS): training images are kept while a query is unlearned.
+"""Mirrored unlearning (MUCS): a query is unlearned while training images are preserved.
 
 Serrà et al., *Training Data Attribution in Diffusion Models via Mirrored Unlearning and
 Noise-Consistent Skew* (arXiv 2605.17938).
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from leavekout.base.noise import Domain, normal, random_uint32, scale_to
 from leavekout.base.precision import arithmetic
 from leavekout.data.encoded import EncodedData
 from leavekout.methods.unlearning.settings import Unlearning
-from leavekout.models.denoiser import Denoiser
+from leavekout.models.denoiser import Denoiser, select_weights
 from leavekout.models.loss import denoising_loss
 from leavekout.models.process import Process
+from leavekout.queries.loading import Queries
 from leavekout.training.stream import Stream
 
 logger = logging.getLogger("leavekout")
@@ -30,7 +31,7 @@ _RETAINED = 0  # in the key of a training image's noise, where a query's has its
 def training_batches(
     process: Process, data: EncodedData, *, batch: int, seed: int
 ) -> Iterable[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Batches of training images without end: x0, text, timesteps and noise of each."""
+    """Endless batches of training images: x0, text, timesteps and noise."""
     stream = Stream.of_images(data, timesteps=process.timesteps, seed=seed, domain=Domain.MIRRORED)
     start = 0
     while True:
@@ -46,7 +47,7 @@ def training_batches(
 def null_loss(
     untrained: Denoiser, process: Process, data: EncodedData, *, batch: int, seed: int
 ) -> float:
-    """L_null: the mean loss of training images under a denoiser that has learned nothing."""
+    """L_null: the mean loss of training images under an untrained denoiser."""
     batches = training_batches(process, data, batch=batch, seed=seed)
     losses = [
         denoising_loss(untrained, process, x0, t, noise, text).double().mean()
@@ -58,30 +59,28 @@ def null_loss(
 def mirrored_ascent(
     denoiser: Denoiser,
     process: Process,
-    weights: Mapping[str, nn.Parameter],
     data: EncodedData,
-    latent: Tensor,
-    text: Tensor,
+    query: Queries,
     config: Unlearning,
     *,
-    query_id: int,
     null: float,
 ) -> int:
-    """Moves the chosen weights in place until the query's loss is near that of no knowledge.
+    """Moves the weights in place until the query's loss is near an untrained model's.
 
     Each step descends mean(L(z)) − 0.2 · mean(min(L(ẑ), L_null)) by AdamW, over as many training
     images as copies of the query, with noise of their own. It ends before the step at which
     mean(min(L(ẑ), L_null)) ≥ 0.95 L_null.
 
     Args:
-        latent: [4, h, w]; text: [T, E], of the query.
-        query_id: keys the query's draws together with the step.
+        query: one query, ẑ. Its noise seed keys its draws, together with the step.
         null: L_null.
 
     Returns:
         The number of steps taken.
     """
+    latent, text = query.latents[0], query.text[0]
     count, device = config.gradient_samples, latent.device
+    weights = select_weights(denoiser, config.weights)
     denoiser.requires_grad_(False)
     for parameter in weights.values():
         parameter.requires_grad_(True)
@@ -89,18 +88,15 @@ def mirrored_ascent(
     batches = training_batches(process, data, batch=count, seed=config.seed)
     draws = torch.arange(count, device=device)
     for step, (x0, texts, t, noise) in zip(range(config.steps), batches, strict=False):
-        identity = (query_id, 1 + step, draws)
-        of_query = scale_to(
-            random_uint32(config.seed, Domain.MIRRORED, *identity)[0], process.timesteps
-        )
+        key = (config.seed, Domain.MIRRORED, query.noise_seeds[0], 1 + step, draws)
         with arithmetic(config.precision, device):
             kept = denoising_loss(denoiser, process, x0, t, noise, texts)
             forgotten = denoising_loss(
                 denoiser,
                 process,
                 latent.expand(count, *latent.shape),
-                of_query,
-                normal(config.seed, Domain.MIRRORED, *identity, shape=latent.shape).to(latent),
+                scale_to(random_uint32(*key)[0], process.timesteps),
+                normal(*key, shape=latent.shape).to(latent),
                 text.expand(count, *text.shape),
             ).clamp(max=null)
             if float(forgotten.detach().mean()) >= NEAR * null:
@@ -110,8 +106,8 @@ def mirrored_ascent(
         optimizer.step()
     else:
         logger.warning(
-            "mirrored unlearning took all of its %d steps, and the query's loss is not near that "
-            "of an untrained model; more 'steps' or a larger 'step_size' would bring it there",
+            "mirrored unlearning took all of its %d steps, but the query's loss is not yet near an "
+            "untrained model's; raise 'steps' or 'step_size'",
             config.steps,
         )
         step = config.steps

@@ -1,4 +1,4 @@
-"""From losses before and after unlearning to scores, and to the scores of two halves of them."""
+"""Turns losses before and after unlearning into scores, by all passes and by each half."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,8 +21,8 @@ def read_out(unlearned: Tensor, source: Tensor, passes: Passes, readout: Readout
     The sum of the two is the score, the mean over passes p of
     difference: l_p(θ_−ẑ) − l_p(θ0) (eq. 6);
     skew: (l_p(θ_−ẑ) − l_p(θ0)) / (l_p(θ_−ẑ) + l_p(θ0) + 10⁻³), over the noisier 70 % of the levels
-    (MUCS, arXiv 2605.17938. There the noise is the same for every image, and of an image the first
-    caption counts, without a flip; here noise, captions and flips are those of the sweep).
+    (MUCS, arXiv 2605.17938. The paper uses one noise for all images, and each image's first caption
+    without a flip; here the sweep's noise, captions and flips are used).
 
     Args:
         unlearned, source: [b, F, P], with the same noise.
@@ -40,7 +40,7 @@ def read_out(unlearned: Tensor, source: Tensor, passes: Passes, readout: Readout
 def reader(
     source_losses: Path, passes: Passes, readout: Readout
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """What `sweep_rows` reduces losses with: `read_out` against the source model's losses."""
+    """`read_out` against the source model's losses, for `sweep_rows` to reduce losses with."""
     source = load_npy(source_losses, mmap=True)
 
     def reduce(losses: Tensor, rows: Tensor) -> Tensor:
@@ -50,10 +50,10 @@ def reader(
 
 
 def best_share(parts: np.ndarray, share: float) -> Tensor:
-    """The rows that are refined: the best `share` of all by their scores so far, ascending.
+    """The rows to refine: the best `share` of all by their scores so far, ascending.
 
     Args:
-        parts: float64 [N, F, 2], of `read_out`; NaN of images that were not swept.
+        parts: float64 [N, F, 2], from `read_out`; NaN for images that were not swept.
     """
     scores = scores_of(parts)
     best = top_k(scores, max(1, round(share * len(scores))))
@@ -68,7 +68,7 @@ def scores_of(parts: np.ndarray) -> np.ndarray:
 def halves_of(parts: np.ndarray) -> np.ndarray:
     """The scores by each half of the passes alone: float32 [2, N] of [N, F, 2].
 
-    A sweep of so few passes that one half has none has no halves: they are not numbers.
+    If a sweep has too few passes for one of the halves, both are NaN.
     """
     halves = (2 * parts).max(axis=1).T.astype(np.float32)
     seen = np.nan_to_num(parts).any(axis=(0, 1)).all()

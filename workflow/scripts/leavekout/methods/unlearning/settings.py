@@ -1,4 +1,4 @@
-"""The configuration of attribution by unlearning, and the methods that are known by name."""
+"""The configuration of attribution by unlearning."""
 
 from typing import Annotated, Any, Literal
 
@@ -72,7 +72,7 @@ class Unlearning(Section):
 
 
 # Step sizes and damping are those that the digits study chose on its tuning queries.
-KNOWN: dict[str, dict[str, Any]] = {
+BUILT_IN: dict[str, dict[str, Any]] = {
     "unlearning": {"damping": 0.1},
     "abu-plus": {"curvature": "ekfac", "step_size": 0.2, "damping": 0.1},
     "unlearning-skew": {"step_size": 0.03, "damping": 0.1, "readout": "skew"},

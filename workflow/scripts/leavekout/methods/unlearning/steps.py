@@ -13,7 +13,7 @@ from leavekout.base.noise import Domain, normal, random_uint32, scale_to
 from leavekout.base.precision import arithmetic
 from leavekout.base.tensors import load_tensors
 from leavekout.config.experiment import Model
-from leavekout.config.fields import Box, Objective, Precision
+from leavekout.config.fields import Box
 from leavekout.curvature import ekfac
 from leavekout.curvature.fisher import damped
 from leavekout.data.encoded import EncodedData
@@ -31,49 +31,43 @@ def query_gradient(
     denoiser: Denoiser,
     process: Process,
     weights: Mapping[str, nn.Parameter],
-    latent: Tensor,
-    text: Tensor,
+    query: Queries,
+    config: Unlearning,
     *,
-    query_id: int,
     step: int,
-    samples: int,
-    seed: int,
     batch: int,
-    objective: Objective = "loss",
-    precision: Precision = "float32",
     mask: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """∇L(ẑ, θ) with respect to the chosen weights, averaged over draws of (t, ε).
 
     Args:
-        latent: [4, h, w], the sampler's final latent; text: [T, E].
-        query_id, step: key the draws together with `seed`.
-        samples: number of draws.
-        objective, mask: as in `denoising_loss`.
+        query: one query. Its noise seed keys the draws, together with `step` and `config.seed`.
+        mask: as in `denoising_loss`.
     """
+    latent, query_id = query.latents[0], query.noise_seeds[0]
     flags = {p: p.requires_grad for p in denoiser.parameters()}
     denoiser.requires_grad_(False)
     for parameter in weights.values():
         parameter.requires_grad_(True)
     totals = {name: torch.zeros_like(p) for name, p in weights.items()}
-    with denoiser.shared_text() as keys_and_values, arithmetic(precision, latent.device):
-        for draws in torch.arange(samples, device=latent.device).split(batch):
-            first = random_uint32(seed, Domain.UNLEARNING, query_id, step, draws)[0]
-            t = scale_to(first, process.timesteps)
-            noise = normal(seed, Domain.UNLEARNING, query_id, step, draws, shape=latent.shape)
+    with denoiser.shared_text() as keys_and_values, arithmetic(config.precision, latent.device):
+        for draws in torch.arange(config.gradient_samples, device=latent.device).split(batch):
+            key = (config.seed, Domain.UNLEARNING, query_id, step, draws)
+            t = scale_to(random_uint32(*key)[0], process.timesteps)
             x0 = latent.expand(len(draws), *latent.shape)
             losses = denoising_loss(
                 denoiser,
                 process,
                 x0,
                 t,
-                noise.to(x0),
+                normal(*key, shape=latent.shape).to(x0),
                 # Made once; the attention's backward pass needs samples to spread over a GPU.
-                keys_and_values(text[None]).expand(len(draws), -1, -1),
-                objective=objective,
+                keys_and_values(query.text).expand(len(draws), -1, -1),
+                objective=config.objective,
                 mask=mask,
             )
-            gradients = torch.autograd.grad(losses.sum() / samples, list(weights.values()))
+            mean = losses.sum() / config.gradient_samples
+            gradients = torch.autograd.grad(mean, list(weights.values()))
             for total, gradient in zip(totals.values(), gradients, strict=True):
                 total += gradient
     for parameter, flag in flags.items():
@@ -84,46 +78,33 @@ def query_gradient(
 def unlearn(
     denoiser: Denoiser,
     process: Process,
-    weights: Mapping[str, nn.Parameter],
-    curvature: Mapping[str, Tensor] | None,
-    latent: Tensor,
-    text: Tensor,
+    query: Queries,
     config: Unlearning,
+    curvature: Mapping[str, Tensor] | None,
     *,
-    query_id: int,
     images: int,
     batch: int,
     box: Box | None = None,
 ) -> None:
-    """Moves the chosen weights of `denoiser`, in place, from θ0 to θ_−ẑ.
+    """Moves the weights `config.weights` of `denoiser`, in place, from θ0 to θ_−ẑ.
 
     newton:          θ ← θ + (α/N) F⁻¹ ∇L(ẑ, θ)   (eq. 5), F the damped diagonal Fisher or EK-FAC
     gradient_ascent: θ ← θ + α ∇L(ẑ, θ)
 
     Args:
-        curvature: the diagonal Fisher or the EK-FAC factors of the same weights, as
-            `config.curvature` says; None for gradient ascent.
+        query: one query, ẑ.
+        curvature: the diagonal Fisher or the EK-FAC factors of these weights; None for gradient
+            ascent.
         images: N.
-        box: part of the picture that is unlearned, in place of the whole (spatially localized
-            attribution).
+        box: the part of the picture to unlearn; the whole unless given.
     """
+    weights = select_weights(denoiser, config.weights)
     scale, precondition = _preconditioner(config, curvature, weights, images)
-    mask = None if box is None else latent_mask(box, latent.shape[-2:]).to(latent.device)
+    size, device = query.latents.shape[-2:], query.latents.device
+    mask = None if box is None else latent_mask(box, size).to(device)
     for step in range(config.steps):
         gradients = query_gradient(
-            denoiser,
-            process,
-            weights,
-            latent,
-            text,
-            query_id=query_id,
-            step=step,
-            samples=config.gradient_samples,
-            seed=config.seed,
-            batch=batch,
-            objective=config.objective,
-            precision=config.precision,
-            mask=mask,
+            denoiser, process, weights, query, config, step=step, batch=batch, mask=mask
         )
         with torch.no_grad():
             for name, direction in precondition(gradients).items():
@@ -139,23 +120,22 @@ def _preconditioner(
     """The factor before the step, and what turns a gradient into its direction."""
     if config.step == "gradient_ascent":
         return config.step_size, lambda gradients: gradients
+    scale = config.step_size / images
     if config.curvature == "ekfac":
-        return config.step_size / images, partial(
-            ekfac.solve, curvature or {}, damping=config.damping
-        )
+        return scale, partial(ekfac.solve, curvature or {}, damping=config.damping)
     if curvature is None or curvature.keys() != weights.keys():
         raise InputError(f"fisher: not the Fisher of the weight subset '{config.weights}'.")
     divisor = damped(curvature, config.damping)
-    return config.step_size / images, lambda gradients: {
+    return scale, lambda gradients: {
         name: gradient / divisor[name].to(gradient) for name, gradient in gradients.items()
     }
 
 
 def latent_mask(box: Box, size: Sequence[int]) -> Tensor:
-    """The latents whose centres lie inside a box: bool [h, w].
+    """Where the centre of a latent is inside a box: bool [h, w].
 
     Raises:
-        InputError: the box holds none.
+        InputError: it is for no latent.
     """
     left, top, right, bottom = box
     height, width = size
@@ -163,7 +143,7 @@ def latent_mask(box: Box, size: Sequence[int]) -> Tensor:
     mask = ((y >= top) & (y <= bottom))[:, None] & ((x >= left) & (x <= right))[None]
     if not mask.any():
         raise InputError(
-            f"boxes: {list(box)} holds the centre of none of {height} x {width} latents."
+            f"boxes: {list(box)} contains the centre of none of the {height} x {width} latents."
         )
     return mask
 
@@ -172,53 +152,31 @@ def unlearned_denoiser(
     files: Any,
     model: Model,
     config: Unlearning,
+    query: Queries,
     *,
-    query: str,
     box: Box | None,
     images: int,
     batch: int,
-    device: torch.device,
     data: EncodedData | None = None,
 ) -> Any:
-    """The denoiser at θ_−ẑ, from the source model's weights and a query's name.
+    """The denoiser at θ_−ẑ, from the weights of the source model.
 
     Args:
-        files: paths of `weights` (or several, as in `load_denoiser`), `query_table`,
-            `query_latents`, `query_text`, and of `fisher` where `config` needs a curvature.
-        data: the training images, which mirrored unlearning keeps.
+        files: paths of `weights` (or several, as in `load_denoiser`), and of `fisher` where
+            `config` needs a curvature.
+        query, box, images, batch: as in `unlearn`.
+        data: the training images, which mirrored unlearning preserves.
     """
-    one = Queries.load(files, [query], device)
+    device, process = query.latents.device, build_process(model)
     denoiser = load_denoiser(model, files["weights"], device=device)
     if config.step == "mirrored":
         assert data is not None
-        process = build_process(model)
         untrained = build_denoiser(model, seed=config.seed, device=device)
         null = null_loss(untrained, process, data, batch=config.gradient_samples, seed=config.seed)
-        steps = mirrored_ascent(
-            denoiser,
-            process,
-            select_weights(denoiser, config.weights),
-            data,
-            one.latents[0],
-            one.text[0],
-            config,
-            query_id=one.noise_seeds[0],
-            null=null,
-        )
+        steps = mirrored_ascent(denoiser, process, data, query, config, null=null)
         logger.info("unlearned in %d steps", steps)
-        return denoiser
-    curvature = files.get("fisher")
-    unlearn(
-        denoiser,
-        build_process(model),
-        select_weights(denoiser, config.weights),
-        load_tensors(curvature)[0] if curvature else None,
-        one.latents[0],
-        one.text[0],
-        config,
-        query_id=one.noise_seeds[0],
-        images=images,
-        batch=batch,
-        box=box,
-    )
+    else:
+        path = files.get("fisher")
+        curvature = load_tensors(path)[0] if path else None
+        unlearn(denoiser, process, query, config, curvature, images=images, batch=batch, box=box)
     return denoiser
