@@ -12,7 +12,7 @@ from leavekout.config.model import Model
 from leavekout.data.encoded import EncodedData
 from leavekout.models.denoiser import build_denoiser
 from leavekout.models.process import Process, build_process
-from project import TINY, copy_project, said, snakemake
+from project import TINY, copy_project, ran
 from world import CPU, MODELS, make_data
 
 # What takes long, and is run by `make test-all` alone; so are single tests with the mark.
@@ -105,8 +105,7 @@ def process(model: Model) -> Process:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which the tiny experiment has run."""
     folder = copy_project(tmp_path_factory.mktemp("project") / "copy")
-    result = snakemake(folder, *TINY, "--", "all", "tuning")
-    assert result.returncode == 0, said(result)
+    ran(folder, *TINY, "--", "all", "tuning")
     return folder
 
 

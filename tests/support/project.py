@@ -59,6 +59,21 @@ def said(result: subprocess.CompletedProcess[str]) -> str:
     return result.stdout + result.stderr
 
 
+def ran(folder: Path, *arguments: str) -> str:
+    """What a run of Snakemake printed that has to succeed."""
+    result = snakemake(folder, *arguments)
+    assert result.returncode == 0, said(result)
+    return said(result)
+
+
+def refused(folder: Path, *arguments: str) -> str:
+    """What a run of Snakemake printed that has to fail, with sentences and no traceback."""
+    result = snakemake(folder, *arguments)
+    assert result.returncode == 1, said(result)
+    assert "Traceback" not in said(result)
+    return said(result)
+
+
 def tables(folder: Path) -> dict[str, bytes]:
     """The contents of the tiny experiment's tables."""
     return {path.name: path.read_bytes() for path in folder.glob("results/tiny/tables/*.csv")}
@@ -66,9 +81,7 @@ def tables(folder: Path) -> dict[str, bytes]:
 
 def planned(folder: Path, *arguments: str) -> dict[str, int]:
     """The jobs that a run would make, by rule."""
-    result = snakemake(folder, "-n", *arguments)
-    output = said(result)
-    assert result.returncode == 0, output
+    output = ran(folder, "-n", *arguments)
     if "Nothing to be done" in output:
         return {}
     table = output.split("Job stats:")[1].split("\n\n")[0]

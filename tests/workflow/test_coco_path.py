@@ -14,7 +14,7 @@ from PIL import Image
 from leavekout.encoders.text import TextEncoder
 from leavekout.encoders.vae import encode_images, load_vae
 from loopback import COMMIT, Loopback, loopback
-from project import copy_project, said, snakemake
+from project import copy_project, ran
 from published import CLIP, TEXT_WIDTH, write_coco, write_models
 
 CPU = torch.device("cpu")
@@ -92,8 +92,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Loop
         config = small_study(folder, server.url, md5)
         (project / "config" / "small.yaml").write_text(yaml.safe_dump(config))
         scores = [f"results/small/attribution/{method}/q000.npy" for method in SCORED]
-        result = snakemake(project, "--configfile", "config/small.yaml", "--", "all", *scores)
-        assert result.returncode == 0, said(result)
+        ran(project, "--configfile", "config/small.yaml", "--", "all", *scores)
         yield project / "results" / "small", server
 
 

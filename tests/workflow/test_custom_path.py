@@ -29,7 +29,7 @@ from leavekout.encoders.text import TextEncoder
 from leavekout.encoders.vae import encode_images, load_vae
 from leavekout.kinds import read_experiment
 from loopback import loopback
-from project import ROOT, copy_project, planned, said, snakemake
+from project import ROOT, copy_project, planned, ran, refused, said, snakemake
 from published import TEXT_WIDTH
 
 CPU = torch.device("cpu")
@@ -83,8 +83,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         write_images(pool, "images", [f"picture {i}" for i in range(POOL)], seed=0, suffix="jpg")
         (pool / "images.json").rename(pool / "captions.json")
         write_custom_models(project / "resources" / "models", denoiser)
-        result = snakemake(project, *PATH)
-        assert result.returncode == 0, said(result)
+        ran(project, *PATH)
         yield project
 
 
@@ -137,9 +136,7 @@ def test_the_losses_of_customized_models_differ_and_the_fisher_is_shared(study: 
 def broken(study: Path, *targets: str) -> str:
     """What a run says that takes the customized models anew."""
     shutil.rmtree(study / "results" / "small" / "models", ignore_errors=True)
-    result = snakemake(study, *PATH, "--forcerun", "check_dataset", "--", *targets)
-    assert result.returncode != 0
-    return said(result)
+    return refused(study, *PATH, "--forcerun", "check_dataset", "--", *targets)
 
 
 @pytest.fixture

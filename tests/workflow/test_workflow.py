@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from leavekout.contract.outcome import Outcome
-from project import ENV, ROOT, TINY, said, snakemake
+from project import ENV, ROOT, TINY, ran, refused
 
 
 def test_tables_hold_every_method_query_and_control(results: Path) -> None:
@@ -90,8 +90,7 @@ def test_figures_are_the_same_bytes_each_time(project: Path, results: Path) -> N
     files = [results / "figures" / f"ranking.{kind}" for kind in ("png", "pdf", "svg")]
     before = [path.read_bytes() for path in files]
     target = str(files[0].relative_to(project))
-    result = snakemake(project, *TINY, "--forcerun", "plot_ranking", "--", target)
-    assert result.returncode == 0, said(result)
+    ran(project, *TINY, "--forcerun", "plot_ranking", "--", target)
     assert [path.read_bytes() for path in files] == before
 
 
@@ -126,8 +125,7 @@ def test_a_union_is_one_model_on_its_queries_and_on_others(results: Path) -> Non
 def test_weights_are_written_only_where_they_are_kept(project: Path, results: Path) -> None:
     config = ["--config", "counterfactual={k: [20, 25], keep_models: false}", "methods=[pixel]"]
     target = "results/tiny/retrained/pixel/q000/k25/outcome.safetensors"
-    result = snakemake(project, *TINY, *config, "--", target)
-    assert result.returncode == 0, said(result)
+    ran(project, *TINY, *config, "--", target)
     assert [path.name for path in (project / target).parent.iterdir()] == ["outcome.safetensors"]
     assert (results / "retrained/pixel/q000/k20/weights.safetensors").exists()
     shutil.rmtree((project / target).parent)
@@ -135,9 +133,8 @@ def test_weights_are_written_only_where_they_are_kept(project: Path, results: Pa
 
 def test_what_is_no_model_of_the_study_is_said(project: Path) -> None:
     target = "results/tiny/retrained/pixel/q000/k21/outcome.safetensors"
-    result = snakemake(project, "-n", *TINY, "--", target)
-    assert result.returncode == 1
-    assert "retrained/pixel/q000/k21 is no model of this study" in said(result)
+    printed = refused(project, "-n", *TINY, "--", target)
+    assert "retrained/pixel/q000/k21 is no model of this study" in printed
 
 
 def test_the_tour_runs_and_agrees_with_the_measurements(

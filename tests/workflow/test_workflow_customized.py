@@ -11,7 +11,7 @@ from leavekout.base.errors import InputError
 from leavekout.base.tensors import load_tensors
 from leavekout.customized.collection import prompts_of_models
 from leavekout.customized.exemplars import exemplar_rows, pool_rows
-from project import copy_project, planned, said, snakemake
+from project import copy_project, planned, ran, refused, said, snakemake
 
 CONFIG = ["--configfile", "config/tiny-custom.yaml"]
 MODELS = {"two": "object", "four": "object", "slanted": "style", "inverted": "style"}
@@ -22,8 +22,7 @@ METHODS = ["unlearning", "without-token", "clip-text", "pixel", "trak"]
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which the tiny study ran."""
     folder = copy_project(tmp_path_factory.mktemp("customized") / "copy")
-    result = snakemake(folder, *CONFIG, "--", "all", "tuning")
-    assert result.returncode == 0, said(result)
+    ran(folder, *CONFIG, "--", "all", "tuning")
     return folder
 
 
@@ -142,6 +141,4 @@ def test_a_second_run_finds_nothing_to_do(study: Path) -> None:
 def test_wrong_configurations_are_said_in_a_sentence(
     study: Path, change: str, message: str
 ) -> None:
-    result = snakemake(study, *CONFIG, "--config", change, "experiment=broken")
-    assert result.returncode != 0
-    assert message in said(result)
+    assert message in refused(study, *CONFIG, "--config", change, "experiment=broken")

@@ -12,7 +12,7 @@ from leavekout.config.model import Model
 from leavekout.config.reading import read_yaml
 from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import require_weights, skeleton
-from project import said, snakemake
+from project import ran
 
 METHODS = ["unlearning", "abu-plus", "pixel", "clip", "trak", "d-trak"]
 DENOISER = {
@@ -44,8 +44,7 @@ def results(project: Path) -> Path:
     """The finished experiment; the U-Net's, in the same project, is its neighbour."""
     path = project / "config" / "tiny-dit.yaml"
     path.write_text(yaml.safe_dump(DENOISER))
-    result = snakemake(project, "--configfile", "config/tiny-dit.yaml")
-    assert result.returncode == 0, said(result)
+    ran(project, "--configfile", "config/tiny-dit.yaml")
     return project / "results" / "tiny-dit"
 
 

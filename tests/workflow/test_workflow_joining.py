@@ -11,7 +11,7 @@ import yaml
 
 from leavekout.config.reading import read_yaml
 from leavekout.leave_k_out.bundle.files import read_bundle
-from project import ENV, TINY, copy_project, planned, said, snakemake
+from project import ENV, TINY, copy_project, planned, ran, refused, said, snakemake
 
 JOINED = ["--configfile", "config/tiny-with-mine.yaml"]
 QUERIES = 3
@@ -20,8 +20,7 @@ QUERIES = 3
 @pytest.fixture(scope="module")
 def bundle(project: Path) -> Path:
     """The bundle of the tiny experiment."""
-    result = snakemake(project, *TINY, "--", "bundle")
-    assert result.returncode == 0, said(result)
+    ran(project, *TINY, "--", "bundle")
     return project / "results" / "tiny" / "bundle"
 
 
@@ -55,8 +54,7 @@ def test_one_method_s_models_are_planned_and_no_other(elsewhere: Path) -> None:
 
 
 def test_the_new_row_stands_beside_the_published_ones(elsewhere: Path, project: Path) -> None:
-    result = snakemake(elsewhere, *JOINED)
-    assert result.returncode == 0, said(result)
+    ran(elsewhere, *JOINED)
     joined, published = (
         pd.read_parquet(folder / "results" / name / "tables" / "measurements.parquet")
         for folder, name in ((elsewhere, "tiny-with-mine"), (project, "tiny"))
@@ -77,8 +75,7 @@ def test_the_new_row_stands_beside_the_published_ones(elsewhere: Path, project: 
 
 
 def test_a_bundle_of_the_joined_study_has_its_method(elsewhere: Path, bundle: Path) -> None:
-    result = snakemake(elsewhere, *JOINED, "--", "bundle")
-    assert result.returncode == 0, said(result)
+    ran(elsewhere, *JOINED, "--", "bundle")
     again = read_bundle(elsewhere / "results" / "tiny-with-mine" / "bundle")
     before = read_bundle(bundle)
     assert again.about.methods == [*before.about.methods, "mine"]
@@ -100,8 +97,7 @@ def test_a_study_goes_on_from_a_bundle_of_its_own(elsewhere: Path) -> None:
     assert jobs["retrain"] == 1
     assert {"tabulate_drift", "train_source", "sample_queries"}.isdisjoint(jobs)
     config = ["--config", joins, more, "experiment=tiny-again"]
-    result = snakemake(elsewhere, *TINY, *config, "--", "results/tiny-again/tables/estimates.csv")
-    assert result.returncode == 0, said(result)
+    ran(elsewhere, *TINY, *config, "--", "results/tiny-again/tables/estimates.csv")
     table = pd.read_parquet(elsewhere / "results/tiny-again/tables/measurements.parquet")
     random = table[(table["method"] == "random") & (table["k"] == 20)]
     assert set(random.groupby(["query", "measure"]).size()) == {2}
@@ -112,9 +108,8 @@ def test_what_does_not_fit_is_said_before_anything_runs(elsewhere: Path) -> None
     content = read_yaml(path)
     other = elsewhere / "config" / "other.yaml"
     other.write_text(yaml.safe_dump({**content, "training": {"epochs": 9}}))
-    result = snakemake(elsewhere, "-n", "--configfile", "config/other.yaml")
-    assert result.returncode != 0
-    assert "'training.epochs' is 9, and " in said(result)
+    printed = refused(elsewhere, "-n", "--configfile", "config/other.yaml")
+    assert "'training.epochs' is 9, and " in printed
 
 
 def test_a_damaged_bundle_writes_nothing(elsewhere: Path, bundle: Path) -> None:

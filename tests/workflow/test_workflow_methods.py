@@ -12,7 +12,7 @@ from leavekout.config.reading import read_yaml
 from leavekout.contract.outcome import Outcome
 from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.measures.delta_loss import loss_changes
-from project import ROOT, TINY, said, snakemake
+from project import ROOT, TINY, ran, said, snakemake
 
 
 def methods_of_tiny() -> list[str]:
@@ -40,9 +40,8 @@ def all_methods(project: Path) -> Path:
 
     def score(experiment: str, methods: list[str]) -> None:
         files = [f"results/{experiment}/attribution/{method}/q000.npy" for method in methods]
-        result = snakemake(project, *TINY, "--config", f"experiment={experiment}", "--", *files)
-        assert result.returncode == 0, said(result)
-        assert "rule train_source" not in said(result)
+        printed = ran(project, *TINY, "--config", f"experiment={experiment}", "--", *files)
+        assert "rule train_source" not in printed
 
     score("tiny", METHODS)
     twin = project / "results" / "reversed"
@@ -79,8 +78,7 @@ def test_the_oracle_finds_the_group_that_matters_most(project: Path) -> None:
     """With K the size of its groups, it removes the one without which ΔL is largest."""
     config = ["--config", "methods=[oracle]", "counterfactual={k: [599]}", "forgetting="]
     target = "results/tiny/retrained/oracle/q000/k599/outcome.safetensors"
-    result = snakemake(project, *TINY, *config, "--", target)
-    assert result.returncode == 0, said(result)
+    ran(project, *TINY, *config, "--", target)
     results = project / "results" / "tiny"
     source = Outcome.load(results / "source" / "outcome.safetensors").select(["q000"])
 
@@ -113,8 +111,7 @@ def test_scores_from_elsewhere_need_no_code(project: Path, tmp_path: Path) -> No
     table.sample(frac=1, random_state=0).to_parquet(tmp_path / "q000.parquet")
     np.save(tmp_path / "q001.npy", np.full(1797, np.nan, np.float32))
     config = ["--config", f"external={{mine: {tmp_path}}}"]
-    result = snakemake(project, *TINY, *config, "--", "results/tiny/attribution/mine/q000.npy")
-    assert result.returncode == 0, said(result)
+    ran(project, *TINY, *config, "--", "results/tiny/attribution/mine/q000.npy")
     found = np.load(project / "results/tiny/attribution/mine/q000.npy")
     np.testing.assert_array_equal(found, scores.astype(np.float32))
     result = snakemake(project, *TINY, *config, "--", "results/tiny/attribution/mine/q001.npy")
@@ -134,6 +131,5 @@ def test_rules_from_outside_the_repository_are_included(project: Path, tmp_path:
     (tmp_path / "attribute_by_outlines.py").write_text(script.replace('"edges"', '"outlines"'))
     config = ["--config", f"extra_rules=[{tmp_path / 'outlines.smk'}]", "methods=[outlines]"]
     target = "results/tiny/attribution/outlines/q000.npy"
-    result = snakemake(project, *TINY, *config, "--", target)
-    assert result.returncode == 0, said(result)
+    ran(project, *TINY, *config, "--", target)
     assert (project / target).exists()

@@ -22,12 +22,8 @@ from leavekout.base.errors import InputError, Interrupted
 from leavekout.base.interruption import remove_leftovers, stop_request
 from leavekout.base.job import device_of, job
 from leavekout.base.tensors import save_tensors
-from leavekout.models.denoiser import build_denoiser
-from leavekout.models.process import build_process
-from leavekout.training.training import train
 from project import ROOT
-from trainings import same, watched
-from world import CPU, MODEL, TRAINING, make_data
+from trainings import same, trained
 
 PATHS = os.pathsep.join([str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "support")])
 ENV = {**os.environ, "PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
@@ -45,7 +41,7 @@ def test_a_signal_stops_a_training_that_goes_on_to_the_same_bits(
             if step == stop_at:
                 os.kill(os.getpid(), number)
 
-        return watched(tmp_path / state, on_step), steps
+        return trained(tmp_path / state, on_step=on_step), steps
 
     whole, _ = run("whole")
     before = signal.getsignal(number)
@@ -199,18 +195,12 @@ def test_a_full_disk_is_said_and_harms_no_artifact(tmp_path: Path) -> None:
 def test_training_goes_on_when_its_state_cannot_be_saved(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    denoiser = build_denoiser(MODEL, seed=0, device=CPU)
+    steps: list[int] = []
     with small_disk(1000), caplog.at_level("WARNING", "leavekout"):
-        result = train(
-            denoiser,
-            build_process(MODEL),
-            make_data(),
-            TRAINING,
-            removed=torch.tensor([1]),
-            state=tmp_path / "state",
-            save_state_seconds=0,
+        trained(
+            tmp_path / "state", save_state_seconds=0, on_step=lambda step, loss: steps.append(step)
         )
-    assert result["steps"] == 9
+    assert steps == list(range(9))
     assert "Training goes on; a kill would lose it." in caplog.text
     assert list(tmp_path.iterdir()) == []
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from configured import CONFIG, experiment
 from document_config import OTHERS
 from leavekout.base.errors import InputError
 from leavekout.config.document import document
@@ -18,29 +19,22 @@ from leavekout.leave_k_out.config import LeaveKOut
 from leavekout.leave_k_out.removals import study_models
 from project import ROOT
 
-CONFIG = ROOT / "config"
+ALL = [path.stem for path in sorted(CONFIG.glob("*.yaml"))]
 
 
-def resolved(path: Path, **changes: Any) -> Any:
-    return read_experiment(merge(read_yaml(path), changes), [path])
-
-
-@pytest.mark.parametrize("path", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_configuration_is_valid_and_named_after_its_file(path: Path) -> None:
-    shared = {"coco-ablations": "coco"}  # in the results folder of another
-    assert resolved(path).experiment == shared.get(path.stem, path.stem)
-
-
-@pytest.mark.parametrize("path", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.stem)
-def test_a_configuration_that_was_read_may_be_read_again(path: Path) -> None:
-    """As `make plan` does, to which Snakemake gives what the Snakefile made of it."""
-    once = resolved(path)
+@pytest.mark.parametrize("name", ALL)
+def test_every_configuration_is_valid_and_named_after_its_file(name: str) -> None:
+    once = experiment(name)
+    assert once.experiment == {"coco-ablations": "coco"}.get(name, name)  # in another's folder
+    # As `make plan` does, to which Snakemake gives what the Snakefile made of it.
     assert read_experiment(once.model_dump(mode="json"), []) == once
 
 
 def test_ablations_of_coco_train_no_model_of_coco_s_again() -> None:
-    paths = [CONFIG / "coco.yaml", CONFIG / "coco-ablations.yaml"]
-    coco, ablations = ({one.outcome: one for one in study_models(resolved(path))} for path in paths)
+    coco, ablations = (
+        {model.outcome: model for model in study_models(experiment(name))}
+        for name in ("coco", "coco-ablations")
+    )
     shared = coco.keys() & ablations.keys()
     assert len(shared) > 900
     assert all(coco[path].as_dict() == ablations[path].as_dict() for path in shared)
@@ -68,7 +62,7 @@ def test_every_key_is_explained() -> None:
 
 
 def test_coco_has_the_papers_values() -> None:
-    coco = resolved(CONFIG / "coco.yaml")
+    coco = experiment("coco")
     assert coco.dataset.images == 118_287
     assert coco.training.epochs == 200
     assert (coco.training.batch_size, coco.training.learning_rate) == (128, 1e-4)
@@ -272,6 +266,5 @@ def test_conda_users_get_the_locked_packages() -> None:
 
 
 def test_a_latent_that_a_fetched_vae_cannot_give_is_refused() -> None:
-    path = CONFIG / "coco.yaml"
     with pytest.raises(InputError, match="is 48, but a VAE halves the images' 128 pixels"):
-        resolved(path, model={"unet": {"sample_size": 48}})
+        experiment("coco", model={"unet": {"sample_size": 48}})

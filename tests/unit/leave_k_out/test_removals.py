@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from leavekout.config.reading import merge, read_yaml
+from configured import experiment
 from leavekout.contract.removal import Removal
-from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.config import LeaveKOut
 from leavekout.leave_k_out.removals import (
     ensemble_models,
@@ -19,14 +18,12 @@ from leavekout.leave_k_out.removals import (
     unions,
 )
 from leavekout.methods.registry import source_seeds
-from project import ROOT
 
 TEST, TUNING = ["q000", "q001", "q002"], ["t000"]
 
 
 def study(**changes: Any) -> LeaveKOut:
-    path = ROOT / "config" / "tiny.yaml"
-    return read_experiment(merge(read_yaml(path), changes), [path])
+    return experiment("tiny", **changes)
 
 
 def scores_of(tmp_path: Path, query: str, values: list[float]) -> Path:

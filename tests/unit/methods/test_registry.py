@@ -1,26 +1,19 @@
 """Methods that families know by name, and what a configuration changes of them."""
 
 import re
-from functools import cache
 from typing import Any
 
 import pytest
 
+from configured import CONFIG, tree_of
 from leavekout.base.errors import InputError
-from leavekout.config.reading import merge, merged, read_yaml
+from leavekout.config.reading import merge
 from leavekout.kinds import read_experiment
 from leavekout.methods.registry import FAMILIES, family_of, known_names
-from project import ROOT
 
 KNOWN = known_names()
-ALL = [path.stem for path in sorted((ROOT / "config").glob("*.yaml"))]
+ALL = [path.stem for path in sorted(CONFIG.glob("*.yaml"))]
 ENTRY = {"unlearning": {"abu-plus": {"step_size": 0.5}}}
-
-
-@cache
-def tree_of(name: str) -> dict[str, Any]:
-    path = ROOT / "config" / f"{name}.yaml"
-    return merged(read_yaml(path), [path]).tree
 
 
 def resolved(config: str = "digits", **changes: Any) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from coco_study import coco, coco_denoiser
+from configured import coco, coco_denoiser
 from leavekout.base.tensors import load_tensors, save_tensors
 from leavekout.curvature.fisher import diagonal_fisher
 from leavekout.data.encoded import EncodedData

@@ -1,23 +1,18 @@
 """Denoisers that do not fit are refused when the configuration is read."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 
+from configured import CONFIG, experiment
 from leavekout.base.errors import InputError
 from leavekout.config.model import Model
-from leavekout.config.reading import merge, read_yaml
 from leavekout.curvature.per_sample import per_sample_gradients
-from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import build_denoiser, operations
 from leavekout.models.geometry import geometry_of
-from project import ROOT
 from world import CPU, MODELS, SCHEDULE, UNET
 
-DIGITS = ROOT / "config" / "digits.yaml"
 PLAIN = {
     "down_block_types": ["DownBlock2D"],
     "up_block_types": ["UpBlock2D"],
@@ -94,21 +89,17 @@ def flow(**sampling: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_each_misfit_is_said_in_one_sentence(tmp_path: Path, changes: dict, sentence: str) -> None:
-    path = tmp_path / "digits.yaml"
-    path.write_text(yaml.safe_dump(merge(read_yaml(DIGITS), changes)))
+def test_each_misfit_is_refused_in_one_sentence(changes: dict, sentence: str) -> None:
     with pytest.raises(InputError) as error:
-        read_experiment(read_yaml(path), [path])
-    assert str(error.value).startswith(str(path))
+        experiment("digits", **changes)
+    assert str(error.value).startswith(str(CONFIG / "digits.yaml"))
     assert sentence in str(error.value)
     assert len(str(error.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("changes", [transformer(), transformer(attention_bias=False) | EKFAC])
-def test_a_denoiser_that_fits_is_taken(tmp_path: Path, changes: dict) -> None:
-    path = tmp_path / "digits.yaml"
-    path.write_text(yaml.safe_dump(merge(read_yaml(DIGITS), changes)))
-    read_experiment(read_yaml(path), [path])
+def test_a_denoiser_that_fits_is_taken(changes: dict) -> None:
+    assert experiment("digits", **changes).model.transformer
 
 
 @pytest.mark.parametrize(

@@ -9,19 +9,15 @@ from typing import Any
 import pytest
 import torch
 
+from configured import experiment
 from leavekout.base.errors import InputError
-from leavekout.config.reading import read_yaml, require_unchanged
-from leavekout.kinds import costs_of, read_experiment
+from leavekout.config.reading import require_unchanged
+from leavekout.kinds import costs_of
 from leavekout.methods.influence.family import INFLUENCE
 from leavekout.methods.registry import scoring_cost
 from leavekout.models.denoiser import build_denoiser
 from leavekout.planning.bill import PlannedJob, account, bill, measured_ratios
 from project import ENV, ROOT, SNAKEMAKE
-
-
-def experiment(name: str) -> Any:
-    path = ROOT / "config" / f"{name}.yaml"
-    return read_experiment(read_yaml(path), [path])
 
 
 @pytest.mark.parametrize("name", ["coco", "digits"])

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from configured import tree_of
 from leavekout.base.errors import InputError
-from leavekout.config.reading import merge, merged, read_yaml
+from leavekout.config.reading import merge, read_yaml
 from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.bundle.artifacts import OF_METHODS, SHARED, own_configuration
 from leavekout.leave_k_out.bundle.files import pack, read_bundle
@@ -22,9 +23,8 @@ from leavekout.leave_k_out.bundle.trust import (
 from leavekout.leave_k_out.removals import study_models
 from project import ROOT
 
-FILE = ROOT / "config" / "tiny.yaml"
 ENTRY = Entry(archive="a.zip", size=1, sha256="0" * 64)
-TINY = merged(read_yaml(FILE), [FILE]).tree
+TINY = tree_of("tiny")
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from leavekout.config.reading import read_yaml
-from leavekout.kinds import read_experiment
+from configured import experiment
 from leavekout.leave_k_out.measures.registry import measures_in
 from leavekout.leave_k_out.report.document import document
 from leavekout.leave_k_out.statistics.comparisons import comparisons_table
@@ -61,8 +60,7 @@ def tables() -> dict[str, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
-    files = [ROOT / "config" / "coco.yaml"]
-    return read_experiment(read_yaml(files[0]), files).model_dump(mode="json", exclude={"hardware"})
+    return experiment("coco").model_dump(mode="json", exclude={"hardware"})
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from leavekout.config.reading import merge, read_yaml
-from leavekout.kinds import read_experiment
+from configured import experiment
 from leavekout.leave_k_out.statistics.spent import COLUMNS, spent_on, spent_table
 from leavekout.methods.registry import preparation
-from project import ROOT
 
 
 def benchmark(path: Path, seconds: str) -> None:
@@ -56,8 +54,7 @@ def test_a_cost_of_which_a_part_is_not_known_is_empty(content: str | None, tmp_p
 
 
 def test_preparation_is_of_the_method_alone() -> None:
-    path = ROOT / "config" / "tiny.yaml"
-    e = read_experiment(merge(read_yaml(path), {}), [path])
+    e = experiment("tiny")
     assert preparation(e, "unlearning") == [
         "source_losses/source/loss.tsv",
         "estimate_fisher/cross_attention_kv.tsv",
