@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from leavekout.contract.outcome import Outcome
-from project import ENV, ROOT, TINY, ran, refused
+from project import ENV, ROOT, TINY, ran, said, snakemake
 
 
 def test_tables_hold_every_method_query_and_control(results: Path) -> None:
@@ -131,10 +131,11 @@ def test_weights_are_written_only_where_they_are_kept(project: Path, results: Pa
     shutil.rmtree((project / target).parent)
 
 
-def test_what_is_no_model_of_the_study_is_said(project: Path) -> None:
+def test_a_model_that_the_study_does_not_train_is_refused(project: Path) -> None:
     target = "results/tiny/retrained/pixel/q000/k21/outcome.safetensors"
-    printed = refused(project, "-n", *TINY, "--", target)
-    assert "retrained/pixel/q000/k21 is no model of this study" in printed
+    result = snakemake(project, "-n", *TINY, "--", target)
+    assert result.returncode == 1
+    assert "retrained/pixel/q000/k21 is no model of this study" in said(result)
 
 
 def test_the_tour_runs_and_agrees_with_the_measurements(

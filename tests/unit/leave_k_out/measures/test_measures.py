@@ -115,11 +115,6 @@ def test_cosines_are_those_of_the_rows() -> None:
     np.testing.assert_allclose(cosines(a, b), [24 / 25, 0])
 
 
-def test_mse_is_in_the_unit_range() -> None:
-    black, white = (picture_of(np.full((2, 2), level, np.uint8)) for level in (0, 255))
-    assert measure("mse").values(white, black, None).tolist() == [1.0]
-
-
 def test_the_evaluation_error_is_that_of_the_mean_over_noise_drawn_again() -> None:
     rng = np.random.default_rng(0)
     trend = 5 * np.sin(np.linspace(0, 3, 200))  # ΔL changes with the timestep; that is no noise

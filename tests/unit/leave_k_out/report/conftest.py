@@ -34,25 +34,9 @@ def tables() -> dict[str, pd.DataFrame]:
         "variance": variance_table(measurements),
         "power": power_table(measurements),
         "lds": pd.DataFrame(
-            [
-                {
-                    "k": 50,
-                    "method": m,
-                    "n_queries": 12,
-                    "n_models": 9,
-                    "lds": 0.3,
-                    "low": 0.1,
-                    "high": 0.5,
-                }
-                for m in ("good", "bad")
-            ]
-        ),
-        "ties": pd.DataFrame(
-            [
-                {"method": "bad", "query": "q000", "k": 10, "tied": 4},
-                {"method": "good", "query": "q000", "k": 10, "tied": 0},
-            ]
-        ),
+            {"k": 50, "method": ["good", "bad"], "n_queries": 12, "n_models": 9}
+        ).assign(lds=0.3, low=0.1, high=0.5),
+        "ties": pd.DataFrame({"method": ["bad", "good"], "query": "q000", "k": 10, "tied": [4, 0]}),
         "repeatability": repeatability(bad=0.55, good=0.97),
         "dictionary": dictionary(measures_in(["delta_loss", "mse", "clip"])),
     }
@@ -68,14 +52,7 @@ def page(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> str:
     picture = np.zeros((8, 8, 3), np.uint8)
     row = [gallery.Row(NASTY, [gallery.picture(picture, "1", NASTY)])]
     versions = pd.DataFrame({"stage": ["train"], "jobs": [1], "commit": ["abc"]})
-    costs = pd.DataFrame(
-        {
-            "stage": ["train"],
-            "jobs": [2],
-            "hours": [1.0],
-            "memory_gb": [3.0],
-        }
-    )
+    costs = pd.DataFrame({"stage": ["train"], "jobs": 2, "hours": 1.0, "memory_gb": 3.0})
     context = document(
         tables,
         config,

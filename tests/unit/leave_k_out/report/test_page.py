@@ -119,16 +119,14 @@ def test_the_smallest_studies_have_a_page_too(
     for name, table in made.items():  # through files, as in the workflow
         table.to_csv(tmp_path / f"{name}.csv", index=False)
         tables[name] = pd.read_csv(tmp_path / f"{name}.csv")
-    empty = pd.DataFrame(columns=["stage", "jobs", "commit"])
-    costs = pd.DataFrame(columns=["stage", "jobs", "hours", "memory_gb"])
     context = document(
         tables,
         config,
         figures=dict.fromkeys(("measures", "ranking", "equivalents", "costs"), "data:,"),
         gallery=[],
         large=True,
-        versions=empty,
-        costs=costs,
+        versions=pd.DataFrame(columns=["stage", "jobs", "commit"]),
+        costs=pd.DataFrame(columns=["stage", "jobs", "hours", "memory_gb"]),
         afterwards=(),
         published=None,
         paper=[],

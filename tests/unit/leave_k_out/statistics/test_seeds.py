@@ -15,17 +15,8 @@ def test_the_retraining_s_variance_is_recovered() -> None:
     floor = 5 + rng.standard_normal(200)
 
     def rows(method: str, k: int, seed: int, values: np.ndarray, measure: str) -> pd.DataFrame:
-        return pd.DataFrame(
-            {
-                "method": method,
-                "k": k,
-                "training_seed": seed,
-                "query": QUERIES,
-                "role": "target",
-                "measure": measure,
-                "value": values,
-            }
-        )
+        table = pd.DataFrame({"query": QUERIES, "value": values, "measure": measure})
+        return table.assign(method=method, k=k, training_seed=seed, role="target")
 
     first = effect + noise * rng.standard_normal(200)
     second = floor + effect + noise * rng.standard_normal(200)
@@ -58,12 +49,8 @@ def test_what_methods_share_on_a_query_is_not_their_own() -> None:
 
     def cells(seed: int) -> pd.DataFrame:
         return pd.concat(
-            floor.assign(
-                method=method,
-                k=10,
-                training_seed=seed,
-                role="target",
-                value=effect + own * rng.standard_normal(200) + common * moved * seed,
+            floor.assign(method=method, k=10, training_seed=seed, role="target").assign(
+                value=effect + own * rng.standard_normal(200) + common * moved * seed
             )
             for method in methods
         )
