@@ -138,17 +138,10 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
             if step == 1:
                 raise Enough
 
+        options: Any = {"state": Path("nowhere.safetensors"), "save_state_seconds": 1e9}
+        options |= {"removed": data.held_out, "on_step": on_step}
         try:
-            training.train(
-                denoiser,
-                process,
-                data,
-                e.training,
-                removed=data.held_out,
-                state=Path("nowhere.safetensors"),
-                save_state_seconds=1e9,
-                on_step=on_step,
-            )
+            training.train(denoiser, process, data, e.training, **options)
         except Enough:
             return
         raise AssertionError("the training ended by itself")
@@ -167,80 +160,50 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
 
     def curvature(estimate: Callable[..., dict[str, Tensor]]) -> Callable[[], None]:
         def run() -> None:
-            found = estimate(
-                denoiser,
-                process,
-                data,
-                weights,
-                samples=batch.per_sample_batch,
-                seed=0,
-                precision=e.fisher.precision,
-                batch=batch.per_sample_batch,
-            )
+            size = batch.per_sample_batch
+            options: Any = {"samples": size, "batch": size, "precision": e.fisher.precision}
+            found = estimate(denoiser, process, data, weights, seed=0, **options)
             assert {value.device.type for value in found.values()} == {"cuda"}
             assert {value.dtype for value in found.values()} == {torch.float32}
 
         return run
 
     def query() -> None:
+        options: Any = {"samples": batch.gradient_batch, "batch": batch.gradient_batch, "seed": 0}
         found = steps.query_gradient(
-            denoiser,
-            process,
-            weights,
-            latent,
-            text,
-            query_id=5,
-            step=0,
-            samples=batch.gradient_batch,
-            seed=0,
-            batch=batch.gradient_batch,
+            denoiser, process, weights, latent, text, query_id=5, step=0, **options
         )
-        assert {name: g.shape for name, g in found.items()} == {
-            n: w.shape for n, w in weights.items()
-        }
+        shapes = {name: weight.shape for name, weight in weights.items()}
+        assert {name: g.shape for name, g in found.items()} == shapes
 
-    def project(name: str) -> Callable[[], None]:
-        def run() -> None:
-            config = e.gradients[name]
-            projector = GradientProjector(denoiser, config, model_seed=0, device=GPU)
-            first = next(
-                gradients.training_gradients(
-                    denoiser, process, data, projector, batch=batch.per_sample_batch
-                )
-            )
-            assert first.shape[1:] == (2, 2, len(projector.entries), config.dimension)
-            assert first.device.type == "cuda"
+    def first_rows(reduced: Any, *shape: int) -> None:
+        rows = gradients.training_gradients(
+            denoiser, process, data, reduced, batch=batch.per_sample_batch
+        )
+        first = next(rows)
+        assert first.shape[1:] == (2, 2, *shape)
+        assert first.device.type == "cuda"
 
-        return run
+    def project(name: str) -> None:
+        config = e.gradients[name]
+        projector = GradientProjector(denoiser, config, model_seed=0, device=GPU)
+        first_rows(projector, len(projector.entries), config.dimension)
 
     def products() -> None:
         config = e.ekfac_influence["fmas"]
         matrices = select_weights(denoiser, config.weights)
         entries = sum(weight.numel() for weight in matrices.values())
         directions = torch.empty(4, entries, device=GPU)
-        projector = Products(denoiser, config, directions)
-        first = next(
-            gradients.training_gradients(
-                denoiser, process, data, projector, batch=batch.per_sample_batch
-            )
-        )
-        assert first.shape[1:] == (2, 2, 1, 4)
-        assert first.device.type == "cuda"
+        first_rows(Products(denoiser, config, directions), 1, 4)
 
     def losses_of_queries() -> None:
         tensors: Any = Tensor
         numpy, tensors.numpy = tensors.numpy, lambda self: np.empty(self.shape)  # of a fake
         try:
-            loss.query_losses(
-                denoiser,
-                process,
-                latent.expand(120, *SHAPE),
-                text.expand(120, *TEXT),
-                torch.arange(120),
-                timesteps=process.strided_timesteps(e.evaluation.timestep_stride),
-                seed=0,
-                batch=batch.forward_batch,
-            )
+            queries = latent.expand(120, *SHAPE), text.expand(120, *TEXT), torch.arange(120)
+            timesteps = process.strided_timesteps(e.evaluation.timestep_stride)
+            options: Any = {"timesteps": timesteps, "seed": 0, "batch": batch.forward_batch}
+            loss.query_losses(denoiser, process, *queries, **options)
         finally:
             tensors.numpy = numpy
 
@@ -259,7 +222,7 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
         "Gauss-Newton": curvature(partial(ekfac.ekfac, objective=ekfac.gauss_newton)),
         "products of gradients": products,
         "gradient of a query": query,
-        **{f"gradients '{name}'": project(name) for name in e.gradients},
+        **{f"gradients '{name}'": partial(project, name) for name in e.gradients},
         "losses of queries": losses_of_queries,
         "sampling": one_prediction_of_the_sampler,
     }

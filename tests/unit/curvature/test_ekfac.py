@@ -59,16 +59,7 @@ def test_eigenvalues_keep_the_trace_of_the_fisher(
 def test_newton_step_with_ekfac_is_equation_5(
     denoiser64: Any, process: Any, factors: dict[str, torch.Tensor]
 ) -> None:
-    config = Unlearning(
-        weights="cross_attention_kv",
-        step="newton",
-        curvature="ekfac",
-        step_size=0.3,
-        steps=1,
-        damping=0.1,
-        gradient_samples=5,
-        seed=1,
-    )
+    config = Unlearning(curvature="ekfac", step_size=0.3, damping=0.1, gradient_samples=5, seed=1)
     generator = torch.Generator().manual_seed(3)
     latent = torch.randn(4, 4, 4, generator=generator, dtype=torch.float64)
     text = torch.randn(5, 6, generator=generator, dtype=torch.float64)

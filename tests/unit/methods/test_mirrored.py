@@ -25,18 +25,9 @@ def query(data: Any) -> tuple[torch.Tensor, torch.Tensor]:
 
 def unlearned(denoiser: Any, process: Any, data: Any, null: float, **changes: Any) -> int:
     config = CONFIG.model_copy(update=changes)
-    latent, text = query(data)
-    return mirrored_ascent(
-        denoiser,
-        process,
-        select_weights(denoiser, config.weights),
-        data,
-        latent,
-        text,
-        config,
-        query_id=77,
-        null=null,
-    )
+    weights = select_weights(denoiser, config.weights)
+    options: Any = {"query_id": 77, "null": null}
+    return mirrored_ascent(denoiser, process, weights, data, *query(data), config, **options)
 
 
 def test_a_few_steps_equal_a_plain_loop(denoiser64: Any, process: Any) -> None:
@@ -70,28 +61,16 @@ def test_a_few_steps_equal_a_plain_loop(denoiser64: Any, process: Any) -> None:
     assert bounded > 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("leavekout.methods.unlearning.mirrored.NEAR", 2.0)  # not before three steps
-        config_steps = mirrored_ascent(
-            denoiser64,
-            process,
-            select_weights(denoiser64, "feed_forward"),
-            data,
-            latent,
-            text,
-            CONFIG,
-            query_id=77,
-            null=null,
-        )
-    assert config_steps == 3
-    for (name, found), expected in zip(
-        denoiser64.named_parameters(), plain.parameters(), strict=True
-    ):
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-8, msg=name)
+        assert unlearned(denoiser64, process, data, null) == 3
+    expected = dict(plain.named_parameters())
+    for name, found in denoiser64.named_parameters():
+        torch.testing.assert_close(found, expected[name], rtol=1e-5, atol=1e-8, msg=name)
 
 
 def test_it_stops_before_the_query_s_loss_is_that_of_no_knowledge(
-    denoiser64: Any, process: Any
+    denoiser64: Any, process: Any, data64: Any
 ) -> None:
-    data = make_data(dtype=torch.float64)
+    data = data64
     before = copy.deepcopy(denoiser64.state_dict())
     # An untrained model's own loss is near the bound, so that no step is taken.
     assert unlearned(denoiser64, process, data, null=0.01) == 0
@@ -99,17 +78,12 @@ def test_it_stops_before_the_query_s_loss_is_that_of_no_knowledge(
         assert torch.equal(value, before[name])
 
 
-def test_a_limit_of_steps_is_said(
-    denoiser64: Any, process: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_warning_follows_when_all_steps_were_taken(
+    denoiser64: Any, process: Any, data64: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(
-        "leavekout.methods.unlearning.mirrored.logger.warning",
-        lambda text, *v: said.append(text % v),
-    )
-    data = make_data(dtype=torch.float64)
-    assert unlearned(denoiser64, process, data, null=1e6, steps=2) == 2
-    assert "took all of its 2 steps" in said[0]
+    with caplog.at_level("WARNING", "leavekout"):
+        assert unlearned(denoiser64, process, data64, null=1e6, steps=2) == 2
+    assert "took all of its 2 steps" in caplog.text
 
 
 def test_the_null_loss_is_that_of_training_images(denoiser64: Any, process: Any) -> None:

@@ -7,23 +7,15 @@ import torch
 
 from leavekout.base.errors import InputError
 from leavekout.base.noise import Domain, normal, random_uint32, scale_to
-from leavekout.config.fields import Objective
 from leavekout.methods.unlearning.settings import Unlearning
 from leavekout.methods.unlearning.steps import latent_mask, query_gradient, unlearn
 from leavekout.models.denoiser import select_weights
+from leavekout.models.loss import query_losses
 from reference import plain_errors
 
 N = 40
 Query = tuple[torch.Tensor, torch.Tensor]  # latent, text states
-NEWTON = Unlearning(
-    weights="cross_attention_kv",
-    step="newton",
-    step_size=0.3,
-    steps=1,
-    damping=0.2,
-    gradient_samples=9,
-    seed=6,
-)
+NEWTON = Unlearning(step="newton", step_size=0.3, damping=0.2, gradient_samples=9, seed=6)
 
 
 def plain_gradient(
@@ -91,20 +83,11 @@ def test_the_query_gradient_does_not_depend_on_the_batch_size(
 ) -> None:
     weights = select_weights(denoiser64, "cross_attention_kv")
 
-    def gradient(batch: int) -> dict[str, torch.Tensor]:
-        return query_gradient(
-            denoiser64,
-            process,
-            weights,
-            *query,
-            query_id=2,
-            step=0,
-            samples=11,
-            seed=0,
-            batch=batch,
-        )
-
-    one, other = gradient(1), gradient(6)
+    options: Any = {"query_id": 2, "step": 0, "samples": 11, "seed": 0}
+    one, other = (
+        query_gradient(denoiser64, process, weights, *query, batch=batch, **options)
+        for batch in (1, 6)
+    )
     for name in one:
         torch.testing.assert_close(one[name], other[name], rtol=1e-10, atol=1e-14)
 
@@ -112,21 +95,12 @@ def test_the_query_gradient_does_not_depend_on_the_batch_size(
 def test_unlearning_raises_the_loss_of_the_query(
     denoiser64: Any, process: Any, query: Query
 ) -> None:
-    from leavekout.models.loss import query_losses
-
     latent, text = query
 
     def loss() -> float:
-        return query_losses(
-            denoiser64,
-            process,
-            latent[None],
-            text[None],
-            torch.tensor([5]),
-            timesteps=torch.arange(20),
-            seed=0,
-            batch=20,
-        ).mean()
+        options: Any = {"timesteps": torch.arange(20), "seed": 0, "batch": 20}
+        batch = latent[None], text[None], torch.tensor([5])
+        return query_losses(denoiser64, process, *batch, **options).mean()
 
     weights = select_weights(denoiser64, "cross_attention_kv")
     fisher = {n: torch.full_like(p, 0.01) for n, p in weights.items()}
@@ -150,21 +124,10 @@ def test_a_box_unlearns_only_inside_it(denoiser64: Any, process: Any, query: Que
     weights = select_weights(denoiser64, "cross_attention_kv")
     mask = latent_mask((0.5, 0.0, 1.0, 0.4), (4, 4))
     assert mask.nonzero().tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]
-    objectives: list[Objective] = ["loss", "squared_output"]
-    for objective in objectives:
-        found = query_gradient(
-            denoiser64,
-            process,
-            weights,
-            *query,
-            query_id=3,
-            step=0,
-            samples=2,
-            seed=1,
-            batch=2,
-            objective=objective,
-            mask=mask,
-        )
+    for objective in ("loss", "squared_output"):
+        options: Any = {"query_id": 3, "step": 0, "samples": 2, "seed": 1, "batch": 2}
+        options |= {"objective": objective, "mask": mask}
+        found = query_gradient(denoiser64, process, weights, *query, **options)
         draws = torch.arange(2)
         t = scale_to(random_uint32(1, Domain.UNLEARNING, 3, 0, draws)[0], 20)
         noise = normal(1, Domain.UNLEARNING, 3, 0, draws, shape=(4, 4, 4)).double()

@@ -15,10 +15,7 @@ from trak.utils import vectorize
 from leavekout.base.noise import Domain, normal, random_uint32, scale_to
 from leavekout.methods.influence.projector import GradientProjector
 from leavekout.methods.influence.settings import Gradients
-from leavekout.methods.influence.solvers import (
-    Features,
-    ridge_scores,
-)
+from leavekout.methods.influence.solvers import Features, ridge_scores
 from leavekout.models.denoiser import select_weights
 from leavekout.queries.loading import Queries
 from leavekout.sweeps.gradients import (
@@ -53,8 +50,18 @@ def draws_of(config: Gradients, data: Any, row: int, flip: int) -> list[Any]:
     return result
 
 
-def plain_gradient(denoiser: Any, process: Any, config: Gradients, draws: list[Any]) -> Any:
-    """∇ of the mean of the objective over draws, one autograd pass, by name."""
+def projected(projector: GradientProjector, gradients: list[torch.Tensor]) -> torch.Tensor:
+    """P g with the explicit matrix of each of the projector's blocks: [L, p]."""
+    if len(projector.projections) == 1:
+        gradients = [torch.cat(gradients)]
+    pairs = zip(projector.projections, gradients, strict=True)
+    return torch.stack([explicit_matrix(p) @ g for p, g in pairs])
+
+
+def plain_gradient(
+    denoiser: Any, process: Any, config: Gradients, draws: list[Any]
+) -> list[torch.Tensor]:
+    """∇ of the mean of the objective over draws, one autograd pass, flat for each weight."""
     weights = select_weights(denoiser, config.weights)
     total = torch.zeros((), dtype=torch.float64)
     for x0, t, noise, text in draws:
@@ -65,8 +72,7 @@ def plain_gradient(denoiser: Any, process: Any, config: Gradients, draws: list[A
             "mean_output": output,
         }[config.objective]
         total = total + chosen.mean() / len(draws)
-    gradients = torch.autograd.grad(total, list(weights.values()))
-    return dict(zip(weights, gradients, strict=True))
+    return [g.flatten() for g in torch.autograd.grad(total, list(weights.values()))]
 
 
 @pytest.mark.parametrize(
@@ -90,10 +96,8 @@ def test_features_are_projected_autograd_gradients(
     features = halves.mean(2)
     for row, flip in ((0, 0), (3, 1), (11, 0)):
         gradient = plain_gradient(denoiser64, process, config, draws_of(config, data64, row, flip))
-        blocks = [g.flatten() for g in gradient.values()]
-        blocks = [torch.cat(blocks)] if config.layout == "joint" else blocks
-        pairs = zip(projector.projections, blocks, strict=True)
-        expected = torch.stack([explicit_matrix(p) @ g for p, g in pairs])
+        assert len(projector.projections) == (1 if config.layout == "joint" else len(gradient))
+        expected = projected(projector, gradient)
         assert expected.abs().max() > 0
         # alphas_cumprod is float32 in diffusers, which bounds the agreement.
         torch.testing.assert_close(features[row, flip], expected, rtol=1e-5, atol=1e-8)
@@ -105,9 +109,8 @@ def test_halves_are_of_every_second_draw(denoiser64: Any, process: Any, data64: 
     draws = draws_of(JOINT, data64, 3, 1)
     for half in range(2):
         gradient = plain_gradient(denoiser64, process, JOINT, draws[half::2])
-        flat = torch.cat([g.flatten() for g in gradient.values()])
-        expected = explicit_matrix(projector.projections[0]) @ flat
-        torch.testing.assert_close(features[3, 1, half, 0], expected, rtol=1e-5, atol=1e-8)
+        expected = projected(projector, gradient)
+        torch.testing.assert_close(features[3, 1, half], expected, rtol=1e-5, atol=1e-8)
 
 
 def test_normalised_draws_are_of_length_one_before_their_mean(
@@ -115,13 +118,11 @@ def test_normalised_draws_are_of_length_one_before_their_mean(
 ) -> None:
     config = JOINT.model_copy(update={"normalise": True})
     projector = GradientProjector(denoiser64, config, model_seed=2, device=CPU)
-    matrix = explicit_matrix(projector.projections[0])
 
     def expected(draws: list[Any]) -> torch.Tensor:
         features = []
         for one in draws:
-            gradient = plain_gradient(denoiser64, process, config, [one])
-            feature = matrix @ torch.cat([g.flatten() for g in gradient.values()])
+            feature = projected(projector, plain_gradient(denoiser64, process, config, [one]))[0]
             features.append(feature / feature.norm())
         return torch.stack(features).mean(0)
 
@@ -203,10 +204,8 @@ def test_query_features_are_projected_autograd_gradients(
     )
     for i in range(len(queries.names)):
         draws = query_draws(queries, i, 5, timestep)
-        gradient = plain_gradient(denoiser64, process, JOINT, draws)
-        g = torch.cat([g.flatten() for g in gradient.values()])
-        expected = explicit_matrix(projector.projections[0]) @ g
-        torch.testing.assert_close(found[i, 0, 0], expected, rtol=1e-5, atol=1e-8)
+        expected = projected(projector, plain_gradient(denoiser64, process, JOINT, draws))
+        torch.testing.assert_close(found[i, 0], expected, rtol=1e-5, atol=1e-8)
 
 
 def test_uniform_timesteps_cover_the_range_in_strides() -> None:
