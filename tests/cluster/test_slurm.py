@@ -83,9 +83,9 @@ def signal_trainings(name: str, folder: Path) -> None:
 def wait_until(condition: Callable[[], bool], run: Run) -> None:
     end = time.monotonic() + 300
     while not condition():
-        said = (run.folder / "run.log").read_text()[-5000:]
-        assert time.monotonic() < end, said
-        assert run.process.poll() is None, said
+        log = (run.folder / "run.log").read_text()[-5000:]
+        assert time.monotonic() < end, log
+        assert run.process.poll() is None, log
         time.sleep(0.05)
 
 
@@ -107,7 +107,7 @@ def study(slurm: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def jobs(slurm: Cluster, folder: Path) -> list[dict[str, str]]:
     """The cluster's jobs that were submitted from a folder, the latest last."""
     fields = ("JobID", "State", "ReqTRES", "Comment", "WorkDir")
-    lines = slurm.said("sacct", "-X", "-n", "-P", "-o", ",".join(fields)).splitlines()
+    lines = slurm.output_of("sacct", "-X", "-n", "-P", "-o", ",".join(fields)).splitlines()
     found = [dict(zip(fields, line.split("|"), strict=True)) for line in lines]
     return [job for job in found if job["WorkDir"] == str(folder)]
 
@@ -128,7 +128,7 @@ def test_every_computing_job_asks_for_a_gpu(slurm: Cluster, study: Path) -> None
 
 
 def cancelled(slurm: Cluster, run: Run, job: str) -> None:
-    slurm.said("scancel", job)
+    slurm.output_of("scancel", job)
 
 
 def killed(slurm: Cluster, run: Run, job: str) -> None:
@@ -139,11 +139,11 @@ def killed(slurm: Cluster, run: Run, job: str) -> None:
 def out_of_time(slurm: Cluster, run: Run, job: str) -> None:
     """The training hangs until the time limit, which comes soon."""
     signal_trainings("STOP", run.folder)
-    slurm.said("scontrol", "update", f"JobId={job}", "TimeLimit=1")
+    slurm.output_of("scontrol", "update", f"JobId={job}", "TimeLimit=1")
 
 
 def requeued(slurm: Cluster, run: Run, job: str) -> None:
-    slurm.said("scontrol", "requeue", job)
+    slurm.output_of("scontrol", "requeue", job)
 
 
 def node_restarted(slurm: Cluster, run: Run, job: str) -> None:
@@ -196,7 +196,7 @@ def disturbed(
     run = Run(folder, *retries, *ALONE)
     state = folder / "results" / "tiny" / "retrained" / CELL / "outcome.state.safetensors"
     wait_until(state.exists, run)
-    running = slurm.said("squeue", "-h", "-t", "R", "-o", "%i|%k|%Z").splitlines()
+    running = slurm.output_of("squeue", "-h", "-t", "R", "-o", "%i|%k|%Z").splitlines()
     jobs_here = [line.split("|") for line in running if line.endswith(f"|{folder}")]
     (training,) = [job for job, comment, _ in jobs_here if comment.startswith("rule_retrain_")]
     disturb(slurm, run, training)

@@ -54,7 +54,7 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def said(result: subprocess.CompletedProcess[str]) -> str:
+def output_of(result: subprocess.CompletedProcess[str]) -> str:
     """All that a run printed."""
     return result.stdout + result.stderr
 
@@ -62,16 +62,16 @@ def said(result: subprocess.CompletedProcess[str]) -> str:
 def ran(folder: Path, *arguments: str) -> str:
     """What a run of Snakemake printed that has to succeed."""
     result = snakemake(folder, *arguments)
-    assert result.returncode == 0, said(result)
-    return said(result)
+    assert result.returncode == 0, output_of(result)
+    return output_of(result)
 
 
 def refused(folder: Path, *arguments: str) -> str:
     """What a run of Snakemake printed that has to fail, with sentences and no traceback."""
     result = snakemake(folder, *arguments)
-    assert result.returncode == 1, said(result)
-    assert "Traceback" not in said(result)
-    return said(result)
+    assert result.returncode == 1, output_of(result)
+    assert "Traceback" not in output_of(result)
+    return output_of(result)
 
 
 def tables(folder: Path) -> dict[str, bytes]:

@@ -4,7 +4,7 @@
 
 installs the Debian packages if asked to, starts the daemons, runs the command, and ends the
 daemons it started, nothing else: keys, sockets, ports and data base are its own, so that a munge or
-a MariaDB of the machine goes on undisturbed. The node pretends to have two GPUs. It needs root,
+a MariaDB of the machine are not disturbed. The node pretends to have two GPUs. It needs root,
 because slurmd starts jobs as their owners.
 """
 
@@ -70,7 +70,7 @@ AccountingStoreFlags=job_comment
 NodeName=localhost NodeAddr=127.0.0.1 CPUs=4 RealMemory=200000 Gres=gpu:h200:2 State=UNKNOWN
 PartitionName=debug Nodes=localhost Default=YES MaxTime=INFINITE DefMemPerCPU=100 State=UP
 """
-# Two character devices that every machine has stand for GPUs.
+# Two character devices, which every machine has, pose as GPUs.
 GRES_CONF = """
 Name=gpu Type=h200 File=/dev/null
 Name=gpu Type=h200 File=/dev/zero
@@ -208,7 +208,9 @@ class Cluster:
     def start_node(self) -> None:
         """Starts the node's daemon and waits until the node takes jobs."""
         self._daemon("slurmd", "-D", "-N", "localhost")
-        self._until(lambda: self.said("sinfo", "-h", "-o", "%T") in ("idle", "mixed", "allocated"))
+        self._until(
+            lambda: self.output_of("sinfo", "-h", "-o", "%T") in ("idle", "mixed", "allocated")
+        )
 
     def stop_node(self) -> None:
         """Ends the node's daemon alone; its jobs run on."""
@@ -218,13 +220,13 @@ class Cluster:
         """Cancels the cluster's jobs, then ends its daemons, the last first."""
         if "slurmd" in self.daemons:
             subprocess.run(["scancel", "--me", "--full"], env=self.env, check=False)
-            self._until(lambda: not self.said("squeue", "-h"), required=False)
+            self._until(lambda: not self.output_of("squeue", "-h"), required=False)
         for name in reversed(list(self.daemons)):
             self._end(name)
         if DEFAULT_CONF.is_symlink() and DEFAULT_CONF.readlink().parent == self.folder:
             DEFAULT_CONF.unlink()
 
-    def said(self, *command: str) -> str:
+    def output_of(self, *command: str) -> str:
         """What a command of SLURM's prints."""
         result = subprocess.run(
             command, env=self.env, capture_output=True, text=True, check=False, timeout=60

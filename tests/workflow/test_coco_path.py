@@ -112,7 +112,7 @@ def test_every_kind_of_method_has_its_scores(study: tuple[Path, Loopback]) -> No
         assert scores.std() > 0
 
 
-def test_what_broke_off_was_gone_on_with(study: tuple[Path, Loopback]) -> None:
+def test_broken_downloads_were_resumed(study: tuple[Path, Loopback]) -> None:
     _, server = study
     firsts = [first for path, first in server.asked if path == "train2017.zip"]
     assert len(firsts) == 2

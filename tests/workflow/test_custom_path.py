@@ -29,7 +29,7 @@ from leavekout.encoders.text import TextEncoder
 from leavekout.encoders.vae import encode_images, load_vae
 from leavekout.kinds import read_experiment
 from loopback import loopback
-from project import ROOT, copy_project, planned, ran, refused, said, snakemake
+from project import ROOT, copy_project, output_of, planned, ran, refused, snakemake
 from published import TEXT_WIDTH
 
 CPU = torch.device("cpu")
@@ -157,7 +157,7 @@ def test_another_token_is_taken_anew(study: Path, restored: Path) -> None:
     assert planned(study, *PATH)["import_customization"] == 1
 
 
-def test_what_is_wrong_with_a_model_is_said_in_a_sentence(study: Path, restored: Path) -> None:
+def test_a_wrong_customized_model_is_refused(study: Path, restored: Path) -> None:
     fish = restored / "fish"
     (fish / "<new1>.bin").unlink()
     message = "resources/models/fish: the customized model's token's embedding is missing"
@@ -170,7 +170,7 @@ def test_what_is_wrong_with_a_model_is_said_in_a_sentence(study: Path, restored:
     assert "does not fit the base model;" in broken(study, WEIGHTS)
 
 
-def test_what_is_wrong_with_exemplars_is_said_in_a_sentence(study: Path, restored: Path) -> None:
+def test_wrong_exemplars_are_refused(study: Path, restored: Path) -> None:
     annotations = restored / "ink" / "exemplars.json"
     target = "results/small/data/images.parquet"
     annotations.write_text(annotations.read_text().replace("V* art", "some art"))
@@ -189,7 +189,7 @@ def test_the_study_is_planned_from_its_configuration_alone(tmp_path: Path) -> No
     assert jobs["estimate_fisher"] == 2  # shared by all models
     assert jobs["source_losses"] == jobs["import_customization"] == 20
     result = snakemake(project, "--configfile", "config/custom-sd14.yaml", "--", "check_dataset")
-    assert "resources/custom-sd14/pool/captions.json: there is no such file." in said(result)
+    assert "resources/custom-sd14/pool/captions.json: there is no such file." in output_of(result)
 
 
 def test_the_study_is_the_papers() -> None:

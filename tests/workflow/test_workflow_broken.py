@@ -25,7 +25,7 @@ def test_scores_that_are_not_numbers_stop_before_training(project: Path, results
 
 
 @pytest.mark.thorough
-def test_a_truncated_outcome_is_said_by_the_measures(project: Path, results: Path) -> None:
+def test_measures_refuse_a_truncated_outcome(project: Path, results: Path) -> None:
     path = results / "retrained" / "pixel" / "q000" / "k20" / "outcome.safetensors"
     good = path.read_bytes()
     path.write_bytes(good[: len(good) // 2])
@@ -34,23 +34,23 @@ def test_a_truncated_outcome_is_said_by_the_measures(project: Path, results: Pat
     assert snakemake(project, *TINY).returncode == 0
 
 
-def test_an_unknown_measure_is_said_before_anything_runs(project: Path) -> None:
+def test_an_unknown_measure_is_refused_before_anything_runs(project: Path) -> None:
     printed = refused(project, "-n", *TINY, "--config", "measures=[mse, lpips]")
     assert "'lpips' is not a measure; the measures are clip, delta_loss" in printed
 
 
-def test_an_unknown_method_is_said_before_anything_runs(project: Path) -> None:
+def test_an_unknown_method_is_refused_before_anything_runs(project: Path) -> None:
     printed = refused(project, "-n", *TINY, "--config", "methods=[pixel, dion]")
     assert "nothing in workflow/rules/attribution/ writes the scores of 'dion'" in printed
 
 
-def test_a_wrong_configuration_is_said_before_anything_runs(project: Path) -> None:
+def test_a_wrong_configuration_is_refused_before_anything_runs(project: Path) -> None:
     printed = refused(project, "-n", *TINY, "--config", "training={epoch: 3}")
     assert "unknown key 'training.epoch'; the nearest known key is 'epochs'." in printed
 
 
 @pytest.mark.thorough
-def test_truncated_artifacts_are_said_and_nothing_else_is_harmed(
+def test_truncated_artifacts_are_refused_and_nothing_else_is_harmed(
     project: Path, results: Path
 ) -> None:
     """A retraining that reads one fails in one sentence; with the file restored, it runs."""
@@ -86,7 +86,7 @@ def test_the_bill_counts_what_is_done_and_what_is_left(project: Path, results: P
 
 
 @pytest.mark.thorough
-def test_a_gpu_that_is_asked_for_and_not_there_is_said(project: Path, results: Path) -> None:
+def test_a_missing_gpu_is_refused(project: Path, results: Path) -> None:
     """The first job that computes stops; it does not compute on the CPU instead."""
     path = results / "losses" / "source" / "loss.npy"
     target, before = str(path.relative_to(project)), path.read_bytes()

@@ -57,7 +57,7 @@ def test_every_method_has_its_row_and_its_scores(results: Path) -> None:
         assert scores.std() > 0
 
 
-def test_the_weights_are_those_of_the_configurations_denoiser(results: Path) -> None:
+def test_the_weights_fit_the_configured_denoiser(results: Path) -> None:
     path = results.parents[1] / "config" / "tiny-dit.yaml"
     model: Model = read_experiment(read_yaml(path), [path]).model
     weights = results / "source" / "model.safetensors"

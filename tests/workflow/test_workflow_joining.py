@@ -11,7 +11,7 @@ import yaml
 
 from leavekout.config.reading import read_yaml
 from leavekout.leave_k_out.bundle.files import read_bundle
-from project import ENV, TINY, copy_project, planned, ran, refused, said, snakemake
+from project import ENV, TINY, copy_project, output_of, planned, ran, refused, snakemake
 
 JOINED = ["--configfile", "config/tiny-with-mine.yaml"]
 QUERIES = 3
@@ -39,7 +39,7 @@ def elsewhere(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     join = [sys.executable, str(folder / "workflow/scripts/join_study.py"), "--dry-run"]
     join += ["--study", "tiny", "--method", "mine", "--scores", "scores"]
     made = subprocess.run(join, cwd=folder, env=ENV, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, said(made)
+    assert made.returncode == 0, output_of(made)
     return folder
 
 
@@ -53,7 +53,7 @@ def test_one_method_s_models_are_planned_and_no_other(elsewhere: Path) -> None:
     assert not [rule for rule in jobs if rule.startswith("attribute_by")]
 
 
-def test_the_new_row_stands_beside_the_published_ones(elsewhere: Path, project: Path) -> None:
+def test_the_new_row_is_beside_the_published_ones(elsewhere: Path, project: Path) -> None:
     ran(elsewhere, *JOINED)
     joined, published = (
         pd.read_parquet(folder / "results" / name / "tables" / "measurements.parquet")
@@ -89,7 +89,7 @@ def test_a_bundle_of_the_joined_study_has_its_method(elsewhere: Path, bundle: Pa
     assert {"joins", "external"}.isdisjoint(read_yaml(again.study))  # paths of this machine
 
 
-def test_a_study_goes_on_from_a_bundle_of_its_own(elsewhere: Path) -> None:
+def test_a_study_continues_from_a_bundle_of_its_own(elsewhere: Path) -> None:
     """What the first part has is taken; arms that grow are measured anew."""
     joins = "joins={bundle: results/tiny/bundle, continues: true}"
     more = "counterfactual={random: {sets: 2}}"
@@ -103,7 +103,7 @@ def test_a_study_goes_on_from_a_bundle_of_its_own(elsewhere: Path) -> None:
     assert set(random.groupby(["query", "measure"]).size()) == {2}
 
 
-def test_what_does_not_fit_is_said_before_anything_runs(elsewhere: Path) -> None:
+def test_a_study_that_does_not_fit_is_refused_before_anything_runs(elsewhere: Path) -> None:
     path = elsewhere / "config" / "tiny-with-mine.yaml"
     content = read_yaml(path)
     other = elsewhere / "config" / "other.yaml"
@@ -122,7 +122,7 @@ def test_a_damaged_bundle_writes_nothing(elsewhere: Path, bundle: Path) -> None:
     finally:
         archive.write_bytes(whole)
     assert result.returncode != 0
-    assert "source.zip: damaged" in said(result)
-    assert "fetch the bundle again" in said(result)
+    assert "source.zip: damaged" in output_of(result)
+    assert "fetch the bundle again" in output_of(result)
     written = [path.suffix for path in (elsewhere / "results" / name).rglob("*") if path.is_file()]
     assert ".safetensors" not in written

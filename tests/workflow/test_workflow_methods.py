@@ -12,7 +12,7 @@ from leavekout.config.reading import read_yaml
 from leavekout.contract.outcome import Outcome
 from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.measures.delta_loss import loss_changes
-from project import ROOT, TINY, ran, said, snakemake
+from project import ROOT, TINY, output_of, ran, snakemake
 
 
 def methods_of_tiny() -> list[str]:
@@ -115,11 +115,11 @@ def test_scores_from_elsewhere_need_no_code(project: Path, tmp_path: Path) -> No
     found = np.load(project / "results/tiny/attribution/mine/q000.npy")
     np.testing.assert_array_equal(found, scores.astype(np.float32))
     result = snakemake(project, *TINY, *config, "--", "results/tiny/attribution/mine/q001.npy")
-    assert "q001.npy: method 'mine' has 1,797 scores that are NaN" in said(result)
+    assert "q001.npy: method 'mine' has 1,797 scores that are NaN" in output_of(result)
     (project / "results/tiny/logs/attribution/mine/q001.log").unlink()  # it has no benchmark
     path = "results/tiny/attribution/mine/q002.npy"
     result = snakemake(project, "-n", *TINY, *config, "--", path)
-    assert "method 'mine' has no scores of query q002; neither" in said(result)
+    assert "method 'mine' has no scores of query q002; neither" in output_of(result)
 
 
 def test_rules_from_outside_the_repository_are_included(project: Path, tmp_path: Path) -> None:

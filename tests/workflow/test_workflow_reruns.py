@@ -107,7 +107,7 @@ def test_a_deleted_outcome_runs_only_itself_and_the_tables(project: Path, result
     assert (results / "tables" / "estimates.csv").read_bytes() == table
 
 
-def test_a_data_set_that_lies_in_a_folder_is_not_made_again(project: Path) -> None:
+def test_a_data_set_in_a_folder_is_not_made_again(project: Path) -> None:
     jobs = planned(project, *TINY, "--config", "experiment=own", "dataset={source: folder}")
     assert jobs["check_dataset"] == jobs["prepare_images"] == 1
     assert "write_dataset" not in jobs

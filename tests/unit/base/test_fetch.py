@@ -68,7 +68,7 @@ def test_a_broken_download_resumes(tmp_path: Path, server: Loopback, whole_only:
         ({"a": b"a"}, lambda whole: b"x" * 5000, [5000, 0]),  # of another, longer archive
     ],
 )
-def test_what_a_killed_job_fetched_is_used_if_it_fits(
+def test_a_killed_job_s_part_is_used_if_it_fits(
     tmp_path: Path, server: Loopback, members: Any, part: Any, asked: list[int]
 ) -> None:
     md5 = zipped(server.folder / "coco.zip", members)

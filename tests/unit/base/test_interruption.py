@@ -4,12 +4,9 @@ import ctypes
 import errno
 import os
 import platform
-import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +20,7 @@ from leavekout.base.interruption import remove_leftovers, stop_request
 from leavekout.base.job import device_of, job
 from leavekout.base.tensors import save_tensors
 from project import ROOT
+from small_disk import small_disk
 from trainings import same, trained
 
 PATHS = os.pathsep.join([str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "support")])
@@ -147,19 +145,6 @@ def test_an_array_s_disk_space_is_reserved_on_any_file_system(
     assert not array.any()
     taken = (tmp_path / "a.npy").stat()
     assert taken.st_blocks * 512 >= taken.st_size > 50 * 21 * 4
-
-
-@contextmanager
-def small_disk(size: int) -> Iterator[None]:
-    """No file grows beyond `size` bytes: to a program, that is a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_full_disk_is_one_sentence_and_harms_no_artifact(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def factors(denoiser64: Any, process: Any, data64: Any) -> dict[str, torch.Tenso
     return ekfac(denoiser64, process, data64, weights, batch=4, **SAMPLES)
 
 
-def test_solution_is_that_of_explicit_kronecker_factors(
+def test_solve_equals_explicit_kronecker_factors(
     denoiser64: Any, process: Any, data64: Any, factors: dict[str, torch.Tensor]
 ) -> None:
     """(Q Λ Qᵀ + λ̄ I)⁻¹ vec(G) with Q = U_S ⊗ U_A as one dense matrix."""

@@ -268,7 +268,7 @@ def test_an_exemplars_latent_is_encoded_once_and_its_loss_differs_by_unlearning_
         assert np.array_equal(after, before) == unchanged
 
 
-def test_given_queries_stand_in_the_order_of_all_arrays(tmp_path: Path) -> None:
+def test_given_queries_have_the_order_of_all_arrays(tmp_path: Path) -> None:
     for model in ("cat", "ink"):
         (tmp_path / model).mkdir()
         images = [{"id": 9 - i, "file_name": f"{i}.png"} for i in range(4)]

@@ -116,7 +116,7 @@ def test_intervals_are_over_models_and_errors_over_queries() -> None:
     assert pairs[("average_precision",)]["p"] == 1
 
 
-def test_the_comparisons_p_is_that_of_a_paired_t_test() -> None:
+def test_the_comparisons_p_is_a_paired_t_test_s() -> None:
     drawn = DRAWN.uniform(size=(2, 5))
     named = zip("ab", drawn, strict=True)
     table = retrievals(*[(m, f"m{i}", 0, v, v) for m, row in named for i, v in enumerate(row)])

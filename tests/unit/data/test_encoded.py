@@ -18,7 +18,7 @@ def mapped(tmp_path: Path) -> np.ndarray:
     return np.load(tmp_path / "text.npy", mmap_mode="r")
 
 
-def test_rows_are_those_of_the_file_for_every_kind_of_index(mapped: np.ndarray) -> None:
+def test_every_kind_of_index_gives_the_file_s_rows(mapped: np.ndarray) -> None:
     rows = DeviceArray(mapped, CPU, torch.float32, room_bytes=1e9, name="text")
     assert not rows.resident  # which only a GPU's is; the page cache serves a CPU
     one, other = torch.tensor([3, 0, 3]), torch.tensor([2, 1, 0])
@@ -36,7 +36,7 @@ def test_a_copy_in_pieces_is_whole(mapped: np.ndarray, piece_bytes: int) -> None
     assert torch.equal(copied_to(whole, CPU, piece_bytes=piece_bytes), whole)
 
 
-def test_a_gpu_without_room_for_what_it_should_keep_is_said(
+def test_a_gpu_without_room_for_what_it_should_keep_is_refused(
     mapped: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not streamed in silence, and not found out when the model has no memory left."""

@@ -115,7 +115,7 @@ def test_timm_features_are_timms_own(pixels: np.ndarray, tmp_path: Path) -> None
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-5)
 
 
-def test_a_folder_without_a_model_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a model folder of open_clip, timm or transformers"):
         load_image_encoder(tmp_path, CPU)
 
@@ -134,7 +134,7 @@ def test_dino_follows_its_seed_and_is_written_for_transformers(
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_dino_learns_to_tell_images_apart() -> None:
+def test_dino_learns_to_distinguish_images() -> None:
     """Two crops of one image become nearer than crops of different ones: the loss has its sign."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (32, 4, 4, 3), dtype=np.uint8).repeat(4, 1).repeat(4, 2)

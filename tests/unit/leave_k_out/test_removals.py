@@ -89,7 +89,7 @@ def test_some_methods_have_further_k_which_the_control_has_too() -> None:
     assert {one.k for one in models if one.policy == "random"} >= {10, 20}
 
 
-def test_every_so_many_models_are_trained_from_another_seed(tmp_path: Path) -> None:
+def test_every_nth_model_is_trained_from_another_seed(tmp_path: Path) -> None:
     again = [one for one in study_models(study()) if one.policy == "again"]
     assert [(one.method, one.k, one.training_seed) for one in again] == [
         ("unlearning", 20, 1),
@@ -212,7 +212,7 @@ def test_random_sets_are_nested_distinct_and_uniform() -> None:
     assert abs(counts - 80).max() < 5 * 8
 
 
-def test_galleries_show_one_model_of_nothing_removed_and_one_of_each_random_k() -> None:
+def test_galleries_show_one_model_without_removal_and_one_of_each_random_k() -> None:
     sets: dict[str, Any] = {"random": {"sets": 3, "k": [40], "seed": 0}, "k": [20], "again": None}
     two_seeds = study(counterfactual={**sets, "retrain_seeds": [1, 2]})
     shown = [one for one in study_models(two_seeds) if one.pictured]

@@ -54,7 +54,7 @@ def of_each_kind(denoiser: Any) -> list[str]:
     return list(chosen.values())
 
 
-def test_the_curvature_is_that_of_explicit_kronecker_factors(
+def test_the_curvature_equals_explicit_kronecker_factors(
     denoiser64: Any, process: Any, data64: Any, factors: dict[str, torch.Tensor]
 ) -> None:
     for name in of_each_kind(denoiser64):
@@ -130,7 +130,7 @@ def test_scores_are_products_of_autograd_gradients(
         np.testing.assert_allclose(halves[0, half], expected.numpy(), rtol=1e-8, atol=1e-12)
 
 
-def test_without_halves_nothing_is_said_of_them() -> None:
+def test_scores_without_halves_have_nan_in_their_place() -> None:
     products = np.random.default_rng(0).standard_normal((5, 2, 1, 1, 6))
     scores, halves = product_scores(products, 3)
     assert scores.shape == (3, 5)

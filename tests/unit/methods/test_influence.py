@@ -42,7 +42,7 @@ def test_models_are_averaged_before_the_better_flip_is_taken() -> None:
     assert ensemble_scores(of_models).tolist() == [[0.5]]
 
 
-def test_a_singular_kernel_is_said() -> None:
+def test_a_singular_kernel_is_refused() -> None:
     features = np.ones((4, 1, 1, 8), np.float32)
     with pytest.raises(InputError, match=r"4 images' gradients in 8 dimensions has no inverse"):
         ridge_scores(whole(features), torch.ones(1, 1, 8), damping=0.0, device=CPU)

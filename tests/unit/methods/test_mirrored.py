@@ -67,7 +67,7 @@ def test_a_few_steps_equal_a_plain_loop(denoiser64: Any, process: Any) -> None:
         torch.testing.assert_close(found, expected[name], rtol=1e-5, atol=1e-8, msg=name)
 
 
-def test_it_stops_before_the_query_s_loss_is_that_of_no_knowledge(
+def test_it_stops_before_the_query_s_loss_reaches_the_bound(
     denoiser64: Any, process: Any, data64: Any
 ) -> None:
     data = data64
@@ -86,7 +86,7 @@ def test_a_warning_follows_when_all_steps_were_taken(
     assert "took all of its 2 steps" in caplog.text
 
 
-def test_the_null_loss_is_that_of_training_images(denoiser64: Any, process: Any) -> None:
+def test_the_null_loss_is_the_mean_loss_of_training_images(denoiser64: Any, process: Any) -> None:
     data = make_data(dtype=torch.float64)
     found = null_loss(denoiser64, process, data, batch=3, seed=6)
     losses = []

@@ -64,7 +64,7 @@ def test_scores_equal_the_double_loop(process: Any, patch: int, best: int) -> No
         assert float(found.sum()) == pytest.approx(16)  # the weights of each patch sum to one
 
 
-def test_noise_and_signal_are_those_of_the_process(process: Any) -> None:
+def test_noise_and_signal_are_the_process_s(process: Any) -> None:
     x0, noise = torch.randn(2, 1, 2, 4, 4, dtype=torch.float64)
     for timestep in (1, 12):
         signal, deviation = process.scales(timestep)

@@ -121,7 +121,7 @@ def test_all_layers_of_a_known_denoiser_have_per_sample_gradients(model: Model) 
     assert any(".attn2." in name for name in names) == geometry.attends
 
 
-def test_a_layer_without_a_rule_is_said() -> None:
+def test_a_layer_without_a_rule_is_refused() -> None:
     model: Any = torch.nn.Sequential(torch.nn.Conv1d(2, 2, 1))
     with (
         pytest.raises(InputError, match="no per-sample gradient for the layer '0', a Conv1d"),
@@ -130,7 +130,7 @@ def test_a_layer_without_a_rule_is_said() -> None:
         pass
 
 
-def test_operations_are_those_of_the_products() -> None:
+def test_operations_are_counted_by_their_products() -> None:
     # Two blocks of width 8 on 4 patches with 5 tokens of width 6 that are projected to 8 first.
     places, tokens, width = 4, 5, 8
     time = 256 * width + width * width + width * 6 * width  # embedding, and six shifts and scales

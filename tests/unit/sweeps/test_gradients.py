@@ -138,7 +138,7 @@ def test_normalised_draws_are_of_length_one_before_their_mean(
     torch.testing.assert_close(of_queries[1].mean(0)[0], expected(draws), rtol=1e-5, atol=1e-8)
 
 
-def test_shared_draws_are_those_of_all_images_and_queries(
+def test_shared_draws_are_the_same_for_all_images_and_queries(
     denoiser64: Any, process: Any, data64: Any
 ) -> None:
     """A query that is a training image, with its caption, has that image's features."""
@@ -214,7 +214,7 @@ def test_uniform_timesteps_cover_the_range_in_strides() -> None:
     assert t.tolist() == [[0, 250, 500, 750]] * 2
 
 
-def test_stratified_timesteps_lie_in_their_stretches_and_negatives_share_them() -> None:
+def test_stratified_timesteps_are_within_their_strata_and_negatives_share_them() -> None:
     changes: dict[str, Any] = {"timesteps": "stratified", "antithetic": True}
     config = JOINT.model_copy(update=changes)
     halves, order = halves_of_draws(8, antithetic=True)
@@ -267,7 +267,7 @@ class _OurProjection(AbstractProjector):
 
 
 @pytest.mark.parametrize(("objective", "damping"), [("loss", 0.0), ("squared_output", 2.0)])
-def test_trak_and_d_trak_scores_are_those_of_the_traker_package(
+def test_trak_and_d_trak_scores_equal_the_traker_package_s(
     objective: Any, damping: float, denoiser64: Any, process: Any, tmp_path: Path
 ) -> None:
     """From the model to the scores, with nothing shared but draws and projection matrix."""

@@ -23,7 +23,7 @@ def passes(**changes: Any) -> Passes:
     return Passes(config, 20, 0, config.draws)
 
 
-def test_each_draw_has_noise_of_its_own_and_the_first_is_that_of_one_draw() -> None:
+def test_each_draw_has_its_own_noise_and_further_draws_do_not_change_the_first() -> None:
     one, three = passes(), passes(draws=3)
     t, noise = three.drawn(IDS, 2, SHAPE)
     assert t.shape == (4, 2 * 3 * 3)
@@ -46,7 +46,7 @@ def test_refinement_draws_where_the_first_sweep_has_ended(process: Any) -> None:
     assert len(together.unique(dim=0)) == len(together) == 2 * 5 * 3
 
 
-def test_stratified_timesteps_lie_in_their_strides_evenly() -> None:
+def test_stratified_timesteps_are_uniform_within_their_strides() -> None:
     config = LossSweep(timestep_stride=5, captions=1, seed=4, draws=400, timesteps="stratified")
     t, _ = Passes(config, 18, 0, 400).drawn(IDS, 1, SHAPE)
     t = t.view(2, 400, 4)
@@ -77,7 +77,7 @@ def test_halves_see_captions_draws_and_timesteps_about_equally(changes: dict[str
         assert of_level.float().mean() == 0.5
 
 
-def test_losses_of_some_images_are_those_of_a_whole_sweep(denoiser64: Any, process: Any) -> None:
+def test_losses_of_some_images_equal_a_whole_sweep_s(denoiser64: Any, process: Any) -> None:
     data = make_data(dtype=torch.float64)
     config = SWEEP.model_copy(update={"draws": 2, "timesteps": "stratified"})
     some = torch.tensor([1, 4, 5])

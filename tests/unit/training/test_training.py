@@ -82,7 +82,7 @@ def test_removing_every_image_is_refused(tmp_path: Path) -> None:
         from_scratch(tmp_path, range(12))
 
 
-def test_a_loss_that_is_not_a_number_is_said(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_a_number_is_refused(tmp_path: Path) -> None:
     data = make_data()
     assert data.latents.tensor is not None
     data.latents.tensor[:] = float("nan")

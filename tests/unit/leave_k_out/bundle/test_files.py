@@ -80,7 +80,7 @@ def write_scores(bundle: Path, first: bytes, *, mode: int = 0) -> None:
         file.writestr("attribution/a/q001.npy", b"")
 
 
-def test_what_is_unpacked_is_what_was_packed(bundle: Path, results: Path, tmp_path: Path) -> None:
+def test_unpacking_gives_back_the_packed_files(bundle: Path, results: Path, tmp_path: Path) -> None:
     read = read_bundle(bundle)
     assert read.about == About(**ABOUT)
     assert read.folders == ["encoders/vae"]

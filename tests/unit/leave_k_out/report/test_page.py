@@ -86,7 +86,7 @@ def test_every_section_of_the_navigation_is_there(page: str) -> None:
     assert all(f'id="{link[1:]}"' in page for link in links)
 
 
-def test_the_page_says_what_the_tables_say(page: str, tables: dict[str, pd.DataFrame]) -> None:
+def test_the_page_agrees_with_the_tables(page: str, tables: dict[str, pd.DataFrame]) -> None:
     assert "2 of 2 methods are ahead of random removal" in page
     assert "1 of 1 pairs of methods can be told apart: good is ahead of bad" in page
     good = keyed(tables["estimates"], "measure", "k", "method")["delta_loss", 10, "good"]

@@ -11,7 +11,9 @@ from project import ROOT
 REPORT = ROOT / "workflow" / "report"
 
 
-def test_published_numbers_stand_in_our_units_beside_ours(tables: dict[str, pd.DataFrame]) -> None:
+def test_published_numbers_are_in_our_units_beside_ours(
+    tables: dict[str, pd.DataFrame],
+) -> None:
     published = pd.read_csv(REPORT / "published_results.csv")
     assert len(published) == 60
     ours = tables["estimates"].copy()

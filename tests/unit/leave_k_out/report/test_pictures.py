@@ -14,7 +14,7 @@ from leavekout.report import gallery
 BLACK = np.zeros((4, 4, 3), np.uint8)
 
 
-def test_models_that_lack_as_many_images_stand_in_one_line() -> None:
+def test_models_of_one_k_share_a_row() -> None:
     models = {
         "unlearning": {"K = 100": BLACK, "K = 50": BLACK},
         "pixel": {"K = 100": BLACK},

@@ -8,7 +8,7 @@ import pytest
 from leavekout.report import provenance
 
 
-def test_versions_are_those_of_the_logs_and_of_parts_made_before(tmp_path: Path) -> None:
+def test_versions_come_from_the_logs_and_from_earlier_parts(tmp_path: Path) -> None:
     for name, commits in (("retrain/random/s0/k1", "ab"), ("retrain/a/q000/k1", "b"), ("fit", "b")):
         path = tmp_path / f"{name}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ def test_versions_are_those_of_the_logs_and_of_parts_made_before(tmp_path: Path)
     assert list(provenance.versions_of(tmp_path / "nothing")) == ["stage", "jobs", "commit"]
 
 
-def test_costs_are_those_of_the_benchmark_files(tmp_path: Path) -> None:
+def test_costs_come_from_the_benchmark_files(tmp_path: Path) -> None:
     for name, seconds in (
         ("retrain/random/s0/k1", 3600),
         ("retrain/random/s1/k1", 1800),

@@ -37,8 +37,8 @@ def test_the_drift_is_the_replica_s_mean_over_test_queries() -> None:
     assert table["mse"]["share"] == pytest.approx(0.02 / excess)
 
 
-def test_a_large_drift_is_cautioned_of() -> None:
-    def said(by: float) -> str:
+def test_a_large_drift_has_a_caution() -> None:
+    def output_of(by: float) -> str:
         measurements = study()
         return "\n".join(
             cautions(
@@ -50,8 +50,8 @@ def test_a_large_drift_is_cautioned_of() -> None:
             )
         )
 
-    assert "drifted" not in said(0.02)
-    assert "drifted from the one that trained the published models" in said(0.9)
+    assert "drifted" not in output_of(0.02)
+    assert "drifted from the one that trained the published models" in output_of(0.9)
 
 
 @pytest.mark.parametrize(

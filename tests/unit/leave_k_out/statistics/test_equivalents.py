@@ -63,7 +63,7 @@ def test_a_random_equivalent_is_where_the_curve_has_the_method_s_effect() -> Non
     assert (none["equivalent"], none["equivalent_censored"]) == (0.0, False)
 
 
-def test_sets_of_one_number_are_resampled_together_and_lone_ones_apart() -> None:
+def test_sets_of_one_number_are_resampled_together_and_others_alone() -> None:
     values = np.zeros((4, 3))
     arms = Arms(
         effects={},

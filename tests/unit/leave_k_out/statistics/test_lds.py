@@ -15,7 +15,7 @@ def test_rank_correlations_equal_scipy_s_with_ties() -> None:
     assert rank_correlations(np.ones(5), np.arange(5.0)) == 0
 
 
-def test_the_lds_is_1_for_scores_that_foretell_every_removal() -> None:
+def test_the_lds_is_1_for_scores_that_predict_every_removal() -> None:
     rng = np.random.default_rng(7)
     scores = rng.standard_normal((6, 40))
     sets = [rng.choice(40, 10, replace=False) for _ in range(12)]

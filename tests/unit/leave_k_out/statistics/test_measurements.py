@@ -126,7 +126,7 @@ def test_the_auc_is_the_share_of_pairs_in_which_more_is_lost() -> None:
     assert auc(values, control, measure("clip")) == pytest.approx(1 - np.mean(pairs))
 
 
-def test_the_order_of_unions_is_compared_with_that_of_single_removals() -> None:
+def test_the_order_by_unions_is_compared_with_the_order_by_single_removals() -> None:
     methods = ["a", "b", "c", "d", "e"]
     areas, excess = [0.9, 0.7, 0.8, 0.6, 0.5], [5.0, 3.0, 4.0, 2.0, 1.0]
     removals = pd.DataFrame(

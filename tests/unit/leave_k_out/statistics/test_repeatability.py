@@ -17,7 +17,7 @@ def test_the_overlap_is_of_the_top_k() -> None:
     assert overlap(first, first, 3) == 1
 
 
-def test_the_worst_and_the_best_halves_foretell_themselves() -> None:
+def test_the_worst_and_the_best_agreement_of_halves_is_the_whole_s() -> None:
     assert overlap_of_the_whole(1.0, 0.05) == 1
     assert overlap_of_the_whole(0.05, 0.05) == 0.05
     assert overlap_of_the_whole(0.0, 0.05) == 0
@@ -26,7 +26,7 @@ def test_the_worst_and_the_best_halves_foretell_themselves() -> None:
 
 
 @pytest.mark.parametrize("noise", [0.3, 1.0, 3.0])
-def test_halves_foretell_how_well_whole_scorings_agree(noise: float) -> None:
+def test_halves_predict_how_well_whole_scorings_agree(noise: float) -> None:
     rng = np.random.default_rng(6)
     images, k = 20_000, 1000
     true = rng.standard_normal(images)

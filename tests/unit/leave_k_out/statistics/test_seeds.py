@@ -40,7 +40,7 @@ def test_the_retraining_s_variance_is_recovered() -> None:
     assert np.isnan(one["own"])  # one method
 
 
-def test_what_methods_share_on_a_query_is_not_their_own() -> None:
+def test_variance_that_methods_share_on_a_query_is_not_their_own() -> None:
     rng = np.random.default_rng(1)
     common, own, methods = 0.9, 0.4, "abcd"
     effect, moved = rng.standard_normal((2, 200))
@@ -69,7 +69,7 @@ def test_a_share_is_at_most_one() -> None:
     assert (seeds_table([again], measurements)["share"] == 1).all()
 
 
-def test_what_a_few_cells_cannot_say_is_empty() -> None:
+def test_too_few_cells_leave_variances_empty() -> None:
     one = {"method": "a", "k": 10, "query": "q000", "role": "target", "measure": "delta_loss"}
     again = pd.DataFrame([{**one, "training_seed": 1, "value": 3.0}])
     floor = {**one, "method": "no_removal", "k": 0, "training_seed": 1, "value": 1.0}

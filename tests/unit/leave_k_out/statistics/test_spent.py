@@ -38,7 +38,7 @@ def test_one_job_scores_all_queries(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "s\n", "s\th:m:s\n-\t-\n"])
-def test_a_cost_of_which_a_part_is_not_known_is_empty(content: str | None, tmp_path: Path) -> None:
+def test_a_cost_with_an_unknown_part_is_empty(content: str | None, tmp_path: Path) -> None:
     benchmark(tmp_path / "attribution" / "mine.tsv", "24.0")
     if content is not None:
         (tmp_path / "fisher.tsv").write_text(content)
@@ -53,7 +53,7 @@ def test_a_cost_of_which_a_part_is_not_known_is_empty(content: str | None, tmp_p
     assert tuple(spent_table(costs[1:]).columns) == COLUMNS
 
 
-def test_preparation_is_of_the_method_alone() -> None:
+def test_preparation_lists_a_method_s_own_jobs() -> None:
     e = experiment("tiny")
     assert preparation(e, "unlearning") == [
         "source_losses/source/loss.tsv",

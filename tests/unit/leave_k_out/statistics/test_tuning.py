@@ -50,7 +50,7 @@ def test_the_best_setting_of_each_method_is_chosen(criterion: str, best: set[str
     assert table.loc[table["method"] == "random", "tuned"].eq("").all()
 
 
-def test_settings_of_one_model_say_so_and_how_much_it_went_without() -> None:
+def test_settings_of_one_model_state_so_and_how_many_images_it_lacks() -> None:
     table = with_choices(estimates(), SETTINGS, criterion="clip", together=True, measured=MEASURED)
     rows = {row["method"]: row for row in table.to_dict("records")}
     assert (rows["mine-t1"]["n_models"], rows["mine-t1"]["covers"]) == (1, "queries")
