@@ -1,4 +1,4 @@
-"""The whole DAG on the tiny experiment, in a copy of the project: what comes out."""
+"""The whole DAG on the tiny experiment, in a copy of the project: its results."""
 
 import re
 import shutil
@@ -23,12 +23,8 @@ def test_tables_hold_every_method_query_and_control(results: Path) -> None:
         index=["method", "k", "query", "training_seed"], columns="measure", values="value"
     )
     counts = values.groupby(["method", "k"]).size().to_dict()
-    assert counts == {
-        ("unlearning", 20): 3,
-        ("pixel", 20): 3,
-        ("random", 20): 3,
-        ("no_removal", 0): 3,
-    }
+    arms = [("unlearning", 20), ("pixel", 20), ("random", 20), ("no_removal", 0)]
+    assert counts == dict.fromkeys(arms, 3)
     assert np.isfinite(values).all(axis=None)
     assert values["clip"].between(-1, 1 + 1e-6).all()
     errors = measurements.set_index("measure")["evaluation_error"]
@@ -65,15 +61,8 @@ def test_removal_sets_are_the_best_scores(results: Path) -> None:
 
 def test_figures_and_a_self_contained_report_are_made(results: Path) -> None:
     for name in (
-        "measures.png",
-        "measures.pdf",
-        "ranking.png",
-        "equivalents.pdf",
-        "agreement.svg",
-        "costs.svg",
-        "attributed/q000.png",
-        "regenerated/q001.png",
-        "idea.png",
+        *("measures.png", "measures.pdf", "ranking.png", "equivalents.pdf", "agreement.svg"),
+        *("costs.svg", "attributed/q000.png", "regenerated/q001.png", "idea.png"),
     ):
         assert (results / "figures" / name).stat().st_size > 2000
     report = (results / "report.html").read_text()

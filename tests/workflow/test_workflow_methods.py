@@ -8,20 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leavekout.config.reading import read_yaml
+from configured import experiment
 from leavekout.contract.outcome import Outcome
-from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.measures.delta_loss import loss_changes
+from leavekout.methods.registry import SECTIONS
 from project import ROOT, TINY, output_of, ran, snakemake
 
 
 def methods_of_tiny() -> list[str]:
     """Every method of the tiny experiment, and the template for added ones."""
-    path = ROOT / "config" / "tiny.yaml"
-    e = read_experiment(read_yaml(path), [path])
-    sections = [e.methods, e.unlearning, e.embeddings, e.influence, e.ekfac_influence, e.patches]
-    named = [name for section in [*sections, e.distilled] for name in section] + ["edges"]
-    return list(dict.fromkeys(named))
+    e = experiment("tiny")
+    entries = [name for section in SECTIONS for name in getattr(e, section)]
+    return list(dict.fromkeys([*e.methods, *entries, "edges"]))
 
 
 METHODS = methods_of_tiny()
@@ -83,9 +81,8 @@ def test_the_oracle_finds_the_group_that_matters_most(project: Path) -> None:
     source = Outcome.load(results / "source" / "outcome.safetensors").select(["q000"])
 
     def outcome(path: str) -> Outcome:
-        return Outcome.load(results / "retrained" / path / "k599" / "outcome.safetensors").select(
-            ["q000"]
-        )
+        file = results / "retrained" / path / "k599" / "outcome.safetensors"
+        return Outcome.load(file).select(["q000"])
 
     groups = [outcome(f"group/g{number}") for number in range(3)]
     measured = [loss_changes(group, source)[0] for group in groups]
