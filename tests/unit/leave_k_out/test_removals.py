@@ -81,29 +81,23 @@ def test_methods_models_are_evaluated_on_their_query_and_controls_on_all() -> No
 def test_some_methods_have_further_k_which_the_control_has_too() -> None:
     further = {"methods": ["pixel"], "k": [10]}
     models = study_models(study(counterfactual={"more": further}))
-    ks = {
-        method: {one.k for one in models if one.policy == "top" and one.method == method}
-        for method in ("unlearning", "pixel")
-    }
-    assert ks == {"unlearning": {20}, "pixel": {10, 20}}
+    ks = {(one.method, one.k) for one in models if one.policy == "top"}
+    assert ks == {("unlearning", 20), ("pixel", 10), ("pixel", 20)}
     assert {one.k for one in models if one.policy == "random"} >= {10, 20}
 
 
 def test_every_nth_model_is_trained_from_another_seed(tmp_path: Path) -> None:
     again = [one for one in study_models(study()) if one.policy == "again"]
-    assert [(one.method, one.k, one.training_seed) for one in again] == [
-        ("unlearning", 20, 1),
-        ("pixel", 20, 1),
-    ]
+    found = [(one.method, one.k, one.training_seed) for one in again]
+    assert found == [("unlearning", 20, 1), ("pixel", 20, 1)]
     query = again[0].targets[0]
     assert again[0].outcome == f"retrained/again-unlearning/{query}-seed1/k20/outcome.safetensors"
     path = scores_of(tmp_path, query, [0.1, 0.9, 0.5])
     assert again[0].inputs == {"scores": [f"attribution/unlearning/{query}.npy"]}
     assert rows(Removal("again", "m", 1, 1, targets=(query,)), 3, scores=[path]) == [1]
     rare = study(counterfactual={"again": {"seed": 1, "every": 50}})
-    assert [one.method for one in study_models(rare) if one.policy == "again"] == [
-        *("unlearning", "pixel")
-    ]
+    rarely = [one.method for one in study_models(rare) if one.policy == "again"]
+    assert rarely == ["unlearning", "pixel"]
     # Another list of methods has the same models of a method.
     fewer = [one for one in study_models(study(methods=["pixel"])) if one.policy == "again"]
     assert fewer == again[1:]
@@ -115,12 +109,10 @@ def test_settings_may_be_compared_by_one_model_for_all_tuning_queries(tmp_path: 
     assert one.outcome == "retrained/pixel/together/k2/outcome.safetensors"
     assert one.roles == {"t000": "target", "t001": "target"}
     assert {control.policy for control in controls} == {"together", "nothing"}
-    random = [control for control in controls if control.method == "random"]
-    assert [control.outcome.split("/")[1:4] for control in random] == [
-        ["random", "together0", "k2"]
-    ]
-    assert random[0].inputs == {}
-    assert 2 <= len(rows(random[0], 100)) <= 4
+    [random] = [control for control in controls if control.method == "random"]
+    assert random.outcome.split("/")[1:4] == ["random", "together0", "k2"]
+    assert random.inputs == {}
+    assert 2 <= len(rows(random, 100)) <= 4
     scores = [
         scores_of(tmp_path, "t000", [0.1, 0.9, 0.5, 0.2]),
         scores_of(tmp_path, "t001", [0.9, 0.8, 0.1, 0.2]),
@@ -131,13 +123,9 @@ def test_settings_may_be_compared_by_one_model_for_all_tuning_queries(tmp_path: 
 def test_checked_models_are_evaluated_on_other_and_related_prompts_too() -> None:
     checked = [one for one in study_models(study()) if one.related]
     assert {one.method for one in checked} == {"unlearning"}
-    assert checked[0].roles == {
-        "q000": "target",
-        "q001": "other",
-        "q002": "other",
-        "q000-r00": "related",
-        "q000-r01": "related",
-    }
+    others = dict.fromkeys(["q001", "q002"], "other")
+    related = dict.fromkeys(["q000-r00", "q000-r01"], "related")
+    assert checked[0].roles == {"q000": "target", **others, **related}
 
 
 def test_the_top_k_are_the_best_scores_and_ties_go_to_the_lower_row(tmp_path: Path) -> None:
@@ -170,13 +158,7 @@ def test_a_random_union_has_sets_of_its_own() -> None:
 
 def test_unions_take_consecutive_queries_and_others_that_are_none_of_theirs() -> None:
     union = {"methods": ["pixel"], "k": 20, "queries": 1, "others": 2, "sets": 3}
-    changed = study()
-    config = changed.counterfactual.union
-    assert config
-    config = config.model_copy(update=union)
-    counterfactual = changed.counterfactual.model_copy(update={"union": config})
-    e = changed.model_copy(update={"counterfactual": counterfactual})
-    found = list(unions(e))
+    found = list(unions(study(counterfactual={"union": union})))
     assert found[0].inputs == {"scores": ["attribution/pixel/q000.npy"]}
     assert all(one.inputs == {} for one in found if one.method == "random")
     assert [(one.method, one.targets, one.others) for one in found if one.method == "pixel"] == [
@@ -195,9 +177,8 @@ def test_a_group_is_its_members_and_nothing_is_nothing(tmp_path: Path) -> None:
 
 
 def test_an_ensemble_is_of_further_seeds() -> None:
-    assert [one.training_seed for one in ensemble_models(study(), source_seeds(study()))] == [
-        1
-    ]  # TRAK's [0, 1]
+    models = ensemble_models(study(), source_seeds(study()))
+    assert [one.training_seed for one in models] == [1]  # of TRAK's [0, 1]
 
 
 def test_random_sets_are_nested_distinct_and_uniform() -> None:

@@ -1,4 +1,4 @@
-"""Cautions: given where they are due, and only there."""
+"""Cautions are given where they apply, and only there."""
 
 import pandas as pd
 
@@ -44,12 +44,10 @@ def test_artifacts_of_different_versions_are_reported() -> None:
 
 
 def test_tables_of_one_other_version_need_no_caution() -> None:
-    versions = pd.DataFrame(
-        {"stage": ["retrain", "estimate"], "jobs": [9, 1], "commit": ["abc", "def"]}
-    )
+    rows = [("retrain", 9, "abc"), ("estimate", 1, "def")]
+    versions = pd.DataFrame(rows, columns=["stage", "jobs", "commit"])
     assert "Artifacts of different versions: commit abc, def" in "".join(of_versions(versions))
     assert of_versions(versions, ["estimate", "compare"]) == []
     mixed = pd.concat([versions, versions.assign(stage="compare")])
-    assert "Tables and figures of different versions" in "".join(
-        of_versions(mixed, ["estimate", "compare"])
-    )
+    text = "".join(of_versions(mixed, ["estimate", "compare"]))
+    assert "Tables and figures of different versions" in text

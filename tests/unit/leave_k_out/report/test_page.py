@@ -1,4 +1,4 @@
-"""The page: whole, escaped, self-contained, and saying what its tables say."""
+"""The page: complete, escaped, self-contained, and in agreement with its tables."""
 
 import dataclasses
 import re
@@ -50,9 +50,7 @@ class Addresses(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        self.addresses += [
-            value or "" for name, value in attrs if name in ("src", "href", "srcset")
-        ]
+        self.addresses += [v or "" for name, v in attrs if name in ("src", "href", "srcset")]
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -101,7 +99,7 @@ def test_the_page_agrees_with_the_tables(page: str, tables: dict[str, pd.DataFra
 def test_the_smallest_studies_have_a_page_too(
     queries: int, sets: int, methods: list[str], config: dict[str, Any], tmp_path: Path
 ) -> None:
-    """One query, one method, one random set, no other seed, no pair: nothing to say is no error."""
+    """One query, one method, one random set, no other seed and no pair."""
     measurements = study(queries=queries, sets=sets, ks=(10,))
     kept = measurements[measurements["method"].isin([*methods, "random"])]
     made = {
@@ -152,9 +150,8 @@ def test_the_smallest_studies_have_a_page_too(
 def test_tables_and_figures_lay_themselves_out_for_any_number_of_measures(
     count: int, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sixth = dataclasses.replace(
-        measure("ssim"), name="lpips", label="LPIPS", direction=1, unchanged=0
-    )
+    changes: Any = {"name": "lpips", "label": "LPIPS", "direction": 1, "unchanged": 0}
+    sixth = dataclasses.replace(measure("ssim"), **changes)
     known = {**registry.all_measures(), "lpips": sixth}
     monkeypatch.setattr(registry, "all_measures", lambda: known)
     names = ("mse", "dino", "ssim", "delta_loss", "clip", "lpips")[:count]
@@ -166,8 +163,8 @@ def test_tables_and_figures_lay_themselves_out_for_any_number_of_measures(
     assert list(dict.fromkeys(estimates["measure"])) == list(names)
     parts = headline(estimates, comparisons, equivalents)
     assert len(parts) == -(-count // 3)
-    for part in parts:
-        assert part["removed by"].tolist() == methods  # by the first measure, whichever it is
+    # By the first measure, whichever it is.
+    assert all(part["removed by"].tolist() == methods for part in parts)
     columns = [str(column) for part in parts for column in part]
     assert [c for c in columns if c.startswith("excess ")] == [
         f"excess {measure(name).heading}" for name in names

@@ -1,6 +1,5 @@
 """Versions and costs, read from log and benchmark files."""
 
-import csv
 from pathlib import Path
 
 import pytest
@@ -27,16 +26,11 @@ def test_versions_come_from_the_logs_and_from_earlier_parts(tmp_path: Path) -> N
 
 
 def test_costs_come_from_the_benchmark_files(tmp_path: Path) -> None:
-    for name, seconds in (
-        ("retrain/random/s0/k1", 3600),
-        ("retrain/random/s1/k1", 1800),
-        ("train_vae", 36),
-    ):
+    jobs = {"retrain/random/s0/k1": 3600, "retrain/random/s1/k1": 1800, "train_vae": 36}
+    for name, seconds in jobs.items():
         path = tmp_path / f"{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "w", newline="") as file:
-            writer = csv.writer(file, delimiter="\t")
-            writer.writerows([["s", "max_rss"], [seconds, 2048]])
+        path.write_text(f"s\tmax_rss\n{seconds}\t2048\n")
     (tmp_path / "broken.tsv").write_text("")
     table = provenance.costs_of(tmp_path).set_index("stage")
     assert table.loc["retrain, random", "hours"] == pytest.approx(1.5)

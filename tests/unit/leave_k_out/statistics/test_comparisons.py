@@ -2,10 +2,7 @@
 
 import pandas as pd
 
-from leavekout.leave_k_out.statistics.comparisons import (
-    comparisons_table,
-    indistinguishable,
-)
+from leavekout.leave_k_out.statistics.comparisons import comparisons_table, indistinguishable
 from studies import study
 
 

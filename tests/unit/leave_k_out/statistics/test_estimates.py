@@ -6,9 +6,7 @@ from scipy import stats
 
 from leavekout.base.errors import InputError
 from leavekout.leave_k_out.statistics.arms import arms_of
-from leavekout.leave_k_out.statistics.comparisons import (
-    compare,
-)
+from leavekout.leave_k_out.statistics.comparisons import compare
 from leavekout.leave_k_out.statistics.estimates import (
     estimates_table,
     excess,

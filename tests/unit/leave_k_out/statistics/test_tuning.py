@@ -1,4 +1,4 @@
-"""The setting that is chosen is the best by the criterion, and no test query has a say."""
+"""The chosen setting is the best by the criterion on tuning queries."""
 
 from typing import Any
 
@@ -41,9 +41,8 @@ def estimates() -> pd.DataFrame:
     [("delta_loss", {"mine-t1", "other-t0"}), ("clip", {"mine-t0", "other-t1"})],
 )
 def test_the_best_setting_of_each_method_is_chosen(criterion: str, best: set[str]) -> None:
-    table = with_choices(
-        estimates(), SETTINGS, criterion=criterion, together=False, measured=MEASURED
-    )
+    options: Any = {"criterion": criterion, "together": False, "measured": MEASURED}
+    table = with_choices(estimates(), SETTINGS, **options)
     assert set(table.loc[table["chosen"], "method"]) == best
     row = table[table["method"] == "other-t1"].iloc[0]
     assert (row["tuned"], row["setting"]) == ("other", '{"damping": 3}')
