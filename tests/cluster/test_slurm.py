@@ -1,4 +1,4 @@
-"""The tiny experiment on a real SLURM of one node, undisturbed and disturbed in every way we know.
+"""The tiny experiment on a real SLURM of one node, undisturbed and disturbed.
 
 Skipped, with the reason, where no such cluster can run; `make test-slurm` installs it on Debian.
 """
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,14 +57,8 @@ class Run:
 
     def start(self) -> None:
         with open(self.folder / "run.log", "ab") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                cwd=self.folder,
-                env=ENV,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            options: Any = {"env": ENV, "stdout": log, "stderr": log, "start_new_session": True}
+            self.process = subprocess.Popen(self.command, cwd=self.folder, **options)
 
     def finish(self) -> None:
         code = self.process.wait(timeout=600)
@@ -161,7 +156,7 @@ def snakemake_killed(slurm: Cluster, run: Run, job: str) -> None:
 
 
 def configuration_changed(slurm: Cluster, run: Run, job: str) -> None:
-    """The jobs after the change refuse it; with the old configuration the run goes on."""
+    """The jobs after the change refuse it; with the old configuration the run continues."""
     path = run.folder / "config" / "disturbed.yaml"
     path.write_text(CONFIG.replace("epochs: 8", "epochs: 9"))
     assert run.process.wait(timeout=600) == 1
@@ -170,15 +165,8 @@ def configuration_changed(slurm: Cluster, run: Run, job: str) -> None:
     run.start()
 
 
-DISTURBANCES = [
-    cancelled,
-    killed,
-    out_of_time,
-    requeued,
-    node_restarted,
-    snakemake_killed,
-    configuration_changed,
-]
+DISTURBANCES = [cancelled, killed, out_of_time, requeued, node_restarted]
+DISTURBANCES += [snakemake_killed, configuration_changed]
 
 
 def disturbed(
@@ -234,6 +222,5 @@ def test_a_disturbed_training_ends_in_the_same_tables(
         assert trainings[0]["State"].startswith("CANCELLED")
     if disturb is out_of_time:
         assert "stopped by SIG" in log
-    leftovers = [path for path in folder.glob("results/**/.*~*")]
-    assert leftovers == []
+    assert not list(folder.glob("results/**/.*~*"))
     assert not list(folder.rglob("*.state.safetensors"))

@@ -1,4 +1,4 @@
-"""Every heavy step at COCO's size on a pretended GPU: no devices meet, no type is refused."""
+"""Every heavy step at COCO's size on a pretended GPU: devices and types fit."""
 
 import os
 import shutil
@@ -46,7 +46,7 @@ def pretended_gpu(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def walk(environment: dict[str, str], experiment: str, text_on: str) -> dict[str, str]:
-    """What each step steps."""
+    """The outcome of each step."""
     config = ROOT / "config" / f"{experiment}.yaml"
     result = subprocess.run(
         [sys.executable, str(HERE / "walk.py"), str(config), text_on],

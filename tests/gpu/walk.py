@@ -37,7 +37,7 @@ IMAGES, SHAPE, TEXT = 118_287, (4, 16, 16), (77, 1024)
 
 
 def real(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function on real tensors, in the midst of fake ones."""
+    """The function on real tensors, among fake ones."""
 
     def call(*arguments: Any, **options: Any) -> Any:
         with unset_fake_temporarily():
@@ -47,7 +47,7 @@ def real(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def fake(value: Any) -> Any:
-    """The same as a fake tensor, if it is a tensor."""
+    """A tensor as a fake one; anything else as it is."""
     return MODE.from_tensor(value) if isinstance(value, Tensor) else value
 
 

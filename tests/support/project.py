@@ -33,7 +33,7 @@ def copy_project(folder: Path) -> Path:
 
 @cache
 def _warm_env() -> dict[str, str]:
-    """The environment for scripts that need not import their libraries; it lasts as we do."""
+    """The environment in which scripts start with their libraries imported; closed at exit."""
     until_the_end = ExitStack()
     atexit.register(until_the_end.close)
     folder = Path(until_the_end.enter_context(tempfile.TemporaryDirectory()))

@@ -1,4 +1,4 @@
-"""COCO and the encoders in the formats that they are published in, small and random."""
+"""COCO and the encoders in their published formats, small and random."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ _THINGS = ("cat", "bus", "pizza", "bench", "kite")
 def write_coco(folder: Path, images: int) -> dict[str, str]:
     """COCO's two archives, with JPEGs of many sizes: their names and MD5 sums.
 
-    Image ids have gaps and come in no order, some images are grey, and some have six captions.
+    Image ids have gaps and no order, some images are grey, and some have six captions.
     """
     drawn = np.random.default_rng(0)
     ids = drawn.permutation(np.arange(1, images + 1) * 37)
@@ -77,7 +77,7 @@ def write_coco(folder: Path, images: int) -> dict[str, str]:
 
 
 def write_models(hub: Path) -> None:
-    """The repositories that `config/coco.yaml` names, of models made narrow and random."""
+    """The repositories that `config/coco.yaml` names, with narrow random models."""
     torch.manual_seed(0)
     diffusion = hub / "sd2-community" / "stable-diffusion-2-base"
     write_stable_diffusion(diffusion)

@@ -1,4 +1,4 @@
-"""A tiny world of layers and data, with which formulas are tested."""
+"""Tiny models, trainings and data for tests of formulas."""
 
 from collections.abc import Sequence
 from typing import Any

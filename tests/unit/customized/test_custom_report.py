@@ -38,21 +38,13 @@ def test_the_page_opens_with_the_verdict(models: int, sentence: str) -> None:
     assert (significant in verdict(summary, comparisons)) == (models > 1)
     picture = gallery.picture(np.zeros((8, 8, 3), np.uint8))
     rows = [gallery.Row("exemplars", [picture])]
+    tables = {"retrievals": table, "summary": summary, "comparisons": comparisons}
+    tables["dictionary"] = pd.DataFrame({"column": ["method"], "meaning": ["name"]})
+    config = {"experiment": "custom", "dataset": {"images": 990}, "customized": {"training": None}}
+    config |= {section: {"seed": 0} for section in ("queries", "fisher", "losses")}
     context = document(
-        {
-            "retrievals": table,
-            "summary": summary,
-            "comparisons": comparisons,
-            "dictionary": pd.DataFrame({"column": ["method"], "meaning": ["name"]}),
-        },
-        {
-            "experiment": "custom",
-            "dataset": {"images": 990},
-            "customized": {"training": None},
-            "queries": {"seed": 0},
-            "fisher": {"seed": 0},
-            "losses": {"seed": 0},
-        },
+        tables,
+        config,
         figures={"retrieval": "data:,"},
         gallery=[CustomizedPictures("m0-q000", "a <b>cat</b>", picture, rows, rows)],
         large=False,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -50,19 +51,11 @@ def test_fewer_images_than_a_batch_are_trained_for_as_many_epochs(pixels: np.nda
 
 
 def test_tokenizers_of_both_libraries_agree() -> None:
-    texts = [
-        "a handwritten seven",
-        "A  Photo of 3 dogs, really?",
-        "it's",
-        "naïve café",
-        "",
-        "x " * 40,
-    ]
+    texts = ["a handwritten seven", "A  Photo of 3 dogs, really?", "it's", "naïve café", ""]
+    texts.append("x " * 40)
     expected = open_clip.SimpleTokenizer(context_length=12)(texts)
-    tokenizer = build_tokenizer(12)
-    found = tokenizer(
-        texts, padding="max_length", truncation=True, max_length=12, return_tensors="pt"
-    )
+    padded: Any = {"padding": "max_length", "truncation": True, "max_length": 12}
+    found = build_tokenizer(12)(texts, **padded, return_tensors="pt")
     assert torch.equal(found.input_ids, expected)
 
 

@@ -89,18 +89,16 @@ def test_sampled_gradients_have_the_gauss_newton_matrix_for_covariance(
     rows = [torch.autograd.grad(o, weight, retain_graph=True)[0].flatten() for o in outputs]
     jacobian = torch.stack(rows)
     expected = jacobian.T @ jacobian * (2 / len(outputs))
-    count, generator = 6000, torch.Generator().manual_seed(1)
-    total = torch.zeros_like(expected)
+    generator, total = torch.Generator().manual_seed(1), torch.zeros_like(expected)
+    tensors = {name: value.expand(1000, *value.shape[1:]) for name, value in vars(z).items()}
     for _ in range(6):
-        part = count // 6
-        many = FisherSample(*(getattr(z, f.name).expand(part, *getattr(z, f.name).shape[1:])
-                              for f in dataclasses.fields(z)))  # fmt: skip
+        many = FisherSample(**tensors)
         noise = torch.randn(many.noise.shape, generator=generator, dtype=torch.float64)
         many = dataclasses.replace(many, output_noise=noise)
         with per_sample_gradients(denoiser64, [name]) as gradients:
             gauss_newton(denoiser64, process, many).sum().backward()
         g = gradients[name].flatten(1)
-        total += g.T @ g / count
+        total += g.T @ g / 6000
     assert float((total - expected).norm() / expected.norm()) < 0.1
 
 

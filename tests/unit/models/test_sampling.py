@@ -1,4 +1,4 @@
-"""Sampling: as diffusers' own pipeline loop does it, and keyed to the query."""
+"""Sampling equals diffusers' pipeline loop, and noise is keyed to the query."""
 
 from typing import Any
 

@@ -29,16 +29,9 @@ def unet(**changes: Any) -> dict[str, Any]:
 
 def transformer(**changes: Any) -> dict[str, Any]:
     """Changes of digits' configuration by which its denoiser is a transformer."""
-    arguments = {
-        "sample_size": 4,
-        "out_channels": 4,
-        "patch_size": 1,
-        "num_layers": 2,
-        "num_attention_heads": 2,
-        "attention_head_dim": 16,
-        "cross_attention_dim": 32,
-        "caption_channels": 64,
-    }
+    arguments = dict.fromkeys(("sample_size", "out_channels"), 4) | {"patch_size": 1}
+    arguments |= {"num_layers": 2, "num_attention_heads": 2, "attention_head_dim": 16}
+    arguments |= {"cross_attention_dim": 32, "caption_channels": 64}
     return {"model": {"unet": None, "transformer": {**arguments, **changes}}}
 
 

@@ -19,7 +19,7 @@ SHAPE = (4, 2, 2)
 
 
 def passes(**changes: Any) -> Passes:
-    config = LossSweep(timestep_stride=7, captions=2, seed=4, **changes)
+    config = SWEEP.model_copy(update=changes)
     return Passes(config, 20, 0, config.draws)
 
 
@@ -37,9 +37,8 @@ def test_each_draw_has_its_own_noise_and_further_draws_do_not_change_the_first()
 
 
 def test_refinement_draws_where_the_first_sweep_has_ended(process: Any) -> None:
-    config = LossSweep(
-        timestep_stride=7, captions=1, seed=4, draws=2, refine=Refinement(share=0.5, draws=3)
-    )
+    changes = {"captions": 1, "draws": 2, "refine": Refinement(share=0.5, draws=3)}
+    config = SWEEP.model_copy(update=changes)
     _, coarse = passes_of(config, process).drawn(IDS, 1, SHAPE)
     _, fine = passes_of(config, process, refined=True).drawn(IDS, 1, SHAPE)
     together = torch.cat([coarse, fine], 1).flatten(0, 1).flatten(1)
@@ -83,9 +82,8 @@ def test_losses_of_some_images_equal_a_whole_sweep_s(denoiser64: Any, process: A
     some = torch.tensor([1, 4, 5])
     parts = passes_of(config, process)
     whole = torch.cat(list(training_loss_parts(denoiser64, process, data, parts, batch=7)))
-    found = torch.cat(
-        list(training_loss_parts(denoiser64, process, data, parts, batch=30, images=some))
-    )
+    of_some = training_loss_parts(denoiser64, process, data, parts, batch=30, images=some)
+    found = torch.cat(list(of_some))
     torch.testing.assert_close(found, whole[some], rtol=1e-12, atol=0)
     means = training_losses(denoiser64, process, data, config, batch=50)
     np.testing.assert_allclose(means, whole.mean(2).numpy(), rtol=1e-12)
@@ -99,16 +97,14 @@ def test_read_outs_equal_their_definitions(readout: Any) -> None:
     assert found.shape == (3, 2, 2)
     for image in range(3):
         for flip in range(2):
-            terms = []
             halves: list[list[float]] = [[], []]
             for p in range(one.count):
                 a, b = float(after[image, flip, p]), float(before[image, flip, p])
                 if readout == "skew" and int(one.level[p]) < 6:
                     continue
                 term = a - b if readout == "difference" else (a - b) / (a + b + 1e-3)
-                terms.append(term)
                 halves[int(one.half[p])].append(term)
-            assert float(found[image, flip].sum()) == pytest.approx(np.mean(terms))
+            assert float(found[image, flip].sum()) == pytest.approx(np.mean([*halves[0], *halves[1]]))
             for h in range(2):
                 assert float(2 * found[image, flip, h]) == pytest.approx(np.mean(halves[h]))
 
