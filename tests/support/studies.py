@@ -5,9 +5,13 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from leavekout.leave_k_out.measures.registry import measure
+from leavekout.leave_k_out.measures.registry import measure, measures_in
 from leavekout.leave_k_out.statistics.arms import Arms
-from leavekout.leave_k_out.statistics.measurements import DICTIONARY
+from leavekout.leave_k_out.statistics.comparisons import comparisons_table
+from leavekout.leave_k_out.statistics.equivalents import equivalents_table
+from leavekout.leave_k_out.statistics.estimates import estimates_table
+from leavekout.leave_k_out.statistics.measurements import DICTIONARY, dictionary
+from leavekout.leave_k_out.statistics.power import power_table, variance_table
 from leavekout.leave_k_out.statistics.repeatability import COLUMNS
 
 
@@ -63,6 +67,20 @@ def arms_from(cells: dict[str, np.ndarray], random: dict[int, np.ndarray]) -> Ar
         evaluation={(name, k): 0.0 for name in (*cells, "random")},
         clusters=np.arange(len(random[k])),
     )
+
+
+def statistics(
+    measurements: pd.DataFrame, estimates: int, comparisons: int, equivalents: int
+) -> dict[str, pd.DataFrame]:
+    """A report's tables of a study, and the dictionary; the numbers are resamples of each."""
+    return {
+        "estimates": estimates_table(measurements, resamples=estimates),
+        "comparisons": comparisons_table(measurements, resamples=comparisons),
+        "equivalents": equivalents_table(measurements, resamples=equivalents),
+        "variance": variance_table(measurements),
+        "power": power_table(measurements),
+        "dictionary": dictionary(measures_in(["delta_loss", "mse", "clip"])),
+    }
 
 
 def repeatability(**overlaps: float) -> pd.DataFrame:

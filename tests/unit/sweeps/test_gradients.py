@@ -66,12 +66,8 @@ def plain_gradient(
     total = torch.zeros((), dtype=torch.float64)
     for x0, t, noise, text in draws:
         error, output = plain_errors(denoiser, process, x0, t, noise, text)
-        chosen = {
-            "loss": error.square(),
-            "squared_output": output.square(),
-            "mean_output": output,
-        }[config.objective]
-        total = total + chosen.mean() / len(draws)
+        objectives = {"loss": error.square(), "squared_output": output.square()}
+        total = total + objectives.get(config.objective, output).mean() / len(draws)
     return [g.flatten() for g in torch.autograd.grad(total, list(weights.values()))]
 
 
@@ -131,9 +127,8 @@ def test_normalised_draws_are_of_length_one_before_their_mean(
     whole = expected(draws_of(config, data64, 3, 1))
     torch.testing.assert_close(found[3, 1].mean(0)[0], whole, rtol=1e-5, atol=1e-8)
     queries = make_queries()
-    of_queries = query_gradients(
-        denoiser64, process, queries, projector, draws=4, timestep=None, batch=3
-    )
+    options: Any = {"draws": 4, "timestep": None, "batch": 3}
+    of_queries = query_gradients(denoiser64, process, queries, projector, **options)
     draws = query_draws(queries, 1, 4)
     torch.testing.assert_close(of_queries[1].mean(0)[0], expected(draws), rtol=1e-5, atol=1e-8)
 
@@ -149,9 +144,8 @@ def test_shared_draws_are_the_same_for_all_images_and_queries(
     parts = training_gradients(denoiser64, process, data, projector, batch=12)
     row, first = torch.tensor([1]), torch.tensor([0])
     query = Queries(["q000"], [77], data.latents[row, first], data.text[row, first], [0])
-    found = query_gradients(
-        denoiser64, process, query, projector, draws=config.draws, timestep=None, batch=3
-    )
+    options: Any = {"draws": config.draws, "timestep": None, "batch": 3}
+    found = query_gradients(denoiser64, process, query, projector, **options)
     torch.testing.assert_close(found[0], torch.cat(list(parts))[1, 0], rtol=1e-6, atol=1e-9)
 
 
@@ -199,9 +193,8 @@ def test_query_features_are_projected_autograd_gradients(
 ) -> None:
     queries = make_queries()
     projector = GradientProjector(denoiser64, JOINT, model_seed=0, device=CPU)
-    found = query_gradients(
-        denoiser64, process, queries, projector, draws=5, timestep=timestep, batch=2
-    )
+    options: Any = {"draws": 5, "timestep": timestep, "batch": 2}
+    found = query_gradients(denoiser64, process, queries, projector, **options)
     for i in range(len(queries.names)):
         draws = query_draws(queries, i, 5, timestep)
         expected = projected(projector, plain_gradient(denoiser64, process, JOINT, draws))
@@ -260,29 +253,23 @@ class _OurProjection(AbstractProjector):
         self.matrix, self.names = matrix, names
 
     def project(self, grads: Any, model_id: int) -> torch.Tensor:
-        return (
-            vectorize({name: grads[name] for name in self.names}, device="cpu").float()
-            @ self.matrix.T
-        )
+        flat = vectorize({name: grads[name] for name in self.names}, device="cpu")
+        return flat.float() @ self.matrix.T
 
 
 @pytest.mark.parametrize(("objective", "damping"), [("loss", 0.0), ("squared_output", 2.0)])
 def test_trak_and_d_trak_scores_equal_the_traker_package_s(
     objective: Any, damping: float, denoiser64: Any, process: Any, tmp_path: Path
 ) -> None:
-    """From the model to the scores, with nothing shared but draws and projection matrix."""
+    """From the model to the scores; only draws and the projection matrix are shared."""
     data = make_data(images=40, flips=1, dtype=torch.float64)
     config = JOINT.model_copy(update={"objective": objective, "dimension": 8})
     queries = make_queries()
     projector = GradientProjector(denoiser64, config, model_seed=0, device=CPU)
-    rows = gradient_rows(
-        tmp_path / "g.npy", denoiser64, process, data, projector, batch=30, **SAVING
-    )
-    rows.finish()
-    of_queries = query_gradients(
-        denoiser64, process, queries, projector, draws=4, timestep=None, batch=4
-    )
-    features = Features(np.load(tmp_path / "g.npy"))
+    file, model = tmp_path / "g.npy", (denoiser64, process)
+    gradient_rows(file, *model, data, projector, batch=30, **SAVING).finish()
+    of_queries = query_gradients(*model, queries, projector, draws=4, timestep=None, batch=4)
+    features = Features(np.load(file))
     found = ridge_scores(features, of_queries.mean(1), damping=damping, device=CPU)[:, :, 0]
 
     names = list(projector.weights)
@@ -309,12 +296,9 @@ def test_trak_and_d_trak_scores_equal_the_traker_package_s(
         traker.featurize(batch, inds=np.array([row]))
     traker.finalize_features()
     traker.start_scoring_checkpoint("test", denoiser64.state_dict(), model_id=0, num_targets=2)
-    for i, query_id in enumerate(queries.noise_seeds):
-        index = torch.arange(4)
-        t = scale_to(random_uint32(config.seed, Domain.GRADIENT, query_id, 2, index)[0], 20)
-        noise = normal(config.seed, Domain.GRADIENT, query_id, 2, index, shape=(4, 4, 4)).double()
-        x0, text = (x[i].expand(4, *x[i].shape) for x in (queries.latents, queries.text))
-        traker.score([b[None] for b in (x0, t, noise, text)], num_samples=1)
+    for i in range(2):
+        parts = zip(*query_draws(queries, i, 4), strict=True)
+        traker.score([torch.cat(part)[None] for part in parts], num_samples=1)
     scores = np.asarray(traker.finalize_scores("test")).T.astype(np.float64)  # [2, 40]
     # traker's scores have a scale of their own; it computes in float32.
     scores *= np.linalg.norm(found) / np.linalg.norm(scores)

@@ -104,7 +104,8 @@ def test_read_outs_equal_their_definitions(readout: Any) -> None:
                     continue
                 term = a - b if readout == "difference" else (a - b) / (a + b + 1e-3)
                 halves[int(one.half[p])].append(term)
-            assert float(found[image, flip].sum()) == pytest.approx(np.mean([*halves[0], *halves[1]]))
+            whole = np.mean([*halves[0], *halves[1]])
+            assert float(found[image, flip].sum()) == pytest.approx(whole)
             for h in range(2):
                 assert float(2 * found[image, flip, h]) == pytest.approx(np.mean(halves[h]))
 

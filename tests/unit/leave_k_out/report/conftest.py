@@ -8,17 +8,11 @@ import pytest
 import yaml
 
 from configured import experiment
-from leavekout.leave_k_out.measures.registry import measures_in
 from leavekout.leave_k_out.report.document import document
-from leavekout.leave_k_out.statistics.comparisons import comparisons_table
-from leavekout.leave_k_out.statistics.equivalents import equivalents_table
-from leavekout.leave_k_out.statistics.estimates import estimates_table
-from leavekout.leave_k_out.statistics.measurements import dictionary
-from leavekout.leave_k_out.statistics.power import power_table, variance_table
 from leavekout.report import gallery
 from leavekout.report.page import render
 from project import ROOT
-from studies import repeatability, study
+from studies import repeatability, statistics, study
 
 REPORT = ROOT / "workflow" / "report"
 NASTY = "<script>alert('&')</script>"
@@ -26,19 +20,13 @@ NASTY = "<script>alert('&')</script>"
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pd.DataFrame]:
-    measurements = study(queries=12)
     return {
-        "estimates": estimates_table(measurements, resamples=200),
-        "comparisons": comparisons_table(measurements, resamples=4096),
-        "equivalents": equivalents_table(measurements, resamples=50),
-        "variance": variance_table(measurements),
-        "power": power_table(measurements),
+        **statistics(study(queries=12), 200, 4096, 50),
         "lds": pd.DataFrame(
             {"k": 50, "method": ["good", "bad"], "n_queries": 12, "n_models": 9}
         ).assign(lds=0.3, low=0.1, high=0.5),
         "ties": pd.DataFrame({"method": ["bad", "good"], "query": "q000", "k": 10, "tied": [4, 0]}),
         "repeatability": repeatability(bad=0.55, good=0.97),
-        "dictionary": dictionary(measures_in(["delta_loss", "mse", "clip"])),
     }
 
 

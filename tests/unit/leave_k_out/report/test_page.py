@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from leavekout.leave_k_out.measures import registry
-from leavekout.leave_k_out.measures.registry import measure, measures_in
+from leavekout.leave_k_out.measures.registry import measure
 from leavekout.leave_k_out.report.claims import claims
 from leavekout.leave_k_out.report.document import document
 from leavekout.leave_k_out.report.figures.agreement import plot_agreement
@@ -24,14 +24,12 @@ from leavekout.leave_k_out.report.settings import published_table
 from leavekout.leave_k_out.statistics.comparisons import comparisons_table
 from leavekout.leave_k_out.statistics.equivalents import equivalents_table
 from leavekout.leave_k_out.statistics.estimates import estimates_table
-from leavekout.leave_k_out.statistics.measurements import dictionary
-from leavekout.leave_k_out.statistics.power import power_table, variance_table
 from leavekout.leave_k_out.statistics.spent import spent_table
 from leavekout.report.page import render
 from leavekout.report.style import save
 from leavekout.report.text import keyed, rounded
 from project import ROOT
-from studies import repeatability, study
+from studies import repeatability, statistics, study
 
 REPORT = ROOT / "workflow" / "report"
 NASTY = "<script>alert('&')</script>"
@@ -103,15 +101,10 @@ def test_the_smallest_studies_have_a_page_too(
     measurements = study(queries=queries, sets=sets, ks=(10,))
     kept = measurements[measurements["method"].isin([*methods, "random"])]
     made = {
-        "estimates": estimates_table(kept, resamples=50),
-        "comparisons": comparisons_table(kept, resamples=50),
-        "equivalents": equivalents_table(kept, resamples=20),
-        "variance": variance_table(kept),
-        "power": power_table(kept),
+        **statistics(kept, 50, 50, 20),
         "lds": pd.DataFrame(columns=["k", "method", "n_queries", "n_models", "lds", "low", "high"]),
         "ties": pd.DataFrame(columns=["method", "query", "k", "tied"]),
         "repeatability": repeatability(),
-        "dictionary": dictionary(measures_in(["delta_loss", "mse", "clip"])),
     }
     tables = {}
     for name, table in made.items():  # through files, as in the workflow
