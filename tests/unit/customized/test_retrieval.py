@@ -1,6 +1,6 @@
 """Recall and average precision against scikit-learn and plain loops, ties included."""
 
-from itertools import permutations
+from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
@@ -29,19 +29,11 @@ def test_recall_with_ties_is_the_mean_of_scikit_learns_over_all_orders() -> None
     for _ in range(20):
         scores = DRAWN.integers(0, 3, 6).astype(float)
         relevant = np.isin(np.arange(6), DRAWN.choice(6, 2, replace=False))
-        orders = [
-            order
-            for order in map(list, permutations(range(6)))
-            if (np.diff(scores[order]) <= 0).all()
-        ]
-        expected = np.mean(
-            [recall_score(relevant, np.isin(np.arange(6), order[:3])) for order in orders]
-        )
+        orders = [o for o in map(list, permutations(range(6))) if (np.diff(scores[o]) <= 0).all()]
+        recalls = [recall_score(relevant, np.isin(np.arange(6), order[:3])) for order in orders]
+        expected = np.mean(recalls)
         assert recall_at(scores, relevant, k=3) == pytest.approx(expected)
-
-
-def test_recall_of_fewer_images_than_places_is_one() -> None:
-    assert recall_at(np.array([1.0, 2.0]), np.array([True, True])) == 1
+    assert recall_at(np.array([1.0, 2.0]), np.array([True, True])) == 1  # fewer than k images
 
 
 @pytest.fixture
@@ -49,14 +41,10 @@ def benchmark(tmp_path: Path) -> tuple[pd.DataFrame, list[Path]]:
     """A table of 40 images and the exemplars of two models, and scores with many ties."""
     images = pd.DataFrame({"model": [""] * 40 + ["cat"] * 4 + ["ink"] * 3})
     paths = []
-    for method in ("a", "b"):
-        for model in ("cat", "ink"):
-            for number in range(3):
-                path = tmp_path / method / f"{model}-q{number:03d}.npy"
-                path.parent.mkdir(exist_ok=True)
-                scores = DRAWN.integers(0, 6, len(images)).astype(np.float32)
-                np.save(path, scores)
-                paths.append(path)
+    for method, model, number in product("ab", ("cat", "ink"), range(3)):
+        paths.append(tmp_path / method / f"{model}-q{number:03d}.npy")
+        paths[-1].parent.mkdir(exist_ok=True)
+        np.save(paths[-1], DRAWN.integers(0, 6, len(images)).astype(np.float32))
     return images, paths
 
 

@@ -14,7 +14,7 @@ from leavekout.methods.patches.weights import patch_scores
 
 
 def plain_patch(picture: torch.Tensor, y: int, x: int, side: int) -> dict[tuple[int, int], Any]:
-    """The pixels of a patch that lie inside the picture, by their place in the patch."""
+    """The pixels of a patch that are inside the picture, by their place in the patch."""
     half = side // 2
     return {
         (dy, dx): picture[:, y + dy, x + dx]
@@ -35,9 +35,8 @@ def test_scores_equal_the_double_loop(process: Any, patch: int, best: int) -> No
             yield slice(start, start + 2), latents[start : start + 2]
 
     t = torch.tensor([7])
-    found = patch_scores(
-        query, batches, (5, 2), process, timestep=7, patch=patch, best=best, query_id=9, seed=1
-    )
+    options: Any = {"timestep": 7, "patch": patch, "best": best, "query_id": 9, "seed": 1}
+    found = patch_scores(query, batches, (5, 2), process, **options)
     noise = normal(1, Domain.PATCHES, 9, t, shape=(2, 4, 4))
     x_t = process.noised(query[None], noise.double(), t)[0]
     signal, deviation = process.scales(7)
@@ -51,9 +50,8 @@ def test_scores_equal_the_double_loop(process: Any, patch: int, best: int) -> No
                 for other in places:
                     known = plain_patch(latents[image, flip], *other, patch)
                     if known.keys() == wanted.keys():
-                        distance = sum(
-                            float((wanted[at] - signal * known[at]).square().sum()) for at in wanted
-                        )
+                        differences = [wanted[at] - signal * known[at] for at in wanted]
+                        distance = sum(float(d.square().sum()) for d in differences)
                         weight = math.exp(-distance / (2 * deviation**2))
                         weights.setdefault((image, flip), []).append(weight)
         total = sum(map(sum, weights.values()))
