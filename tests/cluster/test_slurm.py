@@ -132,7 +132,7 @@ def killed(slurm: Cluster, run: Run, job: str) -> None:
 
 
 def out_of_time(slurm: Cluster, run: Run, job: str) -> None:
-    """The training hangs until the time limit, which comes soon."""
+    """The training hangs until its time limit, which is near."""
     signal_trainings("STOP", run.folder)
     slurm.output_of("scontrol", "update", f"JobId={job}", "TimeLimit=1")
 

@@ -34,7 +34,7 @@ class Loopback:
 
 @contextmanager
 def loopback(folder: Path) -> Iterator[Loopback]:
-    """Serves a folder, which is made, at the yielded address."""
+    """Makes a folder and serves it at the yielded address."""
     folder.mkdir(parents=True, exist_ok=True)
     state = Loopback(folder)
 

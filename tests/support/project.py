@@ -20,7 +20,7 @@ ENV = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def copy_project(folder: Path) -> Path:
-    """The parts of the project that rules need, in `folder`, which is made."""
+    """Copies the parts of the project that rules need to a new `folder`."""
     folder.mkdir()
     for name in ("Snakefile", "environment.yml", "config", "profiles", "slurm", "workflow"):
         source = ROOT / name

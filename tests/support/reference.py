@@ -59,7 +59,7 @@ def layer_traces(
         a, g = kept["a"], torch.autograd.grad(total, kept["out"])[0]
         if isinstance(layer, nn.Conv2d):
             size: Any = {"padding": layer.padding, "stride": layer.stride}
-            a = functional.unfold(a, layer.kernel_size, **size).transpose(1, 2)  # type: ignore[arg-type]
+            a = functional.unfold(a, layer.kernel_size, **size).transpose(1, 2)
             g = g.flatten(2).transpose(1, 2)
         traces.append((a.reshape(-1, a.shape[-1]), g.reshape(-1, g.shape[-1])))
     handle.remove()

@@ -70,7 +70,7 @@ def test_commands_are_found() -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("command", planned())
 def test_calls_of_snakemake_are_understood(command: str, tmp_path: Path) -> None:
-    """Planned, COCO with two queries, which is enough to see that the call is right."""
+    """Plans each call; COCO with two queries."""
     words = shlex.split(command)[1:]
     if "--profile" in words:  # SLURM need not be there
         place = words.index("--profile")

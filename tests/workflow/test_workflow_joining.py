@@ -90,7 +90,7 @@ def test_a_bundle_of_the_joined_study_has_its_method(elsewhere: Path, bundle: Pa
 
 
 def test_a_study_continues_from_a_bundle_of_its_own(elsewhere: Path) -> None:
-    """What the first part has is taken; arms that grow are measured anew."""
+    """Finished cells are reused; arms that grow are measured again."""
     joins = "joins={bundle: results/tiny/bundle, continues: true}"
     more = "counterfactual={random: {sets: 2}}"
     jobs = planned(elsewhere, *TINY, "--config", joins, more, "experiment=tiny-again")

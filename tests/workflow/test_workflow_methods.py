@@ -73,7 +73,7 @@ def test_method_contract(method: str, all_methods: Path) -> None:
 
 
 def test_the_oracle_finds_the_group_that_matters_most(project: Path) -> None:
-    """With K the size of its groups, it removes the one without which ΔL is largest."""
+    """With K the size of a group, it removes the group with the largest ΔL."""
     config = ["--config", "methods=[oracle]", "counterfactual={k: [599]}", "forgetting="]
     target = "results/tiny/retrained/oracle/q000/k599/outcome.safetensors"
     ran(project, *TINY, *config, "--", target)

@@ -231,7 +231,7 @@ def test_an_initial_word_of_several_tokens_is_refused(denoiser: Any, encoder: Te
 
 
 class NoisyVae(torch.nn.Module):
-    """A VAE whose posterior scatters, as Stable Diffusion's does."""
+    """A VAE with a random posterior, as Stable Diffusion has."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -282,7 +282,7 @@ def test_arrays_of_another_length_than_the_table_are_refused(name: str) -> None:
     arrays[name] = arrays[name][:5]
     others = data.null_text.numpy(), data.image_ids.numpy()
     with pytest.raises(InputError, match=rf"data/{name}.npy: \(5, .*does not hold 12 images"):
-        EncodedData(*arrays.values(), *others, device=CPU)
+        EncodedData(arrays["latents"], arrays["text"], *others, device=CPU)
 
 
 def test_a_teacher_s_queries_have_prompts_of_their_own() -> None:

@@ -1,4 +1,4 @@
-"""Removal policies: which models a study trains, and which rows each goes without."""
+"""Removal policies: which models a study trains, and which rows each lacks."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -29,7 +29,7 @@ IDS = np.arange(80)[::-1]
 
 
 def world() -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Queries and images of which one hidden direction alone makes an image influential."""
+    """Queries and images; a single hidden direction makes an image influential."""
     rng = np.random.default_rng(0)
     queries, images = rng.standard_normal((24, 6)), rng.standard_normal((80, 6))
     scores = [-np.abs(images[:, 5] - query[5]) for query in queries]

@@ -13,7 +13,7 @@ from leavekout.methods.registry import FAMILIES, family_of, known_names
 
 KNOWN = known_names()
 ALL = [path.stem for path in sorted(CONFIG.glob("*.yaml"))]
-ENTRY = {"unlearning": {"abu-plus": {"step_size": 0.5}}}
+ENTRY: Any = {"unlearning": {"abu-plus": {"step_size": 0.5}}}
 
 
 def resolved(config: str = "digits", **changes: Any) -> Any:
@@ -103,7 +103,7 @@ def test_a_completed_configuration_is_read_again_as_it_is() -> None:
 
 @pytest.mark.parametrize(("k", "groups"), [([100], 18), ([100, 300], 6), ([1700], 2)])
 def test_an_oracle_without_a_section_has_groups_of_the_largest_k(k: list[int], groups: int) -> None:
-    changes = {"methods": ["oracle"], "counterfactual": {"k": k}}
+    changes: Any = {"methods": ["oracle"], "counterfactual": {"k": k}}
     assert resolved(**changes).oracle.groups == groups
     assert resolved(**changes, oracle={"groups": 7}).oracle.groups == 7
     assert resolved(counterfactual={"k": k}).oracle is None

@@ -94,7 +94,7 @@ def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
     before = losses()
     start = {name: p.detach().clone() for name, p in weights.items()}
     latent_and_text = generated[0], text[0]
-    options: Any = {"query_id": 5, "images": images, "batch": 2}
+    options = {"query_id": 5, "images": images, "batch": 2}
     unlearn(denoiser, process, weights, fisher, *latent_and_text, variant, **options)
     assert all((p != start[name]).any() for name, p in weights.items())
     scores = (training_losses(denoiser, process, data, sweep, batch=8) - source).max(axis=1)

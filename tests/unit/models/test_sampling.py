@@ -33,7 +33,7 @@ def conditions() -> tuple[torch.Tensor, np.ndarray]:
 
 
 def model_with_noise(name: str) -> tuple[Denoiser, Process]:
-    """A denoiser that is not at its initial weights, which hardly attend to the text."""
+    """A denoiser away from its initial weights, which hardly attend to the text."""
     denoiser = build_denoiser(MODELS[name], seed=1, device=CPU)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():

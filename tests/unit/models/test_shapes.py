@@ -28,7 +28,7 @@ def unet(**changes: Any) -> dict[str, Any]:
 
 
 def transformer(**changes: Any) -> dict[str, Any]:
-    """Changes of digits' configuration by which its denoiser is a transformer."""
+    """Changes that make the denoiser of digits a transformer."""
     arguments = dict.fromkeys(("sample_size", "out_channels"), 4) | {"patch_size": 1}
     arguments |= {"num_layers": 2, "num_attention_heads": 2, "attention_head_dim": 16}
     arguments |= {"cross_attention_dim": 32, "caption_channels": 64}
@@ -36,7 +36,7 @@ def transformer(**changes: Any) -> dict[str, Any]:
 
 
 def flow(**sampling: Any) -> dict[str, Any]:
-    """Changes of digits' configuration by which it is trained on flow matching."""
+    """Changes that train digits by flow matching."""
     process = {"timesteps": 1000, "density": "uniform"}
     return {"model": {"noise_schedule": None, "flow_matching": process}, "sampling": sampling}
 

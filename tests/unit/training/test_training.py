@@ -127,7 +127,7 @@ def test_a_training_in_half_precision_follows_its_weights(
 def test_a_node_that_cannot_compile_says_what_it_lacks(
     data: EncodedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before any data is read, which on a GPU takes minutes."""
+    """Before any data is read: on a GPU that takes minutes."""
     from torch._inductor import config
 
     monkeypatch.setattr(config.cpp, "cxx", (None, "no-such-compiler"))
