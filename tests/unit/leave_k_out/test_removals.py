@@ -157,14 +157,14 @@ def test_a_random_union_has_sets_of_its_own() -> None:
 
 
 def test_unions_take_consecutive_queries_and_others_that_are_none_of_theirs() -> None:
-    union = {"methods": ["pixel"], "k": 20, "queries": 1, "others": 2, "sets": 3}
-    found = list(unions(study(counterfactual={"union": union})))
-    assert found[0].inputs == {"scores": ["attribution/pixel/q000.npy"]}
+    union = {"methods": ["pixel"], "k": 20, "queries": 2, "others": 2, "sets": 3}
+    found = list(unions(study(queries={"test": 6}, counterfactual={"union": union})))
+    assert found[0].inputs == {"scores": [f"attribution/pixel/q00{i}.npy" for i in range(2)]}
     assert all(one.inputs == {} for one in found if one.method == "random")
-    assert [(one.method, one.targets, one.others) for one in found if one.method == "pixel"] == [
-        ("pixel", ("q000",), ("q001", "q002")),
-        ("pixel", ("q001",), ("q002", "q000")),
-        ("pixel", ("q002",), ("q000", "q001")),
+    assert [(one.targets, one.others) for one in found if one.method == "pixel"] == [
+        (("q000", "q001"), ("q002", "q003")),
+        (("q002", "q003"), ("q004", "q005")),
+        (("q004", "q005"), ("q000", "q001")),
     ]
     assert sum(one.method == "random" for one in found) == 3
 
