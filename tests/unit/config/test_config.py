@@ -108,7 +108,7 @@ def test_coco_has_the_papers_values() -> None:
          "leaves one model alone"),
         ({"tuning": {"methods": ["unlearning"], "k": [100]}}, "'queries.tuning' is 0"),
         ({"tuning": {"k": [100]}}, "'tuning' names neither 'methods' nor 'settings'"),
-        ({"tuning": {"k": [100], "settings": {"unlearning": [{}, {}], "trak": [{}]}}},
+        ({"tuning": {"k": [100], "settings": {"trak": [{}], "unlearning": [{}, {}]}}},
          "gives 'unlearning' 2 and 'trak' 1 to choose from; give every method as many"),
         ({"tuning": {"k": [100], "settings": {"pixel": [{}]}}},
          "'tuning.settings.pixel' is no entry of unlearning, embeddings"),
