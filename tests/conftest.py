@@ -12,10 +12,10 @@ from leavekout.config.model import Model
 from leavekout.data.encoded import EncodedData
 from leavekout.models.denoiser import build_denoiser
 from leavekout.models.process import Process, build_process
-from project import TINY, copy_project, said, snakemake
+from project import TINY, copy_project, ran
 from world import CPU, MODELS, make_data
 
-# What takes long, and is run by `make test-all` alone; so are single tests with the mark.
+# Files that take long. `make test-all` alone runs them, and single tests with the mark.
 THOROUGH = (
     "test_coco_architecture",
     "test_workflow_methods",
@@ -25,7 +25,7 @@ THOROUGH = (
     "test_coco_path",
     "test_custom_path",
 )
-# What looks at one run of the tiny experiment.
+# Files that share one run of the tiny experiment.
 SHARING = ("test_workflow", "test_workflow_broken", "test_workflow_reruns")
 
 
@@ -38,18 +38,18 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Sets all that was imported aside: statsmodels collects garbage at each correction."""
+    """Freezes what was imported, since statsmodels collects garbage at each correction."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_sessionfinish() -> None:
-    """Gives it back, so that libraries find nothing leaked."""
+    """Undoes the freeze, so that libraries find no leak at exit."""
     gc.unfreeze()
 
 
 class ByExperiment(LoadScopeScheduling):
-    """Gives a worker a file at a time, or all files that share the finished tiny experiment."""
+    """Gives a worker one file at a time, or all files that share the tiny experiment."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = Path(nodeid.split("::")[0])
@@ -57,7 +57,7 @@ class ByExperiment(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByExperiment:
-    """In place of the scheduler that `--dist` names."""
+    """Replaces the scheduler that `--dist` names."""
     return ByExperiment(config, log)
 
 
@@ -71,7 +71,7 @@ def data64() -> EncodedData:
     return make_data(dtype=torch.float64)
 
 
-# `make test` runs formulas on the two that have nothing in common, `make test-all` on all.
+# `make test` runs formulas on two models that share nothing, `make test-all` on all.
 OFTEN = "unet", "transformer-flow"
 EACH_MODEL = [
     pytest.param(name, marks=() if name in OFTEN else pytest.mark.thorough) for name in MODELS
@@ -105,8 +105,7 @@ def process(model: Model) -> Process:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which the tiny experiment has run."""
     folder = copy_project(tmp_path_factory.mktemp("project") / "copy")
-    result = snakemake(folder, *TINY, "--", "all", "tuning")
-    assert result.returncode == 0, said(result)
+    ran(folder, *TINY, "--", "all", "tuning")
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The tiny experiment on a real SLURM of one node, undisturbed and disturbed in every way we know.
+"""The tiny experiment on a real SLURM of one node, undisturbed and disturbed.
 
 Skipped, with the reason, where no such cluster can run; `make test-slurm` installs it on Debian.
 """
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,14 +57,8 @@ class Run:
 
     def start(self) -> None:
         with open(self.folder / "run.log", "ab") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                cwd=self.folder,
-                env=ENV,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            options: Any = {"env": ENV, "stdout": log, "stderr": log, "start_new_session": True}
+            self.process = subprocess.Popen(self.command, cwd=self.folder, **options)
 
     def finish(self) -> None:
         code = self.process.wait(timeout=600)
@@ -83,9 +78,9 @@ def signal_trainings(name: str, folder: Path) -> None:
 def wait_until(condition: Callable[[], bool], run: Run) -> None:
     end = time.monotonic() + 300
     while not condition():
-        said = (run.folder / "run.log").read_text()[-5000:]
-        assert time.monotonic() < end, said
-        assert run.process.poll() is None, said
+        log = (run.folder / "run.log").read_text()[-5000:]
+        assert time.monotonic() < end, log
+        assert run.process.poll() is None, log
         time.sleep(0.05)
 
 
@@ -107,7 +102,7 @@ def study(slurm: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def jobs(slurm: Cluster, folder: Path) -> list[dict[str, str]]:
     """The cluster's jobs that were submitted from a folder, the latest last."""
     fields = ("JobID", "State", "ReqTRES", "Comment", "WorkDir")
-    lines = slurm.said("sacct", "-X", "-n", "-P", "-o", ",".join(fields)).splitlines()
+    lines = slurm.output_of("sacct", "-X", "-n", "-P", "-o", ",".join(fields)).splitlines()
     found = [dict(zip(fields, line.split("|"), strict=True)) for line in lines]
     return [job for job in found if job["WorkDir"] == str(folder)]
 
@@ -128,7 +123,7 @@ def test_every_computing_job_asks_for_a_gpu(slurm: Cluster, study: Path) -> None
 
 
 def cancelled(slurm: Cluster, run: Run, job: str) -> None:
-    slurm.said("scancel", job)
+    slurm.output_of("scancel", job)
 
 
 def killed(slurm: Cluster, run: Run, job: str) -> None:
@@ -137,13 +132,13 @@ def killed(slurm: Cluster, run: Run, job: str) -> None:
 
 
 def out_of_time(slurm: Cluster, run: Run, job: str) -> None:
-    """The training hangs until the time limit, which comes soon."""
+    """The training hangs until its time limit, which is near."""
     signal_trainings("STOP", run.folder)
-    slurm.said("scontrol", "update", f"JobId={job}", "TimeLimit=1")
+    slurm.output_of("scontrol", "update", f"JobId={job}", "TimeLimit=1")
 
 
 def requeued(slurm: Cluster, run: Run, job: str) -> None:
-    slurm.said("scontrol", "requeue", job)
+    slurm.output_of("scontrol", "requeue", job)
 
 
 def node_restarted(slurm: Cluster, run: Run, job: str) -> None:
@@ -161,7 +156,7 @@ def snakemake_killed(slurm: Cluster, run: Run, job: str) -> None:
 
 
 def configuration_changed(slurm: Cluster, run: Run, job: str) -> None:
-    """The jobs after the change refuse it; with the old configuration the run goes on."""
+    """The jobs after the change refuse it; with the old configuration the run continues."""
     path = run.folder / "config" / "disturbed.yaml"
     path.write_text(CONFIG.replace("epochs: 8", "epochs: 9"))
     assert run.process.wait(timeout=600) == 1
@@ -170,15 +165,8 @@ def configuration_changed(slurm: Cluster, run: Run, job: str) -> None:
     run.start()
 
 
-DISTURBANCES = [
-    cancelled,
-    killed,
-    out_of_time,
-    requeued,
-    node_restarted,
-    snakemake_killed,
-    configuration_changed,
-]
+DISTURBANCES = [cancelled, killed, out_of_time, requeued, node_restarted]
+DISTURBANCES += [snakemake_killed, configuration_changed]
 
 
 def disturbed(
@@ -196,7 +184,7 @@ def disturbed(
     run = Run(folder, *retries, *ALONE)
     state = folder / "results" / "tiny" / "retrained" / CELL / "outcome.state.safetensors"
     wait_until(state.exists, run)
-    running = slurm.said("squeue", "-h", "-t", "R", "-o", "%i|%k|%Z").splitlines()
+    running = slurm.output_of("squeue", "-h", "-t", "R", "-o", "%i|%k|%Z").splitlines()
     jobs_here = [line.split("|") for line in running if line.endswith(f"|{folder}")]
     (training,) = [job for job, comment, _ in jobs_here if comment.startswith("rule_retrain_")]
     disturb(slurm, run, training)
@@ -234,6 +222,5 @@ def test_a_disturbed_training_ends_in_the_same_tables(
         assert trainings[0]["State"].startswith("CANCELLED")
     if disturb is out_of_time:
         assert "stopped by SIG" in log
-    leftovers = [path for path in folder.glob("results/**/.*~*")]
-    assert leftovers == []
+    assert not list(folder.glob("results/**/.*~*"))
     assert not list(folder.rglob("*.state.safetensors"))

@@ -1,4 +1,4 @@
-"""Every heavy step at COCO's size on a pretended GPU: no devices meet, no type is refused."""
+"""Every heavy step at COCO's size on a pretended GPU: devices and types fit."""
 
 import os
 import shutil
@@ -46,7 +46,7 @@ def pretended_gpu(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def walk(environment: dict[str, str], experiment: str, text_on: str) -> dict[str, str]:
-    """What each step said."""
+    """The outcome of each step."""
     config = ROOT / "config" / f"{experiment}.yaml"
     result = subprocess.run(
         [sys.executable, str(HERE / "walk.py"), str(config), text_on],
@@ -65,7 +65,7 @@ def test_every_heavy_step_runs_on_a_gpu(experiment: str, pretended_gpu: dict[str
 
 
 def test_the_walk_finds_data_on_the_wrong_device(pretended_gpu: dict[str, str]) -> None:
-    said = walk(pretended_gpu, "coco", "cpu")
-    assert "device" in said["training"]
-    assert "device" in said["sweep"]
-    assert said["gradient of a query"] == "ok"  # it needs no data set
+    steps = walk(pretended_gpu, "coco", "cpu")
+    assert "device" in steps["training"]
+    assert "device" in steps["sweep"]
+    assert steps["gradient of a query"] == "ok"  # it needs no data set

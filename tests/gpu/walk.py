@@ -39,7 +39,7 @@ IMAGES, SHAPE, TEXT = 118_287, (4, 16, 16), (77, 1024)
 
 
 def real(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function on real tensors, in the midst of fake ones."""
+    """The function on real tensors, among fake ones."""
 
     def call(*arguments: Any, **options: Any) -> Any:
         with unset_fake_temporarily():
@@ -49,7 +49,7 @@ def real(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def fake(value: Any) -> Any:
-    """The same as a fake tensor, if it is a tensor."""
+    """A tensor as a fake one; anything else as it is."""
     return MODE.from_tensor(value) if isinstance(value, Tensor) else value
 
 
@@ -140,17 +140,10 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
             if step == 1:
                 raise Enough
 
+        options: Any = {"state": Path("nowhere.safetensors"), "save_state_seconds": 1e9}
+        options |= {"removed": data.held_out, "on_step": on_step}
         try:
-            training.train(
-                denoiser,
-                process,
-                data,
-                e.training,
-                removed=data.held_out,
-                state=Path("nowhere.safetensors"),
-                save_state_seconds=1e9,
-                on_step=on_step,
-            )
+            training.train(denoiser, process, data, e.training, **options)
         except Enough:
             return
         raise AssertionError("the training ended by itself")
@@ -169,16 +162,9 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
 
     def curvature(estimate: Callable[..., dict[str, Tensor]]) -> Callable[[], None]:
         def run() -> None:
-            found = estimate(
-                denoiser,
-                process,
-                data,
-                weights,
-                samples=batch.per_sample_batch,
-                seed=0,
-                precision=e.fisher.precision,
-                batch=batch.per_sample_batch,
-            )
+            size = batch.per_sample_batch
+            options: Any = {"samples": size, "batch": size, "precision": e.fisher.precision}
+            found = estimate(denoiser, process, data, weights, seed=0, **options)
             assert {value.device.type for value in found.values()} == {"cuda"}
             assert {value.dtype for value in found.values()} == {torch.float32}
 
@@ -194,52 +180,37 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
             step=0,
             batch=batch.gradient_batch,
         )
-        assert {name: g.shape for name, g in found.items()} == {
-            n: w.shape for n, w in weights.items()
-        }
+        shapes = {name: weight.shape for name, weight in weights.items()}
+        assert {name: g.shape for name, g in found.items()} == shapes
 
-    def project(name: str) -> Callable[[], None]:
-        def run() -> None:
-            config = e.gradients[name]
-            projector = GradientProjector(denoiser, config, model_seed=0, device=GPU)
-            first = next(
-                gradients.training_gradients(
-                    denoiser, process, data, projector, batch=batch.per_sample_batch
-                )
-            )
-            assert first.shape[1:] == (2, 2, len(projector.entries), config.dimension)
-            assert first.device.type == "cuda"
+    def first_rows(reduced: Any, *shape: int) -> None:
+        rows = gradients.training_gradients(
+            denoiser, process, data, reduced, batch=batch.per_sample_batch
+        )
+        first = next(rows)
+        assert first.shape[1:] == (2, 2, *shape)
+        assert first.device.type == "cuda"
 
-        return run
+    def project(name: str) -> None:
+        config = e.gradients[name]
+        projector = GradientProjector(denoiser, config, model_seed=0, device=GPU)
+        first_rows(projector, len(projector.entries), config.dimension)
 
     def products() -> None:
         config = e.ekfac_influence["fmas"]
         matrices = select_weights(denoiser, config.weights)
         entries = sum(weight.numel() for weight in matrices.values())
         directions = torch.empty(4, entries, device=GPU)
-        projector = Products(denoiser, config, directions)
-        first = next(
-            gradients.training_gradients(
-                denoiser, process, data, projector, batch=batch.per_sample_batch
-            )
-        )
-        assert first.shape[1:] == (2, 2, 1, 4)
-        assert first.device.type == "cuda"
+        first_rows(Products(denoiser, config, directions), 1, 4)
 
     def losses_of_queries() -> None:
         tensors: Any = Tensor
         numpy, tensors.numpy = tensors.numpy, lambda self: np.empty(self.shape)  # of a fake
         try:
-            loss.query_losses(
-                denoiser,
-                process,
-                latent.expand(120, *SHAPE),
-                text.expand(120, *TEXT),
-                torch.arange(120),
-                timesteps=process.strided_timesteps(e.evaluation.timestep_stride),
-                seed=0,
-                batch=batch.forward_batch,
-            )
+            queries = latent.expand(120, *SHAPE), text.expand(120, *TEXT), torch.arange(120)
+            timesteps = process.strided_timesteps(e.evaluation.timestep_stride)
+            options: Any = {"timesteps": timesteps, "seed": 0, "batch": batch.forward_batch}
+            loss.query_losses(denoiser, process, *queries, **options)
         finally:
             tensors.numpy = numpy
 
@@ -258,7 +229,7 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
         "Gauss-Newton": curvature(partial(ekfac.ekfac, objective=ekfac.gauss_newton)),
         "products of gradients": products,
         "gradient of a query": query,
-        **{f"gradients '{name}'": project(name) for name in e.gradients},
+        **{f"gradients '{name}'": partial(project, name) for name in e.gradients},
         "losses of queries": losses_of_queries,
         "sampling": one_prediction_of_the_sampler,
     }

@@ -12,7 +12,6 @@ from PIL import Image
 
 from published import TEXT_WIDTH, write_encoders, write_stable_diffusion
 
-UNET = {"sample_size": 8, "block_out_channels": [32, 32, 32, 32], "cross_attention_dim": TEXT_WIDTH}
 MODELS = {"fish": "V* fish", "ink": "V* art style"}
 POOL, EXEMPLARS, QUERIES, SIDE = 30, 3, 2, 64
 

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from project import ENV, SNAKEMAKE, copy_project, said, snakemake, tables
+from project import ENV, SNAKEMAKE, copy_project, output_of, snakemake, tables
 
 STUDY = ["--cores", "2", "--configfile", "config/tiny.yaml"]
 TARGETS = ["--", "all", "tuning"]
@@ -70,7 +70,7 @@ def disturbed_run(folder: Path, arguments: list[str], kills: int, chance: random
             return done
         unlocked = snakemake(folder, *arguments, "--unlock")
         if unlocked.returncode != 0:
-            sys.exit(said(unlocked))
+            sys.exit(output_of(unlocked))
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def main() -> None:
         calm = copy_project(Path(name) / "calm")
         result = snakemake(calm, *arguments, *TARGETS)
         if result.returncode != 0:
-            sys.exit(said(result))
+            sys.exit(output_of(result))
         print(f"undisturbed: {time.monotonic() - began:.0f} s", flush=True)
         for number in range(options.kills):
             began = time.monotonic()

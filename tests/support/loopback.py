@@ -1,4 +1,4 @@
-"""A web server on loopback: files, in parts if asked, broken off on demand, and a model hub."""
+"""A web server on loopback: files, also in parts, broken connections, and a model hub."""
 
 import hashlib
 import http.server
@@ -18,10 +18,10 @@ class Loopback:
     """What is served, and what was asked for.
 
     Args:
-        folder: the files; models of the hub lie below `hub/<owner>/<name>/`.
+        folder: the files; models of the hub are below `hub/<owner>/<name>/`.
         breaks: for a path, after how many bytes its next answer breaks off.
         asked: (path, the first byte asked for) of each GET.
-        authorized: the headers by which whoever asked said who they are.
+        authorized: the authorization headers of requests.
     """
 
     folder: Path
@@ -34,7 +34,7 @@ class Loopback:
 
 @contextmanager
 def loopback(folder: Path) -> Iterator[Loopback]:
-    """Serves a folder, which is made, at the yielded address."""
+    """Makes a folder and serves it at the yielded address."""
     folder.mkdir(parents=True, exist_ok=True)
     state = Loopback(folder)
 
@@ -50,6 +50,11 @@ def loopback(folder: Path) -> Iterator[Loopback]:
         def do_GET(self) -> None:
             self.answer(body=True)
 
+        def refuse(self, status: int) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
         def answer(self, *, body: bool) -> None:
             state.authorized += self.headers.get_all("Authorization", [])
             path = self.path.split("?")[0].strip("/")
@@ -59,16 +64,12 @@ def loopback(folder: Path) -> Iterator[Loopback]:
                 content = hub_listing(state.folder / "hub" / "/".join(parts[2:4]))
             elif parts[2:3] == ["resolve"]:
                 file = state.folder.joinpath("hub", *parts[:2], *parts[4:])
-                content = file.read_bytes() if file.is_file() else None
+                content = content_of(file)
                 extra = {"X-Repo-Commit": COMMIT}
             else:
-                file = state.folder / path
-                content = file.read_bytes() if file.is_file() else None
+                content = content_of(state.folder / path)
             if content is None:
-                self.send_response(404)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
+                return self.refuse(404)
             first = 0
             asked = self.headers.get("Range", "")
             if asked.startswith("bytes=") and not state.whole_only:
@@ -76,17 +77,12 @@ def loopback(folder: Path) -> Iterator[Loopback]:
             if body:
                 state.asked.append((path, first))
             if first >= len(content) > 0:
-                self.send_response(416)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
+                return self.refuse(416)
             self.send_response(206 if first else 200)
             if first:
-                self.send_header(
-                    "Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}"
-                )
-            self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
-            self.send_header("Content-Length", str(len(content) - first))
+                extra["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
+            extra["ETag"] = f'"{hashlib.sha256(content).hexdigest()}"'
+            extra["Content-Length"] = str(len(content) - first)
             for name, value in extra.items():
                 self.send_header(name, value)
             self.end_headers()
@@ -105,8 +101,12 @@ def loopback(folder: Path) -> Iterator[Loopback]:
         server.shutdown()
 
 
+def content_of(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None
+
+
 def hub_listing(folder: Path) -> bytes | None:
-    """What a hub says of a model repository, as far as its client asks."""
+    """A hub's answer on a model repository, as far as its client reads it."""
     if not folder.is_dir():
         return None
     siblings = []

@@ -20,7 +20,7 @@ ENV = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def copy_project(folder: Path) -> Path:
-    """The parts of the project that rules need, in `folder`, which is made."""
+    """Copies the parts of the project that rules need to a new `folder`."""
     folder.mkdir()
     for name in ("Snakefile", "environment.yml", "config", "profiles", "slurm", "workflow"):
         source = ROOT / name
@@ -33,7 +33,7 @@ def copy_project(folder: Path) -> Path:
 
 @cache
 def _warm_env() -> dict[str, str]:
-    """The environment for scripts that need not import their libraries; it lasts as we do."""
+    """The environment in which scripts start with their libraries imported; closed at exit."""
     until_the_end = ExitStack()
     atexit.register(until_the_end.close)
     folder = Path(until_the_end.enter_context(tempfile.TemporaryDirectory()))
@@ -54,9 +54,24 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def said(result: subprocess.CompletedProcess[str]) -> str:
+def output_of(result: subprocess.CompletedProcess[str]) -> str:
     """All that a run printed."""
     return result.stdout + result.stderr
+
+
+def ran(folder: Path, *arguments: str) -> str:
+    """What a run of Snakemake printed that has to succeed."""
+    result = snakemake(folder, *arguments)
+    assert result.returncode == 0, output_of(result)
+    return output_of(result)
+
+
+def refused(folder: Path, *arguments: str) -> str:
+    """What a run of Snakemake printed that has to fail, with sentences and no traceback."""
+    result = snakemake(folder, *arguments)
+    assert result.returncode == 1, output_of(result)
+    assert "Traceback" not in output_of(result)
+    return output_of(result)
 
 
 def tables(folder: Path) -> dict[str, bytes]:
@@ -66,9 +81,7 @@ def tables(folder: Path) -> dict[str, bytes]:
 
 def planned(folder: Path, *arguments: str) -> dict[str, int]:
     """The jobs that a run would make, by rule."""
-    result = snakemake(folder, "-n", *arguments)
-    output = said(result)
-    assert result.returncode == 0, output
+    output = ran(folder, "-n", *arguments)
     if "Nothing to be done" in output:
         return {}
     table = output.split("Job stats:")[1].split("\n\n")[0]

@@ -1,4 +1,4 @@
-"""COCO and the encoders in the formats that they are published in, small and random."""
+"""COCO and the encoders in their published formats, small and random."""
 
 import hashlib
 import json
@@ -25,6 +25,7 @@ from leavekout.config.encoders import ClipTraining
 from leavekout.encoders.train_clip import build_tokenizer, clip_config, save_clip
 
 TEXT_WIDTH = 32
+UNET = {"sample_size": 8, "block_out_channels": [32, 32, 32, 32], "cross_attention_dim": TEXT_WIDTH}
 CLIP = ClipTraining(
     width=16, layers=1, heads=2, patch_size=16, context_length=77, epochs=1, batch_size=1,
     learning_rate=1e-3, seed=0,
@@ -36,7 +37,7 @@ _THINGS = ("cat", "bus", "pizza", "bench", "kite")
 def write_coco(folder: Path, images: int) -> dict[str, str]:
     """COCO's two archives, with JPEGs of many sizes: their names and MD5 sums.
 
-    Image ids have gaps and come in no order, some images are grey, and some have six captions.
+    Image ids have gaps and no order, some images are grey, and some have six captions.
     """
     drawn = np.random.default_rng(0)
     ids = drawn.permutation(np.arange(1, images + 1) * 37)
@@ -51,24 +52,18 @@ def write_coco(folder: Path, images: int) -> dict[str, str]:
             with archive.open(f"train2017/{image:012d}.jpg", "w") as file:
                 picture.save(file, "jpeg")
 
-    def captions(of: Any, suffix: str) -> dict[str, Any]:
+    def captions(images: Any, suffix: str) -> dict[str, Any]:
         annotations: list[dict[str, Any]] = []
-        for number, image in enumerate(of):
+        for number, image in enumerate(map(int, images)):
             for n in range(5 + (number % 7 == 0)):
                 colour, thing = (drawn.choice(words) for words in (_COLOURS, _THINGS))
                 text = f"A {colour} {thing}, number {n} of image {image}{suffix}. "
-                annotations.append(
-                    {"image_id": int(image), "id": 3 * len(annotations) + 7, "caption": text}
-                )
-        return {
-            "info": {"year": 2017},
-            "licenses": [],
-            "images": [
-                {"license": 3, "file_name": f"{i:012d}.jpg", "height": 1, "width": 1, "id": int(i)}
-                for i in of
-            ],
-            "annotations": annotations,
-        }
+                place = 3 * len(annotations) + 7
+                annotations.append({"image_id": image, "id": place, "caption": text})
+        size = {"license": 3, "height": 1, "width": 1}
+        listed = [{**size, "file_name": f"{i:012d}.jpg", "id": int(i)} for i in images]
+        about = {"info": {"year": 2017}, "licenses": []}
+        return {**about, "images": listed, "annotations": annotations}
 
     with zipfile.ZipFile(folder / "annotations_trainval2017.zip", "w") as archive:
         for name, content in (
@@ -82,7 +77,7 @@ def write_coco(folder: Path, images: int) -> dict[str, str]:
 
 
 def write_models(hub: Path) -> None:
-    """The repositories that `config/coco.yaml` names, of models made narrow and random."""
+    """The repositories that `config/coco.yaml` names, with narrow random models."""
     torch.manual_seed(0)
     diffusion = hub / "sd2-community" / "stable-diffusion-2-base"
     write_stable_diffusion(diffusion)
@@ -101,13 +96,8 @@ def write_stable_diffusion(folder: Path) -> None:
         scaling_factor=0.18215,
         sample_size=128,
     ).save_pretrained(folder / "vae")
-    text = CLIPTextConfig(
-        hidden_size=TEXT_WIDTH,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=77,
-    )
+    size = {"hidden_size": TEXT_WIDTH, "intermediate_size": 64, "max_position_embeddings": 77}
+    text = CLIPTextConfig(num_hidden_layers=2, num_attention_heads=2, **size)
     CLIPTextModel(text).save_pretrained(folder / "text_encoder")
     build_tokenizer(77).save_pretrained(folder / "tokenizer")
 
@@ -123,9 +113,7 @@ def write_encoders(hub: Path) -> None:
     model = timm.create_model("vit_base_patch16_224", num_classes=0, **size)
     save_file(model.state_dict(), dino / "model.safetensors")
     config = {
-        "architecture": "vit_base_patch16_224",
-        "num_classes": 0,
-        "num_features": 24,
+        **{"architecture": "vit_base_patch16_224", "num_classes": 0, "num_features": 24},
         "model_args": size,
         "pretrained_cfg": {"input_size": [3, 32, 32], "num_classes": 0},
     }

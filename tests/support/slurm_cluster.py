@@ -4,7 +4,7 @@
 
 installs the Debian packages if asked to, starts the daemons, runs the command, and ends the
 daemons it started, nothing else: keys, sockets, ports and data base are its own, so that a munge or
-a MariaDB of the machine goes on undisturbed. The node pretends to have two GPUs. It needs root,
+a MariaDB of the machine are not disturbed. The node pretends to have two GPUs. It needs root,
 because slurmd starts jobs as their owners.
 """
 
@@ -19,8 +19,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 PACKAGES = ("slurmctld", "slurmd", "slurm-client", "slurmdbd", "munge", "mariadb-server")
 # Snakemake's plugin takes SLURM_CONF from the environment of its jobs, so that their `srun` finds
@@ -70,7 +71,7 @@ AccountingStoreFlags=job_comment
 NodeName=localhost NodeAddr=127.0.0.1 CPUs=4 RealMemory=200000 Gres=gpu:h200:2 State=UNKNOWN
 PartitionName=debug Nodes=localhost Default=YES MaxTime=INFINITE DefMemPerCPU=100 State=UP
 """
-# Two character devices that every machine has stand for GPUs.
+# Two character devices, which every machine has, pose as GPUs.
 GRES_CONF = """
 Name=gpu Type=h200 File=/dev/null
 Name=gpu Type=h200 File=/dev/zero
@@ -152,15 +153,11 @@ class Cluster:
         """Writes the configuration and starts every daemon; returns when the node is idle."""
         for name in ("munge", "ctld", "slurmd", "sql"):
             (self.folder / name).mkdir(parents=True)
-        ports = dict(
-            zip(("ctld_port", "slurmd_port", "dbd_port", "sql_port"), _free_ports(4), strict=True)
-        )
-        for name, text in (
-            ("slurm.conf", SLURM_CONF),
-            ("gres.conf", GRES_CONF),
-            ("slurmdbd.conf", DBD_CONF),
-        ):
-            path = self.folder / name
+        names = "ctld_port", "slurmd_port", "dbd_port", "sql_port"
+        ports = dict(zip(names, _free_ports(4), strict=True))
+        configurations = {"slurm": SLURM_CONF, "gres": GRES_CONF, "slurmdbd": DBD_CONF}
+        for name, text in configurations.items():
+            path = self.folder / f"{name}.conf"
             path.write_text(text.format(folder=self.folder, **ports))
             path.chmod(0o600)  # slurmdbd insists on it
         DEFAULT_CONF.parent.mkdir(exist_ok=True)
@@ -168,37 +165,18 @@ class Cluster:
         munge = self.folder / "munge"
         (munge / "key").write_bytes(os.urandom(1024))
         (munge / "key").chmod(0o600)
-        self._daemon(
-            "munged",
-            "--foreground",
-            "--force",
-            f"--key-file={munge}/key",
-            f"--socket={munge}/socket",
-            f"--pid-file={munge}/pid",
-            f"--log-file={munge}/log",
-            f"--seed-file={munge}/seed",
-        )
+        files = [f"--{name}-file={munge}/{name}" for name in ("key", "pid", "log", "seed")]
+        self._daemon("munged", "--foreground", "--force", f"--socket={munge}/socket", *files)
         self._wait("munge", "-n", "-S", str(munge / "socket"))
         sql = self.folder / "sql"
         self._run("mariadb-install-db", "--no-defaults", f"--datadir={sql}/data", "--user=root")
-        self._daemon(
-            "mariadbd",
-            "--no-defaults",
-            f"--datadir={sql}/data",
-            f"--socket={sql}/socket",
-            f"--pid-file={sql}/pid",
-            f"--port={ports['sql_port']}",
-            "--bind-address=127.0.0.1",
-            "--user=root",
-        )
-        self._wait("mariadb", "--no-defaults", f"--socket={sql}/socket", "--execute=SELECT 1")
-        self._run(
-            "mariadb",
-            "--no-defaults",
-            f"--socket={sql}/socket",
-            "--execute=CREATE DATABASE "
-            "slurm_acct; GRANT ALL ON slurm_acct.* TO slurm@'127.0.0.1' IDENTIFIED BY 'slurm'",
-        )
+        files = [f"--datadir={sql}/data", f"--socket={sql}/socket", f"--pid-file={sql}/pid"]
+        address = [f"--port={ports['sql_port']}", "--bind-address=127.0.0.1"]
+        self._daemon("mariadbd", "--no-defaults", *files, *address, "--user=root")
+        client = ["mariadb", "--no-defaults", f"--socket={sql}/socket"]
+        self._wait(*client, "--execute=SELECT 1")
+        grant = "GRANT ALL ON slurm_acct.* TO slurm@'127.0.0.1' IDENTIFIED BY 'slurm'"
+        self._run(*client, f"--execute=CREATE DATABASE slurm_acct; {grant}")
         self._daemon("slurmdbd", "-D")
         self._wait("sacctmgr", "-i", "add", "cluster", "leavekout")
         self._daemon("slurmctld", "-D", "-i")
@@ -208,7 +186,9 @@ class Cluster:
     def start_node(self) -> None:
         """Starts the node's daemon and waits until the node takes jobs."""
         self._daemon("slurmd", "-D", "-N", "localhost")
-        self._until(lambda: self.said("sinfo", "-h", "-o", "%T") in ("idle", "mixed", "allocated"))
+        self._until(
+            lambda: self.output_of("sinfo", "-h", "-o", "%T") in ("idle", "mixed", "allocated")
+        )
 
     def stop_node(self) -> None:
         """Ends the node's daemon alone; its jobs run on."""
@@ -218,18 +198,16 @@ class Cluster:
         """Cancels the cluster's jobs, then ends its daemons, the last first."""
         if "slurmd" in self.daemons:
             subprocess.run(["scancel", "--me", "--full"], env=self.env, check=False)
-            self._until(lambda: not self.said("squeue", "-h"), required=False)
+            self._until(lambda: not self.output_of("squeue", "-h"), required=False)
         for name in reversed(list(self.daemons)):
             self._end(name)
         if DEFAULT_CONF.is_symlink() and DEFAULT_CONF.readlink().parent == self.folder:
             DEFAULT_CONF.unlink()
 
-    def said(self, *command: str) -> str:
-        """What a command of SLURM's prints."""
-        result = subprocess.run(
-            command, env=self.env, capture_output=True, text=True, check=False, timeout=60
-        )
-        return result.stdout.strip()
+    def output_of(self, *command: str) -> str:
+        """What a SLURM command prints."""
+        options: Any = {"env": self.env, "capture_output": True, "text": True, "timeout": 60}
+        return subprocess.run(command, check=False, **options).stdout.strip()
 
     def _daemon(self, name: str, *arguments: str) -> None:
         with open(self.folder / f"{name}.out", "ab") as log:
@@ -251,13 +229,9 @@ class Cluster:
             subprocess.run(command, env=self.env, stdout=log, stderr=log, check=True)
 
     def _wait(self, *command: str) -> None:
-        """Until a command succeeds, which is a daemon's sign of life."""
-        self._until(
-            lambda: (
-                subprocess.run(command, env=self.env, capture_output=True, check=False).returncode
-                == 0
-            )
-        )
+        """Until a command succeeds, which shows that a daemon is up."""
+        options: Any = {"env": self.env, "capture_output": True, "check": False}
+        self._until(lambda: subprocess.run(command, **options).returncode == 0)
 
     def _until(self, condition: Callable[[], bool], *, required: bool = True) -> None:
         end = time.monotonic() + 30
@@ -276,7 +250,7 @@ class Cluster:
 
 @contextmanager
 def cluster() -> Iterator[Cluster]:
-    """A running cluster, which ends with the block."""
+    """A cluster that runs within the block."""
     with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)  # munge's clients have to reach its socket
@@ -290,12 +264,10 @@ def cluster() -> Iterator[Cluster]:
 
 def _free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    with ExitStack() as stack:
+        for free in sockets:
+            stack.enter_context(free).bind(("127.0.0.1", 0))
+        return [free.getsockname()[1] for free in sockets]
 
 
 def main() -> None:

@@ -5,9 +5,13 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from leavekout.leave_k_out.measures.registry import measure
+from leavekout.leave_k_out.measures.registry import measure, measures_in
 from leavekout.leave_k_out.statistics.arms import Arms
-from leavekout.leave_k_out.statistics.measurements import DICTIONARY
+from leavekout.leave_k_out.statistics.comparisons import comparisons_table
+from leavekout.leave_k_out.statistics.equivalents import equivalents_table
+from leavekout.leave_k_out.statistics.estimates import estimates_table
+from leavekout.leave_k_out.statistics.measurements import DICTIONARY, dictionary
+from leavekout.leave_k_out.statistics.power import power_table, variance_table
 from leavekout.leave_k_out.statistics.repeatability import COLUMNS
 
 
@@ -22,20 +26,16 @@ def study(
 ) -> pd.DataFrame:
     """Measurements of methods `good` and `bad`, of a random curve and of two other seeds.
 
-    So many consecutive queries as `alike` says make a cluster.
+    `alike` consecutive queries make a cluster.
     """
     rng = np.random.default_rng(seed)
     rows = []
 
-    def add(
-        method: str, k: int, query: int, training: int, number: int | None, level: float
-    ) -> None:
-        for one in map(measure, measures):
-            value = one.unchanged + one.direction * (level + 0.1 * rng.standard_normal())
-            cluster = f"q{query // alike * alike:03d}"
-            rows.append(
-                [method, f"q{query:03d}", cluster, k, training, number, one.name, value, 0.01]
-            )
+    def add(method: str, k: int, query: int, seed: int, number: int | None, level: float) -> None:
+        names = f"q{query:03d}", f"q{query // alike * alike:03d}"
+        for by in map(measure, measures):
+            value = by.unchanged + by.direction * (level + 0.1 * rng.standard_normal())
+            rows.append([method, *names, k, seed, number, by.name, value, 0.01])
 
     for query in range(queries):
         add("good", 10, query, 0, None, 3.0)
@@ -44,18 +44,8 @@ def study(
             add("random", k, query, 0, number, 0.05 * k)
         for training in (1, 2):
             add("no_removal", 0, query, training, None, 0.5)
-    order = [
-        "method",
-        "query",
-        "cluster",
-        "k",
-        "training_seed",
-        "removal_set",
-        "measure",
-        "value",
-        "evaluation_error",
-    ]
-    table = pd.DataFrame(rows, columns=order)[list(DICTIONARY)]
+    order = "method query cluster k training_seed removal_set measure value evaluation_error"
+    table = pd.DataFrame(rows, columns=order.split())[list(DICTIONARY)]
     place = {name: i for i, name in enumerate(measures)}
     table = table.sort_values("measure", key=lambda m: m.map(place), kind="stable")
     return table.astype({"removal_set": "Int64"})
@@ -79,7 +69,21 @@ def arms_from(cells: dict[str, np.ndarray], random: dict[int, np.ndarray]) -> Ar
     )
 
 
+def statistics(
+    measurements: pd.DataFrame, estimates: int, comparisons: int, equivalents: int
+) -> dict[str, pd.DataFrame]:
+    """A report's tables of a study, and the dictionary; the numbers are resamples of each."""
+    return {
+        "estimates": estimates_table(measurements, resamples=estimates),
+        "comparisons": comparisons_table(measurements, resamples=comparisons),
+        "equivalents": equivalents_table(measurements, resamples=equivalents),
+        "variance": variance_table(measurements),
+        "power": power_table(measurements),
+        "dictionary": dictionary(measures_in(["delta_loss", "mse", "clip"])),
+    }
+
+
 def repeatability(**overlaps: float) -> pd.DataFrame:
-    """A table of methods, of whose top 10 another draw names such shares again."""
+    """A table of methods, and the share of the top 10 that another draw selects again."""
     rows = [(method, 10, 12, 0.5, 0.4, 0.6, share, 0.02, 0.3) for method, share in overlaps.items()]
     return pd.DataFrame(rows, columns=list(COLUMNS))

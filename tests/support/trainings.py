@@ -1,47 +1,69 @@
 """Small trainings, and whether two of them gave the same weights."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from leavekout.config.experiment import Training
+from leavekout.config.model import Model
+from leavekout.data.encoded import EncodedData
 from leavekout.models.denoiser import build_denoiser
 from leavekout.models.process import build_process
 from leavekout.training.training import train, train_from_scratch
 from world import CPU, MODEL, TRAINING, make_data
 
-
-def trained(path: Path, removed: list[int], **changes: Any) -> dict[str, torch.Tensor]:
-    denoiser, _ = train_from_scratch(
-        make_data(),
-        MODEL,
-        TRAINING.model_copy(update=changes),
-        removed=np.array(removed, dtype=np.int64),
-        state=path / "state.safetensors",
-        save_state_seconds=1e9,
-    )
-    return denoiser.state_dict()
+Weights = dict[str, torch.Tensor]
 
 
-def watched(
-    state: Path, on_step: Callable[[int, torch.Tensor], None], *, save_state_seconds: float = 1e9
-) -> dict[str, torch.Tensor]:
-    """The weights of a training that calls `on_step`, which may stop it."""
-    denoiser = build_denoiser(MODEL, seed=0, device=CPU)
+def trained(
+    state: Path,
+    *,
+    removed: tuple[int, ...] = (1,),
+    model: Model = MODEL,
+    data: EncodedData | None = None,
+    config: Training = TRAINING,
+    double: bool = False,
+    save_state_seconds: float = 1e9,
+    **options: Any,
+) -> Weights:
+    """The weights that `train` ends at; `options` are its own."""
+    denoiser = build_denoiser(model, seed=0, device=CPU)
     train(
-        denoiser,
-        build_process(MODEL),
-        make_data(),
-        TRAINING,
-        removed=torch.tensor([1]),
+        denoiser.double() if double else denoiser,
+        build_process(model),
+        data or make_data(),
+        config,
+        removed=torch.tensor(removed, dtype=torch.int64),
         state=state,
         save_state_seconds=save_state_seconds,
-        on_step=on_step,
+        **options,
     )
     return denoiser.state_dict()
 
 
-def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+def from_scratch(
+    state: Path,
+    removed: Sequence[int] = (),
+    *,
+    model: Model = MODEL,
+    data: EncodedData | None = None,
+    save_state_seconds: float = 1e9,
+    **changes: Any,
+) -> tuple[Weights, dict[str, Any]]:
+    """The weights and notes of `train_from_scratch`; `changes` are of the training's settings."""
+    denoiser, notes = train_from_scratch(
+        data or make_data(),
+        model,
+        TRAINING.model_copy(update=changes),
+        removed=np.array(removed, dtype=np.int64),
+        state=state,
+        save_state_seconds=save_state_seconds,
+    )
+    return denoiser.state_dict(), notes
+
+
+def same(a: Weights, b: Weights) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)

@@ -1,14 +1,17 @@
-"""A tiny world of layers and data, with which formulas are tested."""
+"""Tiny models, trainings and data for tests of formulas."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
+from leavekout.base.noise import Domain
 from leavekout.config.experiment import Training
 from leavekout.config.model import FlowMatching, Model, NoiseSchedule
 from leavekout.data.encoded import EncodedData
 from leavekout.queries.loading import Queries
+from leavekout.training.stream import Stream
 
 CPU = torch.device("cpu")
 SAVING: dict[str, Any] = {"identity": "a test's", "save_seconds": 1e9}
@@ -64,6 +67,22 @@ TRAINING = Training(
 def unet_with(**changes: object) -> Model:
     """The tiny U-Net with other arguments."""
     return MODEL.model_copy(update={"unet": {**UNET, **changes}})
+
+
+def stream_of(
+    data: EncodedData, *, removed: Sequence[int] = (), caption_dropout: float = 0.0
+) -> Stream:
+    """A training's stream of the data, with the process's 20 timesteps and seed 0."""
+    return Stream(
+        images=data.images,
+        flips=data.flips,
+        captions=data.captions,
+        timesteps=SCHEDULE.timesteps,
+        caption_dropout=caption_dropout,
+        removed=torch.tensor(removed, dtype=torch.int64),
+        seed=0,
+        domain=Domain.TRAINING,
+    )
 
 
 def make_data(

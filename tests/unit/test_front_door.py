@@ -1,4 +1,4 @@
-"""What belongs to the project says the same of it everywhere."""
+"""The project's files agree with each other."""
 
 import ast
 import re
@@ -13,27 +13,22 @@ from leavekout.config.reading import read_yaml
 from leavekout.kinds import read_experiment
 from project import ROOT
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
 
 def test_version_and_licence_are_the_same_everywhere() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
-    assert project["version"].removesuffix(".dev0") in (ROOT / "CHANGELOG.md").read_text()
+    assert {key: PROJECT[key] for key in ("version", "license")} == {
+        key: citation[key] for key in ("version", "license")
+    }
+    assert PROJECT["version"].removesuffix(".dev0") in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_the_package_asks_for_what_is_locked() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    locked = (ROOT / "requirements.lock").read_text().lower().replace("_", "-")
-    names = [re.split(r"[>=]", entry)[0] for entry in project["dependencies"]]
-    missing = [
-        name for name in names if f"\n{name.lower().replace('_', '-')}==" not in "\n" + locked
-    ]
-    assert missing == []
-
-
-def test_the_package_asks_for_what_it_imports() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked = {re.split(r"[>=]", entry)[0].lower() for entry in project["dependencies"]}
+def test_the_package_depends_on_what_it_imports_and_every_dependency_is_locked() -> None:
+    asked = {re.split(r"[>=]", entry)[0].lower() for entry in PROJECT["dependencies"]}
+    lock = (ROOT / "requirements.lock").read_text().lower().replace("_", "-")
+    locked = set(re.findall(r"^([a-z0-9-]+)==", lock, re.M))
+    assert {name.replace("_", "-") for name in asked} <= locked
     other_names = {
         "open_clip": "open_clip_torch",
         "PIL": "pillow",
@@ -42,18 +37,14 @@ def test_the_package_asks_for_what_it_imports() -> None:
         "sklearn": "scikit-learn",
         "yaml": "pyyaml",
     }
-    imported = {
-        name.split(".")[0]
-        for path in (ROOT / "workflow" / "scripts" / "leavekout").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
-    }
+    imported = set()
+    for path in (ROOT / "workflow" / "scripts" / "leavekout").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Import(names=names):
+                    imported |= {alias.name.split(".")[0] for alias in names}
+                case ast.ImportFrom(module=str(module)):
+                    imported.add(module.split(".")[0])
     needed = {other_names.get(name, name) for name in imported}
     ours = set(sys.stdlib_module_names) | {"leavekout"}
     assert {name.lower() for name in needed - ours} - asked == set()

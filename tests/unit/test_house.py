@@ -1,4 +1,4 @@
-"""What belongs to a family of methods or a kind of experiment, is named in its folder alone."""
+"""What belongs to a family of methods or a kind of experiment is named only in its folder."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ from project import ROOT
 
 PACKAGE = ROOT / "workflow" / "scripts" / "leavekout"
 RULES = ROOT / "workflow" / "rules"
-# Keys of the configuration that families have; words that mean something else, too, are left out.
+# Keys of families in the configuration, without words that have another meaning, too.
 NAMES = {*KEYS, *(family.section for family in FAMILIES)} - {"gradients"}
 # A family that builds on another: distilled features learn from unlearning.
 BUILDS_ON = {"distilled": {"unlearning"}}
@@ -18,7 +18,7 @@ KINDS = {"leave_k_out", "customized"}
 
 
 def named(path: Path) -> Iterator[str]:
-    """Names that a module takes from elsewhere: imports, attributes, and whole strings."""
+    """Names in a module that may be another's: imports, attributes, and whole strings."""
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
             case ast.ImportFrom(module=str(module)):

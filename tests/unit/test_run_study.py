@@ -17,12 +17,7 @@ def planned(rule: str, seconds: float, *, needed: bool = True) -> PlannedJob:
     return PlannedJob(rule, f"{rule}.py", needed, 0, 1, seconds, 0.0, None)
 
 
-JOBS = [
-    planned("encode", 12),
-    planned("train", 22),
-    planned("train", 22),
-    planned("done", 99, needed=False),
-]
+JOBS = [planned("encode", 12), *[planned("train", 22)] * 2, planned("done", 99, needed=False)]
 
 
 def test_time_left_follows_what_jobs_are_expected_to_take() -> None:
@@ -50,7 +45,7 @@ def test_output_goes_to_the_log_and_the_status_is_returned(
     assert capsys.readouterr().out.startswith("1 of 3 jobs done, ")
 
 
-def test_ctrl_c_reaches_the_run_which_is_waited_for(tmp_path: Path) -> None:
+def test_ctrl_c_reaches_the_run_and_its_end_is_awaited(tmp_path: Path) -> None:
     """As from a terminal, the signal goes to the whole process group."""
     child = (
         "import signal, sys, time\n"

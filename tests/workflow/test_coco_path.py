@@ -14,8 +14,8 @@ from PIL import Image
 from leavekout.encoders.text import TextEncoder
 from leavekout.encoders.vae import encode_images, load_vae
 from loopback import COMMIT, Loopback, loopback
-from project import copy_project, said, snakemake
-from published import CLIP, TEXT_WIDTH, write_coco, write_models
+from project import copy_project, ran
+from published import CLIP, TEXT_WIDTH, UNET, write_coco, write_models
 
 CPU = torch.device("cpu")
 IMAGES = 100
@@ -25,54 +25,33 @@ SCORED = ["unlearning", "dinov2", "dino", "clip-abc", "trak"]
 
 def small_study(folder: Path, url: str, md5: dict[str, str]) -> dict[str, Any]:
     """What differs from config/coco.yaml: sizes, and where things come from."""
+    archives = [
+        {"url": f"{url}/absent/{name}", "mirrors": [f"{url}/{name}"], "md5": md5[name]}
+        for name in md5
+    ]
+    random = {"sets": 1, "k": [], "k_range": None}
+    batches = dict.fromkeys(("encode_batch", "gradient_batch", "per_sample_batch"), 16)
+    hardware = {"gpus": 0, "device_data_gb": 0, **batches}
     return {
         "extends": "coco.yaml",
         "experiment": "small",
-        "dataset": {
-            "images": IMAGES,
-            "image_size": 64,
-            "archives": [
-                {"url": f"{url}/absent/{name}", "mirrors": [f"{url}/{name}"], "md5": md5[name]}
-                for name in md5
-            ],
-        },
+        "dataset": {"images": IMAGES, "image_size": 64, "archives": archives},
         "encoders": {"source": "fetch", "endpoint": url},
-        "model": {
-            "unet": {
-                "sample_size": 8,
-                "block_out_channels": [32, 32, 32, 32],
-                "cross_attention_dim": TEXT_WIDTH,
-            }
-        },
+        "model": {"unet": UNET},
         "training": {"epochs": 2, "batch_size": 16},
         "sampling": {"steps": 4},
         "queries": {"test": 1, "tuning": 0},
         "fisher": {"samples": 40},
         "losses": {"timestep_stride": 500, "captions": 2},
         "unlearning": {"unlearning": {"gradient_samples": 32}},
-        "embeddings": {
-            "clip-abc": {"mapper": f"{folder}/clip.pth"},
-        },
+        "embeddings": {"clip-abc": {"mapper": f"{folder}/clip.pth"}},
         "gradients": {"loss": {"draws": 2, "dimension": 64}},
         "influence": {"trak": {"query_draws": 4, "source_seeds": [0]}},
         "methods": ["unlearning", "dinov2"],  # to be retrained without
-        "counterfactual": {
-            "k": [10],
-            "random": {"sets": 1, "k": [], "k_range": None},
-            "retrain_seeds": [1],
-        },
+        "counterfactual": {"k": [10], "random": random, "retrain_seeds": [1]},
         "evaluation": {"timestep_stride": 250},
         "forgetting": None,
-        "hardware": {
-            "gpus": 0,
-            "compile": False,
-            "training_threads": 1,
-            "forward_batch": 64,
-            "encode_batch": 16,
-            "gradient_batch": 16,
-            "per_sample_batch": 16,
-            "device_data_gb": 0,
-        },
+        "hardware": {**hardware, "compile": False, "training_threads": 1, "forward_batch": 64},
     }
 
 
@@ -92,8 +71,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Loop
         config = small_study(folder, server.url, md5)
         (project / "config" / "small.yaml").write_text(yaml.safe_dump(config))
         scores = [f"results/small/attribution/{method}/q000.npy" for method in SCORED]
-        result = snakemake(project, "--configfile", "config/small.yaml", "--", "all", *scores)
-        assert result.returncode == 0, said(result)
+        ran(project, "--configfile", "config/small.yaml", "--", "all", *scores)
         yield project / "results" / "small", server
 
 
@@ -113,7 +91,7 @@ def test_every_kind_of_method_has_its_scores(study: tuple[Path, Loopback]) -> No
         assert scores.std() > 0
 
 
-def test_what_broke_off_was_gone_on_with(study: tuple[Path, Loopback]) -> None:
+def test_broken_downloads_were_resumed(study: tuple[Path, Loopback]) -> None:
     _, server = study
     firsts = [first for path, first in server.asked if path == "train2017.zip"]
     assert len(firsts) == 2

@@ -11,14 +11,15 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from diffusers import UNet2DConditionModel
 
+from configured import experiment
 from custom_sd14 import (
     EXEMPLARS,
     MODELS,
     POOL,
     QUERIES,
     SIDE,
-    UNET,
     write_custom_models,
     write_hub,
     write_images,
@@ -29,42 +30,30 @@ from leavekout.encoders.text import TextEncoder
 from leavekout.encoders.vae import encode_images, load_vae
 from leavekout.kinds import read_experiment
 from loopback import loopback
-from project import ROOT, copy_project, planned, said, snakemake
-from published import TEXT_WIDTH
+from project import copy_project, output_of, planned, ran, refused, snakemake
+from published import TEXT_WIDTH, UNET
 
 CPU = torch.device("cpu")
 PATH = ["--configfile", "config/small.yaml"]
-SD14 = ROOT / "config" / "custom-sd14.yaml"
 
 
 def small_study(url: str) -> dict[str, Any]:
     """What differs from config/custom-sd14.yaml: sizes, and where things come from."""
-    few = {"gradient_samples": 8, "steps": 2}
+    few, models = {"gradient_samples": 8, "steps": 2}, {"objects": ["fish"], "styles": ["ink"]}
+    batches = {"forward_batch": 16, "encode_batch": 8, "gradient_batch": 8, "per_sample_batch": 4}
     return {
         "extends": "custom-sd14.yaml",
         "experiment": "small",
         "dataset": {"root": "resources/pool", "images": POOL, "image_size": SIDE},
         "encoders": {"source": "fetch", "endpoint": url},
         "model": {"unet": UNET},
-        "customized": {
-            "root": "resources/models",
-            "objects": ["fish"],
-            "styles": ["ink"],
-            "trained_on": 100,
-        },
+        "customized": {"root": "resources/models", "trained_on": 100, **models},
         "queries": {"test": QUERIES},
         "fisher": {"samples": 20},
         "losses": {"timestep_stride": 500},
         "unlearning": {"unlearning": few, "unlearning-all": few},
         "methods": ["unlearning", "unlearning-all", "clip", "clip-text"],
-        "hardware": {
-            "gpus": 0,
-            "forward_batch": 16,
-            "encode_batch": 8,
-            "gradient_batch": 8,
-            "per_sample_batch": 4,
-            "device_data_gb": 0,
-        },
+        "hardware": {"gpus": 0, "device_data_gb": 0, **batches},
     }
 
 
@@ -83,8 +72,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         write_images(pool, "images", [f"picture {i}" for i in range(POOL)], seed=0, suffix="jpg")
         (pool / "images.json").rename(pool / "captions.json")
         write_custom_models(project / "resources" / "models", denoiser)
-        result = snakemake(project, *PATH)
-        assert result.returncode == 0, said(result)
+        ran(project, *PATH)
         yield project
 
 
@@ -135,16 +123,14 @@ def test_the_losses_of_customized_models_differ_and_the_fisher_is_shared(study: 
 
 
 def broken(study: Path, *targets: str) -> str:
-    """What a run says that takes the customized models anew."""
+    """What a run prints that imports the customized models again."""
     shutil.rmtree(study / "results" / "small" / "models", ignore_errors=True)
-    result = snakemake(study, *PATH, "--forcerun", "check_dataset", "--", *targets)
-    assert result.returncode != 0
-    return said(result)
+    return refused(study, *PATH, "--forcerun", "check_dataset", "--", *targets)
 
 
 @pytest.fixture
 def restored(study: Path, tmp_path: Path) -> Iterator[Path]:
-    """The study's models, to be broken; afterwards as they were."""
+    """The study's models, which are restored after the test."""
     models = study / "resources" / "models"
     shutil.copytree(models, tmp_path / "models")
     yield models
@@ -160,20 +146,19 @@ def test_another_token_is_taken_anew(study: Path, restored: Path) -> None:
     assert planned(study, *PATH)["import_customization"] == 1
 
 
-def test_what_is_wrong_with_a_model_is_said_in_a_sentence(study: Path, restored: Path) -> None:
+def test_a_wrong_customized_model_is_refused(study: Path, restored: Path) -> None:
     fish = restored / "fish"
     (fish / "<new1>.bin").unlink()
     message = "resources/models/fish: the customized model's token's embedding is missing"
     assert message in broken(study, WEIGHTS)
     torch.save({"<new1>": torch.randn(TEXT_WIDTH)}, fish / "<new1>.bin")
-    torch.save(
-        {"x.attn2.to_k.weight": torch.zeros(2)}, fish / "pytorch_custom_diffusion_weights.pt"
-    )
-    (fish / "pytorch_custom_diffusion_weights.safetensors").unlink()
+    weights = fish / "pytorch_custom_diffusion_weights.pt"
+    torch.save({"x.attn2.to_k.weight": torch.zeros(2)}, weights)
+    weights.with_suffix(".safetensors").unlink()
     assert "does not fit the base model;" in broken(study, WEIGHTS)
 
 
-def test_what_is_wrong_with_exemplars_is_said_in_a_sentence(study: Path, restored: Path) -> None:
+def test_wrong_exemplars_are_refused(study: Path, restored: Path) -> None:
     annotations = restored / "ink" / "exemplars.json"
     target = "results/small/data/images.parquet"
     annotations.write_text(annotations.read_text().replace("V* art", "some art"))
@@ -192,11 +177,11 @@ def test_the_study_is_planned_from_its_configuration_alone(tmp_path: Path) -> No
     assert jobs["estimate_fisher"] == 2  # shared by all models
     assert jobs["source_losses"] == jobs["import_customization"] == 20
     result = snakemake(project, "--configfile", "config/custom-sd14.yaml", "--", "check_dataset")
-    assert "resources/custom-sd14/pool/captions.json: there is no such file." in said(result)
+    assert "resources/custom-sd14/pool/captions.json: there is no such file." in output_of(result)
 
 
 def test_the_study_is_the_papers() -> None:
-    e = read_experiment(read_yaml(SD14), [SD14])
+    e = experiment("custom-sd14")
     assert e.customized
     assert list(e.customized.kinds().values()) == ["object"] * 10 + ["style"] * 10
     assert (e.queries.test, e.dataset.images, e.fisher.samples) == (20, 100_000, 1_000_000)
@@ -215,8 +200,6 @@ def test_the_study_is_the_papers() -> None:
 
 
 def test_the_base_model_has_as_many_weights_as_stable_diffusion() -> None:
-    from diffusers import UNet2DConditionModel
-
     with torch.device("meta"):
-        denoiser = UNet2DConditionModel(**read_experiment(read_yaml(SD14), [SD14]).model.unet)
+        denoiser = UNet2DConditionModel(**experiment("custom-sd14").model.unet)
     assert sum(p.numel() for p in denoiser.parameters()) == 859_520_964

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from project import ENV, ROOT, SNAKEMAKE, said
+from project import ENV, ROOT, SNAKEMAKE, output_of
 
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")),
@@ -21,8 +21,8 @@ PROGRAMS = "make|snakemake|python|pip|git|conda|cp|source|scancel|squeue"
 RUN_BY = {
     "external={mine": "test_workflow_methods.py::test_scores_from_elsewhere_need_no_code",
     "[pixel, edges]": "test_workflow_methods.py::test_method_contract",
-    "digits-study-with-mine": "test_workflow_joining.py::test_the_new_row_stands_beside",
-    "config/mine.yaml": "test_workflow_joining.py::test_a_study_goes_on_from_a_bundle",
+    "digits-study-with-mine": "test_workflow_joining.py::test_the_new_row_is_beside",
+    "config/mine.yaml": "test_workflow_joining.py::test_a_study_continues_from_a_bundle",
     "--unlock": "../cluster/test_slurm.py::test_a_disturbed_training_ends_in_the_same_tables",
 }
 # Pictures of the reader's own, which nobody else has.
@@ -70,7 +70,7 @@ def test_commands_are_found() -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("command", planned())
 def test_calls_of_snakemake_are_understood(command: str, tmp_path: Path) -> None:
-    """Planned, COCO with two queries, which is enough to see that the call is right."""
+    """Plans each call; COCO with two queries."""
     words = shlex.split(command)[1:]
     if "--profile" in words:  # SLURM need not be there
         place = words.index("--profile")
@@ -85,7 +85,7 @@ def test_calls_of_snakemake_are_understood(command: str, tmp_path: Path) -> None
         text=True,
         check=False,
     )
-    assert result.returncode == 0, said(result)
+    assert result.returncode == 0, output_of(result)
 
 
 def test_other_calls_of_snakemake_are_run_by_the_tests_that_are_named() -> None:
@@ -100,8 +100,8 @@ def test_calls_of_make_are_understood(command: str) -> None:
     result = subprocess.run(
         [*shlex.split(command), "-n"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    asked = command == "make join" and "name the method" in said(result)
-    assert result.returncode == 0 or asked, said(result)
+    asked = command == "make join" and "name the method" in output_of(result)
+    assert result.returncode == 0 or asked, output_of(result)
     experiment = re.search(r"EXPERIMENT=(\S+)", command)
     if experiment and "my-" not in command and "with-mine" not in command:
         assert (ROOT / "config" / f"{experiment[1]}.yaml").exists()

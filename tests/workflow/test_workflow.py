@@ -1,4 +1,4 @@
-"""The whole DAG on the tiny experiment, in a copy of the project: what comes out."""
+"""The whole DAG on the tiny experiment, in a copy of the project: its results."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from leavekout.contract.outcome import Outcome
-from project import ENV, ROOT, TINY, said, snakemake
+from project import ENV, ROOT, TINY, output_of, ran, snakemake
 
 
 def test_tables_hold_every_method_query_and_control(results: Path) -> None:
@@ -23,12 +23,8 @@ def test_tables_hold_every_method_query_and_control(results: Path) -> None:
         index=["method", "k", "query", "training_seed"], columns="measure", values="value"
     )
     counts = values.groupby(["method", "k"]).size().to_dict()
-    assert counts == {
-        ("unlearning", 20): 3,
-        ("pixel", 20): 3,
-        ("random", 20): 3,
-        ("no_removal", 0): 3,
-    }
+    arms = [("unlearning", 20), ("pixel", 20), ("random", 20), ("no_removal", 0)]
+    assert counts == dict.fromkeys(arms, 3)
     assert np.isfinite(values).all(axis=None)
     assert values["clip"].between(-1, 1 + 1e-6).all()
     errors = measurements.set_index("measure")["evaluation_error"]
@@ -65,15 +61,8 @@ def test_removal_sets_are_the_best_scores(results: Path) -> None:
 
 def test_figures_and_a_self_contained_report_are_made(results: Path) -> None:
     for name in (
-        "measures.png",
-        "measures.pdf",
-        "ranking.png",
-        "equivalents.pdf",
-        "agreement.svg",
-        "costs.svg",
-        "attributed/q000.png",
-        "regenerated/q001.png",
-        "idea.png",
+        *("measures.png", "measures.pdf", "ranking.png", "equivalents.pdf", "agreement.svg"),
+        *("costs.svg", "attributed/q000.png", "regenerated/q001.png", "idea.png"),
     ):
         assert (results / "figures" / name).stat().st_size > 2000
     report = (results / "report.html").read_text()
@@ -90,8 +79,7 @@ def test_figures_are_the_same_bytes_each_time(project: Path, results: Path) -> N
     files = [results / "figures" / f"ranking.{kind}" for kind in ("png", "pdf", "svg")]
     before = [path.read_bytes() for path in files]
     target = str(files[0].relative_to(project))
-    result = snakemake(project, *TINY, "--forcerun", "plot_ranking", "--", target)
-    assert result.returncode == 0, said(result)
+    ran(project, *TINY, "--forcerun", "plot_ranking", "--", target)
     assert [path.read_bytes() for path in files] == before
 
 
@@ -126,18 +114,17 @@ def test_a_union_is_one_model_on_its_queries_and_on_others(results: Path) -> Non
 def test_weights_are_written_only_where_they_are_kept(project: Path, results: Path) -> None:
     config = ["--config", "counterfactual={k: [20, 25], keep_models: false}", "methods=[pixel]"]
     target = "results/tiny/retrained/pixel/q000/k25/outcome.safetensors"
-    result = snakemake(project, *TINY, *config, "--", target)
-    assert result.returncode == 0, said(result)
+    ran(project, *TINY, *config, "--", target)
     assert [path.name for path in (project / target).parent.iterdir()] == ["outcome.safetensors"]
     assert (results / "retrained/pixel/q000/k20/weights.safetensors").exists()
     shutil.rmtree((project / target).parent)
 
 
-def test_what_is_no_model_of_the_study_is_said(project: Path) -> None:
+def test_a_model_that_the_study_does_not_train_is_refused(project: Path) -> None:
     target = "results/tiny/retrained/pixel/q000/k21/outcome.safetensors"
     result = snakemake(project, "-n", *TINY, "--", target)
     assert result.returncode == 1
-    assert "retrained/pixel/q000/k21 is no model of this study" in said(result)
+    assert "retrained/pixel/q000/k21 is no model of this study" in output_of(result)
 
 
 def test_the_tour_runs_and_agrees_with_the_measurements(

@@ -1,6 +1,5 @@
 """Customized models on digits: the whole workflow, from exemplars to the report."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from leavekout.base.errors import InputError
 from leavekout.base.tensors import load_tensors
 from leavekout.customized.collection import prompts_of_models
 from leavekout.customized.exemplars import exemplar_rows, pool_rows
-from project import copy_project, planned, said, snakemake
+from project import copy_project, output_of, planned, ran, refused, snakemake
 
 CONFIG = ["--configfile", "config/tiny-custom.yaml"]
 MODELS = {"two": "object", "four": "object", "slanted": "style", "inverted": "style"}
@@ -22,8 +21,7 @@ METHODS = ["unlearning", "without-token", "clip-text", "pixel", "trak"]
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project in which the tiny study ran."""
     folder = copy_project(tmp_path_factory.mktemp("customized") / "copy")
-    result = snakemake(folder, *CONFIG, "--", "all", "tuning")
-    assert result.returncode == 0, said(result)
+    ran(folder, *CONFIG, "--", "all", "tuning")
     return folder
 
 
@@ -74,36 +72,22 @@ def test_each_model_has_changed_keys_and_values_and_a_token_of_its_own(results: 
 def test_a_query_is_attributed_with_the_model_that_generated_it(study: Path) -> None:
     target = "results/tiny-custom/attribution/unlearning/two-q000.npy"
     plan = snakemake(study, *CONFIG, "-n", "--forcerun", "attribute_by_unlearning", "--", target)
-    inputs = said(plan).split("rule attribute_by_unlearning:")[1].split("output:")[0]
+    inputs = output_of(plan).split("rule attribute_by_unlearning:")[1].split("output:")[0]
     assert "models/two/weights.safetensors" in inputs
     assert "losses/two/loss.npy" in inputs
-    # One encoding for the losses before and after unlearning.
+    # The losses before and after unlearning use one encoding.
     before = snakemake(study, *CONFIG, "-n", "--forcerun", "source_losses", "--", target)
     latents = "results/tiny-custom/data/latents.npy"
     assert latents in inputs
-    assert latents in said(before).split("rule source_losses:")[1].split("output:")[0]
+    assert latents in output_of(before).split("rule source_losses:")[1].split("output:")[0]
 
 
 def test_without_unlearning_no_image_has_a_score(study: Path) -> None:
-    still = {
-        "still": {
-            "weights": "cross_attention_kv",
-            "step": "gradient_ascent",
-            "steps": 1,
-            "step_size": 1e-30,
-            "gradient_samples": 8,
-            "seed": 0,
-        }
-    }
-    result = snakemake(
-        study,
-        *CONFIG,
-        "--config",
-        f"unlearning={json.dumps(still)}",
-        "--",
-        "results/tiny-custom/attribution/still/slanted-q000.npy",
-    )
-    assert "method 'still' gives every image the same score (0.0)" in said(result)
+    still = "{step: gradient_ascent, step_size: 1.0e-30, gradient_samples: 8}"
+    target = "results/tiny-custom/attribution/still/slanted-q000.npy"
+    config = ["--config", f"unlearning={{still: {still}}}"]
+    printed = refused(study, *CONFIG, *config, "--", target)
+    assert "method 'still' gives every image the same score (0.0)" in printed
 
 
 def test_the_report_shows_models_and_framed_exemplars(results: Path) -> None:
@@ -116,7 +100,7 @@ def test_the_report_shows_models_and_framed_exemplars(results: Path) -> None:
         assert (results / "figures" / "attributed" / f"{query}.png").stat().st_size > 1000
 
 
-def test_too_few_prompts_are_said(study: Path) -> None:
+def test_too_few_prompts_are_refused(study: Path) -> None:
     names = [f"two-q{i:03d}" for i in range(8)], ["two-t000"]
     root = study / "resources" / "tiny-custom" / "models"
     with pytest.raises(InputError, match="holds 8 distinct prompts, but 'queries' asks for 9"):
@@ -139,9 +123,5 @@ def test_a_second_run_finds_nothing_to_do(study: Path) -> None:
         ("customized={training: {initial_word: two words}}", "'two words' is 2 tokens"),
     ],
 )
-def test_wrong_configurations_are_said_in_a_sentence(
-    study: Path, change: str, message: str
-) -> None:
-    result = snakemake(study, *CONFIG, "--config", change, "experiment=broken")
-    assert result.returncode != 0
-    assert message in said(result)
+def test_wrong_configurations_are_refused(study: Path, change: str, message: str) -> None:
+    assert message in refused(study, *CONFIG, "--config", change, "experiment=broken")

@@ -12,7 +12,7 @@ from leavekout.config.model import Model
 from leavekout.config.reading import read_yaml
 from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import require_weights, skeleton
-from project import said, snakemake
+from project import ran
 
 METHODS = ["unlearning", "abu-plus", "pixel", "clip", "trak", "d-trak"]
 DENOISER = {
@@ -44,8 +44,7 @@ def results(project: Path) -> Path:
     """The finished experiment; the U-Net's, in the same project, is its neighbour."""
     path = project / "config" / "tiny-dit.yaml"
     path.write_text(yaml.safe_dump(DENOISER))
-    result = snakemake(project, "--configfile", "config/tiny-dit.yaml")
-    assert result.returncode == 0, said(result)
+    ran(project, "--configfile", "config/tiny-dit.yaml")
     return project / "results" / "tiny-dit"
 
 
@@ -58,7 +57,7 @@ def test_every_method_has_its_row_and_its_scores(results: Path) -> None:
         assert scores.std() > 0
 
 
-def test_the_weights_are_those_of_the_configurations_denoiser(results: Path) -> None:
+def test_the_weights_fit_the_configured_denoiser(results: Path) -> None:
     path = results.parents[1] / "config" / "tiny-dit.yaml"
     model: Model = read_experiment(read_yaml(path), [path]).model
     weights = results / "source" / "model.safetensors"

@@ -11,7 +11,7 @@ import yaml
 
 from leavekout.config.reading import read_yaml
 from leavekout.leave_k_out.bundle.files import read_bundle
-from project import ENV, TINY, copy_project, planned, said, snakemake
+from project import ENV, TINY, copy_project, output_of, planned, ran, refused, snakemake
 
 JOINED = ["--configfile", "config/tiny-with-mine.yaml"]
 QUERIES = 3
@@ -20,8 +20,7 @@ QUERIES = 3
 @pytest.fixture(scope="module")
 def bundle(project: Path) -> Path:
     """The bundle of the tiny experiment."""
-    result = snakemake(project, *TINY, "--", "bundle")
-    assert result.returncode == 0, said(result)
+    ran(project, *TINY, "--", "bundle")
     return project / "results" / "tiny" / "bundle"
 
 
@@ -40,7 +39,7 @@ def elsewhere(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     join = [sys.executable, str(folder / "workflow/scripts/join_study.py"), "--dry-run"]
     join += ["--study", "tiny", "--method", "mine", "--scores", "scores"]
     made = subprocess.run(join, cwd=folder, env=ENV, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, said(made)
+    assert made.returncode == 0, output_of(made)
     return folder
 
 
@@ -54,9 +53,8 @@ def test_one_method_s_models_are_planned_and_no_other(elsewhere: Path) -> None:
     assert not [rule for rule in jobs if rule.startswith("attribute_by")]
 
 
-def test_the_new_row_stands_beside_the_published_ones(elsewhere: Path, project: Path) -> None:
-    result = snakemake(elsewhere, *JOINED)
-    assert result.returncode == 0, said(result)
+def test_the_new_row_is_beside_the_published_ones(elsewhere: Path, project: Path) -> None:
+    ran(elsewhere, *JOINED)
     joined, published = (
         pd.read_parquet(folder / "results" / name / "tables" / "measurements.parquet")
         for folder, name in ((elsewhere, "tiny-with-mine"), (project, "tiny"))
@@ -77,8 +75,7 @@ def test_the_new_row_stands_beside_the_published_ones(elsewhere: Path, project: 
 
 
 def test_a_bundle_of_the_joined_study_has_its_method(elsewhere: Path, bundle: Path) -> None:
-    result = snakemake(elsewhere, *JOINED, "--", "bundle")
-    assert result.returncode == 0, said(result)
+    ran(elsewhere, *JOINED, "--", "bundle")
     again = read_bundle(elsewhere / "results" / "tiny-with-mine" / "bundle")
     before = read_bundle(bundle)
     assert again.about.methods == [*before.about.methods, "mine"]
@@ -92,29 +89,27 @@ def test_a_bundle_of_the_joined_study_has_its_method(elsewhere: Path, bundle: Pa
     assert {"joins", "external"}.isdisjoint(read_yaml(again.study))  # paths of this machine
 
 
-def test_a_study_goes_on_from_a_bundle_of_its_own(elsewhere: Path) -> None:
-    """What the first part has is taken; arms that grow are measured anew."""
+def test_a_study_continues_from_a_bundle_of_its_own(elsewhere: Path) -> None:
+    """Finished cells are reused; arms that grow are measured again."""
     joins = "joins={bundle: results/tiny/bundle, continues: true}"
     more = "counterfactual={random: {sets: 2}}"
     jobs = planned(elsewhere, *TINY, "--config", joins, more, "experiment=tiny-again")
     assert jobs["retrain"] == 1
     assert {"tabulate_drift", "train_source", "sample_queries"}.isdisjoint(jobs)
     config = ["--config", joins, more, "experiment=tiny-again"]
-    result = snakemake(elsewhere, *TINY, *config, "--", "results/tiny-again/tables/estimates.csv")
-    assert result.returncode == 0, said(result)
+    ran(elsewhere, *TINY, *config, "--", "results/tiny-again/tables/estimates.csv")
     table = pd.read_parquet(elsewhere / "results/tiny-again/tables/measurements.parquet")
     random = table[(table["method"] == "random") & (table["k"] == 20)]
     assert set(random.groupby(["query", "measure"]).size()) == {2}
 
 
-def test_what_does_not_fit_is_said_before_anything_runs(elsewhere: Path) -> None:
+def test_a_study_that_does_not_fit_is_refused_before_anything_runs(elsewhere: Path) -> None:
     path = elsewhere / "config" / "tiny-with-mine.yaml"
     content = read_yaml(path)
     other = elsewhere / "config" / "other.yaml"
     other.write_text(yaml.safe_dump({**content, "training": {"epochs": 9}}))
-    result = snakemake(elsewhere, "-n", "--configfile", "config/other.yaml")
-    assert result.returncode != 0
-    assert "'training.epochs' is 9, and " in said(result)
+    printed = refused(elsewhere, "-n", "--configfile", "config/other.yaml")
+    assert "'training.epochs' is 9, and " in printed
 
 
 def test_a_damaged_bundle_writes_nothing(elsewhere: Path, bundle: Path) -> None:
@@ -127,7 +122,7 @@ def test_a_damaged_bundle_writes_nothing(elsewhere: Path, bundle: Path) -> None:
     finally:
         archive.write_bytes(whole)
     assert result.returncode != 0
-    assert "source.zip: damaged" in said(result)
-    assert "fetch the bundle again" in said(result)
+    assert "source.zip: damaged" in output_of(result)
+    assert "fetch the bundle again" in output_of(result)
     written = [path.suffix for path in (elsewhere / "results" / name).rglob("*") if path.is_file()]
     assert ".safetensors" not in written

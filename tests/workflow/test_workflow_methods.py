@@ -8,20 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leavekout.config.reading import read_yaml
+from configured import experiment
 from leavekout.contract.outcome import Outcome
-from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.measures.delta_loss import loss_changes
-from project import ROOT, TINY, said, snakemake
+from leavekout.methods.registry import SECTIONS
+from project import ROOT, TINY, output_of, ran, snakemake
 
 
 def methods_of_tiny() -> list[str]:
     """Every method of the tiny experiment, and the template for added ones."""
-    path = ROOT / "config" / "tiny.yaml"
-    e = read_experiment(read_yaml(path), [path])
-    sections = [e.methods, e.unlearning, e.embeddings, e.influence, e.ekfac_influence, e.patches]
-    named = [name for section in [*sections, e.distilled] for name in section] + ["edges"]
-    return list(dict.fromkeys(named))
+    e = experiment("tiny")
+    entries = [name for section in SECTIONS for name in getattr(e, section)]
+    return list(dict.fromkeys([*e.methods, *entries, "edges"]))
 
 
 METHODS = methods_of_tiny()
@@ -40,9 +38,8 @@ def all_methods(project: Path) -> Path:
 
     def score(experiment: str, methods: list[str]) -> None:
         files = [f"results/{experiment}/attribution/{method}/q000.npy" for method in methods]
-        result = snakemake(project, *TINY, "--config", f"experiment={experiment}", "--", *files)
-        assert result.returncode == 0, said(result)
-        assert "rule train_source" not in said(result)
+        printed = ran(project, *TINY, "--config", f"experiment={experiment}", "--", *files)
+        assert "rule train_source" not in printed
 
     score("tiny", METHODS)
     twin = project / "results" / "reversed"
@@ -76,18 +73,16 @@ def test_method_contract(method: str, all_methods: Path) -> None:
 
 
 def test_the_oracle_finds_the_group_that_matters_most(project: Path) -> None:
-    """With K the size of its groups, it removes the one without which ΔL is largest."""
+    """With K the size of a group, it removes the group with the largest ΔL."""
     config = ["--config", "methods=[oracle]", "counterfactual={k: [599]}", "forgetting="]
     target = "results/tiny/retrained/oracle/q000/k599/outcome.safetensors"
-    result = snakemake(project, *TINY, *config, "--", target)
-    assert result.returncode == 0, said(result)
+    ran(project, *TINY, *config, "--", target)
     results = project / "results" / "tiny"
     source = Outcome.load(results / "source" / "outcome.safetensors").select(["q000"])
 
     def outcome(path: str) -> Outcome:
-        return Outcome.load(results / "retrained" / path / "k599" / "outcome.safetensors").select(
-            ["q000"]
-        )
+        file = results / "retrained" / path / "k599" / "outcome.safetensors"
+        return Outcome.load(file).select(["q000"])
 
     groups = [outcome(f"group/g{number}") for number in range(3)]
     measured = [loss_changes(group, source)[0] for group in groups]
@@ -113,16 +108,15 @@ def test_scores_from_elsewhere_need_no_code(project: Path, tmp_path: Path) -> No
     table.sample(frac=1, random_state=0).to_parquet(tmp_path / "q000.parquet")
     np.save(tmp_path / "q001.npy", np.full(1797, np.nan, np.float32))
     config = ["--config", f"external={{mine: {tmp_path}}}"]
-    result = snakemake(project, *TINY, *config, "--", "results/tiny/attribution/mine/q000.npy")
-    assert result.returncode == 0, said(result)
+    ran(project, *TINY, *config, "--", "results/tiny/attribution/mine/q000.npy")
     found = np.load(project / "results/tiny/attribution/mine/q000.npy")
     np.testing.assert_array_equal(found, scores.astype(np.float32))
     result = snakemake(project, *TINY, *config, "--", "results/tiny/attribution/mine/q001.npy")
-    assert "q001.npy: method 'mine' has 1,797 scores that are NaN" in said(result)
+    assert "q001.npy: method 'mine' has 1,797 scores that are NaN" in output_of(result)
     (project / "results/tiny/logs/attribution/mine/q001.log").unlink()  # it has no benchmark
     path = "results/tiny/attribution/mine/q002.npy"
     result = snakemake(project, "-n", *TINY, *config, "--", path)
-    assert "method 'mine' has no scores of query q002; neither" in said(result)
+    assert "method 'mine' has no scores of query q002; neither" in output_of(result)
 
 
 def test_rules_from_outside_the_repository_are_included(project: Path, tmp_path: Path) -> None:
@@ -134,6 +128,5 @@ def test_rules_from_outside_the_repository_are_included(project: Path, tmp_path:
     (tmp_path / "attribute_by_outlines.py").write_text(script.replace('"edges"', '"outlines"'))
     config = ["--config", f"extra_rules=[{tmp_path / 'outlines.smk'}]", "methods=[outlines]"]
     target = "results/tiny/attribution/outlines/q000.npy"
-    result = snakemake(project, *TINY, *config, "--", target)
-    assert result.returncode == 0, said(result)
+    ran(project, *TINY, *config, "--", target)
     assert (project / target).exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from project import TINY, planned, said, snakemake
+from project import TINY, planned, ran
 
 
 def test_a_second_run_finds_nothing_to_do(project: Path) -> None:
@@ -40,25 +40,12 @@ def test_speed_settings_rerun_nothing(project: Path) -> None:
     assert planned(project, *TINY, *config) == {}
 
 
-# What follows from outcomes.
+# The jobs after the outcomes.
 TABLES = {
-    "measure_outcomes",
-    "tabulate_measurements",
-    "tabulate_seeds",
-    "estimate",
-    "compare",
-    "find_equivalents",
-    "score_lds",
-    "write_headline",
-    "plot_measures",
-    "plot_ranking",
-    "plot_equivalents",
-    "plot_agreement",
-    "plot_costs",
-    "draw_idea",
-    "write_report",
-    "all",
-    "total",
+    *("measure_outcomes", "tabulate_measurements", "tabulate_seeds", "estimate", "compare"),
+    *("find_equivalents", "score_lds", "write_headline", "plot_measures", "plot_ranking"),
+    *("plot_equivalents", "plot_agreement", "plot_costs", "draw_idea", "write_report"),
+    *("all", "total"),
 }
 
 
@@ -76,13 +63,8 @@ def test_a_measure_is_added_without_training_or_scoring(project: Path) -> None:
     # Methods, their second seed, random, no removal and unions; the tuning's three; the
     # forgetting check's one.
     assert jobs["measure_outcomes"] == 2 + 2 + 3 + 3 + 1
-    assert set(jobs) == TABLES | {
-        "tabulate_forgetting",
-        "tabulate_removals",
-        "tabulate_tuning",
-        "choose_settings",
-        "tuning",
-    }
+    tables = {"tabulate_forgetting", "tabulate_removals", "tabulate_tuning"}
+    assert set(jobs) == TABLES | tables | {"choose_settings", "tuning"}
 
 
 def test_a_changed_formula_parameter_reruns_what_depends_on_it(project: Path) -> None:
@@ -91,9 +73,8 @@ def test_a_changed_formula_parameter_reruns_what_depends_on_it(project: Path) ->
     assert jobs["retrain"] == 3 + 1 + 1  # its queries, its union, and one from a second seed
     assert "train_source" not in jobs
     jobs = planned(project, *TINY, "--config", "encoders={vae: {learning_rate: 0.5}}")
-    assert {"train_vae", "encode_latents", "train_source", "retrain", "measure_outcomes"} <= set(
-        jobs
-    )
+    assert {"train_vae", "encode_latents", "train_source", "retrain"} <= set(jobs)
+    assert "measure_outcomes" in jobs
 
 
 @pytest.mark.thorough
@@ -103,12 +84,11 @@ def test_a_deleted_outcome_runs_only_itself_and_the_tables(project: Path, result
     jobs = planned(project, *TINY)
     assert jobs.pop("retrain") == jobs["measure_outcomes"] == 1
     assert set(jobs) == TABLES | {"draw_regenerated"}
-    result = snakemake(project, *TINY)
-    assert result.returncode == 0, said(result)
+    ran(project, *TINY)
     assert (results / "tables" / "estimates.csv").read_bytes() == table
 
 
-def test_a_data_set_that_lies_in_a_folder_is_not_made_again(project: Path) -> None:
+def test_a_data_set_in_a_folder_is_not_made_again(project: Path) -> None:
     jobs = planned(project, *TINY, "--config", "experiment=own", "dataset={source: folder}")
     assert jobs["check_dataset"] == jobs["prepare_images"] == 1
     assert "write_dataset" not in jobs

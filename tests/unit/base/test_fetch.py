@@ -1,9 +1,10 @@
-"""Archives and models, served on loopback as their publishers do, and broken off half-way."""
+"""Archives and models, served on loopback as their publishers do, with broken connections."""
 
 import hashlib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,47 +49,34 @@ def test_an_archive_is_fetched_checked_and_unpacked(tmp_path: Path, server: Loop
     assert server.asked == [("coco.zip", 0)]  # not again
 
 
-def test_a_download_that_breaks_goes_on_where_it_was(tmp_path: Path, server: Loopback) -> None:
+@pytest.mark.parametrize("whole_only", [False, True])  # whether the server cannot send parts
+def test_a_broken_download_resumes(tmp_path: Path, server: Loopback, whole_only: bool) -> None:
     md5 = zipped(server.folder / "coco.zip", MEMBERS)
-    server.breaks["coco.zip"] = 600_000
+    server.breaks["coco.zip"], server.whole_only = 600_000, whole_only
     path = fetch_archive([f"{server.url}/coco.zip"], md5, tmp_path)
     (first, second) = server.asked
     assert first == ("coco.zip", 0)
-    assert 0 < second[1] <= 600_000
+    assert (second[1] == 0) if whole_only else (0 < second[1] <= 600_000)
     assert path.read_bytes() == (server.folder / "coco.zip").read_bytes()
 
 
-def test_a_job_that_was_killed_goes_on_where_it_was(tmp_path: Path, server: Loopback) -> None:
-    md5 = zipped(server.folder / "coco.zip", MEMBERS)
-    whole = (server.folder / "coco.zip").read_bytes()
-    (tmp_path / "coco.zip.part").write_bytes(whole[:1000])
-    assert fetch_archive([f"{server.url}/coco.zip"], md5, tmp_path).read_bytes() == whole
-    assert server.asked == [("coco.zip", 1000)]
-    assert not (tmp_path / "coco.zip.part").exists()
-
-
-def test_a_server_without_parts_sends_all_again(tmp_path: Path, server: Loopback) -> None:
-    md5 = zipped(server.folder / "coco.zip", MEMBERS)
-    server.whole_only = True
-    server.breaks["coco.zip"] = 600_000
-    path = fetch_archive([f"{server.url}/coco.zip"], md5, tmp_path)
-    assert path.read_bytes() == (server.folder / "coco.zip").read_bytes()
-
-
-def test_what_lies_there_of_another_archive_is_begun_anew(tmp_path: Path, server: Loopback) -> None:
-    md5 = zipped(server.folder / "coco.zip", {"a": b"a"})
-    (tmp_path / "coco.zip.part").write_bytes(b"x" * 5000)
-    assert fetch_archive([f"{server.url}/coco.zip"], md5, tmp_path).exists()
-    assert [first for _, first in server.asked] == [5000, 0]
-
-
-def test_a_whole_download_that_has_no_name_yet_is_not_fetched_again(
-    tmp_path: Path, server: Loopback
+@pytest.mark.parametrize(
+    ("members", "part", "asked"),
+    [
+        (MEMBERS, lambda whole: whole[:1000], [1000]),
+        (MEMBERS, lambda whole: whole, []),  # only the name was missing
+        ({"a": b"a"}, lambda whole: b"x" * 5000, [5000, 0]),  # of another, longer archive
+    ],
+)
+def test_a_killed_job_s_part_is_used_if_it_fits(
+    tmp_path: Path, server: Loopback, members: Any, part: Any, asked: list[int]
 ) -> None:
-    md5 = zipped(server.folder / "coco.zip", MEMBERS)
-    (server.folder / "coco.zip").rename(tmp_path / "coco.zip.part")
-    assert fetch_archive([f"{server.url}/coco.zip"], md5, tmp_path).exists()
-    assert server.asked == []
+    md5 = zipped(server.folder / "coco.zip", members)
+    whole = (server.folder / "coco.zip").read_bytes()
+    (tmp_path / "coco.zip.part").write_bytes(part(whole))
+    assert fetch_archive([f"{server.url}/coco.zip"], md5, tmp_path).read_bytes() == whole
+    assert [first for _, first in server.asked] == asked
+    assert not (tmp_path / "coco.zip.part").exists()
 
 
 def test_a_mirror_takes_over(tmp_path: Path, server: Loopback) -> None:
@@ -107,13 +95,13 @@ def test_a_download_with_another_checksum_is_refused(tmp_path: Path, server: Loo
     assert list((tmp_path / "root").iterdir()) == []
 
 
-def test_servers_that_do_not_answer_are_said(tmp_path: Path, server: Loopback) -> None:
+def test_servers_that_do_not_answer_are_named(tmp_path: Path, server: Loopback) -> None:
     urls = [f"{server.url}/nothing.zip", "http://127.0.0.1:9/nothing.zip"]
     with pytest.raises(InputError, match=r"HTTP status 404\); .*:9/.* fetched \(ConnectionError"):
         fetch_archive(urls, "0" * 32, tmp_path / "root")
 
 
-def test_an_archive_that_climbs_out_is_refused(tmp_path: Path) -> None:
+def test_an_archive_with_a_path_outside_its_folder_is_refused(tmp_path: Path) -> None:
     zipped(tmp_path / "bad.zip", {"train/a": b"a", "../evil": b"e"})
     with pytest.raises(InputError, match=r"'../evil' would leave the folder"):
         unpack(tmp_path / "bad.zip", tmp_path / "root", ["train"])
@@ -131,7 +119,7 @@ def test_an_archive_larger_than_the_disk_is_refused(
     assert not (tmp_path / "root" / "train").exists()
 
 
-def test_an_archive_that_lacks_a_part_is_said(tmp_path: Path) -> None:
+def test_an_archive_that_lacks_a_part_is_refused(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     with pytest.raises(InputError, match=r"none of 'dataset.archives' holds 'annotations/c.json'"):
         require_unpacked(tmp_path, ["train", "annotations/c.json"])
@@ -172,7 +160,7 @@ def test_one_folder_of_a_model_repository_is_fetched(
     assert [path.name for path in (tmp_path / "all").iterdir()] == ["README.md"]
 
 
-def test_a_server_of_the_configuration_s_is_not_told_who_asks(
+def test_the_user_s_token_is_not_sent_to_a_server_of_the_configuration(
     tmp_path: Path, server: Loopback, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
@@ -182,7 +170,7 @@ def test_a_server_of_the_configuration_s_is_not_told_who_asks(
     assert server.authorized == ["Bearer hf_secret"]
 
 
-def test_a_model_that_broke_off_goes_on_where_it_was(
+def test_a_broken_download_of_a_model_resumes(
     tmp_path: Path, server: Loopback, model: Path
 ) -> None:
     path = "owner/name/resolve/0123456789abcdef0123456789abcdef01234567/vae/model.safetensors"
@@ -204,21 +192,19 @@ def test_a_model_that_is_not_as_published_is_refused(
     assert not (tmp_path / "vae").exists()
 
 
-def test_models_that_are_not_there_are_said(tmp_path: Path, server: Loopback, model: Path) -> None:
-    with pytest.raises(InputError, match=r"owner/other@main: cannot be fetched"):
-        hub.fetch_model("owner/other", "main", "vae", tmp_path / "vae", endpoint=server.url)
-    with pytest.raises(InputError, match=r"not an id@main: cannot be fetched \(HFValidation"):
-        hub.fetch_model("not an id", "main", "vae", tmp_path / "vae", endpoint=server.url)
-    with pytest.raises(InputError, match=r"owner/name@main: has no folder 'unet'"):
-        hub.fetch_model("owner/name", "main", "unet", tmp_path / "vae", endpoint=server.url)
-    with pytest.raises(InputError, match=r"owner/name@main: cannot be fetched \(ConnectError"):
-        hub.fetch_model(
-            "owner/name", "main", "vae", tmp_path / "vae", endpoint="http://127.0.0.1:9"
-        )
+def test_absent_models_are_refused(tmp_path: Path, server: Loopback, model: Path) -> None:
+    for name, folder, url, message in (
+        ("owner/other", "vae", server.url, r"owner/other@main: cannot be fetched"),
+        ("not an id", "vae", server.url, r"not an id@main: cannot be fetched \(HFValidation"),
+        ("owner/name", "unet", server.url, r"owner/name@main: has no folder 'unet'"),
+        ("owner/name", "vae", "http://127.0.0.1:9", r"@main: cannot be fetched \(ConnectError"),
+    ):
+        with pytest.raises(InputError, match=message):
+            hub.fetch_model(name, "main", folder, tmp_path / "vae", endpoint=url)
     assert not (tmp_path / "vae").exists()
 
 
-def test_a_model_may_lie_in_a_local_folder(tmp_path: Path, model: Path) -> None:
+def test_a_model_may_be_in_a_local_folder(tmp_path: Path, model: Path) -> None:
     hub.fetch_model(str(model), "main", "vae", tmp_path / "vae")
     assert {p.name for p in (tmp_path / "vae").iterdir()} == {"config.json", "model.safetensors"}
     with pytest.raises(InputError, match="unet: there are no files of a model"):

@@ -1,15 +1,12 @@
-"""Signals, full disks and leftovers: what a long study meets."""
+"""Signals, full disks and leftovers."""
 
 import ctypes
 import errno
 import os
 import platform
-import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,19 +19,16 @@ from leavekout.base.errors import InputError, Interrupted
 from leavekout.base.interruption import remove_leftovers, stop_request
 from leavekout.base.job import device_of, job
 from leavekout.base.tensors import save_tensors
-from leavekout.models.denoiser import build_denoiser
-from leavekout.models.process import build_process
-from leavekout.training.training import train
 from project import ROOT
-from trainings import same, watched
-from world import CPU, MODEL, TRAINING, make_data
+from small_disk import small_disk
+from trainings import same, trained
 
 PATHS = os.pathsep.join([str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "support")])
 ENV = {**os.environ, "PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
-def test_a_signal_stops_a_training_that_goes_on_to_the_same_bits(
+def test_a_training_stopped_by_a_signal_resumes_to_the_same_bits(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     def run(state: str, stop_at: int | None = None) -> tuple[dict[str, torch.Tensor], list[int]]:
@@ -45,7 +39,7 @@ def test_a_signal_stops_a_training_that_goes_on_to_the_same_bits(
             if step == stop_at:
                 os.kill(os.getpid(), number)
 
-        return watched(tmp_path / state, on_step), steps
+        return trained(tmp_path / state, on_step=on_step), steps
 
     whole, _ = run("whole")
     before = signal.getsignal(number)
@@ -57,7 +51,7 @@ def test_a_signal_stops_a_training_that_goes_on_to_the_same_bits(
     assert same(whole, resumed)
 
 
-def test_a_signal_outside_of_the_block_does_what_it_always_did() -> None:
+def test_a_signal_after_the_block_has_its_default_action() -> None:
     with stop_request() as stop:
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.by is signal.SIGTERM
@@ -65,39 +59,27 @@ def test_a_signal_outside_of_the_block_does_what_it_always_did() -> None:
 
 
 JOB = """
-import sys, time
+import sys
 from types import SimpleNamespace as Space
-from leavekout.base.job import device_of, job
+from leavekout.base.job import job
 from leavekout.base.errors import Interrupted
 files = {"log": ["a.log"], "input": [], "output": ["out.txt"]}
 with job(Space(**files, params={}, wildcards=None, resources={})):
-    print("runs", flush=True)
-    time.sleep(float(sys.argv[1]))
-    if sys.argv[2:]:
-        raise Interrupted("stopped", int(sys.argv[2]))
+    raise Interrupted("stopped", int(sys.argv[1]))
 """
-
-
-def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", JOB, *arguments],
-        cwd=folder,
-        env=ENV,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_job_ends_with_the_signals_status(tmp_path: Path, number: int) -> None:
-    process = started(tmp_path, "0", str(int(number)))
-    _, err = process.communicate(timeout=30)
-    assert process.returncode == 128 + number
-    assert "Traceback" not in err
+    command = [sys.executable, "-c", JOB, str(int(number))]
+    job = subprocess.run(
+        command, cwd=tmp_path, env=ENV, text=True, capture_output=True, check=False
+    )
+    assert job.returncode == 128 + number
+    assert "Traceback" not in job.stderr
 
 
-def test_what_dead_processes_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+def test_leftovers_of_dead_processes_are_removed_and_nothing_else(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     here = platform.node()
@@ -146,7 +128,7 @@ def test_a_job_that_asks_for_a_gpu_never_computes_on_the_cpu_instead(
 
 
 @pytest.mark.parametrize("error", [None, errno.EOPNOTSUPP])
-def test_room_for_an_array_is_taken_on_any_file_system(
+def test_an_array_s_disk_space_is_reserved_on_any_file_system(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: int | None
 ) -> None:
     if error:
@@ -165,20 +147,7 @@ def test_room_for_an_array_is_taken_on_any_file_system(
     assert taken.st_blocks * 512 >= taken.st_size > 50 * 21 * 4
 
 
-@contextmanager
-def small_disk(size: int) -> Iterator[None]:
-    """No file grows beyond `size` bytes: to a program, that is a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
-
-
-def test_a_full_disk_is_said_and_harms_no_artifact(tmp_path: Path) -> None:
+def test_a_full_disk_is_one_sentence_and_harms_no_artifact(tmp_path: Path) -> None:
     big = np.zeros(100_000)
     artifacts.save_npy(tmp_path / "a.npy", big + 1)
     save_tensors(tmp_path / "a.safetensors", {"x": torch.ones(1000)})
@@ -196,26 +165,20 @@ def test_a_full_disk_is_said_and_harms_no_artifact(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == whole
 
 
-def test_training_goes_on_when_its_state_cannot_be_saved(
+def test_training_continues_when_its_state_cannot_be_saved(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    denoiser = build_denoiser(MODEL, seed=0, device=CPU)
+    steps: list[int] = []
     with small_disk(1000), caplog.at_level("WARNING", "leavekout"):
-        result = train(
-            denoiser,
-            build_process(MODEL),
-            make_data(),
-            TRAINING,
-            removed=torch.tensor([1]),
-            state=tmp_path / "state",
-            save_state_seconds=0,
+        trained(
+            tmp_path / "state", save_state_seconds=0, on_step=lambda step, loss: steps.append(step)
         )
-    assert result["steps"] == 9
+    assert steps == list(range(9))
     assert "Training continues; a kill would lose it." in caplog.text
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_is_full_for_others_code_is_said_too(
+def test_a_full_disk_in_a_library_is_one_sentence_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -224,6 +187,6 @@ def test_a_disk_that_is_full_for_others_code_is_said_too(
     )
     with pytest.raises(SystemExit), job(description):
         raise OSError(errno.ENOSPC, "No space left on device", "encoders/vae")
-    said = capsys.readouterr().err
-    assert "error: encoders/vae: the disk is full (No space left on device)." in said
-    assert "Traceback" not in said
+    printed = capsys.readouterr().err
+    assert "error: encoders/vae: the disk is full (No space left on device)." in printed
+    assert "Traceback" not in printed

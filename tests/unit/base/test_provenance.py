@@ -1,4 +1,4 @@
-"""The commit that an artifact says it was made by."""
+"""The commit that an artifact records."""
 
 import subprocess
 from pathlib import Path
@@ -11,7 +11,7 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True)
 
 
-def test_results_that_were_written_anew_are_no_change_of_code(tmp_path: Path) -> None:
+def test_rewritten_results_are_no_change_of_code(tmp_path: Path) -> None:
     assert commit_of(tmp_path) == "unknown (not a git checkout)"
     package = tmp_path / "workflow"
     for path in (package / "a.py", tmp_path / "results" / "table.csv"):

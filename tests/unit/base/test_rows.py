@@ -1,4 +1,4 @@
-"""Arrays filled row by row: stopped anywhere, they go on, and hold what they always hold."""
+"""Arrays filled row by row: stopped anywhere, they resume and end with the same content."""
 
 import json
 import os
@@ -20,7 +20,6 @@ from leavekout.base.rows import Rows, identity_of
 from leavekout.config.experiment import LossSweep
 from leavekout.sweeps.losses import sweep_rows, training_loss_parts
 from leavekout.sweeps.passes import passes_of
-from world import make_data
 
 SWEEP = LossSweep(timestep_stride=7, captions=2, seed=4)
 
@@ -37,7 +36,7 @@ def parts(first: int, stop_before: int | None = None) -> Iterator[np.ndarray]:
         yield np.array([[j, j * j] for j in range(i, i + 2)], np.float32)
 
 
-def test_told_to_stop_it_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_stopped_array_resumes_after_its_last_row(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     rows = rows_of(path)
     with pytest.raises(Interrupted, match="stopped by SIGTERM after row 6 of 10; the rows"):
@@ -65,7 +64,7 @@ def test_a_full_array_is_kept_while_more_work_follows(tmp_path: Path) -> None:
     np.testing.assert_array_equal(rows.array, [[i, i * i] for i in range(10)])
 
 
-def test_killed_it_goes_on_from_its_last_note(tmp_path: Path) -> None:
+def test_a_killed_array_resumes_from_its_last_note(tmp_path: Path) -> None:
     """A process that dies between two notes loses what came after the first."""
 
     class Killed(BaseException):
@@ -85,46 +84,37 @@ def test_killed_it_goes_on_from_its_last_note(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["identity", "note", "array", "shape"])
-def test_what_does_not_fit_is_not_gone_on_from(tmp_path: Path, damage: str) -> None:
+def test_a_partial_array_that_does_not_fit_is_not_resumed(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "a.npy"
     rows = rows_of(path)
     with pytest.raises(Interrupted):
         rows.fill(parts(0, stop_before=4))
     match damage:
-        case "identity":
-            again = rows_of(path, identity="other")
         case "note":
             rows.note.write_text("{")
-            again = rows_of(path)
         case "array":
             rows.file.write_bytes(rows.file.read_bytes()[:100])
-            again = rows_of(path)
-        case "shape":
-            again = Rows(path, np.float32, (11, 2), identity="one", save_seconds=1)
+    identity, length = "other" if damage == "identity" else "one", 11 if damage == "shape" else 10
+    again = Rows(path, np.float32, (length, 2), identity=identity, save_seconds=1)
     assert again.filled == 0
 
 
-def test_two_at_the_same_output_do_not_spoil_it(tmp_path: Path) -> None:
+def test_two_writers_of_one_output_do_not_corrupt_it(tmp_path: Path) -> None:
     """Where locks do not reach, a job may run twice at once."""
     path = tmp_path / "a.npy"
     first, second = rows_of(path, save_seconds=0), rows_of(path, save_seconds=0)
     second.fill(list(parts(0))[:2])
     first.fill(parts(0))
-    third = rows_of(path)  # goes on with the first's file, all of which is noted
+    third = rows_of(path)  # resumes the first's file, all of which is noted
     assert third.filled == 10
-    first.finish()
-    expected = [[i, i * i] for i in range(10)]
-    np.testing.assert_array_equal(np.load(path), expected)
-    second.fill(parts(second.filled))
-    second.finish()
-    np.testing.assert_array_equal(np.load(path), expected)
-    third.fill(parts(third.filled))
-    third.finish()
-    np.testing.assert_array_equal(np.load(path), expected)
+    for rows in (first, second, third):
+        rows.fill(parts(rows.filled))
+        rows.finish()
+        np.testing.assert_array_equal(np.load(path), [[i, i * i] for i in range(10)])
     assert os.listdir(tmp_path) == ["a.npy"]
 
 
-def test_what_dead_processes_left_is_removed_unless_it_is_gone_on_from(tmp_path: Path) -> None:
+def test_leftovers_of_dead_processes_are_removed_unless_they_are_resumed(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     for name in ("11111111", "22222222"):
@@ -136,7 +126,7 @@ def test_what_dead_processes_left_is_removed_unless_it_is_gone_on_from(tmp_path:
 
 
 @pytest.mark.parametrize("fails_at", [0, 4])
-def test_bad_input_on_the_way_leaves_no_output(tmp_path: Path, fails_at: int) -> None:
+def test_bad_input_halfway_leaves_no_output(tmp_path: Path, fails_at: int) -> None:
     def failing() -> Iterator[np.ndarray]:
         yield from parts(10 - fails_at)
         raise InputError("bad")
@@ -147,26 +137,20 @@ def test_bad_input_on_the_way_leaves_no_output(tmp_path: Path, fails_at: int) ->
     assert not (tmp_path / "a.npy").exists()
 
 
-def test_a_sweep_goes_on_to_the_same_bits(denoiser64: Any, process: Any, tmp_path: Path) -> None:
-    data = make_data(dtype=torch.float64)
-    options: dict[str, Any] = {
-        "batch": 24,
-        "objective": "loss",
-        "settings": {"version": 1},
-        "save_seconds": 1e9,
-    }
+def test_a_resumed_sweep_ends_at_the_same_bits(
+    denoiser64: Any, process: Any, data64: Any, tmp_path: Path
+) -> None:
+    data = data64
+    options: Any = {"batch": 24, "objective": "loss", "settings": {"version": 1}}
+    options["save_seconds"] = 1e9
     passes = passes_of(SWEEP, process)
     whole = sweep_rows(tmp_path / "whole.npy", denoiser64, process, data, passes, **options)
     path = tmp_path / "stopped.npy"
-    rows = Rows(
-        path,
-        np.float32,
-        (data.images, data.flips, passes.count),
-        save_seconds=0,
-        identity=identity_of(
-            SWEEP.model_dump(), {"version": 1}, "loss", data.fingerprint, denoiser64, None
-        ),
+    identity = identity_of(
+        SWEEP.model_dump(), {"version": 1}, "loss", data.fingerprint, denoiser64, None
     )
+    shape = data.images, data.flips, passes.count
+    rows = Rows(path, np.float32, shape, save_seconds=0, identity=identity)
     first = next(iter(training_loss_parts(denoiser64, process, data, passes, batch=24)))
     end = {"batch": 24, "first": data.images}
     assert not list(training_loss_parts(denoiser64, process, data, passes, **end))

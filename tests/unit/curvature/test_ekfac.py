@@ -11,31 +11,18 @@ from leavekout.curvature.fisher import fisher_samples
 from leavekout.methods.unlearning.settings import Unlearning
 from leavekout.methods.unlearning.steps import unlearn
 from leavekout.models.denoiser import select_weights
+from reference import kronecker_factors, layer_traces
 from world import one_query
 
 SAMPLES: dict[str, Any] = {"samples": 25, "seed": 5}
 
 
-def layer_traces(
-    denoiser: Any, process: Any, data: Any, name: str
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """(inputs a, gradients of outputs g), each [tokens, width], of one sample at a time."""
-    layer = denoiser.get_submodule(name.removesuffix(".weight"))
-    denoiser.requires_grad_(True)
-    traces = []
-    for z in fisher_samples(process, data, batch=1, what="test", **SAMPLES):
-        kept: dict[str, torch.Tensor] = {}
+Traces = list[tuple[torch.Tensor, torch.Tensor]]
 
-        def keep(
-            module: Any, inputs: Any, output: torch.Tensor, kept: dict[str, torch.Tensor] = kept
-        ) -> None:
-            kept.update(a=inputs[0].detach()[0], output=output)
 
-        handle = layer.register_forward_hook(keep)
-        loss = z.loss(denoiser, process).sum()
-        handle.remove()
-        traces.append((kept["a"], torch.autograd.grad(loss, kept["output"])[0][0]))
-    return traces
+def traces_of(denoiser: Any, process: Any, data: Any, name: str) -> Traces:
+    samples = fisher_samples(process, data, batch=1, what="test", **SAMPLES)
+    return layer_traces(denoiser, name, samples, lambda z: z.loss(denoiser, process).sum())
 
 
 @pytest.fixture
@@ -44,20 +31,13 @@ def factors(denoiser64: Any, process: Any, data64: Any) -> dict[str, torch.Tenso
     return ekfac(denoiser64, process, data64, weights, batch=4, **SAMPLES)
 
 
-def test_solution_is_that_of_explicit_kronecker_factors(
+def test_solve_equals_explicit_kronecker_factors(
     denoiser64: Any, process: Any, data64: Any, factors: dict[str, torch.Tensor]
 ) -> None:
     """(Q Λ Qᵀ + λ̄ I)⁻¹ vec(G) with Q = U_S ⊗ U_A as one dense matrix."""
     generator = torch.Generator().manual_seed(0)
     for name, weight in select_weights(denoiser64, "cross_attention_kv").items():
-        traces = layer_traces(denoiser64, process, data64, name)
-        a_cov = sum(a.T @ a for a, _ in traces)
-        s_cov = sum(g.T @ g for _, g in traces)
-        u_a = torch.linalg.eigh(torch.as_tensor(a_cov)).eigenvectors
-        u_s = torch.linalg.eigh(torch.as_tensor(s_cov)).eigenvectors
-        q = torch.kron(u_s, u_a)  # acts on W [out, in] flattened row by row
-        rotated = torch.stack([q.T @ (g.T @ a).flatten() for a, g in traces])
-        eigenvalues = rotated.square().mean(0)
+        q, eigenvalues = kronecker_factors(traces_of(denoiser64, process, data64, name))
         dense = q @ torch.diag(eigenvalues + 0.1 * eigenvalues.mean()) @ q.T
         gradient = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
         expected = torch.linalg.solve(dense, gradient.flatten()).reshape(weight.shape)
@@ -71,7 +51,7 @@ def test_eigenvalues_keep_the_trace_of_the_fisher(
 ) -> None:
     """Σ Λ = E‖G‖²: a change of basis moves nothing out of the Fisher."""
     for name in select_weights(denoiser64, "cross_attention_kv"):
-        traces = layer_traces(denoiser64, process, data64, name)
+        traces = traces_of(denoiser64, process, data64, name)
         expected = torch.stack([(g.T @ a).square().sum() for a, g in traces]).mean()
         found = factors[f"{name}.eigenvalues"].double().sum()
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=0)
@@ -80,16 +60,7 @@ def test_eigenvalues_keep_the_trace_of_the_fisher(
 def test_newton_step_with_ekfac_is_equation_5(
     denoiser64: Any, process: Any, factors: dict[str, torch.Tensor]
 ) -> None:
-    config = Unlearning(
-        weights="cross_attention_kv",
-        step="newton",
-        curvature="ekfac",
-        step_size=0.3,
-        steps=1,
-        damping=0.1,
-        gradient_samples=5,
-        seed=1,
-    )
+    config = Unlearning(curvature="ekfac", step_size=0.3, damping=0.1, gradient_samples=5, seed=1)
     generator = torch.Generator().manual_seed(3)
     latent = torch.randn(4, 4, 4, generator=generator, dtype=torch.float64)
     text = torch.randn(5, 6, generator=generator, dtype=torch.float64)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from coco_study import coco_denoiser
+from configured import coco_denoiser
 from leavekout.base.errors import InputError
 from leavekout.base.noise import Domain, normal
 from leavekout.config.fields import WeightSubset
@@ -25,16 +25,7 @@ def brute_force_fisher(
 ) -> dict[str, torch.Tensor]:
     """One sample, one backward pass at a time."""
     weights = select_weights(denoiser, subset)
-    stream = Stream(
-        images=data.images,
-        flips=data.flips,
-        captions=data.captions,
-        timesteps=process.timesteps,
-        caption_dropout=0.0,
-        removed=torch.empty(0, dtype=torch.int64),
-        seed=seed,
-        domain=Domain.FISHER,
-    )
+    stream = Stream.of_images(data, timesteps=process.timesteps, seed=seed, domain=Domain.FISHER)
     totals = {name: torch.zeros_like(p) for name, p in weights.items()}
     for j in range(samples):
         z = stream.samples(j, j + 1)

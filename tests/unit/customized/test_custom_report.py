@@ -24,35 +24,27 @@ def retrievals(models: int) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("models", "said"),
+    ("models", "sentence"),
     [
         (7, "Of 2 methods, good has the highest Recall@10 of 0.93 ("),
         (1, "highest Recall@10 of 0.90, mean over 3 queries of 1 model."),
     ],
 )
-def test_the_page_opens_with_what_was_found(models: int, said: str) -> None:
+def test_the_page_opens_with_the_verdict(models: int, sentence: str) -> None:
     table = retrievals(models)
     summary, comparisons = summary_table(table), comparisons_table(table)
-    assert said in verdict(summary, comparisons)
-    told = "It can be told from 1 of the 1 others, and 1 of 1 pairs"
-    assert (told in verdict(summary, comparisons)) == (models > 1)
+    assert sentence in verdict(summary, comparisons)
+    significant = "It can be told from 1 of the 1 others, and 1 of 1 pairs"
+    assert (significant in verdict(summary, comparisons)) == (models > 1)
     picture = gallery.picture(np.zeros((8, 8, 3), np.uint8))
     rows = [gallery.Row("exemplars", [picture])]
+    tables = {"retrievals": table, "summary": summary, "comparisons": comparisons}
+    tables["dictionary"] = pd.DataFrame({"column": ["method"], "meaning": ["name"]})
+    config = {"experiment": "custom", "dataset": {"images": 990}, "customized": {"training": None}}
+    config |= {section: {"seed": 0} for section in ("queries", "fisher", "losses")}
     context = document(
-        {
-            "retrievals": table,
-            "summary": summary,
-            "comparisons": comparisons,
-            "dictionary": pd.DataFrame({"column": ["method"], "meaning": ["name"]}),
-        },
-        {
-            "experiment": "custom",
-            "dataset": {"images": 990},
-            "customized": {"training": None},
-            "queries": {"seed": 0},
-            "fisher": {"seed": 0},
-            "losses": {"seed": 0},
-        },
+        tables,
+        config,
         figures={"retrieval": "data:,"},
         gallery=[CustomizedPictures("m0-q000", "a <b>cat</b>", picture, rows, rows)],
         large=False,
@@ -60,4 +52,4 @@ def test_the_page_opens_with_what_was_found(models: int, said: str) -> None:
         costs=pd.DataFrame(columns=["stage", "jobs", "hours", "memory_gb"]),
     )
     page = render(ROOT / "workflow" / "report" / "custom.html.jinja", context)
-    assert page.index(said) < page.index("a &lt;b&gt;cat") < page.index('<h2 id="result">')
+    assert page.index(sentence) < page.index("a &lt;b&gt;cat") < page.index('<h2 id="result">')

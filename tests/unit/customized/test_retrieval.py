@@ -1,13 +1,13 @@
 """Recall and average precision against scikit-learn and plain loops, ties included."""
 
-from itertools import permutations
+from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from sklearn.metrics import average_precision_score, recall_score
+from sklearn.metrics import recall_score
 
 from leavekout.customized.retrieval import recall_at, retrieval_table
 from leavekout.customized.statistics import comparisons_table, summary_table
@@ -29,19 +29,11 @@ def test_recall_with_ties_is_the_mean_of_scikit_learns_over_all_orders() -> None
     for _ in range(20):
         scores = DRAWN.integers(0, 3, 6).astype(float)
         relevant = np.isin(np.arange(6), DRAWN.choice(6, 2, replace=False))
-        orders = [
-            order
-            for order in map(list, permutations(range(6)))
-            if (np.diff(scores[order]) <= 0).all()
-        ]
-        expected = np.mean(
-            [recall_score(relevant, np.isin(np.arange(6), order[:3])) for order in orders]
-        )
+        orders = [o for o in map(list, permutations(range(6))) if (np.diff(scores[o]) <= 0).all()]
+        recalls = [recall_score(relevant, np.isin(np.arange(6), order[:3])) for order in orders]
+        expected = np.mean(recalls)
         assert recall_at(scores, relevant, k=3) == pytest.approx(expected)
-
-
-def test_recall_of_fewer_images_than_places_is_one() -> None:
-    assert recall_at(np.array([1.0, 2.0]), np.array([True, True])) == 1
+    assert recall_at(np.array([1.0, 2.0]), np.array([True, True])) == 1  # fewer than k images
 
 
 @pytest.fixture
@@ -49,14 +41,10 @@ def benchmark(tmp_path: Path) -> tuple[pd.DataFrame, list[Path]]:
     """A table of 40 images and the exemplars of two models, and scores with many ties."""
     images = pd.DataFrame({"model": [""] * 40 + ["cat"] * 4 + ["ink"] * 3})
     paths = []
-    for method in ("a", "b"):
-        for model in ("cat", "ink"):
-            for number in range(3):
-                path = tmp_path / method / f"{model}-q{number:03d}.npy"
-                path.parent.mkdir(exist_ok=True)
-                scores = DRAWN.integers(0, 6, len(images)).astype(np.float32)
-                np.save(path, scores)
-                paths.append(path)
+    for method, model, number in product("ab", ("cat", "ink"), range(3)):
+        paths.append(tmp_path / method / f"{model}-q{number:03d}.npy")
+        paths[-1].parent.mkdir(exist_ok=True)
+        np.save(paths[-1], DRAWN.integers(0, 6, len(images)).astype(np.float32))
     return images, paths
 
 
@@ -70,7 +58,6 @@ def test_a_query_is_ranked_over_the_pool_and_its_own_exemplars(
         kept = images["model"].isin(["", row["model"]]).to_numpy()
         truth = (images["model"] == row["model"]).to_numpy()[kept]
         scores = np.load(path)[kept]
-        assert row["average_precision"] == average_precision_score(truth, scores)
         assert row["average_precision"] == pytest.approx(_average_precision(truth, scores))
         assert row["exemplars"] == truth.sum()
 
@@ -86,21 +73,22 @@ def _average_precision(truth: np.ndarray, scores: np.ndarray) -> float:
     return total
 
 
+def retrievals(*rows: tuple[str, str, int, float, float]) -> pd.DataFrame:
+    """A table from method, model, number of the query, recall and average precision."""
+    names = ["method", "model", "query", "recall", "average_precision"]
+    table = pd.DataFrame(rows, columns=names).assign(kind="object")
+    return table.assign(query=table["model"] + "-q" + table["query"].astype(str))
+
+
 def test_intervals_are_over_models_and_errors_over_queries() -> None:
-    rows = [
-        {
-            "method": method,
-            "model": model,
-            "kind": "object",
-            "query": f"{model}-q{i}",
-            "recall": value + 0.1 * i,
-            "average_precision": 0.5,
-        }
-        for method, base in (("a", 0.1), ("b", 0.4))
-        for model, value in (("x", base), ("y", base + 0.2), ("z", base + 0.1))
-        for i in range(2)
-    ]
-    table = pd.DataFrame(rows)
+    table = retrievals(
+        *[
+            (method, model, i, value + 0.1 * i, 0.5)
+            for method, base in (("a", 0.1), ("b", 0.4))
+            for model, value in (("x", base), ("y", base + 0.2), ("z", base + 0.1))
+            for i in range(2)
+        ]
+    )
     a = keyed(summary_table(table), "measure", "method")["recall", "a"]
     values = table[table["method"] == "a"]["recall"]
     means = values.to_numpy().reshape(3, 2).mean(1)
@@ -116,29 +104,18 @@ def test_intervals_are_over_models_and_errors_over_queries() -> None:
     assert pairs[("average_precision",)]["p"] == 1
 
 
-def test_the_comparisons_p_is_that_of_a_paired_t_test() -> None:
+def test_the_comparisons_p_is_a_paired_t_test_s() -> None:
     drawn = DRAWN.uniform(size=(2, 5))
-    table = pd.DataFrame(
-        [
-            {
-                "method": method,
-                "model": f"m{i}",
-                "kind": "style",
-                "query": f"m{i}-q0",
-                "recall": value,
-                "average_precision": value,
-            }
-            for method, values in zip("ab", drawn, strict=True)
-            for i, value in enumerate(values)
-        ]
-    )
+    named = zip("ab", drawn, strict=True)
+    table = retrievals(*[(m, f"m{i}", 0, v, v) for m, row in named for i, v in enumerate(row)])
     expected = stats.ttest_rel(*drawn).pvalue
     assert comparisons_table(table)["p"].tolist() == pytest.approx([expected] * 2)
 
 
-def test_of_one_method_there_are_no_pairs_which_can_be_read_back(tmp_path: Path) -> None:
-    row = {"method": "a", "model": "m0", "kind": "style", "query": "m0-q0"}
-    table = pd.DataFrame([{**row, "recall": 0.5, "average_precision": 0.5}])
+def test_comparisons_of_one_method_are_an_empty_table_with_all_columns(
+    tmp_path: Path,
+) -> None:
+    table = retrievals(("a", "m0", 0, 0.5, 0.5))
     comparisons_table(table).to_csv(tmp_path / "pairs.csv", index=False)
     found = pd.read_csv(tmp_path / "pairs.csv")
     assert found.empty

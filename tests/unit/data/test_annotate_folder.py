@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_is_written_can_be_read(folder: Path) -> None:
+def test_an_annotated_folder_can_be_read(folder: Path) -> None:
     section = yaml.safe_load(annotate(folder, folder.parent / "prompts.txt"))["dataset"]
     root = Path(section["root"])
     table = coco.training_table(
@@ -37,7 +37,7 @@ def test_what_is_written_can_be_read(folder: Path) -> None:
     assert len(list(coco.read_images(folder, table["file_name"].tolist(), 2, "white"))) == 2
 
 
-def test_what_is_missing_is_said(folder: Path) -> None:
+def test_missing_files_are_refused(folder: Path) -> None:
     prompts = folder.parent / "prompts.txt"
     with pytest.raises(InputError, match="there is no such folder"):
         annotate(folder / "images", prompts)

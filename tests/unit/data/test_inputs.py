@@ -1,6 +1,7 @@
-"""Data sets in COCO's format: read rightly, and each kind of bad input said in one sentence."""
+"""Data sets in COCO's format: what is read, and which input is refused."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from leavekout.base import artifacts
 from leavekout.base.errors import InputError
@@ -19,60 +21,57 @@ from leavekout.models.denoiser import build_denoiser, load_denoiser, select_weig
 from leavekout.queries.prompts import choose_queries, require_apart
 from world import CPU, MODEL, make_data, unet_with
 
-
-def annotations(path: Path, images: list[dict], captions: list[tuple[int, str | None]]) -> Path:
-    content = {
-        "images": images,
-        "annotations": [
-            {"id": i, "image_id": image, "caption": text}
-            for i, (image, text) in enumerate(captions)
-        ],
-    }
-    path.write_text(json.dumps(content))
-    return path
+IMAGES = [(30, "b.jpg"), (7, "a.jpg")]  # id and file name
+CAPTIONS = [(30, "x"), (7, " y "), (7, "z"), (30, "w"), (7, "more")]
 
 
-@pytest.fixture
-def valid(tmp_path: Path) -> dict[str, Any]:
-    images = [{"id": 30, "file_name": "b.jpg"}, {"id": 7, "file_name": "a.jpg"}]
-    return {
-        "path": tmp_path / "captions.json",
-        "images": images,
-        "captions": [(30, "x"), (7, " y "), (7, "z"), (30, "w"), (7, "more")],
-    }
+def table_of(folder: Path, images: list[Any], captions: list[Any]) -> pd.DataFrame:
+    """The table of an annotation file with two images and two captions each."""
+    entries = [{"id": i, "image_id": image, "caption": c} for i, (image, c) in enumerate(captions)]
+    listed = [dict(zip(("id", "file_name"), image, strict=False)) for image in images]
+    path = folder / "captions.json"
+    path.write_text(json.dumps({"images": listed, "annotations": entries}))
+    return coco.training_table(path, images=2, captions=2)
 
 
-def test_rows_are_in_the_order_of_image_ids(valid: dict[str, Any]) -> None:
-    table = coco.training_table(annotations(**valid), images=2, captions=2)
+def test_rows_are_in_the_order_of_image_ids(tmp_path: Path) -> None:
+    table = table_of(tmp_path, IMAGES, CAPTIONS)
     assert table["image_id"].tolist() == [7, 30]
     assert table["file_name"].tolist() == ["a.jpg", "b.jpg"]
     assert table["captions"].tolist() == [["y", "z"], ["x", "w"]]
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("images", "message"),
     [
-        ({"images": [{"id": 7, "file_name": "a"}]}, "holds 1 images, but 'dataset.images' is 2"),
-        ({"images": [{"id": 7, "file_name": "a"}] * 2}, "image id 7 is repeated"),
-        (
-            {"images": [{"id": 7, "file_name": "a"}, {"id": 30, "file_name": "a"}]},
-            "two images have the file name 'a'; every file may be listed once",
-        ),
-        ({"images": [{"id": 7}, {"id": 30, "file_name": "b"}]}, "image 7 has no 'file_name'"),
-        ({"images": [{"id": -1, "file_name": "a"}, {"id": 2, "file_name": "b"}]}, "whole numbers"),
-        ({"captions": [(7, "y"), (7, "z"), (30, "x")]}, "image 30 has 1"),
-        ({"captions": [(7, "y"), (7, "z")]}, "image 30 has 0"),
-        ({"captions": []}, "2 images have fewer .* image 7 has 0"),
-        ({"captions": [("7", "y"), ("7", "z"), ("30", "x")]}, "2 images have fewer"),
-        ({"captions": [(7, "y"), (7, "z"), (30, "x"), (30, None)]}, "image 30 has 1"),
-        ({"images": [{"id": "7", "file_name": "a"}, {"id": "b", "file_name": "b"}]}, "whole num"),
-        ({"images": [{"id": 7.5, "file_name": "a"}, {"id": 30, "file_name": "b"}]}, "whole num"),
-        ({"captions": [(7, "y"), (7, "z"), (30, "x"), (30, "  ")]}, "image 30 has 1"),
+        ([(7, "a")], "holds 1 images, but 'dataset.images' is 2"),
+        ([(7, "a"), (7, "a")], "image id 7 is repeated"),
+        ([(7, "a"), (30, "a")], "two images have the file name 'a'; every file may be listed once"),
+        ([(7,), (30, "b")], "image 7 has no 'file_name'"),
+        ([(-1, "a"), (2, "b")], "whole numbers"),
+        ([("7", "a"), ("b", "b")], "whole num"),
+        ([(7.5, "a"), (30, "b")], "whole num"),
     ],
 )
-def test_bad_annotations_are_said(valid: dict[str, Any], change: dict, message: str) -> None:
+def test_bad_images_are_refused(tmp_path: Path, images: list[Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        coco.training_table(annotations(**{**valid, **change}), images=2, captions=2)
+        table_of(tmp_path, images, CAPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("captions", "message"),
+    [
+        ([(7, "y"), (7, "z"), (30, "x")], "image 30 has 1"),
+        ([(7, "y"), (7, "z")], "image 30 has 0"),
+        ([], "2 images have fewer .* image 7 has 0"),
+        ([("7", "y"), ("7", "z"), ("30", "x")], "2 images have fewer"),
+        ([(7, "y"), (7, "z"), (30, "x"), (30, None)], "image 30 has 1"),
+        ([(7, "y"), (7, "z"), (30, "x"), (30, "  ")], "image 30 has 1"),
+    ],
+)
+def test_too_few_captions_are_refused(tmp_path: Path, captions: list[Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        table_of(tmp_path, IMAGES, captions)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +82,7 @@ def test_bad_annotations_are_said(valid: dict[str, Any], change: dict, message: 
         ("[1]", "not COCO captions"),
     ],
 )
-def test_files_that_are_no_annotations_are_said(tmp_path: Path, text: str, message: str) -> None:
+def test_files_that_are_no_annotations_are_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "captions.json"
     path.write_text(text)
     with pytest.raises(InputError, match=message):
@@ -106,7 +105,7 @@ def written(path: Path, image: Image.Image, **options: Any) -> np.ndarray:
 
 def test_transparent_parts_show_the_background(tmp_path: Path) -> None:
     pixels = np.full((2, 2, 4), 80, np.uint8)
-    pixels[..., 3] = [[0, 255], [255, 128]]  # the hidden colour of the first is not to be seen
+    pixels[..., 3] = [[0, 255], [255, 128]]  # the first pixel's colour is hidden
     found = written(tmp_path / "rgba.png", Image.fromarray(pixels))
     mixed = np.round(80 * 128 / 255 + np.array([255, 0, 0]) * 127 / 255)
     np.testing.assert_array_equal(found[0], [[255, 0, 0], [80, 80, 80]])
@@ -130,7 +129,7 @@ def test_sixteen_bits_are_scaled_to_eight(tmp_path: Path) -> None:
 
 def test_photographs_are_turned_upright(tmp_path: Path) -> None:
     pixels = np.zeros((16, 16, 3), np.uint8)
-    pixels[:8] = 255  # bright above, in a file that says: turn me by 180 degrees
+    pixels[:8] = 255  # bright above, in a file to be turned by 180 degrees
     exif = Image.Exif()
     exif[0x0112] = 3
     found = written(tmp_path / "turned.png", Image.fromarray(pixels), exif=exif)
@@ -145,19 +144,20 @@ def test_pixels_without_a_known_range_are_refused(tmp_path: Path, kind: type) ->
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text", "missing", "outside"])
-def test_images_that_cannot_be_read_are_said(tmp_path: Path, damage: str) -> None:
+def test_images_that_cannot_be_read_are_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "image.png"
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(path)
     name = "image.png"
-    if damage == "truncated":
-        path.write_bytes(path.read_bytes()[:2000])
-    elif damage == "text":
-        path.write_text("not an image")
-    elif damage == "missing":
-        path.unlink()
-    else:
-        name = "../image.png"
+    match damage:
+        case "truncated":
+            path.write_bytes(path.read_bytes()[:2000])
+        case "text":
+            path.write_text("not an image")
+        case "missing":
+            path.unlink()
+        case "outside":
+            name = "../image.png"
     with pytest.raises(InputError, match=r"image.png: (not a readable|there is no|the file name)"):
         list(coco.read_images(tmp_path, [name], 8, "white"))
 
@@ -172,8 +172,6 @@ def test_digits_are_all_there_with_held_out_prompts(tmp_path: Path) -> None:
     words = {word for text in used for word in text.split()}
     assert {word for text in prompts for word in text.split()} <= words
     first = coco.read_image(tmp_path / "train" / table["file_name"][0], 8, "white")
-    from sklearn.datasets import load_digits
-
     assert np.array_equal(first[..., 0], np.round(load_digits().images[0] * 255 / 16))
 
 
@@ -213,28 +211,23 @@ def test_queries_do_not_change_when_more_are_asked_for() -> None:
 # Artifacts of our own, damaged.
 
 
-def test_truncated_artifacts_are_said(tmp_path: Path) -> None:
+def test_truncated_artifacts_are_refused(tmp_path: Path) -> None:
     artifacts.save_npy(tmp_path / "a.npy", np.zeros(1000))
     artifacts.save_json(tmp_path / "a.json", {"x": list(range(100))})
     artifacts.save_table(tmp_path / "a.parquet", pd.DataFrame({"x": range(100)}))
     artifacts.save_image(tmp_path / "a.png", np.zeros((40, 40, 3), np.uint8))
     save_tensors(tmp_path / "a.safetensors", {"x": torch.zeros(1000)})
-    readers = {
-        "a.npy": artifacts.load_npy,
-        "a.json": artifacts.load_json,
-        "a.parquet": artifacts.load_table,
-        "a.png": artifacts.load_image,
-        "a.safetensors": load_tensors,
-    }
-    for name, read in readers.items():
-        read(tmp_path / name)  # type: ignore[operator]
-        whole = (tmp_path / name).read_bytes()
-        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
-        with pytest.raises(InputError, match=f"{name}: not a complete .*; delete it"):
-            read(tmp_path / name)  # type: ignore[operator]
-        (tmp_path / name).unlink()
-        with pytest.raises(InputError, match=f"{name}: there is no such file"):
-            read(tmp_path / name)  # type: ignore[operator]
+    readers: list[Callable[[Path], Any]] = [artifacts.load_npy, artifacts.load_json]
+    readers += [artifacts.load_table, artifacts.load_image, load_tensors]
+    for ending, read in zip(("npy", "json", "parquet", "png", "safetensors"), readers, strict=True):
+        path = tmp_path / f"a.{ending}"
+        read(path)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(InputError, match=f"{path.name}: not a complete .*; delete it"):
+            read(path)
+        path.unlink()
+        with pytest.raises(InputError, match=f"{path.name}: there is no such file"):
+            read(path)
 
 
 def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
@@ -275,12 +268,9 @@ def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
         load_denoiser(MODEL, tmp_path / "w.safetensors", device=CPU)
 
 
-def test_unet_values_that_diffusers_refuses_are_said() -> None:
+def test_a_unet_that_diffusers_refuses_or_without_the_weight_subset_is_refused() -> None:
     with pytest.raises(InputError, match=r"model\.unet: diffusers refuses these values"):
         build_denoiser(unet_with(colour=3), seed=0, device=CPU)
-
-
-def test_a_unet_without_the_weight_subset_is_said() -> None:
     plain = unet_with(
         down_block_types=["DownBlock2D"] * 2, up_block_types=["UpBlock2D"] * 2, mid_block_type=None
     )
@@ -289,19 +279,14 @@ def test_a_unet_without_the_weight_subset_is_said() -> None:
         select_weights(denoiser, "cross_attention_kv")
 
 
-@pytest.mark.parametrize(("name", "cut"), [("latents", 5), ("text", 5)])
-def test_arrays_of_another_length_than_the_table_are_refused(name: str, cut: int) -> None:
+@pytest.mark.parametrize("name", ["latents", "text"])
+def test_arrays_of_another_length_than_the_table_are_refused(name: str) -> None:
     data = make_data()
     arrays = {"latents": data.latents.array, "text": data.text.array}
-    arrays[name] = arrays[name][:cut]
+    arrays[name] = arrays[name][:5]
+    others = data.null_text.numpy(), data.image_ids.numpy()
     with pytest.raises(InputError, match=rf"data/{name}.npy: \(5, .*does not hold 12 images"):
-        EncodedData(
-            arrays["latents"],
-            arrays["text"],
-            data.null_text.numpy(),
-            data.image_ids.numpy(),
-            device=CPU,
-        )
+        EncodedData(arrays["latents"], arrays["text"], *others, device=CPU)
 
 
 def test_a_teacher_s_queries_have_prompts_of_their_own() -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from leavekout.base.errors import InputError
 from leavekout.data import staging
 from leavekout.data.staging import staged
 from project import ROOT
+from small_disk import small_disk
 
 COPY = """
 import sys, time
@@ -56,10 +56,10 @@ def start(array: tuple[Path, str], folder: Path, seconds: float) -> subprocess.P
 
 def test_jobs_that_start_together_make_one_copy(array: tuple[Path, str], tmp_path: Path) -> None:
     jobs = [start(array, tmp_path / "local", 0.01) for _ in range(2)]
-    said = [job.communicate(timeout=60)[0].split() for job in jobs]
-    assert sorted(copied for _, copied in said) == ["0", "1"]
-    assert {Path(path) for path, _ in said} == {tmp_path / "local" / f"{array[1][:32]}-text.npy"}
-    assert Path(said[0][0]).read_bytes() == array[0].read_bytes()
+    printed = [job.communicate(timeout=60)[0].split() for job in jobs]
+    assert sorted(copied for _, copied in printed) == ["0", "1"]
+    assert {Path(path) for path, _ in printed} == {tmp_path / "local" / f"{array[1][:32]}-text.npy"}
+    assert Path(printed[0][0]).read_bytes() == array[0].read_bytes()
 
 
 def test_a_killed_copier_leaves_nothing_that_looks_whole(
@@ -79,14 +79,10 @@ def test_a_killed_copier_leaves_nothing_that_looks_whole(
     assert not list(local.glob(".*.part"))
 
 
-def test_a_full_folder_is_one_sentence(array: tuple[Path, str], tmp_path: Path) -> None:
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
-        with pytest.raises(InputError, match=r"'.*local' cannot take .* GB of text.npy \(File too"):
-            staged(*array, str(tmp_path / "local"))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+def test_a_full_folder_is_refused(array: tuple[Path, str], tmp_path: Path) -> None:
+    message = r"'.*local' cannot take .* GB of text.npy \(File too"
+    with small_disk(1000), pytest.raises(InputError, match=message):
+        staged(*array, str(tmp_path / "local"))
     assert not [p for p in (tmp_path / "local").iterdir() if not p.name.endswith(".lock")]
 
 

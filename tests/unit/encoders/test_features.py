@@ -35,6 +35,14 @@ from leavekout.methods.embeddings.scoring import embedding_scores
 from world import CPU, SAVING
 
 CAPTIONS = [[f"a {n}", f"digit {n}"] for n in range(6)]
+CLIP = ClipTraining(
+    width=8, layers=1, heads=2, patch_size=4, context_length=8, epochs=1, batch_size=3,
+    learning_rate=1e-3, seed=0,
+)  # fmt: skip
+DINO = DinoTraining(
+    width=8, layers=1, heads=2, patch_size=4, prototypes=16, epochs=2, batch_size=3,
+    learning_rate=1e-3, teacher_momentum=0.9, seed=0,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -47,18 +55,7 @@ def images_of(pixels: np.ndarray) -> list[Image.Image]:
 
 
 def test_clip_features_are_open_clips_own(pixels: np.ndarray, tmp_path: Path) -> None:
-    config = ClipTraining(
-        width=8,
-        layers=1,
-        heads=2,
-        patch_size=4,
-        context_length=8,
-        epochs=1,
-        batch_size=3,
-        learning_rate=1e-3,
-        seed=0,
-    )
-    save_clip(train_clip(pixels, CAPTIONS, config, CPU), config, 20, tmp_path)
+    save_clip(train_clip(pixels, CAPTIONS, CLIP, CPU), CLIP, 20, tmp_path)
     model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{tmp_path}")
     tokenize = open_clip.get_tokenizer(f"local-dir:{tmp_path}")
     with torch.no_grad():
@@ -73,13 +70,8 @@ def test_clip_features_are_open_clips_own(pixels: np.ndarray, tmp_path: Path) ->
 
 
 def tiny_vit(registers: bool) -> Any:
-    common: Any = {
-        "hidden_size": 8,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "patch_size": 4,
-        "image_size": 16,
-    }
+    common: Any = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
+    common |= {"patch_size": 4, "image_size": 16}
     if registers:
         return Dinov2WithRegistersModel(Dinov2WithRegistersConfig(**common))
     return ViTModel(ViTConfig(**common), add_pooling_layer=False)
@@ -108,9 +100,7 @@ def test_timm_features_are_timms_own(pixels: np.ndarray, tmp_path: Path) -> None
     save_file(model.state_dict(), tmp_path / "model.safetensors")
     cfg = {"input_size": [3, 32, 32], "mean": [0.4] * 3, "std": [0.2] * 3, "crop_pct": 0.9}
     content = {
-        "architecture": name,
-        "num_classes": 0,
-        "num_features": 24,
+        **{"architecture": name, "num_classes": 0, "num_features": 24},
         "model_args": arguments,
         "pretrained_cfg": {**cfg, "interpolation": "bicubic", "num_classes": 0},
     }
@@ -125,7 +115,7 @@ def test_timm_features_are_timms_own(pixels: np.ndarray, tmp_path: Path) -> None
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-5)
 
 
-def test_a_folder_without_a_model_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a model folder of open_clip, timm or transformers"):
         load_image_encoder(tmp_path, CPU)
 
@@ -133,44 +123,24 @@ def test_a_folder_without_a_model_is_said(tmp_path: Path) -> None:
 def test_dino_follows_its_seed_and_is_written_for_transformers(
     pixels: np.ndarray, tmp_path: Path
 ) -> None:
-    config = DinoTraining(
-        width=8,
-        layers=1,
-        heads=2,
-        patch_size=4,
-        prototypes=16,
-        epochs=2,
-        batch_size=3,
-        learning_rate=1e-3,
-        teacher_momentum=0.9,
-        seed=0,
-    )
-    models = [train_dino(pixels, config, CPU) for _ in range(2)]
-    for name, tensor in models[0].state_dict().items():
-        assert torch.equal(tensor, models[1].state_dict()[name])  # the seed decides everything
-    save_dino(models[0], 20, tmp_path)
+    model, again = (train_dino(pixels, DINO, CPU) for _ in range(2))
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name])  # the seed decides everything
+    save_dino(model, 20, tmp_path)
     with torch.no_grad():
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1
-        expected = models[0](images).last_hidden_state[:, 0]
+        expected = model(images).last_hidden_state[:, 0]
     found = load_image_encoder(tmp_path, CPU)(pixels)
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_dino_learns_to_tell_images_apart() -> None:
+def test_dino_learns_to_distinguish_images() -> None:
     """Two crops of one image become nearer than crops of different ones: the loss has its sign."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (32, 4, 4, 3), dtype=np.uint8).repeat(4, 1).repeat(4, 2)
-    config = DinoTraining(
-        width=32,
-        layers=1,
-        heads=2,
-        patch_size=4,
-        prototypes=64,
-        epochs=150,
-        batch_size=32,
-        learning_rate=2e-3,
-        teacher_momentum=0.95,
-        seed=0,
+    config = DINO.model_copy(
+        update={"width": 32, "prototypes": 64, "epochs": 150, "batch_size": 32}
+        | {"teacher_momentum": 0.95}
     )
     hits = {}
     for name, learning_rate in (("before", 1e-12), ("after", 2e-3)):

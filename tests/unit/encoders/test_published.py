@@ -1,4 +1,4 @@
-"""Published artifacts: taken when they are what they should be, refused in a sentence when not."""
+"""Published artifacts: accepted when they fit, refused in a sentence when not."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +19,12 @@ CAPTIONS = [[f"caption {n} of {image}" for n in range(2)] for image in range(12)
 
 
 def encode(pixels: np.ndarray) -> np.ndarray:
-    """Latents [B, 3, 4, 4] that tell images and flips apart."""
+    """Latents [B, 3, 4, 4] that differ between images and flips."""
     return (pixels.astype(np.float32) / 127.5 - 1).transpose(0, 3, 1, 2)
 
 
 def states(texts: Sequence[str]) -> np.ndarray:
-    """States [B, 3, 5] that tell captions apart."""
+    """States [B, 3, 5] that differ between captions."""
     drawn = [np.random.default_rng(list(text.encode())).standard_normal((3, 5)) for text in texts]
     return np.array(drawn, np.float32)
 
@@ -34,7 +34,7 @@ def published_latents() -> np.ndarray:
     return np.concatenate([encode(PIXELS), encode(PIXELS[:, :, ::-1])])
 
 
-def test_latents_are_brought_to_our_form(tmp_path: Path) -> None:
+def test_latents_are_converted_to_our_layout(tmp_path: Path) -> None:
     theirs = published_latents() + 0.05  # of a slightly other encoder
     np.save(tmp_path / "theirs.npy", theirs)
     out = tmp_path / "latents.npy"
@@ -74,7 +74,7 @@ def test_other_latents_are_refused(tmp_path: Path, change: str, message: str) ->
     assert not out.exists()
 
 
-def test_text_states_are_checked_and_taken(tmp_path: Path) -> None:
+def test_text_states_are_checked_and_copied(tmp_path: Path) -> None:
     theirs = np.stack([states(texts) for texts in CAPTIONS]).astype(np.float16)
     np.save(tmp_path / "theirs.npy", theirs)
     import_text(tmp_path / "theirs.npy", tmp_path / "text.npy", states, CAPTIONS, **SAVING)
@@ -104,8 +104,7 @@ def test_a_source_model_is_read_from_either_format(tmp_path: Path) -> None:
 def test_rules_import_what_is_published(tmp_path: Path) -> None:
     project = copy_project(tmp_path / "project")
     files = "published={source_model: a.safetensors, latents: b.npy, text: c.npy}"
-    target = "results/coco/losses/source/loss.npy"
     config = ["--configfile", "config/coco.yaml", "--config", files, "methods=[pixel]"]
-    jobs = planned(project, *config, "--", target)
+    jobs = planned(project, *config, "--", "results/coco/losses/source/loss.npy")
     assert {"import_source", "import_latents", "import_text"} <= set(jobs)
     assert not {"train_source", "encode_latents", "encode_text"} & set(jobs)

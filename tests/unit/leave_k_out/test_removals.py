@@ -1,4 +1,4 @@
-"""Removal policies: which models a study trains, and which rows each goes without."""
+"""Removal policies: which models a study trains, and which rows each lacks."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from leavekout.config.reading import merge, read_yaml
+from configured import experiment
 from leavekout.contract.removal import Removal
-from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.config import LeaveKOut
 from leavekout.leave_k_out.removals import (
     ensemble_models,
@@ -19,14 +18,12 @@ from leavekout.leave_k_out.removals import (
     unions,
 )
 from leavekout.methods.registry import source_seeds
-from project import ROOT
 
 TEST, TUNING = ["q000", "q001", "q002"], ["t000"]
 
 
 def study(**changes: Any) -> LeaveKOut:
-    path = ROOT / "config" / "tiny.yaml"
-    return read_experiment(merge(read_yaml(path), changes), [path])
+    return experiment("tiny", **changes)
 
 
 def scores_of(tmp_path: Path, query: str, values: list[float]) -> Path:
@@ -84,29 +81,23 @@ def test_methods_models_are_evaluated_on_their_query_and_controls_on_all() -> No
 def test_some_methods_have_further_k_which_the_control_has_too() -> None:
     further = {"methods": ["pixel"], "k": [10]}
     models = study_models(study(counterfactual={"more": further}))
-    ks = {
-        method: {one.k for one in models if one.policy == "top" and one.method == method}
-        for method in ("unlearning", "pixel")
-    }
-    assert ks == {"unlearning": {20}, "pixel": {10, 20}}
+    ks = {(one.method, one.k) for one in models if one.policy == "top"}
+    assert ks == {("unlearning", 20), ("pixel", 10), ("pixel", 20)}
     assert {one.k for one in models if one.policy == "random"} >= {10, 20}
 
 
-def test_every_so_many_models_are_trained_from_another_seed(tmp_path: Path) -> None:
+def test_every_nth_model_is_trained_from_another_seed(tmp_path: Path) -> None:
     again = [one for one in study_models(study()) if one.policy == "again"]
-    assert [(one.method, one.k, one.training_seed) for one in again] == [
-        ("unlearning", 20, 1),
-        ("pixel", 20, 1),
-    ]
+    found = [(one.method, one.k, one.training_seed) for one in again]
+    assert found == [("unlearning", 20, 1), ("pixel", 20, 1)]
     query = again[0].targets[0]
     assert again[0].outcome == f"retrained/again-unlearning/{query}-seed1/k20/outcome.safetensors"
     path = scores_of(tmp_path, query, [0.1, 0.9, 0.5])
     assert again[0].inputs == {"scores": [f"attribution/unlearning/{query}.npy"]}
     assert rows(Removal("again", "m", 1, 1, targets=(query,)), 3, scores=[path]) == [1]
     rare = study(counterfactual={"again": {"seed": 1, "every": 50}})
-    assert [one.method for one in study_models(rare) if one.policy == "again"] == [
-        *("unlearning", "pixel")
-    ]
+    rarely = [one.method for one in study_models(rare) if one.policy == "again"]
+    assert rarely == ["unlearning", "pixel"]
     # Another list of methods has the same models of a method.
     fewer = [one for one in study_models(study(methods=["pixel"])) if one.policy == "again"]
     assert fewer == again[1:]
@@ -118,12 +109,10 @@ def test_settings_may_be_compared_by_one_model_for_all_tuning_queries(tmp_path: 
     assert one.outcome == "retrained/pixel/together/k2/outcome.safetensors"
     assert one.roles == {"t000": "target", "t001": "target"}
     assert {control.policy for control in controls} == {"together", "nothing"}
-    random = [control for control in controls if control.method == "random"]
-    assert [control.outcome.split("/")[1:4] for control in random] == [
-        ["random", "together0", "k2"]
-    ]
-    assert random[0].inputs == {}
-    assert 2 <= len(rows(random[0], 100)) <= 4
+    [random] = [control for control in controls if control.method == "random"]
+    assert random.outcome.split("/")[1:4] == ["random", "together0", "k2"]
+    assert random.inputs == {}
+    assert 2 <= len(rows(random, 100)) <= 4
     scores = [
         scores_of(tmp_path, "t000", [0.1, 0.9, 0.5, 0.2]),
         scores_of(tmp_path, "t001", [0.9, 0.8, 0.1, 0.2]),
@@ -134,13 +123,9 @@ def test_settings_may_be_compared_by_one_model_for_all_tuning_queries(tmp_path: 
 def test_checked_models_are_evaluated_on_other_and_related_prompts_too() -> None:
     checked = [one for one in study_models(study()) if one.related]
     assert {one.method for one in checked} == {"unlearning"}
-    assert checked[0].roles == {
-        "q000": "target",
-        "q001": "other",
-        "q002": "other",
-        "q000-r00": "related",
-        "q000-r01": "related",
-    }
+    others = dict.fromkeys(["q001", "q002"], "other")
+    related = dict.fromkeys(["q000-r00", "q000-r01"], "related")
+    assert checked[0].roles == {"q000": "target", **others, **related}
 
 
 def test_the_top_k_are_the_best_scores_and_ties_go_to_the_lower_row(tmp_path: Path) -> None:
@@ -172,20 +157,14 @@ def test_a_random_union_has_sets_of_its_own() -> None:
 
 
 def test_unions_take_consecutive_queries_and_others_that_are_none_of_theirs() -> None:
-    union = {"methods": ["pixel"], "k": 20, "queries": 1, "others": 2, "sets": 3}
-    changed = study()
-    config = changed.counterfactual.union
-    assert config
-    config = config.model_copy(update=union)
-    counterfactual = changed.counterfactual.model_copy(update={"union": config})
-    e = changed.model_copy(update={"counterfactual": counterfactual})
-    found = list(unions(e))
-    assert found[0].inputs == {"scores": ["attribution/pixel/q000.npy"]}
+    union = {"methods": ["pixel"], "k": 20, "queries": 2, "others": 2, "sets": 3}
+    found = list(unions(study(queries={"test": 6}, counterfactual={"union": union})))
+    assert found[0].inputs == {"scores": [f"attribution/pixel/q00{i}.npy" for i in range(2)]}
     assert all(one.inputs == {} for one in found if one.method == "random")
-    assert [(one.method, one.targets, one.others) for one in found if one.method == "pixel"] == [
-        ("pixel", ("q000",), ("q001", "q002")),
-        ("pixel", ("q001",), ("q002", "q000")),
-        ("pixel", ("q002",), ("q000", "q001")),
+    assert [(one.targets, one.others) for one in found if one.method == "pixel"] == [
+        (("q000", "q001"), ("q002", "q003")),
+        (("q002", "q003"), ("q004", "q005")),
+        (("q004", "q005"), ("q000", "q001")),
     ]
     assert sum(one.method == "random" for one in found) == 3
 
@@ -198,9 +177,8 @@ def test_a_group_is_its_members_and_nothing_is_nothing(tmp_path: Path) -> None:
 
 
 def test_an_ensemble_is_of_further_seeds() -> None:
-    assert [one.training_seed for one in ensemble_models(study(), source_seeds(study()))] == [
-        1
-    ]  # TRAK's [0, 1]
+    models = ensemble_models(study(), source_seeds(study()))
+    assert [one.training_seed for one in models] == [1]  # of TRAK's [0, 1]
 
 
 def test_random_sets_are_nested_distinct_and_uniform() -> None:
@@ -215,7 +193,7 @@ def test_random_sets_are_nested_distinct_and_uniform() -> None:
     assert abs(counts - 80).max() < 5 * 8
 
 
-def test_galleries_show_one_model_of_nothing_removed_and_one_of_each_random_k() -> None:
+def test_galleries_show_one_model_without_removal_and_one_of_each_random_k() -> None:
     sets: dict[str, Any] = {"random": {"sets": 3, "k": [40], "seed": 0}, "k": [20], "again": None}
     two_seeds = study(counterfactual={**sets, "retrain_seeds": [1, 2]})
     shown = [one for one in study_models(two_seeds) if one.pictured]

@@ -29,7 +29,7 @@ IDS = np.arange(80)[::-1]
 
 
 def world() -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Queries and images of which one hidden direction alone makes an image influential."""
+    """Queries and images; a single hidden direction makes an image influential."""
     rng = np.random.default_rng(0)
     queries, images = rng.standard_normal((24, 6)), rng.standard_normal((80, 6))
     scores = [-np.abs(images[:, 5] - query[5]) for query in queries]
@@ -74,23 +74,19 @@ def test_the_logit_is_a_line_of_the_cosine() -> None:
 
 def test_a_student_ranks_unseen_queries_as_its_teacher_would() -> None:
     queries, images, scores = world()
-    seen = slice(0, 20)
-    given = lessons(
-        queries[seen],
-        images,
-        scores[seen],
-        nearest(queries[seen, :3], images[:, :3], 30),
-        image_ids=IDS,
-    )
+    near_rows = nearest(queries[:20, :3], images[:, :3], 30)
+    given = lessons(queries[:20], images, scores[:20], near_rows, image_ids=IDS)
     student = train_student(given, CONFIG)
     again = train_student(given, CONFIG)
     for one, other in zip(student.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)
-    found = student_scores(student, queries[20:], images[:, None])[..., 0]
-    agreement = [stats.spearmanr(found[i], scores[20 + i]).statistic for i in range(len(found))]
-    untrained = student_scores(Student(6, CONFIG).eval(), queries[20:], images[:, None])[..., 0]
-    before = [stats.spearmanr(untrained[i], scores[20 + i]).statistic for i in range(len(found))]
-    assert np.mean(agreement) > 0.6 > np.mean(before)
+
+    def agreement(of: Student) -> float:
+        found = student_scores(of, queries[20:], images[:, None])[..., 0]
+        pairs = zip(found, scores[20:], strict=True)
+        return np.mean([stats.spearmanr(a, b).statistic for a, b in pairs])
+
+    assert agreement(student) > 0.6 > agreement(Student(6, CONFIG).eval())
 
 
 def test_every_flip_is_scored_and_captions_are_the_first() -> None:

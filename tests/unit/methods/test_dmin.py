@@ -1,4 +1,4 @@
-"""DMin against a loop over images, timesteps and groups, with a backward pass for each."""
+"""DMin against a loop over images, timesteps and groups, one backward pass each."""
 
 from typing import Any
 
@@ -56,12 +56,9 @@ def test_scores_are_mean_inner_products_of_compressed_gradients(
     text = data64.text[torch.tensor([1]), torch.tensor([0])][0]
     queries = Queries(["q000"], [77], query[None], text[None], [0])
     compressor = Compressor(denoiser64, CONFIG, draws=2, device=CPU)
-    of_images = torch.cat(
-        list(training_gradients(denoiser64, process, data64, compressor, batch=8))
-    )
-    of_query = query_gradients(
-        denoiser64, process, queries, compressor, draws=4, timestep=None, batch=4
-    )
+    model = denoiser64, process
+    of_images = torch.cat(list(training_gradients(*model, data64, compressor, batch=8)))
+    of_query = query_gradients(*model, queries, compressor, draws=4, timestep=None, batch=4)
     scores, halves = inner_products(of_images.numpy(), of_query)
 
     wanted = [

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional
 
 from leavekout.curvature.ekfac import ekfac, gauss_newton, solve
 from leavekout.curvature.fisher import FisherSample, fisher_samples
@@ -22,6 +21,7 @@ from leavekout.methods.ekfac_influence.settings import EkfacInfluence
 from leavekout.models.denoiser import select_weights
 from leavekout.queries.loading import Queries
 from leavekout.sweeps.gradients import query_gradients, training_gradients
+from reference import kronecker_factors, layer_traces
 from world import make_data
 
 SAMPLES: dict[str, Any] = {"samples": 21, "seed": 5}
@@ -44,32 +44,6 @@ def plain_objective(denoiser: Any, process: Any, z: FisherSample) -> torch.Tenso
     return (predicted * z.output_noise).sum() * (2 / predicted.numel()) ** 0.5
 
 
-def traces_of(
-    denoiser: Any, process: Any, data: Any, name: str
-) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """(inputs, gradients of outputs) of a layer at each token or place, of one sample at a time."""
-    layer = denoiser.get_submodule(name.removesuffix(".weight"))
-    denoiser.requires_grad_(True)
-    traces = []
-    for z in fisher_samples(process, data, batch=1, what="test", **SAMPLES):
-        kept: dict[str, torch.Tensor] = {}
-
-        def keep(module: Any, inputs: Any, output: Any, kept: dict[str, Any] = kept) -> None:
-            kept.update(a=inputs[0].detach(), output=output)
-
-        handle = layer.register_forward_hook(keep)
-        value = plain_objective(denoiser, process, z)
-        handle.remove()
-        g = torch.autograd.grad(value, kept["output"])[0]
-        a = kept["a"]
-        if isinstance(layer, nn.Conv2d):
-            size = {"padding": layer.padding, "stride": layer.stride}
-            a = functional.unfold(a, layer.kernel_size, **size).transpose(1, 2)  # type: ignore[arg-type]
-            g = g.flatten(2).transpose(1, 2)
-        traces.append((a.reshape(-1, a.shape[-1]), g.reshape(-1, g.shape[-1])))
-    return traces
-
-
 def of_each_kind(denoiser: Any) -> list[str]:
     """A convolution's weight, and a linear layer's."""
     chosen: dict[type, str] = {}
@@ -80,17 +54,16 @@ def of_each_kind(denoiser: Any) -> list[str]:
     return list(chosen.values())
 
 
-def test_the_curvature_is_that_of_explicit_kronecker_factors(
+def test_the_curvature_equals_explicit_kronecker_factors(
     denoiser64: Any, process: Any, data64: Any, factors: dict[str, torch.Tensor]
 ) -> None:
     for name in of_each_kind(denoiser64):
         weight = denoiser64.get_parameter(name)
-        traces = traces_of(denoiser64, process, data64, name)
-        covariances = [sum(x.T @ x for x in side) for side in zip(*traces, strict=True)]
-        u_a, u_s = (torch.linalg.eigh(torch.as_tensor(c)).eigenvectors for c in covariances)
-        q = torch.kron(u_s, u_a)
-        rotated = torch.stack([q.T @ (g.T @ a).flatten() for a, g in traces])
-        eigenvalues = rotated.square().mean(0)
+        samples = fisher_samples(process, data64, batch=1, what="test", **SAMPLES)
+        traces = layer_traces(
+            denoiser64, name, samples, lambda z: plain_objective(denoiser64, process, z)
+        )
+        q, eigenvalues = kronecker_factors(traces)
         dense = q @ torch.diag(eigenvalues + 0.1 * eigenvalues.mean()) @ q.T
         gradients = torch.randn(2, *weight.shape, dtype=torch.float64)
         expected = torch.linalg.solve(dense, gradients.flatten(1).T).T.reshape(gradients.shape)
@@ -116,18 +89,16 @@ def test_sampled_gradients_have_the_gauss_newton_matrix_for_covariance(
     rows = [torch.autograd.grad(o, weight, retain_graph=True)[0].flatten() for o in outputs]
     jacobian = torch.stack(rows)
     expected = jacobian.T @ jacobian * (2 / len(outputs))
-    count, generator = 6000, torch.Generator().manual_seed(1)
-    total = torch.zeros_like(expected)
+    generator, total = torch.Generator().manual_seed(1), torch.zeros_like(expected)
+    tensors = {name: value.expand(1000, *value.shape[1:]) for name, value in vars(z).items()}
     for _ in range(6):
-        part = count // 6
-        many = FisherSample(*(getattr(z, f.name).expand(part, *getattr(z, f.name).shape[1:])
-                              for f in dataclasses.fields(z)))  # fmt: skip
+        many = FisherSample(**tensors)
         noise = torch.randn(many.noise.shape, generator=generator, dtype=torch.float64)
         many = dataclasses.replace(many, output_noise=noise)
         with per_sample_gradients(denoiser64, [name]) as gradients:
             gauss_newton(denoiser64, process, many).sum().backward()
         g = gradients[name].flatten(1)
-        total += g.T @ g / count
+        total += g.T @ g / 6000
     assert float((total - expected).norm() / expected.norm()) < 0.1
 
 
@@ -157,7 +128,7 @@ def test_scores_are_products_of_autograd_gradients(
         np.testing.assert_allclose(halves[0, half], expected.numpy(), rtol=1e-8, atol=1e-12)
 
 
-def test_without_halves_nothing_is_said_of_them() -> None:
+def test_scores_without_halves_have_nan_in_their_place() -> None:
     products = np.random.default_rng(0).standard_normal((5, 2, 1, 1, 6))
     scores, halves = product_scores(products, 3)
     assert scores.shape == (3, 5)

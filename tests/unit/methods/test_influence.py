@@ -24,6 +24,11 @@ def whole(features: np.ndarray) -> Features:
     return Features(features[:, :, None])
 
 
+def plain_kernel(x: np.ndarray, damping: float) -> np.ndarray:
+    """Σ x xᵀ over images and flips, a flip with weight 1/2, plus λI."""
+    return sum(np.outer(v, v) for image in x for v in image) / 2 + damping * np.eye(x.shape[-1])
+
+
 @pytest.mark.parametrize("damping", [0.0, 3.0])
 def test_ridge_scores_are_the_explicit_formula(damping: float) -> None:
     rng = np.random.default_rng(0)
@@ -31,8 +36,7 @@ def test_ridge_scores_are_the_explicit_formula(damping: float) -> None:
     queries = rng.standard_normal((3, 1, 6))
     found = ridge_scores(whole(features), torch.from_numpy(queries), damping=damping, device=CPU)
     x = features[:, :, 0].astype(np.float64)
-    kernel = sum(np.outer(v, v) for image in x for v in image) / 2 + damping * np.eye(6)
-    inverse = np.linalg.inv(kernel)
+    inverse = np.linalg.inv(plain_kernel(x, damping))
     for q in range(3):
         np.testing.assert_allclose(found[q], x @ inverse @ queries[q, 0], rtol=1e-9, atol=1e-12)
 
@@ -42,7 +46,7 @@ def test_models_are_averaged_before_the_better_flip_is_taken() -> None:
     assert ensemble_scores(of_models).tolist() == [[0.5]]
 
 
-def test_a_singular_kernel_is_said() -> None:
+def test_a_singular_kernel_is_refused() -> None:
     features = np.ones((4, 1, 1, 8), np.float32)
     with pytest.raises(InputError, match=r"4 images' gradients in 8 dimensions has no inverse"):
         ridge_scores(whole(features), torch.ones(1, 1, 8), damping=0.0, device=CPU)
@@ -54,17 +58,15 @@ def test_datainf_scores_are_the_closed_form() -> None:
     features = rng.standard_normal((9, 2, 2, 4)).astype(np.float32)
     queries = rng.standard_normal((2, 2, 4))
     entries = [40, 10]
-    found = datainf_scores(
-        whole(features), torch.from_numpy(queries), entries, damping=0.1, device=CPU
-    )
+    options: Any = {"damping": 0.1, "device": CPU}
+    found = datainf_scores(whole(features), torch.from_numpy(queries), entries, **options)
     g, v = features.astype(np.float64) / 2, queries / 2  # inner products are over p = 4
     flat = g.reshape(18, 2, 4)
     expected = np.zeros((2, 9, 2))
     for layer, d in enumerate(entries):
         ridge = 0.1 * np.mean([x @ x for x in flat[:, layer]]) / d
-        inverse = np.mean(
-            [np.linalg.inv(np.outer(x, x) + ridge * np.eye(4)) for x in flat[:, layer]], axis=0
-        )
+        inverses = [np.linalg.inv(np.outer(x, x) + ridge * np.eye(4)) for x in flat[:, layer]]
+        inverse = np.mean(inverses, axis=0)
         expected += np.einsum("ifp,pr,qr->qif", g[:, :, layer], inverse, v[:, layer])
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
@@ -75,7 +77,7 @@ def test_das_scores_are_the_explicit_formula() -> None:
     queries, losses = rng.standard_normal((3, 1, 6)), rng.random((30, 2))
     found = das_scores(whole(features), torch.from_numpy(queries), losses, damping=2.0, device=CPU)
     x = features[:, :, 0].astype(np.float64)
-    kernel = sum(np.outer(v, v) for image in x for v in image) / 2 + 2 * np.eye(6)
+    kernel = plain_kernel(x, 2.0)
     inverse = np.linalg.inv(kernel)
     for q in range(3):
         for i in range(30):

@@ -16,7 +16,7 @@ from world import one_query
 
 
 def plain_patch(picture: torch.Tensor, y: int, x: int, side: int) -> dict[tuple[int, int], Any]:
-    """The pixels of a patch that lie inside the picture, by their place in the patch."""
+    """The pixels of a patch that are inside the picture, by their place in the patch."""
     half = side // 2
     return {
         (dy, dx): picture[:, y + dy, x + dx]
@@ -53,9 +53,8 @@ def test_scores_equal_the_double_loop(process: Any, patch: int, best: int) -> No
                 for other in places:
                     known = plain_patch(latents[image, flip], *other, patch)
                     if known.keys() == wanted.keys():
-                        distance = sum(
-                            float((wanted[at] - signal * known[at]).square().sum()) for at in wanted
-                        )
+                        differences = [wanted[at] - signal * known[at] for at in wanted]
+                        distance = sum(float(d.square().sum()) for d in differences)
                         weight = math.exp(-distance / (2 * deviation**2))
                         weights.setdefault((image, flip), []).append(weight)
         total = sum(map(sum, weights.values()))
@@ -66,7 +65,7 @@ def test_scores_equal_the_double_loop(process: Any, patch: int, best: int) -> No
         assert float(found.sum()) == pytest.approx(16)  # the weights of each patch sum to one
 
 
-def test_noise_and_signal_are_those_of_the_process(process: Any) -> None:
+def test_noise_and_signal_are_the_process_s(process: Any) -> None:
     x0, noise = torch.randn(2, 1, 2, 4, 4, dtype=torch.float64)
     for timestep in (1, 12):
         signal, deviation = process.scales(timestep)

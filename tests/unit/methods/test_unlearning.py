@@ -7,24 +7,16 @@ import torch
 
 from leavekout.base.errors import InputError
 from leavekout.base.noise import Domain, normal, random_uint32, scale_to
-from leavekout.config.fields import Objective
 from leavekout.methods.unlearning.settings import Unlearning
 from leavekout.methods.unlearning.steps import latent_mask, query_gradient, unlearn
 from leavekout.models.denoiser import select_weights
+from leavekout.models.loss import query_losses
 from reference import plain_errors
 from world import one_query
 
 N = 40
 Query = tuple[torch.Tensor, torch.Tensor]  # latent, text states
-NEWTON = Unlearning(
-    weights="cross_attention_kv",
-    step="newton",
-    step_size=0.3,
-    steps=1,
-    damping=0.2,
-    gradient_samples=9,
-    seed=6,
-)
+NEWTON = Unlearning(step="newton", step_size=0.3, damping=0.2, gradient_samples=9, seed=6)
 
 
 def plain_gradient(
@@ -106,21 +98,12 @@ def test_the_query_gradient_does_not_depend_on_the_batch_size(
 def test_unlearning_raises_the_loss_of_the_query(
     denoiser64: Any, process: Any, query: Query
 ) -> None:
-    from leavekout.models.loss import query_losses
-
     latent, text = query
 
     def loss() -> float:
-        return query_losses(
-            denoiser64,
-            process,
-            latent[None],
-            text[None],
-            torch.tensor([5]),
-            timesteps=torch.arange(20),
-            seed=0,
-            batch=20,
-        ).mean()
+        options: Any = {"timesteps": torch.arange(20), "seed": 0, "batch": 20}
+        batch = latent[None], text[None], torch.tensor([5])
+        return query_losses(denoiser64, process, *batch, **options).mean()
 
     weights = select_weights(denoiser64, "cross_attention_kv")
     fisher = {n: torch.full_like(p, 0.01) for n, p in weights.items()}

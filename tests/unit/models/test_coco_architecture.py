@@ -1,11 +1,12 @@
 """The package at COCO's true sizes: nothing in it is fitted to digits."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from coco_study import coco, coco_denoiser
+from configured import coco, coco_denoiser
 from leavekout.base.tensors import load_tensors, save_tensors
 from leavekout.curvature.fisher import diagonal_fisher
 from leavekout.data.encoded import EncodedData
@@ -38,21 +39,16 @@ def coco_data(images: int) -> EncodedData:
 def test_gradients_of_all_weights_are_projected_at_cocos_architecture() -> None:
     experiment, data, denoiser = coco(), coco_data(1), coco_denoiser()
     process = build_process(experiment.model)
+    layers = [w.numel() for w in select_weights(denoiser, "cross_attention_kv").values()]
     for name, entries, shape in (
         ("output", [57_373_316], (1, 32768)),
-        (
-            "layers",
-            [w.numel() for w in select_weights(denoiser, "cross_attention_kv").values()],
-            (32, 256),
-        ),
+        ("layers", layers, (32, 256)),
     ):
         config = INFLUENCE.gradients(experiment)[name].model_copy(update={"draws": 2})
         projector = GradientProjector(denoiser, config, model_seed=0, device=CPU)
         assert projector.entries == entries
         found = list(training_gradients(denoiser, process, data, projector, batch=2))
-        assert [part.shape for part in found] == [
-            (1, 2, 2, *shape)
-        ]  # the image and its flip, by halves
+        assert [part.shape for part in found] == [(1, 2, 2, *shape)]  # image and flip, by halves
         assert all(part.isfinite().all() and part.std() > 0 for part in found)
 
 
@@ -64,14 +60,8 @@ def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
     # Two training steps, in bfloat16 as on the GPU; the weights stay float32.
     output = tmp_path / "model.safetensors"
     training = experiment.training.model_copy(update={"epochs": 1, "batch_size": 2})
-    trained, notes = train_from_scratch(
-        data,
-        model,
-        training,
-        removed=np.empty(0, np.int64),
-        state=tmp_path / "state",
-        save_state_seconds=1e9,
-    )
+    options: Any = {"removed": np.empty(0, np.int64), "save_state_seconds": 1e9}
+    trained, notes = train_from_scratch(data, model, training, state=tmp_path / "state", **options)
     save_tensors(output, trained.state_dict(), notes)
     tensors, notes = load_tensors(output)
     assert notes["steps"] == 2
@@ -104,8 +94,7 @@ def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
     before = losses()
     start = {name: p.detach().clone() for name, p in weights.items()}
     unlearn(denoiser, process, query, variant, fisher, images=images, batch=2)
-    moved = [bool((p != start[name]).any()) for name, p in weights.items()]
-    assert all(moved)
+    assert all((p != start[name]).any() for name, p in weights.items())
     scores = (training_losses(denoiser, process, data, sweep, batch=8) - source).max(axis=1)
     assert scores.shape == (images,)
     assert np.isfinite(scores).all()

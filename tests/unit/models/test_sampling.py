@@ -1,4 +1,4 @@
-"""Sampling: as diffusers' own pipeline loop does it, and keyed to the query."""
+"""Sampling equals diffusers' pipeline loop, and noise is keyed to the query."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def conditions() -> tuple[torch.Tensor, np.ndarray]:
 
 
 def model_with_noise(name: str) -> tuple[Denoiser, Process]:
-    """A denoiser that is not at its initial weights, which hardly attend to the text."""
+    """A denoiser away from its initial weights, which hardly attend to the text."""
     denoiser = build_denoiser(MODELS[name], seed=1, device=CPU)
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():

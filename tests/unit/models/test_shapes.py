@@ -1,23 +1,18 @@
 """Denoisers that do not fit are refused when the configuration is read."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import yaml
 
+from configured import CONFIG, experiment
 from leavekout.base.errors import InputError
 from leavekout.config.model import Model
-from leavekout.config.reading import merge, read_yaml
 from leavekout.curvature.per_sample import per_sample_gradients
-from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import build_denoiser, operations
 from leavekout.models.geometry import geometry_of
-from project import ROOT
 from world import CPU, MODELS, SCHEDULE, UNET
 
-DIGITS = ROOT / "config" / "digits.yaml"
 PLAIN = {
     "down_block_types": ["DownBlock2D"],
     "up_block_types": ["UpBlock2D"],
@@ -33,22 +28,15 @@ def unet(**changes: Any) -> dict[str, Any]:
 
 
 def transformer(**changes: Any) -> dict[str, Any]:
-    """Changes of digits' configuration by which its denoiser is a transformer."""
-    arguments = {
-        "sample_size": 4,
-        "out_channels": 4,
-        "patch_size": 1,
-        "num_layers": 2,
-        "num_attention_heads": 2,
-        "attention_head_dim": 16,
-        "cross_attention_dim": 32,
-        "caption_channels": 64,
-    }
+    """Changes that make the denoiser of digits a transformer."""
+    arguments = dict.fromkeys(("sample_size", "out_channels"), 4) | {"patch_size": 1}
+    arguments |= {"num_layers": 2, "num_attention_heads": 2, "attention_head_dim": 16}
+    arguments |= {"cross_attention_dim": 32, "caption_channels": 64}
     return {"model": {"unet": None, "transformer": {**arguments, **changes}}}
 
 
 def flow(**sampling: Any) -> dict[str, Any]:
-    """Changes of digits' configuration by which it is trained on flow matching."""
+    """Changes that train digits by flow matching."""
     process = {"timesteps": 1000, "density": "uniform"}
     return {"model": {"noise_schedule": None, "flow_matching": process}, "sampling": sampling}
 
@@ -94,21 +82,17 @@ def flow(**sampling: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_each_misfit_is_said_in_one_sentence(tmp_path: Path, changes: dict, sentence: str) -> None:
-    path = tmp_path / "digits.yaml"
-    path.write_text(yaml.safe_dump(merge(read_yaml(DIGITS), changes)))
+def test_each_misfit_is_refused_in_one_sentence(changes: dict, sentence: str) -> None:
     with pytest.raises(InputError) as error:
-        read_experiment(read_yaml(path), [path])
-    assert str(error.value).startswith(str(path))
+        experiment("digits", **changes)
+    assert str(error.value).startswith(str(CONFIG / "digits.yaml"))
     assert sentence in str(error.value)
     assert len(str(error.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("changes", [transformer(), transformer(attention_bias=False) | EKFAC])
-def test_a_denoiser_that_fits_is_taken(tmp_path: Path, changes: dict) -> None:
-    path = tmp_path / "digits.yaml"
-    path.write_text(yaml.safe_dump(merge(read_yaml(DIGITS), changes)))
-    read_experiment(read_yaml(path), [path])
+def test_a_denoiser_that_fits_is_taken(changes: dict) -> None:
+    assert experiment("digits", **changes).model.transformer
 
 
 @pytest.mark.parametrize(
@@ -130,7 +114,7 @@ def test_all_layers_of_a_known_denoiser_have_per_sample_gradients(model: Model) 
     assert any(".attn2." in name for name in names) == geometry.attends
 
 
-def test_a_layer_without_a_rule_is_said() -> None:
+def test_a_layer_without_a_rule_is_refused() -> None:
     model: Any = torch.nn.Sequential(torch.nn.Conv1d(2, 2, 1))
     with (
         pytest.raises(InputError, match="no per-sample gradient for the layer '0', a Conv1d"),
@@ -139,7 +123,7 @@ def test_a_layer_without_a_rule_is_said() -> None:
         pass
 
 
-def test_operations_are_those_of_the_products() -> None:
+def test_operations_are_counted_by_their_products() -> None:
     # Two blocks of width 8 on 4 patches with 5 tokens of width 6 that are projected to 8 first.
     places, tokens, width = 4, 5, 8
     time = 256 * width + width * width + width * 6 * width  # embedding, and six shifts and scales

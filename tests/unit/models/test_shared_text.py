@@ -60,20 +60,18 @@ def test_another_kind_of_attention_is_refused(denoiser64: Any) -> None:
 def test_precision_is_used_and_restored(process: Any) -> None:
     denoiser, data = build_denoiser(MODEL, seed=1, device=CPU), make_data()
     sweep = LossSweep(timestep_stride=7, captions=2, seed=4)
+    sweeps = {p: sweep.model_copy(update={"precision": p}) for p in ("float32", "tf32", "bfloat16")}
     losses = {
-        precision: training_losses(
-            denoiser, process, data, sweep.model_copy(update={"precision": precision}), batch=64
-        )
-        for precision in ("float32", "tf32", "bfloat16")
+        p: training_losses(denoiser, process, data, config, batch=64)
+        for p, config in sweeps.items()
     }
     np.testing.assert_array_equal(losses["tf32"], losses["float32"])  # on a CPU
     np.testing.assert_allclose(losses["bfloat16"], losses["float32"], rtol=3e-3)
     assert (losses["bfloat16"] != losses["float32"]).any()
     weights = select_weights(denoiser, "cross_attention_kv")
+    options: Any = {"samples": 20, "seed": 0, "batch": 8}
     exact, rounded = (
-        diagonal_fisher(
-            denoiser, process, data, weights, samples=20, seed=0, batch=8, precision=precision
-        )
+        diagonal_fisher(denoiser, process, data, weights, precision=precision, **options)
         for precision in ("float32", "bfloat16")
     )
     for name, value in exact.items():

@@ -1,27 +1,22 @@
-"""What jobs ask for, and a study's account."""
+"""What jobs request, and a study's account."""
 
 import dataclasses
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from configured import experiment
 from leavekout.base.errors import InputError
-from leavekout.config.reading import read_yaml, require_unchanged
-from leavekout.kinds import costs_of, read_experiment
+from leavekout.config.reading import require_unchanged
+from leavekout.kinds import costs_of
 from leavekout.methods.influence.family import INFLUENCE
 from leavekout.methods.registry import scoring_cost
 from leavekout.models.denoiser import build_denoiser
 from leavekout.planning.bill import PlannedJob, account, bill, measured_ratios
-from project import ENV, ROOT, SNAKEMAKE
-
-
-def experiment(name: str) -> Any:
-    path = ROOT / "config" / f"{name}.yaml"
-    return read_experiment(read_yaml(path), [path])
+from project import ROOT, TINY, ran
 
 
 @pytest.mark.parametrize("name", ["coco", "digits"])
@@ -31,7 +26,7 @@ def test_the_stated_number_of_weights_is_the_models(name: str) -> None:
     assert sum(p.numel() for p in denoiser.parameters()) == e.hardware.estimates.parameters
 
 
-def test_sizes_are_those_of_the_arrays() -> None:
+def test_sizes_equal_the_arrays_bytes() -> None:
     costs = costs_of(experiment("coco"))
     assert costs.text_mb == pytest.approx(118287 * 5 * 77 * 1024 * 2 / 1e6)  # 93 GB
     assert costs.latents_mb == pytest.approx(118287 * 2 * 4 * 16 * 16 * 2 / 1e6)
@@ -41,18 +36,16 @@ def test_sizes_are_those_of_the_arrays() -> None:
     assert INFLUENCE.projection_cost(costs, "loss").disk_mb == pytest.approx(of_halves)
 
 
+def with_hardware(e: Any, **changes: Any) -> Any:
+    return e.model_copy(update={"hardware": e.hardware.model_copy(update=changes)})
+
+
 def at_the_papers_rates(e: Any) -> Any:
     """COCO's study, where a training takes the 16 A100-hours that the paper reports."""
-    rates = {
-        "training_per_second": 411,
-        "forward_per_second": 1233,
-        "gradients_per_second": 411,
-        "loading_gb_per_second": 1000,
-        "compile_seconds": 1,
-    }
+    rates = dict.fromkeys(("training_per_second", "gradients_per_second"), 411)
+    rates |= {"forward_per_second": 1233, "loading_gb_per_second": 1000, "compile_seconds": 1}
     estimates = e.hardware.estimates.model_copy(update=rates)
-    hardware = e.hardware.model_copy(update={"estimates": estimates})
-    return e.model_copy(update={"hardware": hardware})
+    return with_hardware(e, estimates=estimates)
 
 
 def test_coco_at_the_papers_speed_costs_the_papers_hours() -> None:
@@ -71,44 +64,37 @@ def test_start_loading_and_compilation_are_priced() -> None:
     samples = e.training.steps(118287, 0) * 128
     fixed = 30 + costs.text_mb / 1000 + costs.latents_mb / 1000 + 120
     assert costs.training().seconds == pytest.approx(samples / 3000 + fixed)
-    streamed = e.hardware.model_copy(update={"device_data_gb": 50, "compile": False})
-    costs = costs_of(e.model_copy(update={"hardware": streamed}))
+    costs = costs_of(with_hardware(e, device_data_gb=50, compile=False))
     assert costs.training().seconds == pytest.approx(samples / 3000 + 30)
 
 
-def test_a_retry_asks_for_more_unless_it_goes_on() -> None:
+def test_a_retry_asks_for_more_time_unless_it_resumes() -> None:
     costs = costs_of(experiment("coco"))
     fisher = costs.fisher()
     assert fisher.minutes(1) > fisher.seconds / 60
     assert fisher.minutes(2) >= 2 * fisher.minutes(1) - 1
-    for goes_on in (
-        costs.training(),
-        costs.sweep(),
-        scoring_cost(costs, "unlearning"),
-        costs.text(),
-    ):
-        assert goes_on.minutes(2) == goes_on.minutes(1) > goes_on.seconds / 60
+    unlearning = scoring_cost(costs, "unlearning")
+    for resumes in (costs.training(), costs.sweep(), unlearning, costs.text()):
+        assert resumes.minutes(2) == resumes.minutes(1) > resumes.seconds / 60
 
 
 def test_memory_covers_data_that_is_read_from_the_host() -> None:
     digits, coco = experiment("digits"), experiment("coco")
     on_cpu = costs_of(digits)
     assert on_cpu.training().memory_mb > on_cpu.latents_mb + on_cpu.text_mb
-    assert costs_of(coco).data_mb == 0  # it lies on the GPU
-    small_gpu = coco.hardware.model_copy(update={"device_data_gb": 50})
-    streaming = costs_of(coco.model_copy(update={"hardware": small_gpu}))
+    assert costs_of(coco).data_mb == 0  # it is on the GPU
+    streaming = costs_of(with_hardware(coco, device_data_gb=50))
     assert streaming.training().memory_mb > streaming.text_mb
     # Scores of an ensemble, in double precision: the sum, and one model's.
     assert scoring_cost(costs_of(coco), "trak").memory_mb > 2 * 8e-6 * 120 * 118287 * 2
 
 
-def test_a_unet_without_a_plain_size_is_said() -> None:
+def test_a_unet_without_a_plain_size_is_refused() -> None:
     e = experiment("digits")
     denoiser = {**e.model.unet, "sample_size": [4, 4]}
     changed = e.model_copy(update={"model": e.model.model_copy(update={"unet": denoiser})})
-    with pytest.raises(
-        InputError, match=r"'model.unet.sample_size' is \[4, 4\], but has to be a whole"
-    ):
+    message = r"'model.unet.sample_size' is \[4, 4\], but has to be a whole"
+    with pytest.raises(InputError, match=message):
         costs_of(changed)
 
 
@@ -122,7 +108,7 @@ def replaced(**changes: object) -> PlannedJob:
     return dataclasses.replace(JOB, **changes)  # type: ignore[arg-type]
 
 
-def test_what_is_to_come_is_priced_by_what_was_measured() -> None:
+def test_future_jobs_are_priced_by_measured_ones() -> None:
     jobs = [
         replaced(needed=False, seconds=900.0),
         replaced(needed=False, seconds=1800.0, expected_seconds=1800),  # a larger K
@@ -143,7 +129,7 @@ def test_what_is_to_come_is_priced_by_what_was_measured() -> None:
     assert table.loc["compare", "from"] == "estimate"
 
 
-def test_the_account_says_the_totals_and_the_measured_rate() -> None:
+def test_the_account_states_the_totals_and_the_measured_rate() -> None:
     text = account(
         [replaced(needed=False, seconds=1800.0), JOB],
         costs_of(at_the_papers_rates(experiment("coco"))),
@@ -179,28 +165,11 @@ def test_jobs_ask_for_gpus_in_the_clusters_way(
     tmp_path: Path, default: str, gpu_rule: str, cpu_rule: str
 ) -> None:
     """By `gpu`, or by the `gres` of the profile; rules that compute on the CPU ask for none."""
-    result = subprocess.run(
-        [
-            SNAKEMAKE,
-            "--configfile",
-            "config/tiny.yaml",
-            "--config",
-            "hardware={gpus: 1}",
-            "--directory",
-            str(tmp_path),
-            "--default-resources",
-            default,
-            "-n",
-        ],
-        cwd=ROOT,
-        env=ENV,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    options = ["--config", "hardware={gpus: 1}", "--directory", str(tmp_path), "-n"]
+    printed = ran(ROOT, *TINY, *options, "--default-resources", default)
 
     def asked(rule: str) -> str:
-        found = re.search(rf"rule {rule}:\n.*?resources: (.*?)\n", result.stdout, re.S)
+        found = re.search(rf"rule {rule}:\n.*?resources: (.*?)\n", printed, re.S)
         assert found is not None
         return found[1]
 

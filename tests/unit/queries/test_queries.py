@@ -36,12 +36,12 @@ def test_queries_are_read_by_name(tmp_path: Path) -> None:
     assert torch.equal(found.latents, torch.from_numpy(latents[[2, 1]]))
 
 
-def test_related_prompts_are_the_nearest_that_are_no_querys() -> None:
+def test_related_prompts_are_the_nearest_that_belong_to_no_query() -> None:
     queries = pd.DataFrame({"prompt": ["a0", "a2"]}, index=["q000", "q001"])
     prompts = [f"a{i}" for i in range(10)]
 
     def encode(texts: Sequence[str]) -> np.ndarray:
-        """On a circle, so that nearness is that of the numbers."""
+        """On a circle, where near numbers are near."""
         angle = np.array([int(text[1:]) for text in texts]) * 0.1
         return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
@@ -66,19 +66,13 @@ class Vae:
         return type("Decoded", (), {"sample": latents[:, :3]})
 
 
-def outcome_of(seed: int, sets: Sequence[Queries]) -> Outcome:
-    return evaluate(
-        build_denoiser(MODEL, seed=seed, device=CPU),
-        Vae(),
-        sets,
-        np.zeros((5, 6), np.float16),
-        MODEL,
-        Evaluation(timestep_stride=4, seed=0),
-        Sampling(sampler="ddim", steps=3, guidance=2.0, clip_x0=None),
-        about={"policy": "top", "targets": ["q000"]},
-        removed=np.array([3, 1]),
-        batch=7,
-    )
+def outcome_of(seed: int, *sets: Queries) -> Outcome:
+    denoiser = build_denoiser(MODEL, seed=seed, device=CPU)
+    sampling = Sampling(sampler="ddim", steps=3, guidance=2.0, clip_x0=None)
+    settings = MODEL, Evaluation(timestep_stride=4, seed=0), sampling
+    notes: Any = {"about": {"policy": "top", "targets": ["q000"]}, "removed": np.array([3, 1])}
+    null_text = np.zeros((5, 6), np.float16)
+    return evaluate(denoiser, Vae(), sets, null_text, *settings, **notes, batch=7)
 
 
 def queries_of(*names: str) -> Queries:
@@ -94,19 +88,19 @@ def queries_of(*names: str) -> Queries:
 
 
 def test_an_outcome_is_the_same_in_sets_and_in_one_batch() -> None:
-    apart = outcome_of(0, [queries_of("q000"), queries_of("q001", "q002")])
-    together = outcome_of(0, [queries_of("q000", "q001", "q002")])
+    apart = outcome_of(0, queries_of("q000"), queries_of("q001", "q002"))
+    together = outcome_of(0, queries_of("q000", "q001", "q002"))
     assert apart.queries == together.queries == ["q000", "q001", "q002"]
     np.testing.assert_allclose(apart.losses, together.losses, rtol=1e-4)
     np.testing.assert_allclose(apart.latents, together.latents, atol=1e-4)
     assert apart.losses.shape == (3, 5)  # timesteps 0, 4, …, 16
     assert apart.pictures.dtype == np.uint8
-    other = outcome_of(1, [queries_of("q000")])
+    other = outcome_of(1, queries_of("q000"))
     assert not np.allclose(other.losses[0], apart.losses[0])
 
 
 def test_an_outcome_is_read_as_it_was_written(tmp_path: Path) -> None:
-    written = outcome_of(0, [queries_of("q000", "q001")])
+    written = outcome_of(0, queries_of("q000", "q001"))
     written.save(tmp_path / "outcome.safetensors")
     found = Outcome.load(tmp_path / "outcome.safetensors")
     assert found.about == written.about
@@ -123,9 +117,9 @@ def test_an_outcome_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"half"])
-def test_a_truncated_outcome_is_said(tmp_path: Path, content: bytes) -> None:
+def test_a_truncated_outcome_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "outcome.safetensors"
-    outcome_of(0, [queries_of("q000")]).save(path)
+    outcome_of(0, queries_of("q000")).save(path)
     path.write_bytes(path.read_bytes()[:-50] if content == b"half" else content)
     with pytest.raises(InputError, match=r"outcome.safetensors: not a complete outcome"):
         Outcome.load(path)

@@ -18,14 +18,6 @@ def test_sign_flips_equal_a_brute_force_count() -> None:
         assert p == pytest.approx((abs(means) >= abs(row.mean()) - 1e-12).mean())
 
 
-def test_sign_flips_equal_scipy_s_permutation_test() -> None:
-    differences = np.random.default_rng(3).normal(0.4, 1, (3, 9))
-    theirs = stats.permutation_test(
-        (differences,), np.mean, permutation_type="samples", vectorized=True, axis=-1
-    )
-    assert sign_flips(differences, resamples=1000)[0] == pytest.approx(theirs.pvalue)
-
-
 def test_the_correction_is_westfall_and_young_s_step_down_maximum() -> None:
     """Against its definition: the largest t of those not yet rejected, with every flip."""
     rng = np.random.default_rng(12)

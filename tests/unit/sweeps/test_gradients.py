@@ -15,10 +15,7 @@ from trak.utils import vectorize
 from leavekout.base.noise import Domain, normal, random_uint32, scale_to
 from leavekout.methods.influence.projector import GradientProjector
 from leavekout.methods.influence.settings import Gradients
-from leavekout.methods.influence.solvers import (
-    Features,
-    ridge_scores,
-)
+from leavekout.methods.influence.solvers import Features, ridge_scores
 from leavekout.models.denoiser import select_weights
 from leavekout.queries.loading import Queries
 from leavekout.sweeps.gradients import (
@@ -53,20 +50,25 @@ def draws_of(config: Gradients, data: Any, row: int, flip: int) -> list[Any]:
     return result
 
 
-def plain_gradient(denoiser: Any, process: Any, config: Gradients, draws: list[Any]) -> Any:
-    """∇ of the mean of the objective over draws, one autograd pass, by name."""
+def projected(projector: GradientProjector, gradients: list[torch.Tensor]) -> torch.Tensor:
+    """P g with the explicit matrix of each of the projector's blocks: [L, p]."""
+    if len(projector.projections) == 1:
+        gradients = [torch.cat(gradients)]
+    pairs = zip(projector.projections, gradients, strict=True)
+    return torch.stack([explicit_matrix(p) @ g for p, g in pairs])
+
+
+def plain_gradient(
+    denoiser: Any, process: Any, config: Gradients, draws: list[Any]
+) -> list[torch.Tensor]:
+    """∇ of the mean of the objective over draws, one autograd pass, flat for each weight."""
     weights = select_weights(denoiser, config.weights)
     total = torch.zeros((), dtype=torch.float64)
     for x0, t, noise, text in draws:
         error, output = plain_errors(denoiser, process, x0, t, noise, text)
-        chosen = {
-            "loss": error.square(),
-            "squared_output": output.square(),
-            "mean_output": output,
-        }[config.objective]
-        total = total + chosen.mean() / len(draws)
-    gradients = torch.autograd.grad(total, list(weights.values()))
-    return dict(zip(weights, gradients, strict=True))
+        objectives = {"loss": error.square(), "squared_output": output.square()}
+        total = total + objectives.get(config.objective, output).mean() / len(draws)
+    return [g.flatten() for g in torch.autograd.grad(total, list(weights.values()))]
 
 
 @pytest.mark.parametrize(
@@ -90,10 +92,8 @@ def test_features_are_projected_autograd_gradients(
     features = halves.mean(2)
     for row, flip in ((0, 0), (3, 1), (11, 0)):
         gradient = plain_gradient(denoiser64, process, config, draws_of(config, data64, row, flip))
-        blocks = [g.flatten() for g in gradient.values()]
-        blocks = [torch.cat(blocks)] if config.layout == "joint" else blocks
-        pairs = zip(projector.projections, blocks, strict=True)
-        expected = torch.stack([explicit_matrix(p) @ g for p, g in pairs])
+        assert len(projector.projections) == (1 if config.layout == "joint" else len(gradient))
+        expected = projected(projector, gradient)
         assert expected.abs().max() > 0
         # alphas_cumprod is float32 in diffusers, which bounds the agreement.
         torch.testing.assert_close(features[row, flip], expected, rtol=1e-5, atol=1e-8)
@@ -105,9 +105,8 @@ def test_halves_are_of_every_second_draw(denoiser64: Any, process: Any, data64: 
     draws = draws_of(JOINT, data64, 3, 1)
     for half in range(2):
         gradient = plain_gradient(denoiser64, process, JOINT, draws[half::2])
-        flat = torch.cat([g.flatten() for g in gradient.values()])
-        expected = explicit_matrix(projector.projections[0]) @ flat
-        torch.testing.assert_close(features[3, 1, half, 0], expected, rtol=1e-5, atol=1e-8)
+        expected = projected(projector, gradient)
+        torch.testing.assert_close(features[3, 1, half], expected, rtol=1e-5, atol=1e-8)
 
 
 def test_normalised_draws_are_of_length_one_before_their_mean(
@@ -115,13 +114,11 @@ def test_normalised_draws_are_of_length_one_before_their_mean(
 ) -> None:
     config = JOINT.model_copy(update={"normalise": True})
     projector = GradientProjector(denoiser64, config, model_seed=2, device=CPU)
-    matrix = explicit_matrix(projector.projections[0])
 
     def expected(draws: list[Any]) -> torch.Tensor:
         features = []
         for one in draws:
-            gradient = plain_gradient(denoiser64, process, config, [one])
-            feature = matrix @ torch.cat([g.flatten() for g in gradient.values()])
+            feature = projected(projector, plain_gradient(denoiser64, process, config, [one]))[0]
             features.append(feature / feature.norm())
         return torch.stack(features).mean(0)
 
@@ -130,14 +127,13 @@ def test_normalised_draws_are_of_length_one_before_their_mean(
     whole = expected(draws_of(config, data64, 3, 1))
     torch.testing.assert_close(found[3, 1].mean(0)[0], whole, rtol=1e-5, atol=1e-8)
     queries = make_queries()
-    of_queries = query_gradients(
-        denoiser64, process, queries, projector, draws=4, timestep=None, batch=3
-    )
+    options: Any = {"draws": 4, "timestep": None, "batch": 3}
+    of_queries = query_gradients(denoiser64, process, queries, projector, **options)
     draws = query_draws(queries, 1, 4)
     torch.testing.assert_close(of_queries[1].mean(0)[0], expected(draws), rtol=1e-5, atol=1e-8)
 
 
-def test_shared_draws_are_those_of_all_images_and_queries(
+def test_shared_draws_are_the_same_for_all_images_and_queries(
     denoiser64: Any, process: Any, data64: Any
 ) -> None:
     """A query that is a training image, with its caption, has that image's features."""
@@ -148,9 +144,8 @@ def test_shared_draws_are_those_of_all_images_and_queries(
     parts = training_gradients(denoiser64, process, data, projector, batch=12)
     row, first = torch.tensor([1]), torch.tensor([0])
     query = Queries(["q000"], [77], data.latents[row, first], data.text[row, first], [0])
-    found = query_gradients(
-        denoiser64, process, query, projector, draws=config.draws, timestep=None, batch=3
-    )
+    options: Any = {"draws": config.draws, "timestep": None, "batch": 3}
+    found = query_gradients(denoiser64, process, query, projector, **options)
     torch.testing.assert_close(found[0], torch.cat(list(parts))[1, 0], rtol=1e-6, atol=1e-9)
 
 
@@ -198,15 +193,12 @@ def test_query_features_are_projected_autograd_gradients(
 ) -> None:
     queries = make_queries()
     projector = GradientProjector(denoiser64, JOINT, model_seed=0, device=CPU)
-    found = query_gradients(
-        denoiser64, process, queries, projector, draws=5, timestep=timestep, batch=2
-    )
+    options: Any = {"draws": 5, "timestep": timestep, "batch": 2}
+    found = query_gradients(denoiser64, process, queries, projector, **options)
     for i in range(len(queries.names)):
         draws = query_draws(queries, i, 5, timestep)
-        gradient = plain_gradient(denoiser64, process, JOINT, draws)
-        g = torch.cat([g.flatten() for g in gradient.values()])
-        expected = explicit_matrix(projector.projections[0]) @ g
-        torch.testing.assert_close(found[i, 0, 0], expected, rtol=1e-5, atol=1e-8)
+        expected = projected(projector, plain_gradient(denoiser64, process, JOINT, draws))
+        torch.testing.assert_close(found[i, 0], expected, rtol=1e-5, atol=1e-8)
 
 
 def test_uniform_timesteps_cover_the_range_in_strides() -> None:
@@ -215,7 +207,7 @@ def test_uniform_timesteps_cover_the_range_in_strides() -> None:
     assert t.tolist() == [[0, 250, 500, 750]] * 2
 
 
-def test_stratified_timesteps_lie_in_their_stretches_and_negatives_share_them() -> None:
+def test_stratified_timesteps_are_within_their_strata_and_negatives_share_them() -> None:
     changes: dict[str, Any] = {"timesteps": "stratified", "antithetic": True}
     config = JOINT.model_copy(update=changes)
     halves, order = halves_of_draws(8, antithetic=True)
@@ -261,29 +253,23 @@ class _OurProjection(AbstractProjector):
         self.matrix, self.names = matrix, names
 
     def project(self, grads: Any, model_id: int) -> torch.Tensor:
-        return (
-            vectorize({name: grads[name] for name in self.names}, device="cpu").float()
-            @ self.matrix.T
-        )
+        flat = vectorize({name: grads[name] for name in self.names}, device="cpu")
+        return flat.float() @ self.matrix.T
 
 
 @pytest.mark.parametrize(("objective", "damping"), [("loss", 0.0), ("squared_output", 2.0)])
-def test_trak_and_d_trak_scores_are_those_of_the_traker_package(
+def test_trak_and_d_trak_scores_equal_the_traker_package_s(
     objective: Any, damping: float, denoiser64: Any, process: Any, tmp_path: Path
 ) -> None:
-    """From the model to the scores, with nothing shared but draws and projection matrix."""
+    """From the model to the scores; only draws and the projection matrix are shared."""
     data = make_data(images=40, flips=1, dtype=torch.float64)
     config = JOINT.model_copy(update={"objective": objective, "dimension": 8})
     queries = make_queries()
     projector = GradientProjector(denoiser64, config, model_seed=0, device=CPU)
-    rows = gradient_rows(
-        tmp_path / "g.npy", denoiser64, process, data, projector, batch=30, **SAVING
-    )
-    rows.finish()
-    of_queries = query_gradients(
-        denoiser64, process, queries, projector, draws=4, timestep=None, batch=4
-    )
-    features = Features(np.load(tmp_path / "g.npy"))
+    file, model = tmp_path / "g.npy", (denoiser64, process)
+    gradient_rows(file, *model, data, projector, batch=30, **SAVING).finish()
+    of_queries = query_gradients(*model, queries, projector, draws=4, timestep=None, batch=4)
+    features = Features(np.load(file))
     found = ridge_scores(features, of_queries.mean(1), damping=damping, device=CPU)[:, :, 0]
 
     names = list(projector.weights)
@@ -310,12 +296,9 @@ def test_trak_and_d_trak_scores_are_those_of_the_traker_package(
         traker.featurize(batch, inds=np.array([row]))
     traker.finalize_features()
     traker.start_scoring_checkpoint("test", denoiser64.state_dict(), model_id=0, num_targets=2)
-    for i, query_id in enumerate(queries.noise_seeds):
-        index = torch.arange(4)
-        t = scale_to(random_uint32(config.seed, Domain.GRADIENT, query_id, 2, index)[0], 20)
-        noise = normal(config.seed, Domain.GRADIENT, query_id, 2, index, shape=(4, 4, 4)).double()
-        x0, text = (x[i].expand(4, *x[i].shape) for x in (queries.latents, queries.text))
-        traker.score([b[None] for b in (x0, t, noise, text)], num_samples=1)
+    for i in range(2):
+        parts = zip(*query_draws(queries, i, 4), strict=True)
+        traker.score([torch.cat(part)[None] for part in parts], num_samples=1)
     scores = np.asarray(traker.finalize_scores("test")).T.astype(np.float64)  # [2, 40]
     # traker's scores have a scale of their own; it computes in float32.
     scores *= np.linalg.norm(found) / np.linalg.norm(scores)

@@ -11,7 +11,7 @@ from leavekout.data.encoded import EncodedData
 from leavekout.models.loss import query_losses
 from leavekout.sweeps.losses import training_losses
 from reference import plain_errors
-from world import CPU, make_data
+from world import CPU
 
 SWEEP = LossSweep(timestep_stride=7, captions=2, seed=4)
 
@@ -47,17 +47,14 @@ def test_scores_do_not_depend_on_batch_size(denoiser64: Any, process: Any, data6
         np.testing.assert_allclose(other, sweeps[0], rtol=1e-12)
 
 
-def test_scores_do_not_depend_on_the_order_of_images(denoiser64: Any, process: Any) -> None:
-    data = make_data(dtype=torch.float64)
+def test_scores_do_not_depend_on_the_order_of_images(
+    denoiser64: Any, process: Any, data64: Any
+) -> None:
+    data = data64
     order = np.random.default_rng(0).permutation(data.images)
-    shuffled = EncodedData(
-        data.latents.array[order],
-        data.text.array[order],
-        data.null_text.numpy(),
-        data.image_ids.numpy()[order],
-        device=CPU,
-        dtype=torch.float64,
-    )
+    null_text, ids = data.null_text.numpy(), data.image_ids.numpy()[order]
+    arrays = data.latents.array[order], data.text.array[order], null_text, ids
+    shuffled = EncodedData(*arrays, device=CPU, dtype=torch.float64)
     straight = training_losses(denoiser64, process, data, SWEEP, batch=16)
     found = training_losses(denoiser64, process, shuffled, SWEEP, batch=16)
     np.testing.assert_allclose(found, straight[order], rtol=1e-12)
@@ -70,9 +67,8 @@ def test_loss_change_equals_a_plain_loop(denoiser64: Any, process: Any, data64: 
     ids, timesteps = torch.tensor([11, 5, 900]), torch.arange(0, 20, 3)
 
     def losses() -> np.ndarray:
-        return query_losses(
-            denoiser64, process, latents, text, ids, timesteps=timesteps, seed=8, batch=4
-        )
+        options: Any = {"timesteps": timesteps, "seed": 8, "batch": 4}
+        return query_losses(denoiser64, process, latents, text, ids, **options)
 
     def plain(query: int) -> float:
         each = []

@@ -19,11 +19,11 @@ SHAPE = (4, 2, 2)
 
 
 def passes(**changes: Any) -> Passes:
-    config = LossSweep(timestep_stride=7, captions=2, seed=4, **changes)
+    config = SWEEP.model_copy(update=changes)
     return Passes(config, 20, 0, config.draws)
 
 
-def test_each_draw_has_noise_of_its_own_and_the_first_is_that_of_one_draw() -> None:
+def test_each_draw_has_its_own_noise_and_further_draws_do_not_change_the_first() -> None:
     one, three = passes(), passes(draws=3)
     t, noise = three.drawn(IDS, 2, SHAPE)
     assert t.shape == (4, 2 * 3 * 3)
@@ -37,16 +37,15 @@ def test_each_draw_has_noise_of_its_own_and_the_first_is_that_of_one_draw() -> N
 
 
 def test_refinement_draws_where_the_first_sweep_has_ended(process: Any) -> None:
-    config = LossSweep(
-        timestep_stride=7, captions=1, seed=4, draws=2, refine=Refinement(share=0.5, draws=3)
-    )
+    changes = {"captions": 1, "draws": 2, "refine": Refinement(share=0.5, draws=3)}
+    config = SWEEP.model_copy(update=changes)
     _, coarse = passes_of(config, process).drawn(IDS, 1, SHAPE)
     _, fine = passes_of(config, process, refined=True).drawn(IDS, 1, SHAPE)
     together = torch.cat([coarse, fine], 1).flatten(0, 1).flatten(1)
     assert len(together.unique(dim=0)) == len(together) == 2 * 5 * 3
 
 
-def test_stratified_timesteps_lie_in_their_strides_evenly() -> None:
+def test_stratified_timesteps_are_uniform_within_their_strides() -> None:
     config = LossSweep(timestep_stride=5, captions=1, seed=4, draws=400, timesteps="stratified")
     t, _ = Passes(config, 18, 0, 400).drawn(IDS, 1, SHAPE)
     t = t.view(2, 400, 4)
@@ -77,15 +76,14 @@ def test_halves_see_captions_draws_and_timesteps_about_equally(changes: dict[str
         assert of_level.float().mean() == 0.5
 
 
-def test_losses_of_some_images_are_those_of_a_whole_sweep(denoiser64: Any, process: Any) -> None:
+def test_losses_of_some_images_equal_a_whole_sweep_s(denoiser64: Any, process: Any) -> None:
     data = make_data(dtype=torch.float64)
     config = SWEEP.model_copy(update={"draws": 2, "timesteps": "stratified"})
     some = torch.tensor([1, 4, 5])
     parts = passes_of(config, process)
     whole = torch.cat(list(training_loss_parts(denoiser64, process, data, parts, batch=7)))
-    found = torch.cat(
-        list(training_loss_parts(denoiser64, process, data, parts, batch=30, images=some))
-    )
+    of_some = training_loss_parts(denoiser64, process, data, parts, batch=30, images=some)
+    found = torch.cat(list(of_some))
     torch.testing.assert_close(found, whole[some], rtol=1e-12, atol=0)
     means = training_losses(denoiser64, process, data, config, batch=50)
     np.testing.assert_allclose(means, whole.mean(2).numpy(), rtol=1e-12)
@@ -99,16 +97,15 @@ def test_read_outs_equal_their_definitions(readout: Any) -> None:
     assert found.shape == (3, 2, 2)
     for image in range(3):
         for flip in range(2):
-            terms = []
             halves: list[list[float]] = [[], []]
             for p in range(one.count):
                 a, b = float(after[image, flip, p]), float(before[image, flip, p])
                 if readout == "skew" and int(one.level[p]) < 6:
                     continue
                 term = a - b if readout == "difference" else (a - b) / (a + b + 1e-3)
-                terms.append(term)
                 halves[int(one.half[p])].append(term)
-            assert float(found[image, flip].sum()) == pytest.approx(np.mean(terms))
+            whole = np.mean([*halves[0], *halves[1]])
+            assert float(found[image, flip].sum()) == pytest.approx(whole)
             for h in range(2):
                 assert float(2 * found[image, flip, h]) == pytest.approx(np.mean(halves[h]))
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -19,9 +18,8 @@ from leavekout.models.denoiser import build_denoiser
 from leavekout.models.process import build_process
 from leavekout.training import state
 from leavekout.training.state import resume, save_state, training_identity
-from leavekout.training.training import train, train_from_scratch
 from project import ROOT
-from trainings import same, watched
+from trainings import from_scratch, same, trained
 from world import CPU, MODEL, SCHEDULE, TRAINING, UNET, make_data
 
 
@@ -35,19 +33,16 @@ def noted_in(steps: list[int]) -> Callable[[int, torch.Tensor], None]:
 
 @pytest.mark.parametrize("stop_at", [0, 2, 5])
 def test_an_interrupted_training_ends_at_the_same_bits(tmp_path: Path, stop_at: int) -> None:
-    def run(state: Path, on_step: Callable[[int, torch.Tensor], None]) -> dict[str, torch.Tensor]:
-        return watched(state, on_step, save_state_seconds=0)
-
     def interrupt(step: int, loss: torch.Tensor) -> None:
         if step == stop_at:
             raise Interrupted
 
-    whole = run(tmp_path / "whole", lambda step, loss: None)
+    whole = trained(tmp_path / "whole")
     state = tmp_path / "interrupted"
     with pytest.raises(Interrupted):
-        run(state, interrupt)
+        trained(state, on_step=interrupt, save_state_seconds=0)
     first: list[int] = []
-    assert same(whole, run(state, noted_in(first)))
+    assert same(whole, trained(state, on_step=noted_in(first)))
     assert first[0] == stop_at + 1  # it continued, it did not start anew
 
 
@@ -55,20 +50,13 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import torch
-from torch import nn
-from world import *
-from leavekout.models.process import build_process
-from pathlib import Path
-from leavekout.training.training import train
-from leavekout.models.denoiser import build_denoiser
-denoiser = build_denoiser(MODEL, seed=0, device=CPU)
+from trainings import trained
 def on_step(step, loss):
     print(step, flush=True)
     if step == 3 and sys.argv[2] == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-train(denoiser, build_process(MODEL), make_data(), TRAINING, removed=torch.tensor([1]),
-      state=Path(sys.argv[1]), save_state_seconds=0, on_step=on_step)
-torch.save(denoiser.state_dict(), sys.argv[1] + ".pt")
+weights = trained(Path(sys.argv[1]), save_state_seconds=0, on_step=on_step)
+torch.save(weights, sys.argv[1] + ".pt")
 """
 
 
@@ -98,26 +86,14 @@ def test_the_state_of_another_training_is_not_continued(tmp_path: Path) -> None:
         if step == 2:
             raise Interrupted
 
-    def run(on_step: Any, removed: Any = (1,), schedule: float = 0.2, data: str = "") -> None:
-        encoded = make_data()
-        encoded.fingerprint = data
-        train(
-            build_denoiser(MODEL, seed=0, device=CPU),
-            build_process(
-                Model(
-                    unet=UNET,
-                    noise_schedule=SCHEDULE.model_copy(update={"beta_end": schedule}),
-                )
-            ),
-            encoded,
-            TRAINING,
-            removed=torch.tensor(removed),
-            state=tmp_path / "state",
-            save_state_seconds=0,
-            on_step=on_step,
-        )
+    def run(on_step: Any, schedule: float = 0.2, fingerprint: str = "", **options: Any) -> None:
+        noise_schedule = SCHEDULE.model_copy(update={"beta_end": schedule})
+        model, data = Model(unet=UNET, noise_schedule=noise_schedule), make_data()
+        data.fingerprint = fingerprint
+        options |= {"model": model, "data": data, "save_state_seconds": 0, "on_step": on_step}
+        trained(tmp_path / "state", **options)
 
-    for other in ({"removed": [2]}, {"schedule": 0.1}, {"data": "re-encoded"}):
+    for other in ({"removed": (2,)}, {"schedule": 0.1}, {"fingerprint": "re-encoded"}):
         with pytest.raises(Interrupted):
             run(interrupt)
         steps: list[int] = []
@@ -129,28 +105,23 @@ def test_the_state_of_another_training_is_not_continued(tmp_path: Path) -> None:
 def test_a_truncated_state_is_not_continued(tmp_path: Path) -> None:
     (tmp_path / "state").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
     steps: list[int] = []
-    watched(tmp_path / "state", noted_in(steps))
+    trained(tmp_path / "state", on_step=noted_in(steps))
     assert steps[0] == 0
 
 
 def test_a_finished_training_is_not_lost_before_its_outcome_is_written(tmp_path: Path) -> None:
     state, steps = tmp_path / "state.safetensors", TRAINING.steps(12, 0)
-    arguments: dict[str, Any] = {
-        "removed": np.empty(0, np.int64),
-        "state": state,
-        "save_state_seconds": 0,
-    }
-    first, _ = train_from_scratch(make_data(), MODEL, TRAINING, **arguments)
+    first, _ = from_scratch(state, save_state_seconds=0)
     assert load_tensors(state)[1]["step"] == steps  # and the job is killed here
-    again, notes = train_from_scratch(make_data(), MODEL, TRAINING, **arguments)
-    assert same(first.state_dict(), again.state_dict())
+    again, notes = from_scratch(state, save_state_seconds=0)
+    assert same(first, again)
     assert notes["final_loss"] is None  # no step was left to take
 
 
 def test_a_state_of_other_hardware_is_not_continued(
     data: EncodedData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its last bits are of another GPU's kernels, or of compiled ones."""
+    """Other kernels, or compiled ones, round differently."""
     denoiser, process = build_denoiser(MODEL, seed=0, device=CPU), build_process(MODEL)
 
     def identity(*, compiled: bool) -> str:
@@ -163,22 +134,23 @@ def test_a_state_of_other_hardware_is_not_continued(
     assert identity(compiled=False) != one
 
 
-def test_a_state_of_another_gpu_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warning_names_the_gpu_of_a_state_that_is_not_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     denoiser = build_denoiser(MODEL, seed=0, device=CPU)
     optimizer = torch.optim.AdamW(denoiser.parameters(), 1e-3)
     monkeypatch.setattr(state, "device_name", lambda device: "NVIDIA H100")
     save_state(denoiser, optimizer, tmp_path / "state", "one", 3)
-    said: list[str] = []
-    monkeypatch.setattr(state.logger, "warning", lambda text, *values: said.append(text % values))
-    assert resume(denoiser, optimizer, tmp_path / "state", "another") == 0
-    monkeypatch.setattr(state, "device_name", lambda device: "NVIDIA H200")
-    assert resume(denoiser, optimizer, tmp_path / "state", "another") == 0
-    assert "the configuration changed" in said[0]
-    assert "from NVIDIA H100, not NVIDIA H200" in said[1]
+    with caplog.at_level("WARNING", "leavekout"):
+        assert resume(denoiser, optimizer, tmp_path / "state", "another") == 0
+        monkeypatch.setattr(state, "device_name", lambda device: "NVIDIA H200")
+        assert resume(denoiser, optimizer, tmp_path / "state", "another") == 0
+    assert "the configuration changed" in caplog.messages[0]
+    assert "from NVIDIA H100, not NVIDIA H200" in caplog.messages[1]
 
 
 def test_a_resumed_optimizer_has_the_layout_of_its_parameters(tmp_path: Path) -> None:
-    """On a GPU weights lie with channels last, and the fused step takes nothing else."""
+    """On a GPU weights have channels last, and the fused step accepts nothing else."""
     unets = [build_denoiser(MODEL, seed=0, device=CPU) for _ in range(2)]
     optimizers = []
     for denoiser in unets:

@@ -1,4 +1,6 @@
-"""The paired stream: what a removal changes, and what it leaves."""
+"""The paired stream: what a removal changes and what it does not."""
+
+from typing import Any
 
 import torch
 
@@ -6,31 +8,21 @@ from leavekout.base.noise import Domain
 from leavekout.training.stream import Samples, Stream
 
 
-def stream(removed: list[int], *, images: int = 50, seed: int = 0) -> Stream:
-    return Stream(
-        images=images,
-        flips=2,
-        captions=5,
-        timesteps=1000,
-        caption_dropout=0.1,
-        removed=torch.tensor(removed, dtype=torch.int64),
-        seed=seed,
-        domain=Domain.TRAINING,
-    )
+def stream(removed: list[int], *, seed: int = 0) -> Stream:
+    size: Any = {"images": 50, "flips": 2, "captions": 5, "timesteps": 1000}
+    rows = torch.tensor(removed, dtype=torch.int64)
+    key: Any = {"seed": seed, "domain": Domain.TRAINING}
+    return Stream(**size, caption_dropout=0.1, removed=rows, **key)
 
 
 def rows(removed: list[int], stop: int = 500) -> torch.Tensor:
     return stream(removed).samples(0, stop).rows
 
 
-def test_each_epoch_shows_every_image_once() -> None:
-    for epoch in rows([]).split(50):
-        assert sorted(epoch.tolist()) == list(range(50))
-
-
-def test_epochs_have_different_orders() -> None:
-    first, second, *_ = rows([]).split(50)
-    assert not torch.equal(first, second)
+def test_each_epoch_shows_every_image_once_in_an_order_of_its_own() -> None:
+    epochs = rows([]).split(50)
+    assert all(sorted(epoch.tolist()) == list(range(50)) for epoch in epochs)
+    assert not torch.equal(epochs[0], epochs[1])
 
 
 def test_removed_images_never_appear_and_all_other_places_stay() -> None:
@@ -42,8 +34,7 @@ def test_removed_images_never_appear_and_all_other_places_stay() -> None:
 
 
 def test_a_replacement_depends_on_the_place_alone() -> None:
-    # Another removal set that also lacks image 3 puts the same image in its places, unless that
-    # image is itself removed.
+    # Two removal sets with image 3 replace it by the same image, unless they remove that, too.
     one, other = rows([3, 17]), rows([3, 40])
     place = (rows([]) == 3) & (one != 40) & (other != 17)
     assert place.any()
@@ -64,8 +55,7 @@ def test_the_stream_does_not_depend_on_how_it_is_cut() -> None:
 
 
 def test_almost_all_images_can_be_removed() -> None:
-    left = rows(list(range(49)))
-    assert (left == 49).all()
+    assert (rows(list(range(49))) == 49).all()
 
 
 def test_another_seed_is_another_stream() -> None:

@@ -1,11 +1,9 @@
 """Training: paired, and refusing what cannot be trained."""
 
-import copy
 import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -18,53 +16,33 @@ from leavekout.data.encoded import EncodedData
 from leavekout.models.denoiser import build_denoiser
 from leavekout.models.process import build_process
 from leavekout.training import training
-from leavekout.training.stream import Stream
-from leavekout.training.training import learning_rate, train, train_from_scratch, training_batches
+from leavekout.training.stream import Samples
+from leavekout.training.training import learning_rate, training_batches
 from reference import plain_errors
-from trainings import same, trained
-from world import CPU, MODEL, SCHEDULE, TRAINING, UNET, make_data
+from trainings import from_scratch, same, trained
+from world import CPU, TRAINING, make_data, stream_of, unet_with
 
 
 def test_removing_nothing_with_the_same_seed_gives_the_same_bits(tmp_path: Path) -> None:
-    source = trained(tmp_path / "source", [])
-    assert same(source, trained(tmp_path / "again", []))
-    assert not same(source, trained(tmp_path / "other_seed", [], seed=1))
-    assert not same(source, trained(tmp_path / "removed", [2, 5]))
+    source, again, other_seed, removed = (
+        from_scratch(tmp_path / str(i), rows, seed=seed)[0]
+        for i, (rows, seed) in enumerate((([], 0), ([], 0), ([], 1), ([2, 5], 0)))
+    )
+    assert same(source, again)
+    assert not same(source, other_seed)
+    assert not same(source, removed)
 
 
-def test_a_removed_image_has_no_effect_on_the_weights(tmp_path: Path) -> None:
-    def without_image_2(value: float) -> dict[str, torch.Tensor]:
-        data = make_data()
-        assert data.latents.tensor is not None
-        data.latents.tensor[2] = value
-        denoiser, _ = train_from_scratch(
-            data,
-            MODEL,
-            TRAINING,
-            removed=np.array([2]),
-            state=tmp_path / str(value),
-            save_state_seconds=1e9,
-        )
-        return denoiser.state_dict()
-
-    assert same(without_image_2(0.0), without_image_2(5.0))
-
-
-def test_rows_that_are_no_training_images_are_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("held_out", [[], [3]])
+def test_an_image_that_is_removed_or_held_out_has_no_effect_on_the_weights(
+    tmp_path: Path, held_out: list[int]
+) -> None:
     def trained_with(value: float) -> dict[str, torch.Tensor]:
         data = make_data()
-        data.held_out = torch.tensor([3])
+        data.held_out = torch.tensor(held_out, dtype=torch.int64)
         assert data.latents.tensor is not None
-        data.latents.tensor[3] = value
-        denoiser, _ = train_from_scratch(
-            data,
-            MODEL,
-            TRAINING,
-            removed=np.array([2]),
-            state=tmp_path / str(value),
-            save_state_seconds=1e9,
-        )
-        return denoiser.state_dict()
+        data.latents.tensor[held_out or [2]] = value
+        return from_scratch(tmp_path / str(value), [2], data=data)[0]
 
     assert same(trained_with(0.0), trained_with(5.0))
 
@@ -80,14 +58,7 @@ def test_a_denoiser_of_another_geometry_than_the_data_is_refused(
     tmp_path: Path, change: dict, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        train_from_scratch(
-            make_data(),
-            Model(unet={**UNET, **change}, noise_schedule=SCHEDULE),
-            TRAINING,
-            removed=np.empty(0, np.int64),
-            state=tmp_path / "state",
-            save_state_seconds=1,
-        )
+        from_scratch(tmp_path / "state", model=unet_with(**change))
 
 
 def test_keeping_epochs_shortens_training_and_keeping_steps_does_not() -> None:
@@ -108,23 +79,15 @@ def test_learning_rate_warms_up_and_falls_to_zero() -> None:
 
 def test_removing_every_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="K = 12 leaves nothing of 12 training images"):
-        trained(tmp_path, list(range(12)))
+        from_scratch(tmp_path, range(12))
 
 
-def test_a_loss_that_is_not_a_number_is_said(tmp_path: Path) -> None:
+def test_a_loss_that_is_not_a_number_is_refused(tmp_path: Path) -> None:
     data = make_data()
     assert data.latents.tensor is not None
     data.latents.tensor[:] = float("nan")
     with pytest.raises(InputError, match=r"the loss is nan at step 0; lower"):
-        train(
-            build_denoiser(MODEL, seed=0, device=CPU),
-            build_process(MODEL),
-            data,
-            TRAINING,
-            removed=torch.tensor([1]),
-            state=tmp_path / "state",
-            save_state_seconds=1e9,
-        )
+        trained(tmp_path / "state", data=data)
 
 
 @pytest.mark.thorough
@@ -141,20 +104,10 @@ def test_a_compiled_training_is_the_same(
 
     monkeypatch.setattr(torch, "compile", trace)
     config = TRAINING.model_copy(update={"epochs": 2})
-    weights = []
-    for compiled in (False, True):
-        denoiser = build_denoiser(model, seed=0, device=CPU)
-        train(
-            denoiser,
-            build_process(model),
-            data,
-            config,
-            removed=torch.tensor([1]),
-            state=tmp_path / "state",
-            save_state_seconds=1e9,
-            compiled=compiled,
-        )
-        weights.append(denoiser.state_dict())
+    weights = [
+        trained(tmp_path / "state", model=model, data=data, config=config, compiled=compiled)
+        for compiled in (False, True)
+    ]
     assert traced == [{"mode": "default", "fullgraph": True, "dynamic": False}]
     for name, value in weights[0].items():
         torch.testing.assert_close(weights[1][name], value, rtol=1e-4, atol=1e-6)
@@ -165,64 +118,41 @@ def test_a_training_in_half_precision_follows_its_weights(
 ) -> None:
     """Inside another block of arithmetic, where autocast would keep the weights that it cast."""
     config = TRAINING.model_copy(update={"precision": "bfloat16"})
-
-    def trained(name: str) -> dict[str, torch.Tensor]:
-        denoiser = build_denoiser(MODEL, seed=0, device=CPU)
-        train(
-            denoiser,
-            build_process(MODEL),
-            data,
-            config,
-            removed=torch.tensor([1]),
-            state=tmp_path / name,
-            save_state_seconds=1e9,
-        )
-        return denoiser.state_dict()
-
-    alone = trained("alone")
+    alone = trained(tmp_path / "alone", data=data, config=config)
     with arithmetic("float32", CPU):
-        assert same(trained("inside"), alone)
+        assert same(trained(tmp_path / "inside", data=data, config=config), alone)
 
 
 @pytest.mark.thorough
 def test_a_node_that_cannot_compile_says_what_it_lacks(
     data: EncodedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before any data is read, which on a GPU takes minutes."""
+    """Before any data is read: on a GPU that takes minutes."""
     from torch._inductor import config
 
     monkeypatch.setattr(config.cpp, "cxx", (None, "no-such-compiler"))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(data, "batch", lambda samples: pytest.fail("data was read"))
     with pytest.raises(InputError, match=r"hardware\.compile: .* a C compiler and Python's header"):
-        train(
-            build_denoiser(MODEL, seed=0, device=CPU),
-            build_process(MODEL),
-            data,
-            TRAINING,
-            removed=torch.tensor([1]),
-            state=tmp_path / "state",
-            save_state_seconds=1e9,
-            compiled=True,
-        )
+        trained(tmp_path / "state", data=data, compiled=True)
 
 
 def test_batches_are_the_same_drawn_one_by_one_or_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = make_data()
-    stream = Stream(
-        images=12,
-        flips=2,
-        captions=3,
-        timesteps=20,
-        caption_dropout=0.5,
-        removed=torch.tensor([4]),
-        seed=0,
-        domain=Domain.TRAINING,
-    )
+    """On a GPU the prefetch makes the next steps while eight are computed."""
+    asked: list[int] = []
+    data, fetch = make_data(), EncodedData.batch
+
+    def counted(self: EncodedData, samples: Samples) -> tuple[torch.Tensor, ...]:
+        asked.append(len(samples.rows))
+        return fetch(self, samples)
+
+    monkeypatch.setattr(EncodedData, "batch", counted)
+    stream = stream_of(data, removed=[4], caption_dropout=0.5)
     one_by_one = list(training_batches(data, stream, TRAINING, 2, 9))
     monkeypatch.setattr(training, "_steps_at_once", lambda device: 4)
     together = list(training_batches(data, stream, TRAINING, 2, 9))
     assert len(one_by_one) == len(together) == 7
+    assert asked == [8] * 7 + [4 * 8, 3 * 8]
     for a, b in zip(one_by_one, together, strict=True):
         assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
@@ -233,27 +163,10 @@ def test_a_training_step_equals_the_plain_one(
 ) -> None:
     """Keys and values made once, clipping in the optimizer, a learning rate in a tensor."""
     config = TRAINING.model_copy(update={"gradient_clip": limit, "warmup_steps": 0})
-    process, started = build_process(model), [build_denoiser(model, seed=0, device=CPU).double()]
-    plain = copy.deepcopy(started[0])
-    train(
-        started[0],
-        process,
-        data64,
-        config,
-        removed=torch.empty(0, dtype=torch.int64),
-        state=tmp_path / "state",
-        save_state_seconds=1e9,
-    )
-    stream = Stream(
-        images=data64.images,
-        flips=data64.flips,
-        captions=data64.captions,
-        timesteps=process.timesteps,
-        caption_dropout=config.caption_dropout,
-        removed=torch.empty(0, dtype=torch.int64),
-        seed=config.seed,
-        domain=Domain.TRAINING,
-    )
+    options: Any = {"model": model, "data": data64, "config": config, "double": True}
+    ours = trained(tmp_path / "state", removed=(), **options)
+    process, plain = build_process(model), build_denoiser(model, seed=0, device=CPU).double()
+    stream = stream_of(data64, caption_dropout=config.caption_dropout)
     optimizer = torch.optim.AdamW(plain.parameters(), 1.0, weight_decay=config.weight_decay)
     steps, norms = config.steps(data64.images, 0), []
     for step in range(steps):
@@ -269,5 +182,5 @@ def test_a_training_step_equals_the_plain_one(
     assert min(norms) > 0.05  # it is clipped
     # The optimizer takes what it divides gradients by in single precision.
     close: Any = {"rtol": 1e-12, "atol": 1e-12} if limit is None else {"rtol": 1e-5, "atol": 1e-7}
-    for ours, theirs in zip(started[0].parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs, **close)
+    for name, theirs in plain.named_parameters():
+        torch.testing.assert_close(ours[name], theirs.detach(), **close)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from configured import tree_of
 from leavekout.base.errors import InputError
-from leavekout.config.reading import merge, merged, read_yaml
+from leavekout.config.reading import merge, read_yaml
 from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.bundle.artifacts import OF_METHODS, SHARED, own_configuration
 from leavekout.leave_k_out.bundle.files import pack, read_bundle
@@ -22,9 +23,8 @@ from leavekout.leave_k_out.bundle.trust import (
 from leavekout.leave_k_out.removals import study_models
 from project import ROOT
 
-FILE = ROOT / "config" / "tiny.yaml"
 ENTRY = Entry(archive="a.zip", size=1, sha256="0" * 64)
-TINY = merged(read_yaml(FILE), [FILE]).tree
+TINY = tree_of("tiny")
 
 
 @pytest.fixture
@@ -34,6 +34,11 @@ def published(tmp_path: Path) -> Path:
     about = {"study": "tiny", "methods": TINY["methods"], "training_loop": 2}
     pack(folder, tmp_path, {}, about={**about, "made_by": {"commit": "abc"}}, study=TINY)
     return folder
+
+
+def rewrite_study(published: Path, **changes: Any) -> None:
+    path = published / "study.yaml"
+    path.write_text(yaml.safe_dump(merge(read_yaml(path), changes)))
 
 
 def joining(published: Path, **changes: Any) -> Any:
@@ -62,7 +67,7 @@ def test_a_study_may_join_with_methods_of_its_own(published: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"training": {"epochs": 99}}, r"'training.epochs' is 99, and \d+ in the study"),
         ({"queries": {"seed": 5}}, "'queries.seed' is 5"),
@@ -72,14 +77,11 @@ def test_a_study_may_join_with_methods_of_its_own(published: Path) -> None:
     ],
 )
 def test_other_settings_are_refused_by_name(
-    published: Path, changes: dict[str, Any], said: str
+    published: Path, changes: dict[str, Any], message: str
 ) -> None:
-    forgetting = {"forgetting": None} if "counterfactual" in changes else {}
-    experiment = joining(published, **changes, **forgetting)
-    if forgetting:
-        without = {**TINY, "forgetting": None}
-        (published / "study.yaml").write_text(yaml.safe_dump(without))
-    with pytest.raises(InputError, match=said):
+    rewrite_study(published, forgetting=None)  # whose K are the study's
+    experiment = joining(published, **changes, forgetting=None)
+    with pytest.raises(InputError, match=message):
         bundle_of(experiment, training_loop=2)
 
 
@@ -99,7 +101,7 @@ def continuing(published: Path, **changes: Any) -> Any:
     return joining(published, joins={"bundle": str(published), "continues": True}, **changes)
 
 
-def test_a_further_part_of_a_study_may_add_to_what_is_removed(published: Path) -> None:
+def test_a_continued_study_may_add_to_what_is_removed(published: Path) -> None:
     random = {"sets": 3, "k": [20, 40]}
     experiment = continuing(published, counterfactual={"k": [20, 60], "random": random})
     bundle = bundle_of(experiment, training_loop=2)
@@ -107,14 +109,13 @@ def test_a_further_part_of_a_study_may_add_to_what_is_removed(published: Path) -
     assert not [one for one in study_models(experiment) if one.table == "drift"]
 
 
-def test_a_further_part_may_begin_unions(published: Path) -> None:
-    before = merge(TINY, {"counterfactual": {"union": None}})
-    (published / "study.yaml").write_text(yaml.safe_dump(before))
+def test_a_continued_study_may_add_unions(published: Path) -> None:
+    rewrite_study(published, counterfactual={"union": None})
     assert bundle_of(continuing(published), training_loop=2)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"counterfactual": {"random": {"seed": 7}}}, "'counterfactual.random.seed' is 7"),
         # A union's models are of other queries then, under the same paths.
@@ -124,14 +125,14 @@ def test_a_further_part_may_begin_unions(published: Path) -> None:
         ({"training": {"epochs": 99}}, "'training.epochs' is 99"),
     ],
 )
-def test_a_further_part_takes_nothing_away(
-    published: Path, changes: dict[str, Any], said: str
+def test_a_continued_study_takes_nothing_away(
+    published: Path, changes: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         bundle_of(continuing(published, **changes), training_loop=2)
 
 
-def test_a_study_does_not_replace_the_bundle_it_goes_on_from(
+def test_a_study_does_not_replace_the_bundle_it_continues(
     published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(published.parent)
@@ -143,7 +144,7 @@ def test_a_study_does_not_replace_the_bundle_it_goes_on_from(
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "message"),
     [
         ("extra_rules", ["evil.smk"], "'extra_rules' is nothing that a bundle has"),
         ("extends", "other.yaml", "'extends' is nothing that a bundle has"),
@@ -161,42 +162,38 @@ def test_a_study_does_not_replace_the_bundle_it_goes_on_from(
     ],
 )
 def test_a_bundle_names_no_rules_and_nothing_of_this_machine(
-    published: Path, key: str, value: Any, said: str
+    published: Path, key: str, value: Any, message: str
 ) -> None:
     """A rule file would be code that runs, and a data set's folder is emptied before it is made."""
-    path = published / "study.yaml"
-    path.write_text(yaml.safe_dump(merge(read_yaml(path), {key: value})))
+    rewrite_study(published, **{key: value})
     # As a joining study has it, whose file extends the bundle's.
     experiment = joining(published, **({key: value} if key in ("dataset", "hardware") else {}))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         bundle_of(experiment, training_loop=2)
 
 
-def test_who_joins_may_keep_the_data_where_they_like(published: Path) -> None:
-    path = published / "study.yaml"
-    path.write_text(yaml.safe_dump(merge(read_yaml(path), {"dataset": {"root": "/data/theirs"}})))
+def test_a_joining_study_may_keep_its_data_anywhere(published: Path) -> None:
+    rewrite_study(published, dataset={"root": "/data/theirs"})
     assert bundle_of(joining(published, dataset={"root": "/data/mine"}), training_loop=2)
 
 
-def test_a_study_of_one_s_own_goes_on_with_its_own_data(published: Path) -> None:
+def test_a_study_that_continues_itself_keeps_its_own_data(published: Path) -> None:
     own = {"dataset": {"root": "my-pictures"}}
-    path = published / "study.yaml"
-    path.write_text(yaml.safe_dump(merge(read_yaml(path), own)))
+    rewrite_study(published, **own)
     assert bundle_of(continuing(published, **own), training_loop=2)
     with pytest.raises(InputError, match=r"'dataset.root' is 'my-pictures', no folder of"):
         bundle_of(joining(published, **own), training_loop=2)
 
 
 def test_a_bundle_names_no_server_that_encoders_come_from(published: Path) -> None:
-    """Its weights would be the stranger's, and it would be asked with whatever the hub is told."""
+    """A stranger would choose the weights, and would see what the hub's client sends."""
     path = ROOT / "config" / "coco.yaml"
     theirs = merge(read_yaml(path), {"encoders": {"endpoint": "https://theirs.example"}})
     joins = {"joins": {"bundle": str(published)}}
     bundle = read_bundle(published)
+    joined = read_experiment(merge(theirs, joins), [path])
     with pytest.raises(InputError, match=r"'encoders.endpoint' names the server 'https://theirs"):
-        require_harmless_configuration(
-            bundle, theirs, read_experiment(merge(theirs, joins), [path])
-        )
+        require_harmless_configuration(bundle, theirs, joined)
     own = merge(theirs, {**joins, "encoders": {"endpoint": "https://mine.example"}})
     require_harmless_configuration(bundle, theirs, read_experiment(own, [path]))
     assert own_configuration(theirs)["encoders"] == read_yaml(path)["encoders"]
@@ -227,14 +224,14 @@ def test_a_bundle_fills_no_folder_but_its_encoders(published: Path, folder: str)
         "source",
     ],
 )
-def test_a_bundle_has_nothing_of_who_joins_it(published: Path, name: str) -> None:
+def test_a_bundle_holds_nothing_of_the_study_that_joins_it(published: Path, name: str) -> None:
     bundle = read_bundle(published)
     entries = {name: ENTRY}
     with pytest.raises(InputError, match=f"the bundle has '{name}', which is nothing of the"):
         require_artifacts_of_the_study(replace(bundle, entries=entries), joining(published))
 
 
-def test_what_is_published_is_taken(published: Path) -> None:
+def test_published_artifacts_are_accepted(published: Path) -> None:
     names = [
         "source/model.safetensors",
         "queries/images/q000.png",
@@ -261,7 +258,7 @@ def test_what_is_published_is_taken(published: Path) -> None:
     assert not bundle.below(OF_METHODS).folders
 
 
-def test_defaults_are_those_of_the_published_study(published: Path) -> None:
+def test_defaults_are_compared_with_the_published_study_s(published: Path) -> None:
     settings = settings_of(joining(published))
     assert settings["evaluation"]["precision"] == "float32"
     assert {"joins", "hardware", "methods", "external"}.isdisjoint(settings)

@@ -7,19 +7,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from leavekout.config.reading import read_yaml
-from leavekout.kinds import read_experiment
-from leavekout.leave_k_out.measures.registry import measures_in
+from configured import experiment
 from leavekout.leave_k_out.report.document import document
-from leavekout.leave_k_out.statistics.comparisons import comparisons_table
-from leavekout.leave_k_out.statistics.equivalents import equivalents_table
-from leavekout.leave_k_out.statistics.estimates import estimates_table
-from leavekout.leave_k_out.statistics.measurements import dictionary
-from leavekout.leave_k_out.statistics.power import power_table, variance_table
 from leavekout.report import gallery
 from leavekout.report.page import render
 from project import ROOT
-from studies import repeatability, study
+from studies import repeatability, statistics, study
 
 REPORT = ROOT / "workflow" / "report"
 NASTY = "<script>alert('&')</script>"
@@ -27,42 +20,19 @@ NASTY = "<script>alert('&')</script>"
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pd.DataFrame]:
-    measurements = study(queries=12)
     return {
-        "estimates": estimates_table(measurements, resamples=200),
-        "comparisons": comparisons_table(measurements, resamples=4096),
-        "equivalents": equivalents_table(measurements, resamples=50),
-        "variance": variance_table(measurements),
-        "power": power_table(measurements),
+        **statistics(study(queries=12), 200, 4096, 50),
         "lds": pd.DataFrame(
-            [
-                {
-                    "k": 50,
-                    "method": m,
-                    "n_queries": 12,
-                    "n_models": 9,
-                    "lds": 0.3,
-                    "low": 0.1,
-                    "high": 0.5,
-                }
-                for m in ("good", "bad")
-            ]
-        ),
-        "ties": pd.DataFrame(
-            [
-                {"method": "bad", "query": "q000", "k": 10, "tied": 4},
-                {"method": "good", "query": "q000", "k": 10, "tied": 0},
-            ]
-        ),
+            {"k": 50, "method": ["good", "bad"], "n_queries": 12, "n_models": 9}
+        ).assign(lds=0.3, low=0.1, high=0.5),
+        "ties": pd.DataFrame({"method": ["bad", "good"], "query": "q000", "k": 10, "tied": [4, 0]}),
         "repeatability": repeatability(bad=0.55, good=0.97),
-        "dictionary": dictionary(measures_in(["delta_loss", "mse", "clip"])),
     }
 
 
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
-    files = [ROOT / "config" / "coco.yaml"]
-    return read_experiment(read_yaml(files[0]), files).model_dump(mode="json", exclude={"hardware"})
+    return experiment("coco").model_dump(mode="json", exclude={"hardware"})
 
 
 @pytest.fixture(scope="module")
@@ -70,14 +40,7 @@ def page(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> str:
     picture = np.zeros((8, 8, 3), np.uint8)
     row = [gallery.Row(NASTY, [gallery.picture(picture, "1", NASTY)])]
     versions = pd.DataFrame({"stage": ["train"], "jobs": [1], "commit": ["abc"]})
-    costs = pd.DataFrame(
-        {
-            "stage": ["train"],
-            "jobs": [2],
-            "hours": [1.0],
-            "memory_gb": [3.0],
-        }
-    )
+    costs = pd.DataFrame({"stage": ["train"], "jobs": 2, "hours": 1.0, "memory_gb": 3.0})
     context = document(
         tables,
         config,

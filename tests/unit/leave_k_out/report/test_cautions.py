@@ -1,4 +1,4 @@
-"""Cautions: given where they are due, and only there."""
+"""Cautions are given where they apply, and only there."""
 
 import pandas as pd
 
@@ -20,14 +20,14 @@ def few(queries: int, *, alike: int = 1) -> list[str]:
 
 
 def test_cautions_are_given_where_they_are_due() -> None:
-    said = "\n".join(few(3))
-    assert "Too few queries to tell methods apart, or from random removal: with 3 that are" in said
-    assert "at least 6 are needed" in said
-    assert "Few independent queries: with 3, " in said
-    assert "Queries that resemble each other" not in said
-    assert "1 random set" in said
-    assert "The random curve ends at 20 images" in said
-    assert "fewer than 90 % of the top 10 would be named again (bad 55 %)" in said
+    text = "\n".join(few(3))
+    assert "Too few queries to tell methods apart, or from random removal: with 3 that are" in text
+    assert "at least 6 are needed" in text
+    assert "Few independent queries: with 3, " in text
+    assert "Queries that resemble each other" not in text
+    assert "1 random set" in text
+    assert "The random curve ends at 20 images" in text
+    assert "fewer than 90 % of the top 10 would be named again (bad 55 %)" in text
     assert "Too few queries" not in "\n".join(few(8))
     assert "Few independent queries" not in "\n".join(few(20))
     alike = "\n".join(few(8, alike=2))
@@ -35,21 +35,19 @@ def test_cautions_are_given_where_they_are_due() -> None:
     assert "Too few queries to tell methods apart, or from random removal: with 4 that" in alike
 
 
-def test_artifacts_of_different_versions_are_said_before_all_else() -> None:
+def test_artifacts_of_different_versions_are_reported() -> None:
     made_by = {"commit": ["abc", "def-dirty"], "torch": ["2", "2"]}
-    said = "\n".join(of_versions(pd.DataFrame({"stage": ["a", "b"], "jobs": [1, 1], **made_by})))
-    assert "commit abc, def-dirty" in said
-    assert "torch" not in said
-    assert "uncommitted changes" in said
+    text = "\n".join(of_versions(pd.DataFrame({"stage": ["a", "b"], "jobs": [1, 1], **made_by})))
+    assert "commit abc, def-dirty" in text
+    assert "torch" not in text
+    assert "uncommitted changes" in text
 
 
-def test_tables_may_be_of_another_version_than_models_and_scores() -> None:
-    versions = pd.DataFrame(
-        {"stage": ["retrain", "estimate"], "jobs": [9, 1], "commit": ["abc", "def"]}
-    )
+def test_tables_of_one_other_version_need_no_caution() -> None:
+    rows = [("retrain", 9, "abc"), ("estimate", 1, "def")]
+    versions = pd.DataFrame(rows, columns=["stage", "jobs", "commit"])
     assert "Artifacts of different versions: commit abc, def" in "".join(of_versions(versions))
     assert of_versions(versions, ["estimate", "compare"]) == []
     mixed = pd.concat([versions, versions.assign(stage="compare")])
-    assert "Tables and figures of different versions" in "".join(
-        of_versions(mixed, ["estimate", "compare"])
-    )
+    text = "".join(of_versions(mixed, ["estimate", "compare"]))
+    assert "Tables and figures of different versions" in text

@@ -11,41 +11,39 @@ from leavekout.report.text import keyed
 from studies import study
 
 
-def test_claims_name_what_is_not_shown(tables: dict[str, pd.DataFrame]) -> None:
+def test_claims_name_the_methods_without_evidence(tables: dict[str, pd.DataFrame]) -> None:
     doubtful = tables["estimates"].copy()
     doubtful.loc[doubtful["method"] == "bad", "p_corrected"] = 0.2
     worse = doubtful["method"].eq("good") & doubtful["measure"].eq("clip")
     doubtful.loc[worse, "excess"] = 0.1  # significant, and on the wrong side
-    said = claims(doubtful, tables["comparisons"])
-    assert "K = 10, ΔL: 1 of 2 methods are ahead of random removal; not shown for bad." in said
-    assert any("CLIP similarity: 0 of 2 methods are ahead" in sentence for sentence in said)
+    text = claims(doubtful, tables["comparisons"])
+    assert "K = 10, ΔL: 1 of 2 methods are ahead of random removal; not shown for bad." in text
+    assert any("CLIP similarity: 0 of 2 methods are ahead" in sentence for sentence in text)
 
 
-def test_pairs_say_how_many_queries_would_settle_them(tables: dict[str, pd.DataFrame]) -> None:
+def test_pairs_state_how_many_queries_would_settle_them(tables: dict[str, pd.DataFrame]) -> None:
     row = pairs_table(tables["comparisons"], 10, measure("mse")).to_dict("records")[0]
     assert row["told apart"] == "yes"
     assert row["queries ahead"] == "12 of 12"
     assert int(row["queries that would settle it"]) <= 12
 
 
-def test_the_verdict_is_what_the_tables_say(tables: dict[str, pd.DataFrame]) -> None:
-    said = verdict(tables["estimates"], tables["comparisons"])
+def test_the_verdict_agrees_with_the_tables(tables: dict[str, pd.DataFrame]) -> None:
+    text = verdict(tables["estimates"], tables["comparisons"])
     at = keyed(tables["estimates"], "measure", "k", "method")
     excess = 1e3 * at["delta_loss", 10, "good"]["excess"]
-    assert said.startswith(
+    assert text.startswith(
         "Of 2 methods, good does best by ΔL. Without the 10 images that good names, the excess "
         "over random removal, ΔL × 10³, is "
     )
-    assert f"is {excess:.0f}" in said
-    assert said.endswith(
+    assert f"is {excess:.0f}" in text
+    assert text.endswith(
         "From 12 queries, 2 of 2 methods can be shown to be ahead of random removal, and 1 of 1 "
         "pairs of methods can be told apart."
     )
     measurements = study(queries=3, sets=1)
-    few_queries = verdict(
-        estimates_table(measurements, resamples=100),
-        comparisons_table(measurements, resamples=100),
-    )
+    estimates = estimates_table(measurements, resamples=100)
+    few_queries = verdict(estimates, comparisons_table(measurements, resamples=100))
     assert "From 3 queries, no method can be shown to be ahead of random removal" in few_queries
 
 

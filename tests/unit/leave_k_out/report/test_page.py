@@ -1,4 +1,4 @@
-"""The page: whole, escaped, self-contained, and saying what its tables say."""
+"""The page: complete, escaped, self-contained, and in agreement with its tables."""
 
 import dataclasses
 import re
@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from leavekout.leave_k_out.measures import registry
-from leavekout.leave_k_out.measures.registry import measure, measures_in
+from leavekout.leave_k_out.measures.registry import measure
 from leavekout.leave_k_out.report.claims import claims
 from leavekout.leave_k_out.report.document import document
 from leavekout.leave_k_out.report.figures.agreement import plot_agreement
@@ -24,14 +24,12 @@ from leavekout.leave_k_out.report.settings import published_table
 from leavekout.leave_k_out.statistics.comparisons import comparisons_table
 from leavekout.leave_k_out.statistics.equivalents import equivalents_table
 from leavekout.leave_k_out.statistics.estimates import estimates_table
-from leavekout.leave_k_out.statistics.measurements import dictionary
-from leavekout.leave_k_out.statistics.power import power_table, variance_table
 from leavekout.leave_k_out.statistics.spent import spent_table
 from leavekout.report.page import render
 from leavekout.report.style import save
 from leavekout.report.text import keyed, rounded
 from project import ROOT
-from studies import repeatability, study
+from studies import repeatability, statistics, study
 
 REPORT = ROOT / "workflow" / "report"
 NASTY = "<script>alert('&')</script>"
@@ -50,9 +48,7 @@ class Addresses(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        self.addresses += [
-            value or "" for name, value in attrs if name in ("src", "href", "srcset")
-        ]
+        self.addresses += [v or "" for name, v in attrs if name in ("src", "href", "srcset")]
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -86,7 +82,7 @@ def test_every_section_of_the_navigation_is_there(page: str) -> None:
     assert all(f'id="{link[1:]}"' in page for link in links)
 
 
-def test_the_page_says_what_the_tables_say(page: str, tables: dict[str, pd.DataFrame]) -> None:
+def test_the_page_agrees_with_the_tables(page: str, tables: dict[str, pd.DataFrame]) -> None:
     assert "2 of 2 methods are ahead of random removal" in page
     assert "1 of 1 pairs of methods can be told apart: good is ahead of bad" in page
     good = keyed(tables["estimates"], "measure", "k", "method")["delta_loss", 10, "good"]
@@ -101,34 +97,27 @@ def test_the_page_says_what_the_tables_say(page: str, tables: dict[str, pd.DataF
 def test_the_smallest_studies_have_a_page_too(
     queries: int, sets: int, methods: list[str], config: dict[str, Any], tmp_path: Path
 ) -> None:
-    """One query, one method, one random set, no other seed, no pair: nothing to say is no error."""
+    """One query, one method, one random set, no other seed and no pair."""
     measurements = study(queries=queries, sets=sets, ks=(10,))
     kept = measurements[measurements["method"].isin([*methods, "random"])]
     made = {
-        "estimates": estimates_table(kept, resamples=50),
-        "comparisons": comparisons_table(kept, resamples=50),
-        "equivalents": equivalents_table(kept, resamples=20),
-        "variance": variance_table(kept),
-        "power": power_table(kept),
+        **statistics(kept, 50, 50, 20),
         "lds": pd.DataFrame(columns=["k", "method", "n_queries", "n_models", "lds", "low", "high"]),
         "ties": pd.DataFrame(columns=["method", "query", "k", "tied"]),
         "repeatability": repeatability(),
-        "dictionary": dictionary(measures_in(["delta_loss", "mse", "clip"])),
     }
     tables = {}
     for name, table in made.items():  # through files, as in the workflow
         table.to_csv(tmp_path / f"{name}.csv", index=False)
         tables[name] = pd.read_csv(tmp_path / f"{name}.csv")
-    empty = pd.DataFrame(columns=["stage", "jobs", "commit"])
-    costs = pd.DataFrame(columns=["stage", "jobs", "hours", "memory_gb"])
     context = document(
         tables,
         config,
         figures=dict.fromkeys(("measures", "ranking", "equivalents", "costs"), "data:,"),
         gallery=[],
         large=True,
-        versions=empty,
-        costs=costs,
+        versions=pd.DataFrame(columns=["stage", "jobs", "commit"]),
+        costs=pd.DataFrame(columns=["stage", "jobs", "hours", "memory_gb"]),
         afterwards=(),
         published=None,
         paper=[],
@@ -154,9 +143,8 @@ def test_the_smallest_studies_have_a_page_too(
 def test_tables_and_figures_lay_themselves_out_for_any_number_of_measures(
     count: int, config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sixth = dataclasses.replace(
-        measure("ssim"), name="lpips", label="LPIPS", direction=1, unchanged=0
-    )
+    changes: Any = {"name": "lpips", "label": "LPIPS", "direction": 1, "unchanged": 0}
+    sixth = dataclasses.replace(measure("ssim"), **changes)
     known = {**registry.all_measures(), "lpips": sixth}
     monkeypatch.setattr(registry, "all_measures", lambda: known)
     names = ("mse", "dino", "ssim", "delta_loss", "clip", "lpips")[:count]
@@ -168,8 +156,8 @@ def test_tables_and_figures_lay_themselves_out_for_any_number_of_measures(
     assert list(dict.fromkeys(estimates["measure"])) == list(names)
     parts = headline(estimates, comparisons, equivalents)
     assert len(parts) == -(-count // 3)
-    for part in parts:
-        assert part["removed by"].tolist() == methods  # by the first measure, whichever it is
+    # By the first measure, whichever it is.
+    assert all(part["removed by"].tolist() == methods for part in parts)
     columns = [str(column) for part in parts for column in part]
     assert [c for c in columns if c.startswith("excess ")] == [
         f"excess {measure(name).heading}" for name in names

@@ -1,4 +1,4 @@
-"""Grids of pictures: what stands beside what."""
+"""Grids of pictures: their rows and columns."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from leavekout.report import gallery
 BLACK = np.zeros((4, 4, 3), np.uint8)
 
 
-def test_models_that_lack_as_many_images_stand_in_one_line() -> None:
+def test_models_of_one_k_share_a_row() -> None:
     models = {
         "unlearning": {"K = 100": BLACK, "K = 50": BLACK},
         "pixel": {"K = 100": BLACK},
@@ -47,13 +47,9 @@ def test_the_largest_k_comes_first_whatever_the_files_order(tmp_path: Path) -> N
 
 def test_the_first_picture_is_one_query_by_one_method() -> None:
     shown = [gallery.picture(np.full((2, 2, 3), i, np.uint8), "good") for i in range(4)]
-    query = gallery.QueryPictures(
-        "q000",
-        "a four",
-        shown[0],
-        [gallery.Row("bad", [shown[1]]), gallery.Row("good", [shown[2]])],
-        [gallery.Row("K = 10", [shown[3]])],
-    )
+    removed = [gallery.Row("bad", [shown[1]]), gallery.Row("good", [shown[2]])]
+    regenerated = [gallery.Row("K = 10", [shown[3]])]
+    query = gallery.QueryPictures("q000", "a four", shown[0], removed, regenerated)
     lead = gallery.lead([query], "good", "K = 10")
     assert lead is not None
     assert (lead.generated, lead.removed, lead.regenerated) == (shown[0], [shown[2]], shown[3])

@@ -15,15 +15,8 @@ def test_numbers_are_rounded_to_their_error() -> None:
 
 
 def test_random_equivalents_show_where_the_curve_ended() -> None:
-    row = {
-        "equivalent": 312.4,
-        "low": 187.0,
-        "high": 1600.0,
-        "equivalent_censored": False,
-        "low_censored": False,
-        "high_censored": True,
-        "smallest_k": 50,
-    }
+    row = {"equivalent": 312.4, "low": 187.0, "high": 1600.0, "smallest_k": 50}
+    row |= {"equivalent_censored": False, "low_censored": False, "high_censored": True}
     assert equivalent(row) == "312 (187 to > 1,600)"
     assert equivalent({**row, "low": 12.0}) == "312 (< 50 to > 1,600)"
     beyond = {**row, "equivalent": 1600.0, "equivalent_censored": True}

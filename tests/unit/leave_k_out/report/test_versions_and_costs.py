@@ -1,6 +1,5 @@
 """Versions and costs, read from log and benchmark files."""
 
-import csv
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from leavekout.report import provenance
 
 
-def test_versions_are_those_of_the_logs_and_of_parts_made_before(tmp_path: Path) -> None:
+def test_versions_come_from_the_logs_and_from_earlier_parts(tmp_path: Path) -> None:
     for name, commits in (("retrain/random/s0/k1", "ab"), ("retrain/a/q000/k1", "b"), ("fit", "b")):
         path = tmp_path / f"{name}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,17 +25,12 @@ def test_versions_are_those_of_the_logs_and_of_parts_made_before(tmp_path: Path)
     assert list(provenance.versions_of(tmp_path / "nothing")) == ["stage", "jobs", "commit"]
 
 
-def test_costs_are_those_of_the_benchmark_files(tmp_path: Path) -> None:
-    for name, seconds in (
-        ("retrain/random/s0/k1", 3600),
-        ("retrain/random/s1/k1", 1800),
-        ("train_vae", 36),
-    ):
+def test_costs_come_from_the_benchmark_files(tmp_path: Path) -> None:
+    jobs = {"retrain/random/s0/k1": 3600, "retrain/random/s1/k1": 1800, "train_vae": 36}
+    for name, seconds in jobs.items():
         path = tmp_path / f"{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "w", newline="") as file:
-            writer = csv.writer(file, delimiter="\t")
-            writer.writerows([["s", "max_rss"], [seconds, 2048]])
+        path.write_text(f"s\tmax_rss\n{seconds}\t2048\n")
     (tmp_path / "broken.tsv").write_text("")
     table = provenance.costs_of(tmp_path).set_index("stage")
     assert table.loc["retrain, random", "hours"] == pytest.approx(1.5)

@@ -2,14 +2,11 @@
 
 import pandas as pd
 
-from leavekout.leave_k_out.statistics.comparisons import (
-    comparisons_table,
-    indistinguishable,
-)
+from leavekout.leave_k_out.statistics.comparisons import comparisons_table, indistinguishable
 from studies import study
 
 
-def test_pairs_stand_with_the_better_one_first_whatever_the_measure() -> None:
+def test_each_pair_names_the_better_method_first_by_every_measure() -> None:
     table = comparisons_table(study(), resamples=500)
     assert (table["ahead"] == "good").all()
     assert table["distinguishable"].all()
@@ -17,7 +14,7 @@ def test_pairs_stand_with_the_better_one_first_whatever_the_measure() -> None:
     assert (table["share_ahead"] == 1).all()
 
 
-def test_groups_hold_exactly_the_pairs_that_cannot_be_told_apart() -> None:
+def test_groups_hold_exactly_the_pairs_without_a_significant_difference() -> None:
     order = ["a", "b", "c", "d"]
     open_pairs = {("a", "b"), ("b", "c"), ("a", "c"), ("c", "d")}
     rows = [

@@ -6,9 +6,7 @@ from scipy import stats
 
 from leavekout.base.errors import InputError
 from leavekout.leave_k_out.statistics.arms import arms_of
-from leavekout.leave_k_out.statistics.comparisons import (
-    compare,
-)
+from leavekout.leave_k_out.statistics.comparisons import compare
 from leavekout.leave_k_out.statistics.estimates import (
     estimates_table,
     excess,
@@ -31,7 +29,7 @@ def test_without_shared_models_the_interval_is_student_s() -> None:
     assert ours.p_value() == pytest.approx(stats.ttest_1samp(cell, 0).pvalue, rel=0.2)
 
 
-def test_the_error_of_a_crossed_mean_is_that_of_its_components() -> None:
+def test_the_error_of_a_crossed_mean_is_the_sum_of_its_variance_components() -> None:
     """Against the standard deviation over many studies drawn from known variances."""
     rng = np.random.default_rng(1)
     queries, sets, sq, ss, si = 15, 6, 1.0, 0.8, 1.2
@@ -60,7 +58,7 @@ def test_the_excess_is_paired_and_knows_that_all_queries_share_the_random_models
     assert found.freedom == pytest.approx(4)
 
 
-def test_one_model_or_one_query_claims_no_more_than_it_can() -> None:
+def test_intervals_state_whether_they_cover_models_and_one_query_has_none() -> None:
     table = estimates_table(study(sets=1), resamples=200)
     methods = table[table["method"].isin(["good", "bad"])]
     assert set(methods["covers"]) == {"queries"}
@@ -106,7 +104,7 @@ def test_a_model_that_was_not_measured_on_every_query_is_refused() -> None:
         arms_of(measurements[~lost], "mse")
 
 
-def test_intervals_and_tests_keep_their_promise_on_a_small_scale() -> None:
+def test_intervals_and_tests_have_their_nominal_coverage_and_error() -> None:
     """The study in benchmarks/calibration.py in short: coverage near 95 %, errors near 5 %."""
     rng = np.random.default_rng(11)
     held, false_alarms = [], 0

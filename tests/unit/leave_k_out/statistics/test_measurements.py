@@ -57,12 +57,9 @@ def test_a_methods_model_counts_for_its_own_query_alone() -> None:
     assert set(rows["cluster"]) == {"q000"}
 
 
-def test_measures_keep_the_order_of_the_configuration() -> None:
-    assert tabulate(STUDY, CLUSTERS)["measure"].unique().tolist() == ["mse", "delta_loss"]
-
-
-def test_seeds_and_random_sets_have_columns_of_their_own() -> None:
+def test_measures_keep_their_order_and_seeds_and_random_sets_have_columns() -> None:
     rows = tabulate(STUDY, CLUSTERS)
+    assert rows["measure"].unique().tolist() == ["mse", "delta_loss"]
     by = {method: rows[rows["method"] == method] for method in ("random", "no_removal", "mine")}
     assert set(by["random"]["training_seed"]) == {7}  # paired with the source model
     assert set(by["random"]["removal_set"]) == {3}
@@ -79,38 +76,21 @@ def test_the_dictionary_explains_every_column() -> None:
     assert "`ssim`: structural similarity" in meaning["measure"]
 
 
-def test_forgetting_is_told_apart_by_the_role_of_the_prompt() -> None:
+def test_forgetting_is_averaged_for_each_role_of_a_prompt() -> None:
+    def unlearned(query: str, target: float, related: list[float], **other: float) -> pd.DataFrame:
+        prompts = [(f"{query}-r0{i}", "related", value) for i, value in enumerate(related)]
+        return measured(
+            "unlearned", "m", 0, [(query, "target", target), *others(**other), *prompts]
+        )
+
     tables = [
-        measured(
-            "unlearned",
-            "m",
-            0,
-            [
-                ("q000", "target", 5.0),
-                *others(q001=1.0, q002=3.0),
-                ("q000-r00", "related", 2.0),
-                ("q000-r01", "related", 4.0),
-            ],
-        ),
-        measured(
-            "unlearned",
-            "m",
-            0,
-            [
-                ("q001", "target", 7.0),
-                *others(q000=2.0, q002=4.0),
-                ("q001-r00", "related", 1.0),
-                ("q001-r01", "related", 1.0),
-            ],
-        ),
+        unlearned("q000", 5.0, [2.0, 4.0], q001=1.0, q002=3.0),
+        unlearned("q001", 7.0, [1.0, 1.0], q000=2.0, q002=4.0),
         measured("top", "m", 5, [("q000", "target", 9.0)]),
     ]
     table: Any = forgetting_table(tables).set_index(["model", "prompts"])
-    assert table.loc["unlearned", "delta_loss"].to_dict() == {
-        "target": 6.0,
-        "related": 2.0,
-        "other": 2.5,
-    }
+    means = table.loc["unlearned", "delta_loss"].to_dict()
+    assert means == {"target": 6.0, "related": 2.0, "other": 2.5}
     assert table.loc[("unlearned", "other"), "delta_loss_se"] == 0.5
     assert table.loc["unlearned", "n_queries"].tolist() == [2, 2, 2]
     assert table.loc[("unlearned", "target"), "mse"] == 12.0
@@ -146,7 +126,7 @@ def test_the_auc_is_the_share_of_pairs_in_which_more_is_lost() -> None:
     assert auc(values, control, measure("clip")) == pytest.approx(1 - np.mean(pairs))
 
 
-def test_the_order_of_unions_is_compared_with_that_of_single_removals() -> None:
+def test_the_order_by_unions_is_compared_with_the_order_by_single_removals() -> None:
     methods = ["a", "b", "c", "d", "e"]
     areas, excess = [0.9, 0.7, 0.8, 0.6, 0.5], [5.0, 3.0, 4.0, 2.0, 1.0]
     removals = pd.DataFrame(

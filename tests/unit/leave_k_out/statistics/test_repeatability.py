@@ -1,4 +1,4 @@
-"""Repeatability: what two halves say of two whole scorings."""
+"""Repeatability: whole scorings, predicted from two halves."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_the_overlap_is_of_the_top_k() -> None:
     assert overlap(first, first, 3) == 1
 
 
-def test_the_worst_and_the_best_halves_foretell_themselves() -> None:
+def test_the_worst_and_the_best_agreement_of_halves_is_the_whole_s() -> None:
     assert overlap_of_the_whole(1.0, 0.05) == 1
     assert overlap_of_the_whole(0.05, 0.05) == 0.05
     assert overlap_of_the_whole(0.0, 0.05) == 0
@@ -26,11 +26,11 @@ def test_the_worst_and_the_best_halves_foretell_themselves() -> None:
 
 
 @pytest.mark.parametrize("noise", [0.3, 1.0, 3.0])
-def test_halves_foretell_how_well_whole_scorings_agree(noise: float) -> None:
+def test_halves_predict_how_well_whole_scorings_agree(noise: float) -> None:
     rng = np.random.default_rng(6)
     images, k = 20_000, 1000
     true = rng.standard_normal(images)
-    # Four halves, the means of which by two are two whole scorings.
+    # Four halves; the means of two each are two whole scorings.
     halves = true + noise * rng.standard_normal((4, images))
     [row] = repeatability_table([("m", "q000", halves[:2])], [k]).to_dict("records")
     wholes = halves.reshape(2, 2, images).mean(axis=1)
@@ -44,8 +44,9 @@ def test_a_row_is_the_mean_over_queries_and_methods_without_halves_have_none() -
     rng = np.random.default_rng(7)
     one, two = rng.standard_normal((2, 50)), np.tile(rng.standard_normal(50), (2, 1))
     alone = repeatability_table([("m", "q000", one)], [5, 10])
+    none = np.full((2, 50), np.nan)
     both = repeatability_table(
-        [("m", "q000", one), ("m", "q001", two), ("n", "q000", np.full((2, 50), np.nan))], [5, 10]
+        [("m", "q000", one), ("m", "q001", two), ("n", "q000", none)], [5, 10]
     )
     assert both["method"].tolist() == ["m", "m"]
     assert both["n_queries"].tolist() == [2, 2]

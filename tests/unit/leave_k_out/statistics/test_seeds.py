@@ -15,17 +15,8 @@ def test_the_retraining_s_variance_is_recovered() -> None:
     floor = 5 + rng.standard_normal(200)
 
     def rows(method: str, k: int, seed: int, values: np.ndarray, measure: str) -> pd.DataFrame:
-        return pd.DataFrame(
-            {
-                "method": method,
-                "k": k,
-                "training_seed": seed,
-                "query": QUERIES,
-                "role": "target",
-                "measure": measure,
-                "value": values,
-            }
-        )
+        table = pd.DataFrame({"query": QUERIES, "value": values, "measure": measure})
+        return table.assign(method=method, k=k, training_seed=seed, role="target")
 
     first = effect + noise * rng.standard_normal(200)
     second = floor + effect + noise * rng.standard_normal(200)
@@ -49,7 +40,7 @@ def test_the_retraining_s_variance_is_recovered() -> None:
     assert np.isnan(one["own"])  # one method
 
 
-def test_what_methods_share_on_a_query_is_not_their_own() -> None:
+def test_variance_that_methods_share_on_a_query_is_not_their_own() -> None:
     rng = np.random.default_rng(1)
     common, own, methods = 0.9, 0.4, "abcd"
     effect, moved = rng.standard_normal((2, 200))
@@ -58,12 +49,8 @@ def test_what_methods_share_on_a_query_is_not_their_own() -> None:
 
     def cells(seed: int) -> pd.DataFrame:
         return pd.concat(
-            floor.assign(
-                method=method,
-                k=10,
-                training_seed=seed,
-                role="target",
-                value=effect + own * rng.standard_normal(200) + common * moved * seed,
+            floor.assign(method=method, k=10, training_seed=seed, role="target").assign(
+                value=effect + own * rng.standard_normal(200) + common * moved * seed
             )
             for method in methods
         )
@@ -82,7 +69,7 @@ def test_a_share_is_at_most_one() -> None:
     assert (seeds_table([again], measurements)["share"] == 1).all()
 
 
-def test_what_a_few_cells_cannot_say_is_empty() -> None:
+def test_too_few_cells_leave_variances_empty() -> None:
     one = {"method": "a", "k": 10, "query": "q000", "role": "target", "measure": "delta_loss"}
     again = pd.DataFrame([{**one, "training_seed": 1, "value": 3.0}])
     floor = {**one, "method": "no_removal", "k": 0, "training_seed": 1, "value": 1.0}

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from leavekout.config.reading import merge, read_yaml
-from leavekout.kinds import read_experiment
+from configured import experiment
 from leavekout.leave_k_out.statistics.spent import COLUMNS, spent_on, spent_table
 from leavekout.methods.registry import preparation
-from project import ROOT
 
 
 def benchmark(path: Path, seconds: str) -> None:
@@ -22,15 +20,8 @@ def test_a_job_for_each_query_is_counted_as_what_it_scored(tmp_path: Path) -> No
     benchmark(tmp_path / "fisher.tsv", "10.0")
     cost = spent_on(tmp_path, "mine", once=["fisher.tsv"], queries=48)
     table = spent_table([cost])
-    assert table.to_dict("records") == [
-        {
-            "method": "mine",
-            "n_queries": 2,
-            "seconds_per_query": 6.0,
-            "seconds_once": 10.0,
-            "seconds_per_query_here": 11.0,
-        }
-    ]
+    assert list(table) == list(COLUMNS)
+    assert table.to_numpy().tolist() == [["mine", 2, 6.0, 10.0, 11.0]]
 
 
 def test_one_job_scores_all_queries(tmp_path: Path) -> None:
@@ -40,7 +31,7 @@ def test_one_job_scores_all_queries(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "s\n", "s\th:m:s\n-\t-\n"])
-def test_a_cost_of_which_a_part_is_not_known_is_empty(content: str | None, tmp_path: Path) -> None:
+def test_a_cost_with_an_unknown_part_is_empty(content: str | None, tmp_path: Path) -> None:
     benchmark(tmp_path / "attribution" / "mine.tsv", "24.0")
     if content is not None:
         (tmp_path / "fisher.tsv").write_text(content)
@@ -55,9 +46,8 @@ def test_a_cost_of_which_a_part_is_not_known_is_empty(content: str | None, tmp_p
     assert tuple(spent_table(costs[1:]).columns) == COLUMNS
 
 
-def test_preparation_is_of_the_method_alone() -> None:
-    path = ROOT / "config" / "tiny.yaml"
-    e = read_experiment(merge(read_yaml(path), {}), [path])
+def test_preparation_lists_a_method_s_own_jobs() -> None:
+    e = experiment("tiny")
     assert preparation(e, "unlearning") == [
         "source_losses/source/loss.tsv",
         "estimate_fisher/cross_attention_kv.tsv",

@@ -1,4 +1,4 @@
-"""The setting that is chosen is the best by the criterion, and no test query has a say."""
+"""The chosen setting is the best by the criterion on tuning queries."""
 
 from typing import Any
 
@@ -41,16 +41,15 @@ def estimates() -> pd.DataFrame:
     [("delta_loss", {"mine-t1", "other-t0"}), ("clip", {"mine-t0", "other-t1"})],
 )
 def test_the_best_setting_of_each_method_is_chosen(criterion: str, best: set[str]) -> None:
-    table = with_choices(
-        estimates(), SETTINGS, criterion=criterion, together=False, measured=MEASURED
-    )
+    options: Any = {"criterion": criterion, "together": False, "measured": MEASURED}
+    table = with_choices(estimates(), SETTINGS, **options)
     assert set(table.loc[table["chosen"], "method"]) == best
     row = table[table["method"] == "other-t1"].iloc[0]
     assert (row["tuned"], row["setting"]) == ("other", '{"damping": 3}')
     assert table.loc[table["method"] == "random", "tuned"].eq("").all()
 
 
-def test_settings_of_one_model_say_so_and_how_much_it_went_without() -> None:
+def test_settings_of_one_model_state_so_and_how_many_images_it_lacks() -> None:
     table = with_choices(estimates(), SETTINGS, criterion="clip", together=True, measured=MEASURED)
     rows = {row["method"]: row for row in table.to_dict("records")}
     assert (rows["mine-t1"]["n_models"], rows["mine-t1"]["covers"]) == (1, "queries")
