@@ -61,7 +61,7 @@ def test_the_sentence_has_every_measure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("by", "said"), [(1e-9, "is as it was: less than 0.1 %"), (0.02, "has drifted by ")]
+    ("by", "said"), [(1e-9, "is unchanged: less than 0.1 %"), (0.02, "has drifted by ")]
 )
 def test_a_drift_of_nothing_has_no_digits(by: float, said: str) -> None:
     found = sentence(drift_table([replica(by)], study()))

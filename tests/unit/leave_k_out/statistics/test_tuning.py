@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from leavekout.base.errors import InputError
+from leavekout.leave_k_out.measures.registry import measure
 from leavekout.leave_k_out.statistics.tuning import with_choices
 from leavekout.methods.entries import with_entries
 
@@ -42,7 +43,7 @@ def estimates() -> pd.DataFrame:
 )
 def test_the_best_setting_of_each_method_is_chosen(criterion: str, best: set[str]) -> None:
     table = with_choices(
-        estimates(), SETTINGS, criterion=criterion, together=False, measured=MEASURED
+        estimates(), SETTINGS, criterion=measure(criterion), together=False, measured=MEASURED
     )
     assert set(table.loc[table["chosen"], "method"]) == best
     row = table[table["method"] == "other-t1"].iloc[0]
@@ -51,7 +52,9 @@ def test_the_best_setting_of_each_method_is_chosen(criterion: str, best: set[str
 
 
 def test_settings_of_one_model_say_so_and_how_much_it_went_without() -> None:
-    table = with_choices(estimates(), SETTINGS, criterion="clip", together=True, measured=MEASURED)
+    table = with_choices(
+        estimates(), SETTINGS, criterion=measure("clip"), together=True, measured=MEASURED
+    )
     rows = {row["method"]: row for row in table.to_dict("records")}
     assert (rows["mine-t1"]["n_models"], rows["mine-t1"]["covers"]) == (1, "queries")
     assert (rows["random"]["n_models"], rows["mine-t0"]["removed"]) == (8, 20)
