@@ -154,7 +154,7 @@ def test_missing_files_are_said(denoiser: Any, tmp_path: Path) -> None:
         read_token(tmp_path)
     for name in ("<new1>", "<new2>"):
         torch.save({name: torch.zeros(3)}, tmp_path / f"{name}.bin")
-    with pytest.raises(InputError, match="stands in several files"):
+    with pytest.raises(InputError, match="is in several files"):
         read_token(tmp_path)
     (tmp_path / "<new2>.bin").unlink()
     torch.save({"<new1>": torch.zeros(3, 2)}, tmp_path / "<new1>.bin")

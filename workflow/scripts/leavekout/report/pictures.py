@@ -67,7 +67,7 @@ def draw_regenerated(query: np.ndarray, prompt: str, models: Sequence[Regenerate
         for ax, (method, pictures) in zip(axes[line, 1:], columns.items(), strict=True):
             model = pictures[line] if line < len(pictures) else None
             title = f"{method}\n" if line == 0 else ""
-            _show(ax, model and model.picture, title + (model.label if model else ""))
+            _show(ax, model.picture if model else None, title + (model.label if model else ""))
     figure.suptitle(f"“{prompt}”", fontsize=10, parse_math=False)
     return figure
 

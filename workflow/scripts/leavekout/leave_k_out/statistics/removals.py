@@ -82,4 +82,7 @@ def order_beside_single(
     single = rows_of(estimates, measure).dropna(subset="excess").sort_values("k")
     by_union = unions.groupby("method")["targets_auc"].last()
     by_single = measure.direction * single.groupby("method")["excess"].last()
-    return agreement(by_union.to_dict(), by_single.to_dict())
+    unions_auc, excesses = (
+        {str(m): float(v) for m, v in series.items()} for series in (by_union, by_single)
+    )
+    return agreement(unions_auc, excesses)

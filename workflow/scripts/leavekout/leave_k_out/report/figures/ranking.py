@@ -33,7 +33,9 @@ def plot_ranking(
         intervals = [
             Interval(
                 row["method"],
-                *(row[name] for name in ("excess", "excess_low", "excess_high")),
+                row["excess"],
+                row["excess_low"],
+                row["excess_high"],
                 y=order.index(row["method"]) + beside(ks, row["k"]),
                 filled=row["k"] == main,
             )
