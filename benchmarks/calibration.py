@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from leavekout.leave_k_out.measures.registry import measure
 from leavekout.leave_k_out.statistics.arms import Arms
 from leavekout.leave_k_out.statistics.comparisons import compare
 from leavekout.leave_k_out.statistics.equivalents import Curves, monotone, random_curve
@@ -201,7 +202,7 @@ def one_study(seed: int, design: Design, count: int, true_lds: float) -> dict[Ke
         truth = float(random_effect(target, design)) - end
         found_excess = excess(cell, sweep, count=count, seed=seed, clusters=clusters)
         note("excess over random", truth, found_excess)
-    pairs = compare(study, k, "delta_loss", resamples=count)
+    pairs = compare(study, k, measure("delta_loss"), resamples=count)
     truths = {f"m{i}": float(random_effect(t, design)) for i, t in enumerate(targets)}
     true = pairs["ahead"].map(truths) - pairs["behind"].map(truths)
     result["difference of two methods", "ours"] += list(
@@ -211,7 +212,7 @@ def one_study(seed: int, design: Design, count: int, true_lds: float) -> dict[Ke
         (pairs["difference"] - true).abs()
         <= (pairs["high"] - pairs["low"]) / 2 * 1.96 / stats.t.ppf(0.975, study.independent - 1)
     )
-    curves = Curves(random_curve(study, "delta_loss"), clusters, count, seed=seed)
+    curves = Curves(random_curve(study, measure("delta_loss")), clusters, count, seed=seed)
     ks = np.array(design.ks, float)
     knots = monotone(ks, np.array([study.random[k].mean() for k in design.ks]), np.ones(len(ks)))
     for target, cell in zip(targets, cells, strict=True):
@@ -229,7 +230,7 @@ def one_study(seed: int, design: Design, count: int, true_lds: float) -> dict[Ke
     )
 
     null = [equal.effects[f"m{i}", k] for i in range(design.methods)]
-    told = compare(equal, k, "delta_loss", resamples=count)
+    told = compare(equal, k, measure("delta_loss"), resamples=count)
     result[list(NAMES)[5], "ours"].append(told["distinguishable"].any())
     plain = [stats.ttest_rel(a, b).pvalue for i, a in enumerate(null) for b in null[:i]]
     result[list(NAMES)[5], "naive"].append(min(plain) <= 0.05)

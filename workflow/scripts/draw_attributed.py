@@ -2,8 +2,8 @@
 
 from leavekout.base.artifacts import load_image, load_npy, load_table
 from leavekout.base.job import job
-from leavekout.leave_k_out.report.collect import ranked_by_query
-from leavekout.leave_k_out.report.figures.pictures import draw_attributed
+from leavekout.report.collect import ranked_by_query
+from leavekout.report.pictures import draw_attributed
 from leavekout.report.style import save
 
 with job(snakemake) as run:

@@ -1,9 +1,9 @@
-"""Draws each query as every leave-K-out model generates it."""
+"""Draws what every leave-K-out model generates for each query."""
 
 from leavekout.base.artifacts import load_image, load_table
 from leavekout.base.job import job
-from leavekout.leave_k_out.report.collect import regenerated_by_query
-from leavekout.leave_k_out.report.figures.pictures import draw_regenerated
+from leavekout.report.collect import regenerated_by_query
+from leavekout.report.pictures import draw_regenerated
 from leavekout.report.style import save
 
 with job(snakemake) as run:

@@ -1,20 +1,17 @@
-"""Scores every method by the linear datamodeling score, and counts ties at its K."""
+"""Computes the linear datamodeling score of each method, and counts ties at its K."""
 
 import pandas as pd
 
 from leavekout.base.artifacts import load_table, save_csv
 from leavekout.base.job import job
 from leavekout.contract.scores import read_scores, tied_at
-from leavekout.leave_k_out.measures.registry import measures_in
 from leavekout.leave_k_out.removals import random_set
-from leavekout.leave_k_out.statistics.arms import arms_of
+from leavekout.leave_k_out.statistics.arms import arms_of_measures
 from leavekout.leave_k_out.statistics.lds import lds_table, summed_scores
 
 with job(snakemake) as run:
     params = run.params
-    measurements = load_table(run.input.measurements)
-    measure = measures_in(measurements["measure"])[0]
-    arms = arms_of(measurements, measure.name)
+    measure, arms = next(arms_of_measures(load_table(run.input.measurements)))
     sets = {
         k: [
             random_set(params.images, k, number=number, seed=params.set_seed)
@@ -25,7 +22,7 @@ with job(snakemake) as run:
     }
     predictions: dict[tuple[str, int], list] = {}
     ties = []
-    # In the order of the arms' queries, which is that of their names.
+    # Sorted by query, as the arms are.
     for path in sorted(run.input.scores, key=lambda path: path.stem):
         method = path.parent.name
         scores = read_scores(path, images=params.images, method=method)

@@ -7,9 +7,9 @@ import yaml
 
 from leavekout.base.artifacts import atomic, load_image, load_npy, load_table
 from leavekout.base.job import job
-from leavekout.leave_k_out.report.collect import ranked_by_query, regenerated_by_query
 from leavekout.leave_k_out.report.document import TABLES, document
 from leavekout.report import gallery, provenance
+from leavekout.report.collect import ranked_by_query, regenerated_by_query
 from leavekout.report.page import render
 
 with job(snakemake) as run:

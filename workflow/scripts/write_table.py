@@ -1,4 +1,4 @@
-"""Writes tables from what jobs measured; the name of the rule says which."""
+"""Writes the tables of the rule that runs it, from measurements of earlier jobs."""
 
 import logging
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def tabulate_measurements(run: Run) -> None:
     cluster_of = dict(zip(clusters["query"], clusters["cluster"], strict=True))
     table = tabulate((load_table(path) for path in run.input.measured), cluster_of)
     save_table(run.output.measurements, table)
-    save_csv(run.output.dictionary, dictionary(measure(name) for name in run.params.measures))
+    save_csv(run.output.dictionary, dictionary([measure(name) for name in run.params.measures]))
 
 
 def estimate(run: Run) -> None:
@@ -38,7 +38,7 @@ def estimate(run: Run) -> None:
 
 
 def compare(run: Run) -> None:
-    """All pairs of methods, the parts of the variance, and what a study of a size can show."""
+    """All pairs of methods, the parts of the variance, and the power of studies of some sizes."""
     measurements = load_table(run.input.measurements)
     comparisons = comparisons_table(measurements, resamples=run.params.resamples)
     save_csv(run.output.comparisons, comparisons)
@@ -47,7 +47,7 @@ def compare(run: Run) -> None:
 
 
 def find_equivalents(run: Run) -> None:
-    """How many random images have the effect of a method's."""
+    """How many random images have the effect of each method's K."""
     params = run.params
     table = equivalents_table(
         load_table(run.input.measurements), resamples=params.resamples, origin=params.origin
@@ -56,13 +56,13 @@ def find_equivalents(run: Run) -> None:
 
 
 def choose_settings(run: Run) -> None:
-    """Settings of methods on the tuning queries, the best of each method marked."""
+    """The settings of methods on the tuning queries; the best of each method is marked."""
     params = run.params
     estimates = estimates_table(load_table(run.input.measurements), resamples=params.resamples)
     table = with_choices(
         estimates,
         params.settings,
-        criterion=params.criterion,
+        criterion=measure(params.criterion),
         together=params.together,
         measured=pd.concat(load_table(path) for path in run.input.measured),
     )
@@ -78,25 +78,25 @@ def tabulate_removals(run: Run) -> None:
 
 
 def tabulate_seeds(run: Run) -> None:
-    """How far the effects of cells agree that were trained from two seeds."""
+    """How well the effects of cells agree between two seeds of training."""
     again = [load_table(path) for path in run.input.again]
     save_csv(run.output.table, seeds_table(again, load_table(run.input.measurements)))
 
 
 def tabulate_drift(run: Run) -> None:
-    """How far the source model, trained again here, differs from the published one."""
+    """How much the source model that is retrained here differs from the published one."""
     replica = [load_table(path) for path in run.input.replica]
     save_csv(run.output.table, drift_table(replica, load_table(run.input.measurements)))
 
 
 def tabulate_forgetting(run: Run) -> None:
-    """What else models forget with their query."""
+    """What else models forget when they forget a query."""
     save_csv(run.output.table, forgetting_table(load_table(path) for path in run.input))
 
 
 def tabulate_repeatability(run: Run) -> None:
-    """How well the scores of methods that draw noise repeat."""
-    # Of each method a file for each query, in the order of the two lists.
+    """How well the scores of stochastic methods repeat."""
+    # One file for each method and query, in the order of the two lists.
     names = [(method, query) for method in run.params.methods for query in run.params.queries]
     halves = ((*name, load_npy(path)) for name, path in zip(names, run.input, strict=True))
     save_csv(run.output.table, repeatability_table(halves, run.params.ks))

@@ -34,7 +34,7 @@ def test_the_page_opens_with_the_verdict(models: int, sentence: str) -> None:
     table = retrievals(models)
     summary, comparisons = summary_table(table), comparisons_table(table)
     assert sentence in verdict(summary, comparisons)
-    significant = "It can be told from 1 of the 1 others, and 1 of 1 pairs"
+    significant = "It is significantly different from 1 of the 1 others, and 1 of 1 pairs"
     assert (significant in verdict(summary, comparisons)) == (models > 1)
     picture = gallery.picture(np.zeros((8, 8, 3), np.uint8))
     rows = [gallery.Row("exemplars", [picture])]

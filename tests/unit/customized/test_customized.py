@@ -139,7 +139,7 @@ def test_a_token_is_read_from_exactly_one_file(tmp_path: Path) -> None:
         read_token(tmp_path)
     for name in ("<new1>", "<new2>"):
         torch.save({name: torch.zeros(3)}, tmp_path / f"{name}.bin")
-    with pytest.raises(InputError, match="stands in several files"):
+    with pytest.raises(InputError, match="is in several files"):
         read_token(tmp_path)
     (tmp_path / "<new2>.bin").unlink()
     torch.save({"<new1>": torch.zeros(3, 2)}, tmp_path / "<new1>.bin")

@@ -7,6 +7,7 @@ import torch
 
 from leavekout.base.errors import InputError
 from leavekout.base.noise import Domain, normal, random_uint32, scale_to
+from leavekout.config.fields import Objective
 from leavekout.methods.unlearning.settings import Unlearning
 from leavekout.methods.unlearning.steps import latent_mask, query_gradient, unlearn
 from leavekout.models.denoiser import select_weights

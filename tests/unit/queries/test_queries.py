@@ -52,7 +52,7 @@ def test_related_prompts_are_the_nearest_that_belong_to_no_query() -> None:
     assert table["query"].tolist() == ["q000-r00", "q000-r01", "q001-r00", "q001-r01"]
     assert table["prompt"].tolist() == ["a1", "a3", "a1", "a3"]
     assert table["noise_seed"].nunique() == 4
-    with pytest.raises(InputError, match="9 related prompts of each query are more than the 8"):
+    with pytest.raises(InputError, match="9 related prompts for each query, but there are only 8"):
         choose_related(queries, prompts, encode, names=names(9), seed=0)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 from leavekout.base.artifacts import atomic
 from leavekout.base.job import job
 from leavekout.customized.report import NOTE, headlines
-from leavekout.leave_k_out.report.headline import as_text
+from leavekout.report.text import as_text
 
 with job(snakemake) as run:
     tables = headlines(pd.read_csv(run.input.summary))

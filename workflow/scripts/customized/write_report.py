@@ -10,8 +10,8 @@ from leavekout.base.job import job
 from leavekout.customized.exemplars import candidates, exemplar_rows, model_of
 from leavekout.customized.report import TABLES, CustomizedPictures, document
 from leavekout.data.table import texts_for
-from leavekout.leave_k_out.report.collect import ranked_by_query
 from leavekout.report import gallery, provenance
+from leavekout.report.collect import ranked_by_query
 from leavekout.report.page import render
 
 with job(snakemake) as run:

@@ -134,7 +134,7 @@ def test_a_measure_says_how_it_is_shown() -> None:
 def test_unknown_measures_and_missing_encoders_are_refused() -> None:
     with pytest.raises(InputError, match="'lpips' is not a measure; the measures are clip, delta"):
         measure("lpips")
-    with pytest.raises(InputError, match="'dino' reads the encoder 'dino', which is not among"):
+    with pytest.raises(InputError, match="'dino' needs the encoder 'dino', which is not among"):
         chosen(["mse", "dino"], {"clip"})
     assert [one.name for one in chosen(["mse", "dino"], {"clip", "dino"})] == ["mse", "dino"]
 

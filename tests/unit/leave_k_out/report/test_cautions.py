@@ -21,18 +21,18 @@ def few(queries: int, *, alike: int = 1) -> list[str]:
 
 def test_cautions_are_given_where_they_are_due() -> None:
     text = "\n".join(few(3))
-    assert "Too few queries to tell methods apart, or from random removal: with 3 that are" in text
-    assert "at least 6 are needed" in text
+    assert "Too few queries for any significant difference: with 3 independent queries" in text
+    assert "At least 6 are needed" in text
     assert "Few independent queries: with 3, " in text
     assert "Queries that resemble each other" not in text
     assert "1 random set" in text
     assert "The random curve ends at 20 images" in text
-    assert "fewer than 90 % of the top 10 would be named again (bad 55 %)" in text
+    assert "fewer than 90 % of the top 10 would be selected again (bad 55 %)" in text
     assert "Too few queries" not in "\n".join(few(8))
     assert "Few independent queries" not in "\n".join(few(20))
     alike = "\n".join(few(8, alike=2))
     assert "the 8 queries make 4 clusters by their nearest training images" in alike
-    assert "Too few queries to tell methods apart, or from random removal: with 4 that" in alike
+    assert "Too few queries for any significant difference: with 4 independent" in alike
 
 
 def test_artifacts_of_different_versions_are_reported() -> None:

@@ -17,15 +17,20 @@ def test_claims_name_the_methods_without_evidence(tables: dict[str, pd.DataFrame
     worse = doubtful["method"].eq("good") & doubtful["measure"].eq("clip")
     doubtful.loc[worse, "excess"] = 0.1  # significant, and on the wrong side
     text = claims(doubtful, tables["comparisons"])
-    assert "K = 10, ΔL: 1 of 2 methods are ahead of random removal; not shown for bad." in text
-    assert any("CLIP similarity: 0 of 2 methods are ahead" in sentence for sentence in text)
+    assert (
+        "K = 10, ΔL: 1 of 2 methods are significantly ahead of random removal; not shown for bad."
+        in text
+    )
+    assert any(
+        "CLIP similarity: 0 of 2 methods are significantly ahead" in sentence for sentence in text
+    )
 
 
 def test_pairs_state_how_many_queries_would_settle_them(tables: dict[str, pd.DataFrame]) -> None:
     row = pairs_table(tables["comparisons"], 10, measure("mse")).to_dict("records")[0]
-    assert row["told apart"] == "yes"
+    assert row["significantly different"] == "yes"
     assert row["queries ahead"] == "12 of 12"
-    assert int(row["queries that would settle it"]) <= 12
+    assert int(row["queries needed"]) <= 12
 
 
 def test_the_verdict_agrees_with_the_tables(tables: dict[str, pd.DataFrame]) -> None:
@@ -33,25 +38,27 @@ def test_the_verdict_agrees_with_the_tables(tables: dict[str, pd.DataFrame]) -> 
     at = keyed(tables["estimates"], "measure", "k", "method")
     excess = 1e3 * at["delta_loss", 10, "good"]["excess"]
     assert text.startswith(
-        "Of 2 methods, good does best by ΔL. Without the 10 images that good names, the excess "
+        "Of 2 methods, good does best by ΔL. Without the 10 images that good selects, the excess "
         "over random removal, ΔL × 10³, is "
     )
     assert f"is {excess:.0f}" in text
     assert text.endswith(
-        "From 12 queries, 2 of 2 methods can be shown to be ahead of random removal, and 1 of 1 "
-        "pairs of methods can be told apart."
+        "Over 12 queries, 2 of 2 methods are significantly ahead of random removal, and 1 of 1 "
+        "pairs of methods are significantly different."
     )
     measurements = study(queries=3, sets=1)
-    estimates = estimates_table(measurements, resamples=100)
-    few_queries = verdict(estimates, comparisons_table(measurements, resamples=100))
-    assert "From 3 queries, no method can be shown to be ahead of random removal" in few_queries
+    few_queries = verdict(
+        estimates_table(measurements, resamples=100),
+        comparisons_table(measurements, resamples=100),
+    )
+    assert "Over 3 queries, no method is significantly ahead of random removal" in few_queries
 
 
 def test_methods_are_ranked_by_the_first_measure_in_its_direction() -> None:
     measurements = study(queries=6, measures=("clip", "delta_loss"))
     estimates = estimates_table(measurements, resamples=50)
     assert ranked(estimates, 10) == ["good", "bad"]  # the lower similarity is the better
-    assert "for the same CLIP similarity" in note(estimates)
+    assert "for the same effect, by CLIP similarity" in note(estimates)
 
 
 def test_the_headline_is_the_same_for_terminal_and_paper(tables: dict[str, pd.DataFrame]) -> None:

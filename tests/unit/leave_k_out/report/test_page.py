@@ -83,11 +83,11 @@ def test_every_section_of_the_navigation_is_there(page: str) -> None:
 
 
 def test_the_page_agrees_with_the_tables(page: str, tables: dict[str, pd.DataFrame]) -> None:
-    assert "2 of 2 methods are ahead of random removal" in page
-    assert "1 of 1 pairs of methods can be told apart: good is ahead of bad" in page
+    assert "2 of 2 methods are significantly ahead of random removal" in page
+    assert "1 of 1 pairs of methods are significantly different: good is ahead of bad" in page
     good = keyed(tables["estimates"], "measure", "k", "method")["delta_loss", 10, "good"]
     assert rounded(good["excess"] * 1000, good["excess_error"] * 1000) in page
-    assert "bad gives the score at rank K = 10 to 4 images more" in page
+    assert "bad gives the score at rank K = 10 to 4 more images" in page
     assert "COCO 2017 train" in page
 
 

@@ -7,20 +7,20 @@ import numpy as np
 
 from leavekout.contract.outcome import Outcome
 from leavekout.contract.removal import Removal
-from leavekout.leave_k_out.report.collect import regenerated_by_query
-from leavekout.leave_k_out.report.figures.pictures import draw_regenerated
 from leavekout.report import gallery
+from leavekout.report.collect import Regenerated, regenerated_by_query
+from leavekout.report.pictures import draw_regenerated
 
 BLACK = np.zeros((4, 4, 3), np.uint8)
 
 
 def test_models_of_one_k_share_a_row() -> None:
-    models = {
-        "unlearning": {"K = 100": BLACK, "K = 50": BLACK},
-        "pixel": {"K = 100": BLACK},
-        "random": {"K = 50": BLACK},
-        "no_removal": {"seed 1": BLACK},
-    }
+    models = [
+        *(Regenerated("unlearning", k, 0, BLACK) for k in (100, 50)),
+        Regenerated("pixel", 100, 0, BLACK),
+        Regenerated("random", 50, 0, BLACK),
+        Regenerated("no_removal", 0, 1, BLACK),
+    ]
     figure = draw_regenerated(BLACK, "a handwritten 5", models)
     titles = [ax.get_title() for ax in figure.axes]
     assert titles == [
@@ -40,18 +40,22 @@ def test_the_largest_k_comes_first_whatever_the_files_order(tmp_path: Path) -> N
         outcome = Outcome(removal.as_dict(), ["q000"], nothing, nothing, pictures, np.arange(k))
         paths.append(tmp_path / f"{k}.safetensors")
         outcome.save(paths[-1])
-    shown = regenerated_by_query(paths, ["q000"])["q000"]["pixel"]
-    assert list(shown) == ["K = 1,000", "K = 100", "K = 50"]
-    assert [picture[0, 0, 0] for picture in shown.values()] == [1000 % 251, 100, 50]
+    shown = regenerated_by_query(paths, ["q000"])["q000"]
+    assert [model.label for model in shown] == ["K = 1,000", "K = 100", "K = 50"]
+    assert [model.picture[0, 0, 0] for model in shown] == [1000 % 251, 100, 50]
 
 
 def test_the_first_picture_is_one_query_by_one_method() -> None:
     shown = [gallery.picture(np.full((2, 2, 3), i, np.uint8), "good") for i in range(4)]
-    removed = [gallery.Row("bad", [shown[1]]), gallery.Row("good", [shown[2]])]
-    regenerated = [gallery.Row("K = 10", [shown[3]])]
-    query = gallery.QueryPictures("q000", "a four", shown[0], removed, regenerated)
-    lead = gallery.lead([query], "good", "K = 10")
+    query = gallery.QueryPictures(
+        "q000",
+        "a four",
+        shown[0],
+        [gallery.Row("bad", [shown[1]]), gallery.Row("good", [shown[2]])],
+        [gallery.Row("K = 10", [shown[3]], 10)],
+    )
+    lead = gallery.lead([query], "good", 10)
     assert lead is not None
     assert (lead.generated, lead.removed, lead.regenerated) == (shown[0], [shown[2]], shown[3])
-    assert gallery.lead([query], "good", "K = 11") is None
-    assert gallery.lead([query], "ugly", "K = 10") is None
+    assert gallery.lead([query], "good", 11) is None
+    assert gallery.lead([query], "ugly", 10) is None

@@ -52,7 +52,7 @@ def test_a_large_drift_has_a_caution() -> None:
 @pytest.mark.parametrize(
     ("by", "parts"),
     [
-        (1e-9, ["is as it was: less than 0.1 %"]),
+        (1e-9, ["is unchanged: less than 0.1 %"]),
         (0.02, ["has drifted by ", "ΔL × 10³ 20 (", "mean over 8 queries"]),
     ],
 )

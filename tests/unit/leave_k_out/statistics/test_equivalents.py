@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
 
+from leavekout.leave_k_out.measures.registry import measure
 from leavekout.leave_k_out.statistics.arms import Arms
 from leavekout.leave_k_out.statistics.equivalents import Curves, monotone, random_curve
 from studies import arms_from
@@ -49,7 +50,8 @@ def test_a_random_equivalent_is_where_the_curve_has_the_method_s_effect() -> Non
     noise -= noise.mean()
     random = {k: k / 100 + 0.05 * noise for k in ks}
     cell = 3 + 0.05 * np.linspace(-1, 1, 30)
-    curves = Curves(random_curve(arms_from({"m": cell}, random), "delta_loss"), np.arange(30), 400)
+    curve = random_curve(arms_from({"m": cell}, random), measure("delta_loss"))
+    curves = Curves(curve, np.arange(30), 400)
     found = curves.equivalent(cell)
     assert found["equivalent"] == pytest.approx(300, abs=1)
     assert found["low"] < 300 < found["high"]
@@ -72,7 +74,7 @@ def test_sets_of_one_number_are_resampled_together_and_others_alone() -> None:
         evaluation={},
         clusters=np.arange(4),
     )
-    sweep = random_curve(arms, "delta_loss")
+    sweep = random_curve(arms, measure("delta_loss"))
     assert sorted(sweep.groups) == [2, 3]
     assert sweep.values.shape == (4, 11)
     numbers = {k: sweep.number[columns].tolist() for k, columns in sweep.columns.items()}

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from leavekout.base.errors import InputError
+from leavekout.leave_k_out.measures.registry import measure
 from leavekout.leave_k_out.statistics.arms import arms_of
 from leavekout.leave_k_out.statistics.comparisons import compare
 from leavekout.leave_k_out.statistics.estimates import (
@@ -70,11 +71,11 @@ def test_intervals_state_whether_they_cover_models_and_one_query_has_none() -> N
 def test_estimates_are_the_plain_means() -> None:
     measurements = study()
     table = keyed(estimates_table(measurements, resamples=200), "measure", "k", "method")
-    for measure in ("delta_loss", "mse", "clip"):
-        rows = measurements[measurements["measure"] == measure]
+    for name in ("delta_loss", "mse", "clip"):
+        rows = measurements[measurements["measure"] == name]
         by_query = rows.groupby(["method", "k", "query"])["value"].mean()
         good, random = by_query["good", 10], by_query["random", 10]
-        row = table[measure, 10, "good"]
+        row = table[name, 10, "good"]
         assert row["excess"] == pytest.approx((good - random).mean())
         assert row["mean"] == pytest.approx(good.mean())
         assert row["better"] == 1.0
@@ -101,7 +102,7 @@ def test_a_model_that_was_not_measured_on_every_query_is_refused() -> None:
     measurements = study()
     lost = (measurements["method"] == "bad") & (measurements["query"] == "q003")
     with pytest.raises(InputError, match="lack query q003 for 'bad' at K = 10"):
-        arms_of(measurements[~lost], "mse")
+        arms_of(measurements[~lost], measure("mse"))
 
 
 def test_intervals_and_tests_have_their_nominal_coverage_and_error() -> None:
@@ -116,7 +117,7 @@ def test_intervals_and_tests_have_their_nominal_coverage_and_error() -> None:
             bool(e.low <= 2 <= e.high)
             for e in (excess(cell, random, count=300, seed=seed) for cell in cells.values())
         ]
-        table = compare(arms_from(cells, {10: random}), 10, "delta_loss", resamples=500)
+        table = compare(arms_from(cells, {10: random}), 10, measure("delta_loss"), resamples=500)
         false_alarms += bool(table["distinguishable"].any())
     assert 0.91 <= np.mean(held) <= 0.985
     assert false_alarms <= 16

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from leavekout.base.errors import InputError
+from leavekout.leave_k_out.measures.registry import measure
 from leavekout.leave_k_out.statistics.tuning import with_choices
 from leavekout.methods.entries import with_entries
 
@@ -41,7 +42,7 @@ def estimates() -> pd.DataFrame:
     [("delta_loss", {"mine-t1", "other-t0"}), ("clip", {"mine-t0", "other-t1"})],
 )
 def test_the_best_setting_of_each_method_is_chosen(criterion: str, best: set[str]) -> None:
-    options: Any = {"criterion": criterion, "together": False, "measured": MEASURED}
+    options: Any = {"criterion": measure(criterion), "together": False, "measured": MEASURED}
     table = with_choices(estimates(), SETTINGS, **options)
     assert set(table.loc[table["chosen"], "method"]) == best
     row = table[table["method"] == "other-t1"].iloc[0]
@@ -50,7 +51,9 @@ def test_the_best_setting_of_each_method_is_chosen(criterion: str, best: set[str
 
 
 def test_settings_of_one_model_state_so_and_how_many_images_it_lacks() -> None:
-    table = with_choices(estimates(), SETTINGS, criterion="clip", together=True, measured=MEASURED)
+    table = with_choices(
+        estimates(), SETTINGS, criterion=measure("clip"), together=True, measured=MEASURED
+    )
     rows = {row["method"]: row for row in table.to_dict("records")}
     assert (rows["mine-t1"]["n_models"], rows["mine-t1"]["covers"]) == (1, "queries")
     assert (rows["random"]["n_models"], rows["mine-t0"]["removed"]) == (8, 20)

@@ -1,4 +1,4 @@
-"""Refuses experiments on customized models that lack what they need, in one sentence."""
+"""Refuses experiments on customized models without what they need, in one sentence."""
 
 from leavekout.base.errors import InputError
 from leavekout.config.checks import FileOf
@@ -7,7 +7,7 @@ from leavekout.methods import registry
 
 
 def check(e: CustomizedExperiment, file_of: FileOf) -> None:
-    """Refuses values that are fine alone and wrong together; raises InputError."""
+    """Refuses values that are valid alone and wrong together; raises InputError."""
     names = [*e.customized.objects, *e.customized.styles]
     if not names or len(set(names)) != len(names) or "source" in names:
         raise InputError(

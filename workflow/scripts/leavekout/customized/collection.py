@@ -1,4 +1,4 @@
-"""The queries of customized models, from the folder of each."""
+"""The queries of customized models, from the models' folders."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,8 +19,8 @@ def prompts_of_models(
     """A prompt and a noise for each query of each model: query, prompt, noise_seed, model.
 
     Args:
-        root: holds a folder of each model, and in it the captions of `queries.json`.
-        queries: for each model the names of its test and of its tuning queries.
+        root: contains a folder for each model with the captions of `queries.json`.
+        queries: model → names of its test queries and of its tuning queries.
     """
     tables = []
     for number, (model, (test, tuning)) in enumerate(queries.items()):
@@ -32,7 +32,7 @@ def prompts_of_models(
                 f"{annotations}: holds {len(found)} distinct prompts, but 'queries' asks for "
                 f"{len(test) + len(tuning)} of each model (test and tuning)."
             )
-        # Models of one benchmark share their prompts' numbers; their noises should differ.
+        # Prompts of all models have the same numbers; their noises should differ.
         own = int(random_uint32(seed, Domain.PROMPTS, number, 2)[0])
         tables.append(choose_queries(test, tuning, found, own).assign(model=model))
     return _in_order(pd.concat(tables), queries)
@@ -52,8 +52,8 @@ def given_queries(
 ) -> tuple[pd.DataFrame, list[Path]]:
     """Pictures that were generated elsewhere: the table of `prompts_of_models`, and their files.
 
-    `queries.json` in a model's folder holds the pictures in `queries/` with their prompts, of which
-    the first by their ids are test queries, and the last tuning queries.
+    `queries.json` in a model's folder lists the pictures in `queries/` with their prompts. By their
+    ids, the first are test queries, and the last tuning queries.
     """
     tables, pictures = [], dict[str, Path]()
     for number, (model, (test, tuning)) in enumerate(queries.items()):

@@ -1,4 +1,4 @@
-"""What customizing a model is expected to cost."""
+"""The expected cost of customizing a model."""
 
 from leavekout.customized.config import CustomizedExperiment
 from leavekout.planning.costs import Cost, Costs
@@ -12,7 +12,7 @@ class CustomizedCosts(Costs):
         self.training_of_models = experiment.customized.training
 
     def customization(self) -> Cost:
-        """Of fine-tuning one model: exemplars, and as many images of the pool."""
+        """Fine-tuning of one model: exemplars, and as many images of the pool."""
         config = self.training_of_models
         samples = 2 * config.steps * config.batch_size if config else 0
         return self.cost(training=samples, memory_mb=self.data_mb + 3 * self.weights_mb)

@@ -1,9 +1,9 @@
 """Custom Diffusion's files, in the format of diffusers: changed attention weights, and V*.
 
 Kumari et al., *Multi-Concept Customization of Text-to-Image Diffusion* (CVPR 2023). A model's
-folder holds the attention weights that took the place of the base model's, as
-`UNet2DConditionModel.save_attn_procs` writes them, and the embedding of its token in a file that is
-named for the token, as diffusers' training script writes it.
+folder contains the attention weights that replace the base model's, as
+`UNet2DConditionModel.save_attn_procs` writes them, and the embedding of its token in a file of the
+token's name, as diffusers' training script writes it.
 """
 
 import re
@@ -21,23 +21,25 @@ from leavekout.models.denoiser import Denoiser, require_part
 
 _WEIGHTS = "pytorch_custom_diffusion_weights"
 _ENDINGS = (".safetensors", ".bin", ".pt")
-# …attn2.processor.to_k_custom_diffusion.weight stands in place of …attn2.to_k.weight.
+# …attn2.processor.to_k_custom_diffusion.weight replaces …attn2.to_k.weight.
 _OF_PROCESSOR = re.compile(r"\.processor\.(to_[a-z]+)_custom_diffusion\.")
 _TOKEN = "<new1>"  # diffusers' own default name
 
 
 def read_weights(folder: Path, denoiser: Denoiser) -> dict[str, Tensor]:
-    """The weights that a customized model has in place of the base model's, by its names.
+    """The weights that replace the base model's, by the denoiser's names.
 
-    Reads diffusers' names, and those of a denoiser's own state dict.
+    The file may have diffusers' names, or those of the denoiser's own state dict.
 
     Raises:
         InputError: there is no such file, it runs code when read, or its weights do not fit the
             base model.
     """
     path = _only([folder / f"{_WEIGHTS}{ending}" for ending in _ENDINGS], folder, "weights")
-    found = load_foreign_tensors(path)
-    tensors = {_OF_PROCESSOR.sub(r".\1.", name): t.float() for name, t in found.items()}
+    tensors = {
+        _OF_PROCESSOR.sub(r".\1.", name): tensor.float()
+        for name, tensor in load_foreign_tensors(path).items()
+    }
     require_part(tensors, denoiser, path)
     return tensors
 
@@ -60,11 +62,11 @@ def read_token(folder: Path) -> Tensor:
 
 
 def _only(candidates: list[Path], folder: Path, what: str) -> Path:
-    """The one file of these that is there; the same in two formats counts once."""
+    """The only existing file of these; the same name in two formats counts once."""
     present = {path.stem: path for path in reversed(candidates) if path.is_file()}
     if len(present) != 1:
         names = " or ".join(f"'{path.name}'" for path in candidates)
-        state = "is missing" if not present else "stands in several files"
+        state = "is missing" if not present else "is in several files"
         raise InputError(f"{folder}: the customized model's {what} {state}; expected {names}.")
     return next(iter(present.values()))
 

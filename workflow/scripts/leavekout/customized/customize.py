@@ -17,7 +17,7 @@ from leavekout.models.denoiser import Denoiser, select_weights
 from leavekout.models.loss import denoising_loss
 from leavekout.models.process import Process
 
-# Third words of counters, so that the draws of exemplars and of the pool are not the same.
+# Third words of counters, so that exemplars and pool have different draws.
 _EXEMPLARS, _POOL = 0, 1
 
 
@@ -32,9 +32,9 @@ def customize(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Learns V* and the cross-attention's K and V from exemplars; changes `denoiser` and `encoder`.
 
-    Minimizes the DDPM loss of the exemplars, each with a caption that holds V*, plus `prior_weight`
-    times that of images of the pool with their own captions, which keeps the model what it is for
-    all else (Kumari et al., CVPR 2023, eq. 3 and Section 3.1). All other weights stay.
+    Minimizes the DDPM loss of the exemplars, each with a caption that contains V*, plus
+    `prior_weight` times that of images of the pool with their own captions, which preserves the
+    rest of the model (Kumari et al., CVPR 2023, eq. 3 and Section 3.1).
 
     Args:
         encoder: the base model's; it gets the new token.
@@ -46,7 +46,7 @@ def customize(
         K and V by name, and the token's embedding [E].
 
     Raises:
-        InputError: the initial word is none, or several, of the tokenizer's words.
+        InputError: the initial word is not one token, or the loss is not finite.
     """
     embedding = nn.Parameter(_initial_embedding(encoder, config.initial_word))
     add_tokens(encoder.tokenizer, encoder.model, {model: embedding.detach()})
@@ -131,11 +131,11 @@ def _loss(
 
 
 def _initial_embedding(encoder: TextEncoder, word: str) -> Tensor:
-    """The embedding of a word that the text encoder knows, from which V* starts: [E]."""
+    """The embedding of a known word, from which V* starts: [E]."""
     tokenizer: Any = encoder.tokenizer
     ids = tokenizer(word, add_special_tokens=False).input_ids
     if len(ids) != 1:
         raise InputError(
-            f"customized.training.initial_word: '{word}' is {len(ids)} tokens, and should be one."
+            f"customized.training.initial_word: '{word}' is {len(ids)} tokens, but should be one."
         )
     return encoder.model.get_input_embeddings().weight[ids[0]].detach().clone()

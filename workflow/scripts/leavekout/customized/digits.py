@@ -1,8 +1,8 @@
 """Scikit-learn's digits as a Customized Model benchmark: a pool, and exemplars that it lacks.
 
-An *object* is a kind of digit that is held out of the pool altogether; a few of its images are the
-exemplars of a model. A *style* is a consistent change of hand; its exemplars are a few real images
-of other digits, under that change, which the pool lacks as well.
+An *object* is a kind of digit that is not in the pool; a few of its images are the exemplars of a
+model. A *style* is a change of the handwriting; its exemplars are a few changed images of other
+digits, which are not in the pool either.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ _SCALE = 4  # styles are drawn at four times the size, so that a slant is a slan
 
 
 def _slant(ink: np.ndarray) -> np.ndarray:
-    shear = np.array([[1.0, 0.0], [0.55, 1.0]])  # a row higher up stands further to the right
+    shear = np.array([[1.0, 0.0], [0.55, 1.0]])  # higher rows move to the right
     centre = (np.array(ink.shape) - 1) / 2
     return ndimage.affine_transform(ink, shear, centre - shear @ centre, order=1)
 
@@ -76,7 +76,7 @@ def _split(
 def write_pool(
     images: Path, annotations: Path, objects: Sequence[str], styles: Sequence[str]
 ) -> None:
-    """Writes the pool: all digits but the held-out kinds and the styles' exemplars."""
+    """Writes the pool: all digits except for objects and the styles' exemplars."""
     pool, _ = _split(objects, styles)
     _write_images(images, annotations, pool, lambda ink: ink, "{}")
 
@@ -110,7 +110,7 @@ def _write_images(
     change: Callable[[np.ndarray], np.ndarray],
     word: str,
 ) -> None:
-    """Images and their captions; `word` is what stands in the place of the digit's own word."""
+    """Writes images and their captions, in which `word` replaces the digit's own word."""
     digits = load_digits()
     entries, captions = [], []
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Pool and exemplars: one table of images, in which an attribution method has to tell them apart.
+"""Pool and exemplars in one table of images, in which attribution methods have to find exemplars.
 
-The pool comes first; after it the exemplars of each customized model. The column `model` names
-whose exemplar an image is, and is empty for the pool.
+The pool comes first, then the exemplars of each customized model. The column `model` is an
+exemplar's model, and empty for the pool.
 """
 
 from collections.abc import Mapping
@@ -37,10 +37,7 @@ def model_of(query: str) -> str:
 
 
 def candidates(table: pd.DataFrame, query: str) -> np.ndarray:
-    """The rows that are ranked for a query: the pool and its model's exemplars.
-
-    Other models' exemplars are left out, as if the model's benchmark were the only one.
-    """
+    """The rows that are ranked for a query: the pool and the exemplars of its own model."""
     return np.flatnonzero(pool_rows(table) | exemplar_rows(table, model_of(query)))
 
 
@@ -70,23 +67,24 @@ def read_exemplars(folder: Path, *, captions: int) -> pd.DataFrame:
 
 
 def combined_table(pool: pd.DataFrame, exemplars: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One table of pool and exemplars, with the column `model`, and all that other rooms read.
+    """One table of pool and exemplars.
 
-    That is which images the base model is trained on, and the captions as its text encoder and as
-    other encoders take them (see `data.table`).
+    Its columns are `model`, `trained` (whether the base model is trained on an image), and captions
+    for the denoiser's and for other text encoders (see `data.table`). An image's id keys its noise,
+    so exemplars get new ids after the pool's. Their file names are relative to the models' folder.
 
-    Exemplars get ids of their own after the pool's, since an id keys an image's noise. Their file
-    names are relative to the folder that holds the models.
+    Raises:
+        InputError: the pool's ids are too large.
     """
-    parts, first = [pool.assign(model="")], int(pool["image_id"].max()) + 1
+    tables, first = [pool.assign(model="")], int(pool["image_id"].max()) + 1
     for model, table in exemplars.items():
         names = f"{model}/exemplars/" + table["file_name"]
         ids = np.arange(first, first + len(table))
-        parts.append(table.assign(image_id=ids, file_name=names, model=model))
+        tables.append(table.assign(image_id=ids, file_name=names, model=model))
         first += len(table)
     if first - 1 > LARGEST_ID:
         raise InputError("The pool's image ids leave no room for the exemplars' below 2^32.")
-    whole = pd.concat(parts, ignore_index=True)
+    whole = pd.concat(tables, ignore_index=True)
     whole["trained"] = pool_rows(whole)
     whole["captions_for_denoiser"] = pd.Series(captions_with_tokens(whole))
     whole["captions_for_encoders"] = pd.Series(captions_without_tokens(whole))
@@ -94,13 +92,13 @@ def combined_table(pool: pd.DataFrame, exemplars: Mapping[str, pd.DataFrame]) ->
 
 
 def refuse_shared(pixels: np.ndarray, table: pd.DataFrame) -> None:
-    """Refuses an exemplar that is also in the pool, where finding it would count as a fault.
+    """Refuses an exemplar that is also in the pool, where selecting it would count as an error.
 
     Args:
-        pixels: uint8 [N, H, W, 3], as models see the images: cropped and resized.
+        pixels: uint8 [N, H, W, 3], cropped and resized.
 
     Raises:
-        InputError: naming the exemplar and the image of the pool.
+        InputError: names the exemplar and the image of the pool.
     """
     in_pool = pool_rows(table)
     exemplars = {pixels[row].tobytes(): row for row in np.flatnonzero(~in_pool)}

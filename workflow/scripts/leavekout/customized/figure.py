@@ -17,7 +17,7 @@ _KINDS = {"object": "object models", "style": "style models"}
 def plot_retrieval(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
     """A panel for each measure, a point for each method, ± 1 standard error over queries.
 
-    That is the papers' figure, with their error bars; intervals over models stand in the tables.
+    This is the papers' figure with their error bars; tables have intervals over models.
 
     Args:
         summary: the table of `statistics.summary_table`.
@@ -39,7 +39,7 @@ def plot_retrieval(summary: pd.DataFrame, methods: Sequence[str]) -> Figure:
 
 
 def _draw(ax: Axes, rows: Mapping[str, Mapping | None], method: str, number: int) -> None:
-    """A method's point; where there are models of one kind alone, on that kind's axis."""
+    """A method's point; on the axis of one kind if there are models of that kind alone."""
     color, marker = style(number)
     values = {kind: (row["mean"], row["se"]) if row else (0.0, 0.0) for kind, row in rows.items()}
     (x, x_error), (y, y_error) = values["object"], values["style"]

@@ -28,8 +28,8 @@ DICTIONARY = {
 def recall_at(scores: np.ndarray, relevant: np.ndarray, k: int = TOP) -> float:
     """The share of relevant images among the k best.
 
-    Where the k-th score is shared by images inside and outside of the k best, all orders of these
-    images count alike, so that no order of rows makes a method better.
+    If images inside and outside of the k best share the k-th score, the mean over all their orders
+    counts, so the order of rows does not matter.
 
     Args:
         scores: [M]; relevant: bool [M], of which at least one is true.
@@ -46,7 +46,7 @@ def retrieval_table(
 ) -> pd.DataFrame:
     """One row for each score file `<method>/<model>-<number>.npy`, columns as in `DICTIONARY`.
 
-    Ranked are the images of `exemplars.candidates`.
+    Ranks the images of `exemplars.candidates`.
 
     Args:
         images: the table of images, with the column `model`; kinds: of each model.

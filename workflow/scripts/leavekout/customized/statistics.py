@@ -1,10 +1,11 @@
-"""What the retrievals say of a method, and of two: means, errors, intervals, tests.
+"""Statistics of retrievals: means, errors and intervals of methods, and tests of pairs.
 
 Queries of one model share its exemplars, its weights and its token, so they are not independent.
-The papers' standard error takes them for independent, and stands in the tables beside ours:
-intervals and tests are over models, each with the mean of its queries.
+The papers' standard error assumes independence; the tables report it beside ours. Our intervals
+and tests are over models, each with the mean of its queries.
 """
 
+from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
@@ -28,23 +29,24 @@ def summary_table(retrievals: pd.DataFrame) -> pd.DataFrame:
     `high`: 95 % interval of the mean, by Student's t over models, within [0, 1].
     """
     rows = []
-    for (kind, measure, method), values in _by_kind(retrievals):
-        of_models = values.groupby("model")[measure].mean().to_numpy()
-        queries = values[measure].to_numpy()
-        low, high = _interval(of_models)
-        rows.append(
-            {
-                "kind": kind,
-                "measure": measure,
-                "method": method,
-                "models": len(of_models),
-                "queries": len(queries),
-                "mean": queries.mean(),
-                "se": stats.sem(queries) if len(queries) > 1 else np.nan,
-                "low": np.clip(low, 0, 1),
-                "high": np.clip(high, 0, 1),
-            }
-        )
+    for kind, measure, of_kind in _kinds(retrievals):
+        for method, values in of_kind.groupby("method", sort=False):
+            of_models = values.groupby("model")[measure].mean().to_numpy()
+            queries = values[measure].to_numpy()
+            low, high = _interval(of_models)
+            rows.append(
+                {
+                    "kind": kind,
+                    "measure": measure,
+                    "method": method,
+                    "models": len(of_models),
+                    "queries": len(queries),
+                    "mean": queries.mean(),
+                    "se": stats.sem(queries) if len(queries) > 1 else np.nan,
+                    "low": np.clip(low, 0, 1),
+                    "high": np.clip(high, 0, 1),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -57,8 +59,8 @@ def comparisons_table(retrievals: pd.DataFrame) -> pd.DataFrame:
     No row for one method.
     """
     tables = []
-    for (kind, measure), part in _kinds(retrievals):
-        means = part.pivot_table(index="model", columns="method", values=measure, aggfunc="mean")
+    for kind, measure, rows_of_kind in _kinds(retrievals):
+        means = rows_of_kind.pivot_table(index="model", columns="method", values=measure)
         rows = []
         for pair in combinations(means.columns, 2):
             ahead, behind = sorted(pair, key=lambda name: -means[name].mean())
@@ -85,20 +87,13 @@ def comparisons_table(retrievals: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=_PAIRS)
 
 
-def _kinds(retrievals: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
+def _kinds(retrievals: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """The retrievals of each kind, and of all if there are several, for each measure."""
     kinds = list(dict.fromkeys(retrievals["kind"]))
-    parts = {kind: retrievals[retrievals["kind"] == kind] for kind in kinds}
-    if len(kinds) > 1:
-        parts[ALL] = retrievals
-    return [((kind, measure), part) for kind, part in parts.items() for measure in MEASURES]
-
-
-def _by_kind(retrievals: pd.DataFrame) -> list[tuple[tuple[str, str, str], pd.DataFrame]]:
-    return [
-        ((*key, str(method)), values)
-        for key, part in _kinds(retrievals)
-        for method, values in part.groupby("method", sort=False)
-    ]
+    for kind in [*kinds, ALL] if len(kinds) > 1 else kinds:
+        rows = retrievals if kind == ALL else retrievals[retrievals["kind"] == kind]
+        for measure in MEASURES:
+            yield kind, measure, rows
 
 
 def _interval(values: np.ndarray) -> tuple[float, float]:
@@ -113,6 +108,6 @@ def _p(differences: np.ndarray) -> float:
     """Two-sided paired t-test that the mean difference is zero."""
     if len(differences) < 2 or not differences.any():
         return 1.0
-    if np.ptp(differences) < 1e-9:  # one and the same difference: t has no scale
+    if np.ptp(differences) < 1e-9:  # all differences are equal: t has no scale
         return 2.0 ** (1 - len(differences))  # of a sign test
     return float(stats.ttest_1samp(differences, 0).pvalue)

@@ -1,8 +1,8 @@
 """V*: the word that a customized model learned for its exemplars.
 
-Captions and prompts hold the placeholder `V*`. Each model's own token takes its place where text is
-encoded for the denoiser, so that one text encoder serves all models; other text encoders, which
-know no such word, see the text without it.
+Captions and prompts contain the placeholder `V*`. The denoiser's text encoder reads each model's
+own token in its place, so one text encoder serves all models. Other text encoders, which do not
+know the word, read the text without it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,17 +23,17 @@ def token_of(model: str) -> str:
 
 
 def with_token(text: str, model: str) -> str:
-    """A text with the model's own token in place of V*; of no model ("") as it stands."""
+    """A text with the model's own token in place of V*; unchanged if the model is ""."""
     return text.replace(PLACEHOLDER, token_of(model)) if model else text
 
 
 def without_token(text: str) -> str:
-    """A text without V*, for those to whom it means nothing."""
+    """A text without V*, for encoders that do not know the word."""
     return " ".join(text.replace(PLACEHOLDER, " ").split())
 
 
 def captions_with_tokens(table: pd.DataFrame) -> list[list[str]]:
-    """The captions of a table of images [N][C], as the denoiser's text encoder takes them."""
+    """The captions of a table of images [N][C] for the denoiser's text encoder."""
     return [
         [with_token(text, model) for text in texts]
         for texts, model in zip(table["captions"], table["model"], strict=True)
@@ -41,7 +41,7 @@ def captions_with_tokens(table: pd.DataFrame) -> list[list[str]]:
 
 
 def captions_without_tokens(table: pd.DataFrame) -> list[list[str]]:
-    """The captions of a table of images [N][C], as any other text encoder takes them."""
+    """The captions of a table of images [N][C] for other text encoders."""
     return [
         [without_token(text) for text in texts] if model else list(texts)
         for texts, model in zip(table["captions"], table["model"], strict=True)
@@ -58,13 +58,13 @@ def require_token(texts: Sequence[str], source: str) -> None:
 
 
 def add_tokens(tokenizer: Any, text_encoder: Any, embeddings: Mapping[str, Tensor]) -> None:
-    """Teaches a tokenizer and a text encoder, in place, the token of each model.
+    """Adds the token of each model to a tokenizer and a text encoder, in place.
 
     Args:
         embeddings: [E] for each model's name.
 
     Raises:
-        InputError: an embedding of another width than the text encoder's.
+        InputError: an embedding has another width than the text encoder.
     """
     width = text_encoder.get_input_embeddings().embedding_dim
     for model, embedding in embeddings.items():
@@ -74,7 +74,7 @@ def add_tokens(tokenizer: Any, text_encoder: Any, embeddings: Mapping[str, Tenso
                 f"the base model's text encoder takes ({width},)."
             )
     tokenizer.add_tokens([token_of(model) for model in embeddings])
-    # The mean of the old embeddings for the rest, which transformers would make, is never used.
+    # All new embeddings are set below, so transformers need not compute means for them.
     text_encoder.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     table = text_encoder.get_input_embeddings().weight
     with torch.no_grad():

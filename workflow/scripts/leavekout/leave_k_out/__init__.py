@@ -1,1 +1,1 @@
-"""The first kind of experiment: images that methods name are removed, and models trained again."""
+"""Leave-K-out experiments: images that methods select are removed, and models are retrained."""

@@ -1,4 +1,4 @@
-"""What the jobs of a leave-K-out experiment are expected to cost, beyond those of all kinds."""
+"""The expected costs of jobs that only leave-K-out experiments have."""
 
 from leavekout.leave_k_out.config import LeaveKOut
 from leavekout.planning.costs import Cost, Costs
@@ -12,29 +12,29 @@ class LeaveKOutCosts(Costs):
         self.study = experiment
 
     def query_losses(self, queries: int) -> Cost:
-        """Of the losses of queries at every timestep of the evaluation."""
+        """The losses of queries at every timestep of the evaluation."""
         stride = self.study.evaluation.timestep_stride
         return self.cost(forward=queries * self.timesteps(stride))
 
     def evaluation(self, queries: int) -> Cost:
-        """Of the outcome of one model on `queries`: their losses and pictures."""
+        """The outcome of one model on `queries`: their losses and pictures."""
         loss, picture = self.query_losses(queries), self.sampling(queries)
         seconds = loss.seconds + picture.seconds - self.rates.start_seconds
         return Cost(seconds, picture.memory_mb, 0.1 * queries)
 
     def retraining(self, removed: int, queries: int) -> Cost:
-        """Of a leave-K-out model: its training, and its outcome on `queries`."""
+        """A leave-K-out model: its training, and its outcome on `queries`."""
         training, after = self.training(removed), self.evaluation(queries)
         kept_mb = self.weights_mb if self.study.counterfactual.keep_models else 0.0
         seconds = training.seconds + after.seconds - self.rates.start_seconds
         return Cost(seconds, training.memory_mb, after.disk_mb + kept_mb, resumes=True)
 
     def evaluated(self, step: Cost, queries: int) -> Cost:
-        """Of a step that makes a model, and the model's outcome on `queries`."""
+        """A step that makes a model, and the model's outcome on `queries`."""
         after = self.evaluation(queries)
         seconds = step.seconds + after.seconds - self.rates.start_seconds
         return Cost(seconds, step.memory_mb + after.memory_mb, after.disk_mb)
 
     def measuring(self, pictures: int, encoders: int) -> Cost:
-        """Of all measures of `pictures`, each of which some encoders read."""
+        """All measures of `pictures`, each with some image encoders."""
         return self.cost(encoding=pictures * encoders, memory_mb=2000)

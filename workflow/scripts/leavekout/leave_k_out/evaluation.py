@@ -31,11 +31,11 @@ def evaluate(
     removed: np.ndarray,
     batch: int,
 ) -> Outcome:
-    """The outcome of a model on sets of queries, each of which is one batch of the sampler.
+    """The outcome of a model on sets of queries; each set is one batch of the sampler.
 
     Args:
-        null_text: [T, E]; about, removed: what the model is, see `Outcome`.
-        batch: forward passes at a time for the losses.
+        null_text: [T, E]; about, removed: see `Outcome`.
+        batch: forward passes at a time, for the losses.
     """
     outcomes = []
     for queries in sets:

@@ -9,10 +9,10 @@ _SIDE = 16  # pixels
 def group_images(pixels: np.ndarray, groups: int) -> np.ndarray:
     """The group of each image: int64 [N].
 
-    Groups are of like images, and as equal in size as can be: cuts through the order along the
-    first principal component of the pixels, uint8 [N, H, W, 3].
+    The order along the first principal component of the pixels, uint8 [N, H, W, 3], is cut into
+    groups of similar images and nearly equal size.
     """
-    step = max(1, pixels.shape[1] // _SIDE)  # coarse pictures are enough, and fit in memory
+    step = max(1, pixels.shape[1] // _SIDE)  # coarse pictures suffice, and fit in memory
     coarse = np.asarray(pixels[:, ::step, ::step], dtype=np.float32).reshape(len(pixels), -1)
     along = PCA(1, svd_solver="randomized", random_state=0).fit_transform(coarse)[:, 0]
     result = np.empty(len(pixels), np.int64)

@@ -20,24 +20,25 @@ def choose_related(
     names: Mapping[str, Sequence[str]],
     seed: int,
 ) -> pd.DataFrame:
-    """The prompts nearest to each query's own: a table as `choose_queries` makes it.
-
-    Related prompts are no query's prompt.
+    """The prompts nearest to each query's own, without any query's prompt; as `choose_queries`.
 
     Args:
         queries: by query name, with a column `prompt`.
-        encode: B captions → features [B, D] of unit length; nearness is their cosine similarity.
-        names: of each query's related prompts, as many for all.
+        encode: B captions → features [B, D] of unit length, compared by cosine similarity.
+        names: of each query's related prompts, equally many for all.
+
+    Raises:
+        InputError: there are too few prompts.
     """
     own, related = queries["prompt"].tolist(), len(next(iter(names.values())))
     others = [prompt for prompt in prompts if prompt not in set(own)]
     if related > len(others):
         raise InputError(
-            f"forgetting.related: {related} related prompts of each query are more than the "
-            f"{len(others)} prompts that are no query's."
+            f"forgetting.related: {related} related prompts for each query, but there are only "
+            f"{len(others)} prompts that are not a query's own."
         )
-    parts = range(0, len(others), _PROMPTS_AT_ONCE)
-    features = np.concatenate([encode(others[i : i + _PROMPTS_AT_ONCE]) for i in parts])
+    starts = range(0, len(others), _PROMPTS_AT_ONCE)
+    features = np.concatenate([encode(others[i : i + _PROMPTS_AT_ONCE]) for i in starts])
     nearest = np.argsort(-(encode(own) @ features.T), axis=1, kind="stable")[:, :related]
     count = len(own) * related
     return pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Removal policies: which models a study trains, and which rows each is trained without.
+"""Removal policies: which models a study trains, and which rows each of them lacks.
 
 A policy is a function that yields `Removal`s, and a case of `removed_rows`.
 """
@@ -6,6 +6,7 @@ A policy is a function that yields `Removal`s, and a case of `removed_rows`.
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from leavekout.contract.removal import GROUP, NO_REMOVAL, RANDOM, REPLICA, Removal
 from leavekout.leave_k_out.config import LeaveKOut
 
-_FIRST_UNION_SET = 1 << 31  # random sets of unions differ from the control's
+_FIRST_UNION_SET = 1 << 31  # so that random sets of unions differ from those of the control
 
 
 def study_models(e: LeaveKOut) -> list[Removal]:
@@ -24,29 +25,29 @@ def study_models(e: LeaveKOut) -> list[Removal]:
 
 
 def tuning_models(e: LeaveKOut) -> list[Removal]:
-    """The models that compare methods on tuning queries, with their controls."""
+    """The models that compare settings on tuning queries, with their controls."""
     if e.tuning is None:
         return []
     if e.tuning.together:
         return [*tuned_together(e), *no_removal(e)]
-    tuning, sets = e.tuning, range(e.counterfactual.random.sets)
-    cells = [(m, q, k) for m in tuning.methods for q in e.tuning_queries() for k in tuning.k]
+    cells = product(e.tuning.methods, e.tuning_queries(), e.tuning.k)
+    controls = product(range(e.counterfactual.random.sets), e.tuning.k)
     return [
         *(_top(e, method, query, k) for method, query, k in cells),
-        *(_random(e, number, k) for number in sets for k in tuning.k),
+        *(_random(e, number, k) for number, k in controls),
         *no_removal(e),
     ]
 
 
 def ensemble_models(e: LeaveKOut, seeds: Collection[int]) -> list[Removal]:
-    """The further source models that some methods average over, by training seed."""
+    """The further source models that some methods average over, one for each training seed."""
     return [_no_removal(e, seed) for seed in sorted({*seeds} - {e.training.seed})]
 
 
 def top_k(e: LeaveKOut) -> Iterator[Removal]:
     """`top`: D_ẑ^K, the K images that a method scores highest for a query.
 
-    Models that the forgetting check looks at are evaluated on other prompts, too.
+    Models of the forgetting check are evaluated on other prompts, too.
     """
     check = e.forgetting
     for method in e.methods:
@@ -70,14 +71,13 @@ def _top(e: LeaveKOut, method: str, query: str, k: int) -> Removal:
 def random_sets(e: LeaveKOut) -> Iterator[Removal]:
     """`random`: K images drawn uniformly, the control that all queries share.
 
-    Sets of one number are nested in K. There is one at every K of methods and of the random curve,
-    and there are sets of half of the images.
+    Sets of one number are nested in K: one for every K of the methods and of the random curve. Some
+    more have half of the images.
     """
     config, half = e.counterfactual.random, e.dataset.images // 2
     ks = sorted({*e.counterfactual.all_ks(), *config.sizes()})
-    numbers = [(number, k) for number in range(config.sets) for k in ks]
-    numbers += [(number, half) for number in range(config.half_size_sets)]
-    for number, k in dict.fromkeys(numbers):
+    sets = [*product(range(config.sets), ks), *product(range(config.half_size_sets), [half])]
+    for number, k in dict.fromkeys(sets):
         yield _random(e, number, k)
 
 
@@ -87,13 +87,13 @@ def _random(e: LeaveKOut, number: int, k: int) -> Removal:
         f"{RANDOM}/s{number}/k{k}",
         Removal("random", RANDOM, k, e.training.seed, number, seed, others=queries),
         table="measurements",
-        # Of the many random sets the first, at the methods' own K.
+        # Only the first random set, at the methods' values of K.
         pictured=number == 0 and k in e.counterfactual.all_ks(),
     )
 
 
 def no_removal(e: LeaveKOut) -> Iterator[Removal]:
-    """`nothing`: models of other seeds that lack nothing, the noise floor."""
+    """`nothing`: models of other seeds without a removal, the noise floor."""
     for seed in e.counterfactual.retrain_seeds:
         yield _no_removal(e, seed)
 
@@ -103,14 +103,14 @@ def _no_removal(e: LeaveKOut, seed: int) -> Removal:
         f"{NO_REMOVAL}/seed{seed}/k0",
         Removal("nothing", NO_REMOVAL, 0, seed, others=e.query_names()),
         table="measurements",
-        pictured=seed in e.counterfactual.retrain_seeds[:1],  # the others look alike
+        pictured=seed in e.counterfactual.retrain_seeds[:1],  # others look similar
     )
 
 
 def replica(e: LeaveKOut) -> Iterator[Removal]:
-    """`replica`: the source model trained again in a study that joins another's.
+    """`replica`: the source model, trained again in a study that joins another.
 
-    Same seed, nothing removed: it says how far the two machines are apart.
+    With the same seed and no removal, it shows how much the two machines differ.
     """
     if e.joins and not e.joins.continues:
         seed = e.training.seed
@@ -122,7 +122,7 @@ def replica(e: LeaveKOut) -> Iterator[Removal]:
 
 
 def groups(e: LeaveKOut) -> Iterator[Removal]:
-    """`group`: a group of similar images, the models behind the oracle."""
+    """`group`: a group of similar images, for the oracle."""
     for number, size in enumerate(e.oracle.sizes(e.dataset.images) if e.oracle else []):
         yield _trained(
             f"{GROUP}/g{number}/k{size}",
@@ -131,10 +131,10 @@ def groups(e: LeaveKOut) -> Iterator[Removal]:
 
 
 def again(e: LeaveKOut) -> Iterator[Removal]:
-    """`again`: some of the top K's models from another seed, the retraining's part of an effect.
+    """`again`: some models of the top K from another seed, which show the noise of retraining.
 
-    Which queries depends on the method's name alone, so a study that is made in parts, with other
-    lists of methods, has the same. Each method has at least one.
+    The queries depend on the method's name alone, so all parts of a study choose the same. Each
+    method has at least one.
     """
     config, test = e.counterfactual.again, e.test_queries()
     if config is None:
@@ -160,9 +160,9 @@ def unions(e: LeaveKOut) -> Iterator[Removal]:
         return
     for number in range(config.sets):
         first = number * config.queries
-        turned = (*test[first:], *test[:first])
-        targets = turned[: config.queries]
-        others = turned[config.queries : config.queries + config.others]
+        rotated = (*test[first:], *test[:first])
+        targets = rotated[: config.queries]
+        others = rotated[config.queries : config.queries + config.others]
         for method in [*config.methods, RANDOM]:
             seed = e.counterfactual.random.seed if method == RANDOM else None
             removal = Removal(
@@ -172,7 +172,7 @@ def unions(e: LeaveKOut) -> Iterator[Removal]:
 
 
 def tuned_together(e: LeaveKOut) -> Iterator[Removal]:
-    """`together`: a union of all tuning queries, so one model shows what a setting is worth.
+    """`together`: the union of all tuning queries, one model for each setting.
 
     The control is the union of as many random sets.
     """
@@ -188,14 +188,14 @@ def tuned_together(e: LeaveKOut) -> Iterator[Removal]:
 
 
 def unlearned(e: LeaveKOut, method: str, query: str) -> Removal:
-    """The model that unlearned a query, which is not trained again; for the forgetting check."""
+    """The model that unlearned a query, for the forgetting check; nothing is retrained for it."""
     removal = Removal("unlearned", method, 0, e.training.seed, targets=(query,))
     outcome = f"unlearned/{method}/{query}.safetensors"
     return replace(checked_elsewhere(removal, e), outcome=outcome, arm=method)
 
 
 def checked_elsewhere(removal: Removal, e: LeaveKOut) -> Removal:
-    """The same, evaluated on the other test queries and the target's related prompts, too."""
+    """The same removal, evaluated on other test queries and on related prompts, too."""
     assert e.forgetting
     target = removal.targets[0]
     others = tuple(query for query in e.test_queries() if query != target)
@@ -208,19 +208,18 @@ def related_names(query: str, count: int) -> tuple[str, ...]:
 
 
 def _trained(path: str, removal: Removal, **where: Any) -> Removal:
-    """The removal with its files: `path` has three parts, the first of which is the arm."""
+    """The removal with its files. `path` is `<arm>/<model>/k<K>`."""
     inputs = {}
     if removal.policy == "group":
-        inputs = {"groups": ["data/groups.npy"]}
+        inputs["groups"] = ["data/groups.npy"]
     elif removal.targets and removal.method != RANDOM:
-        scores = [f"attribution/{removal.method}/{query}.npy" for query in removal.targets]
-        inputs = {"scores": scores}
+        inputs["scores"] = [f"attribution/{removal.method}/{q}.npy" for q in removal.targets]
     outcome = f"retrained/{path}/outcome.safetensors"
     return replace(removal, outcome=outcome, arm=path.split("/")[0], inputs=inputs, **where)
 
 
 def removed_rows(removal: Removal, files: Mapping[str, list[Path]], *, images: int) -> np.ndarray:
-    """The rows that a model is trained without: int64, each once.
+    """The rows that a model lacks: int64, each once.
 
     Args:
         files: by the names of `removal.inputs`; images: N.

@@ -1,4 +1,4 @@
-"""The pictures of the report, as data that stand in the page itself."""
+"""The pictures of a report, embedded in the page as data addresses."""
 
 import base64
 import io
@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from leavekout.contract.removal import NO_REMOVAL
+from leavekout.report.collect import Regenerated
 
-SMALL = 40  # up to so many pixels a side a picture stands as it is, enlarged by the browser
-SIDE = 96  # above, it is shrunk to this
+SMALL = 40  # pixels a side; pictures up to this size are kept, and the browser enlarges them
+SIDE = 96  # pixels a side; larger pictures are shrunk to this
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of the page: its data, and what stands below and behind it."""
+    """One picture: its data address, the label below it, and the caption of its tooltip."""
 
     data: str
     label: str
@@ -27,15 +27,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of pictures with a name."""
+    """A named row of pictures; `k` is what all their models lack, where that is one number."""
 
     name: str
     pictures: Sequence[Picture]
+    k: int | None = None
 
 
 @dataclass(frozen=True)
 class QueryPictures:
-    """One query: what was generated, what methods name, what models without it generate."""
+    """One query: its picture, what methods select, and what models without that generate."""
 
     name: str
     prompt: str
@@ -46,7 +47,7 @@ class QueryPictures:
 
 @dataclass(frozen=True)
 class Lead:
-    """One query as the report's first picture: generated, what was removed, generated again."""
+    """The first picture of a report: a query, what one method removed, and what is left."""
 
     prompt: str
     method: str
@@ -55,21 +56,12 @@ class Lead:
     regenerated: Picture
 
 
-def lead(gallery: Sequence[QueryPictures], method: str, label: str) -> Lead | None:
-    """The first query of the gallery, by one method, if the gallery has its pictures.
-
-    Args:
-        label: of the row of models that are shown, such as `K = 100`.
-    """
+def lead(gallery: Sequence[QueryPictures], method: str, k: int) -> Lead | None:
+    """The first query of the gallery that has pictures of this method at this K."""
     for query in gallery:
         removed = [row.pictures for row in query.attributed if row.name == method]
-        again = [
-            one
-            for row in query.regenerated
-            if row.name == label
-            for one in row.pictures
-            if one.label == method
-        ]
+        rows = [row.pictures for row in query.regenerated if row.k == k]
+        again = [picture for pictures in rows for picture in pictures if picture.label == method]
         if removed and again:
             return Lead(query.prompt, method, query.generated, removed[0], again[0])
     return None
@@ -78,27 +70,24 @@ def lead(gallery: Sequence[QueryPictures], method: str, label: str) -> Lead | No
 def picture(
     pixels: np.ndarray, label: str = "", caption: str = "", *, framed: bool = False
 ) -> Picture:
-    """uint8 [H, W, 3] as a data address: PNG where small, else a JPEG of at most 96 pixels."""
+    """uint8 [H, W, 3] as PNG if it is small, else as JPEG of at most 96 pixels a side."""
     image = Image.fromarray(np.asarray(pixels))
     small = max(image.size) <= SMALL
     if not small:
         image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    kind, options = ("png", {}) if small else ("jpeg", {"quality": 80})
     buffer = io.BytesIO()
-    if small:
-        image.save(buffer, "PNG", optimize=True)
-    else:
-        image.save(buffer, "JPEG", quality=80, optimize=True)
-    data = data_address(buffer.getvalue(), "png" if small else "jpeg")
-    return Picture(data, label, caption, framed)
+    image.save(buffer, kind, optimize=True, **options)
+    return Picture(data_address(buffer.getvalue(), kind), label, caption, framed)
 
 
 def data_address(content: bytes, kind: str) -> str:
-    """Bytes as an address that needs no file."""
+    """The content of a picture as an address that needs no file."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def figure_address(path: Path) -> str:
-    """An SVG figure as an address."""
+    """The data address of an SVG file."""
     return data_address(path.read_bytes(), "svg+xml")
 
 
@@ -112,39 +101,27 @@ def attributed_rows(
 
     Args:
         ranked: method → rows of the best images; pixels: uint8 [N, H, W, 3]; captions: [N];
-        framed: rows that stand out by a frame.
+        framed: rows whose pictures get a frame.
     """
+
+    def shown(row: int, place: int) -> Picture:
+        return picture(pixels[row], str(place), captions[row], framed=row in framed)
+
     return [
-        Row(
-            method,
-            [
-                picture(pixels[row], str(place + 1), captions[row], framed=row in framed)
-                for place, row in enumerate(rows)
-            ],
-        )
+        Row(method, [shown(row, place) for place, row in enumerate(rows, start=1)])
         for method, rows in ranked.items()
     ]
 
 
-def regenerated_rows(models: Mapping[str, Mapping[str, np.ndarray]]) -> list[Row]:
-    """For each K the pictures of all methods' models side by side, and one row for other seeds.
-
-    Args:
-        models: method → label of the model, such as `K = 100` → picture, as `collect.py` has it.
-    """
-    labels = {label: None for by_label in models.values() for label in by_label}
-    seeds = models.get(NO_REMOVAL, {})
-    rows = [
-        Row(
-            label,
-            [
-                picture(by_label[label], method)
-                for method, by_label in models.items()
-                if label in by_label
-            ],
-        )
-        for label in labels
-        if label not in seeds
-    ]
-    others = [picture(pixels, label) for label, pixels in seeds.items()]
-    return [*rows, Row("nothing removed", others)] if others else rows
+def regenerated_rows(models: Sequence[Regenerated]) -> list[Row]:
+    """A row for each K with the pictures of all models, then one for seeds without a removal."""
+    rows = []
+    for k in sorted({model.k for model in models}, reverse=True):
+        of_k = [model for model in models if model.k == k]
+        if k:
+            pictures = [picture(model.picture, model.method) for model in of_k]
+            rows.append(Row(of_k[0].label, pictures, k))
+        else:
+            pictures = [picture(model.picture, model.label) for model in of_k]
+            rows.append(Row("nothing removed", pictures, 0))
+    return rows

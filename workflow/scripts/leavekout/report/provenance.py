@@ -1,4 +1,4 @@
-"""What made the artifacts, and what they cost: read from the jobs' logs and benchmarks."""
+"""Which versions made the artifacts, and what the jobs cost: from their logs and benchmarks."""
 
 import csv
 import json
@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 
 from leavekout.contract.removal import CONTROLS
-from leavekout.report.page import number_cells
 
 _DIGEST = "params_sha256"
 _RECORD = re.compile(r'^\d\d:\d\d:\d\d (\{"commit".*\})$', re.MULTILINE)
@@ -19,11 +18,10 @@ _RECORD = re.compile(r'^\d\d:\d\d:\d\d (\{"commit".*\})$', re.MULTILINE)
 def versions_of(logs: Path, earlier: Sequence[Mapping[str, Any]] = ()) -> pd.DataFrame:
     """One row for each stage and set of versions: stage, jobs, commit, and the libraries.
 
-    Every job's log begins with what `artifacts.provenance` said; of a job that ran again, its last
-    word counts.
+    Each job logs `artifacts.provenance` when it starts; its last start counts.
 
     Args:
-        earlier: rows of the parts of the study that were made before this one, elsewhere.
+        earlier: rows of earlier parts of the study, which were made elsewhere.
     """
     rows = []
     for path in sorted(logs.rglob("*.log")):
@@ -42,37 +40,29 @@ def versions_of(logs: Path, earlier: Sequence[Mapping[str, Any]] = ()) -> pd.Dat
 def costs_of(benchmarks: Path) -> pd.DataFrame:
     """One row for each stage: jobs, hours of the clock, and the most memory in GB.
 
-    From the benchmark files that Snakemake keeps, which hold the last attempt of each job. (Their
-    CPU time is no use: after 15 seconds it is read every 30, and what follows the last is lost.)
+    Reads Snakemake's benchmark files, each with the last attempt of a job. CPU time is left out,
+    because Snakemake samples it only every 30 seconds and loses what follows the last sample.
     """
     rows = []
     for path in sorted(benchmarks.rglob("*.tsv")):
         with open(path, newline="") as file:
             lines = list(csv.DictReader(file, delimiter="\t"))
         if lines:
-            last = lines[-1]
-            rows.append(
-                {
-                    "stage": _stage(path, benchmarks),
-                    "jobs": 1,
-                    "hours": _number(last["s"]) / 3600,
-                    "memory_gb": _number(last["max_rss"]) / 1024,
-                }
-            )
+            hours, memory = _number(lines[-1]["s"]) / 3600, _number(lines[-1]["max_rss"]) / 1024
+            rows.append((_stage(path, benchmarks), 1, hours, memory))
     table = pd.DataFrame(rows, columns=["stage", "jobs", "hours", "memory_gb"])
     how = {"jobs": "sum", "hours": "sum", "memory_gb": "max"}
     return table.groupby("stage", as_index=False).agg(how).sort_values("hours", ascending=False)
 
 
 def _stage(path: Path, folder: Path) -> str:
-    """A job's rule, as far as its file tells: retrain/random/s0/k100.log → retrain, random."""
-    parts = path.relative_to(folder).with_suffix("").parts
-    shared = parts[:2] if len(parts) > 2 and parts[1] in CONTROLS else parts[:1]
-    return ", ".join(shared)
+    """The stage of a job's file: retrain/random/s0/k100.log → retrain, random."""
+    names = path.relative_to(folder).with_suffix("").parts
+    return ", ".join(names[:2] if len(names) > 2 and names[1] in CONTROLS else names[:1])
 
 
 def _number(text: str) -> float:
-    """A field of a benchmark file; a job too short to be measured has a dash or NA."""
+    """A field of a benchmark file; 0 for the dash or NA of a job too short to be measured."""
     try:
         return float(text)
     except ValueError:
@@ -80,42 +70,35 @@ def _number(text: str) -> float:
 
 
 def of_versions(versions: pd.DataFrame, afterwards: Collection[str] = ()) -> list[str]:
-    """Warnings of artifacts that different versions made.
+    """Warnings about artifacts that different versions made.
 
     Args:
-        versions: from `provenance.versions_of`.
-        afterwards: stages that come after everything is measured. Tables and figures may be of
-            another version than models and scores; among themselves, either have to agree.
+        versions: of `versions_of`.
+        afterwards: stages that run after everything is measured. Tables and figures may be of
+            another version than models and scores, but each of the two must be of one version.
     """
-    said = []
+    warnings = []
     after = versions["stage"].isin(afterwards)
     for what, table in (("Artifacts", versions[~after]), ("Tables and figures", versions[after])):
         for column in versions.columns.drop(["stage", "jobs"]):
             values = sorted(table[column].unique())
             if len(values) > 1:
-                said.append(
+                warnings.append(
                     f"{what} of different versions: {column} {', '.join(values)}. Numbers may not "
                     "be comparable; see Provenance for the stages."
                 )
     if "commit" in versions and versions["commit"].str.endswith("-dirty").any():
-        said.append("Some artifacts were made by code with uncommitted changes.")
-    return said
+        warnings.append("Some artifacts were made by code with uncommitted changes.")
+    return warnings
 
 
 def cost_text(costs: pd.DataFrame) -> pd.DataFrame:
-    """Jobs, hours and memory of each stage, and their sums."""
-    if len(costs) == 0:
+    """Jobs, hours and memory of each stage as text, and a last row for all stages."""
+    if costs.empty:
         return costs
-    total = pd.DataFrame(
-        [
-            {
-                "stage": "all",
-                "jobs": costs["jobs"].sum(),
-                "hours": costs["hours"].sum(),
-                "memory_gb": costs["memory_gb"].max(),
-            }
-        ]
+    rows = [*costs.itertuples(index=False)]
+    total = ("all", costs["jobs"].sum(), costs["hours"].sum(), costs["memory_gb"].max())
+    return pd.DataFrame(
+        [(stage, f"{n:,}", f"{h:,.2f}", f"{gb:.1f}") for stage, n, h, gb in [*rows, total]],
+        columns=["stage", "jobs", "hours, one after another", "memory, GB"],
     )
-    formats = {"stage": "", "jobs": ",", "hours": ",.2f", "memory_gb": ".1f"}
-    names = {"hours": "hours, one after another", "memory_gb": "memory, GB"}
-    return number_cells(pd.concat([costs, total]), formats).rename(columns=names)

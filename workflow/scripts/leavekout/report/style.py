@@ -1,4 +1,4 @@
-"""What all figures share: the palette, a panel for each measure, and how a figure is written."""
+"""What all figures share: colours, markers, and how a figure is written."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 from leavekout.base.artifacts import atomic
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
+# The palette of Okabe and Ito, whose colours differ for colour-blind readers, too.
 _PALETTE = (
     *("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000"),
-    *("#882255", "#44AA99", "#332288", "#999933"),  # of Tol's muted palette, for longer lists
+    *("#882255", "#44AA99", "#332288", "#999933"),  # Tol's muted palette, for longer lists
 )
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#666666"
@@ -24,7 +24,7 @@ plt.rcParams["svg.hashsalt"] = "leave-K-out"  # the same data give the same byte
 
 
 def save(figure: Figure, paths: Sequence[Path]) -> None:
-    """Writes a figure as PNG, PDF or SVG, by the endings."""
+    """Writes a figure as PNG, PDF or SVG, as the file endings say, and closes it."""
     for path in paths:
         with atomic(path) as temporary:
             kind = path.suffix.removeprefix(".")
@@ -35,11 +35,11 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
 
 
 def style(number: int) -> tuple[str, str]:
-    """Colour and marker of a method by its place in the configuration; no two are alike."""
+    """Colour and marker of a method by its place in the configuration; each pair is unique."""
     lap = number // len(_PALETTE)
     return _PALETTE[number % len(_PALETTE)], _MARKERS[(number + lap) % len(_MARKERS)]
 
 
 def bare(ax: Axes) -> None:
-    """Takes away the frame's upper and right side."""
+    """Removes the upper and the right side of the frame."""
     ax.spines[["top", "right"]].set_visible(False)

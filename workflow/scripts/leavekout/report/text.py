@@ -1,6 +1,7 @@
-"""Text of tables: rows as plain values, numbers in handy units, rounded to their uncertainty."""
+"""Text of tables: rows as plain values, and numbers rounded to their uncertainty."""
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,11 @@ def keyed(table: pd.DataFrame, *keys: str) -> dict[tuple[Any, ...], Mapping[str,
     return {tuple(row[key] for key in keys): row for row in records(table)}
 
 
-def digits_of(error: float) -> int:
-    """Decimals that show two digits of a standard error, five at most."""
-    if not np.isfinite(error) or error <= 0:
-        return 4
-    return min(5, max(0, 1 - int(np.floor(np.log10(error)))))
-
-
 def rounded(value: float, error: float) -> str:
-    """A value with as many decimals as its error deserves; a minus sign, not a hyphen."""
-    digits = digits_of(error)
+    """A value with two digits of its standard error, at most five decimals; a true minus sign."""
+    digits = 4
+    if np.isfinite(error) and error > 0:
+        digits = min(5, max(0, 1 - int(np.floor(np.log10(error)))))
     return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
@@ -45,24 +41,63 @@ def p_value(p: float) -> str:
 
 
 def queries(number: float, most: int = 10_000) -> str:
-    """A number of queries; beyond `most` no study will be made."""
+    """A number of queries; `> 10,000` if no study can be that large."""
     if np.isnan(number):
         return "–"
     return f"> {most:,}" if number > most else f"{number:,.0f}"
 
 
 def significant_pairs(pairs: pd.DataFrame) -> str:
-    """How many of these pairs of methods can be told apart, and which.
+    """A sentence: how many pairs of methods are significantly different, and which.
 
     Args:
         pairs: columns `ahead`, `behind`, `distinguishable`.
     """
-    told = pairs[pairs["distinguishable"].astype(bool)]
+    significant = pairs[pairs["distinguishable"].astype(bool)]
     which = "; ".join(
         f"{ahead} is ahead of {', '.join(rows['behind'])}"
-        for ahead, rows in told.groupby("ahead", sort=False)
+        for ahead, rows in significant.groupby("ahead", sort=False)
     )
     return (
-        f"{len(told)} of {len(pairs)} pairs of methods can be told apart"
+        f"{len(significant)} of {len(pairs)} pairs of methods are significantly different"
         f"{': ' + which if which else ''}."
     )
+
+
+def pairs_text(
+    pairs: pd.DataFrame, *, over: str, scale: float = 1.0, unit: str = ""
+) -> pd.DataFrame:
+    """Pairs of methods as text, in order of their corrected p-values.
+
+    Args:
+        pairs: columns `ahead`, `behind`, `difference`, `low`, `high`, `p`, `p_corrected`,
+            `distinguishable`; `count`, the queries or models that a pair is compared over;
+            `count_ahead`, those in which the first method is ahead; and `queries_needed`, if known.
+        over: what is counted: `queries` or `models`.
+        scale: factor by which differences are shown; unit: appended to the name of their column.
+    """
+    table = []
+    for row in records(pairs.sort_values(["p_corrected", "p"], kind="stable")):
+        low, high = row["low"] * scale, row["high"] * scale
+        text = {
+            "ahead": row["ahead"],
+            "behind": row["behind"],
+            f"difference{unit}": interval(row["difference"] * scale, (high - low) / 4, low, high),
+            f"{over} ahead": f"{row['count_ahead']} of {row['count']}",
+            "p": p_value(row["p"]),
+            "corrected p": p_value(row["p_corrected"]),
+            "significantly different": "yes" if row["distinguishable"] else "no",
+        }
+        if "queries_needed" in row:
+            text["queries needed"] = queries(row["queries_needed"])
+        table.append(text)
+    return pd.DataFrame(table)
+
+
+def as_text(tables: Iterable[tuple[str, pd.DataFrame, str]]) -> str:
+    """Tables for the terminal, each with a title above it and a note, which may be empty, below."""
+    blocks = []
+    for title, table, note in tables:
+        blocks += [f"{title}:", table.to_string(index=False)]
+        blocks += [textwrap.fill(note, 100)] if note else []
+    return "\n\n".join(blocks) + "\n"

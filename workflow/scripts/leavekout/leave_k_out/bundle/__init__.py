@@ -1,1 +1,1 @@
-"""A finished study in one folder, so that others can put a method of theirs beside its methods."""
+"""A bundle: a finished study in one folder, so that others can add a method to it."""

@@ -1,4 +1,4 @@
-"""What of a study goes into its bundle: what cannot be made again cheaply."""
+"""The artifacts of a study that go into its bundle: those that are expensive to make."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 from leavekout.contract.removal import Removal
 from leavekout.methods import registry
 
-# Where models are reported that others compare with; groups and replicas are not.
+# Tables whose models go into a bundle; models of groups and replicas do not.
 _TABLES = ("measurements", "removals", "seeds")
 MEASUREMENTS = "measurements"
-# Folders of a study's results: what its models and scores start from, and what methods gave.
+# Folders of a study's results: what its models and scores start from, and results of methods.
 SHARED = ("source", "queries", "encoders")
 OF_METHODS = ("attribution", "repeatability", "costs", MEASUREMENTS, "retrained")
 
@@ -24,26 +24,22 @@ def bundled(
     costed: Collection[str],
     arms: Mapping[str, Sequence[Removal]],
 ) -> dict[str, list[str]]:
-    """The artifacts of a bundle by archive, below the study's results.
+    """The artifacts of a bundle by archive, as paths below the study's results.
 
-    An archive for each method and control, so that a method more leaves the others' as they are.
+    Each method and control has its own archives, so another method leaves the others unchanged.
 
     Args:
-        queries: all of them; test: those of which scores and models are.
+        queries: all of them; test: those with scores and models.
         encoders: those that the study trained; others are fetched again.
-        drawing: of the methods, those that say how well their scores repeat.
-        costed: of the methods, those whose cost is known.
+        drawing: methods whose repeatability is known; costed: methods whose cost is known.
         arms: the models of each arm.
     """
-    of_queries = [
-        "queries.parquet",
-        "latents.npy",
-        "text.npy",
-        *(f"images/{q}.png" for q in queries),
-    ]
+    arrays = ("queries.parquet", "latents.npy", "text.npy")
     archives = {
         "source.zip": ["source/model.safetensors", "source/outcome.safetensors"],
-        "queries.zip": [f"queries/{name}" for name in of_queries],
+        "queries.zip": [
+            f"queries/{name}" for name in (*arrays, *(f"images/{q}.png" for q in queries))
+        ],
         "encoders.zip": [f"encoders/{name}" for name in encoders],
     }
     for method in methods:
@@ -56,26 +52,23 @@ def bundled(
         if models[0].table in _TABLES:
             archives[f"models/{arm}.zip"] = [
                 f"{MEASUREMENTS}/test/{arm}.parquet",
-                *(one.outcome for one in models),
+                *(model.outcome for model in models),
             ]
     return {archive: paths for archive, paths in archives.items() if paths}
 
 
-def own_configuration(said: Mapping[str, Any]) -> dict[str, Any]:
-    """A study's configuration without what names files, folders or servers of whoever ran it.
+def own_configuration(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """A study's configuration without keys that name files, folders or servers of its author.
 
-    Of methods by scores from elsewhere, the scores are in the bundle.
+    Scores that were read from files are in the bundle.
 
     Args:
-        said: what the configuration's files say, merged.
+        configuration: the merged content of the study's files.
     """
-    own = {"hardware": "stage_to", "encoders": "endpoint"}
-    return {
-        key: (
-            {k: v for k, v in value.items() if k != own.get(key)}
-            if isinstance(value, Mapping)
-            else value
-        )
-        for key, value in said.items()
-        if key not in ("extra_rules", "joins", *registry.sections_of_files())
-    }
+    plain = dict(configuration)
+    for key in ("extra_rules", "joins", *registry.sections_of_files()):
+        plain.pop(key, None)
+    for section, own in (("hardware", "stage_to"), ("encoders", "endpoint")):
+        if isinstance(plain.get(section), Mapping):
+            plain[section] = {k: v for k, v in plain[section].items() if k != own}
+    return plain

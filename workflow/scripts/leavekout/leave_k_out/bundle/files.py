@@ -1,12 +1,12 @@
-"""A bundle's files: zip archives of artifacts, and a manifest that says what each must be.
+"""A bundle's files: zip archives of artifacts, and a manifest with their checksums.
 
-    manifest.json    what the bundle is of, and for each artifact its archive, size and checksum
+    manifest.json    description of the study; for each artifact its archive, size and checksum
     study.yaml       the study's configuration
     *.zip, */*.zip   the artifacts, by their paths below a study's results
 
-A bundle may come from strangers. So its files are never unpacked by the names in an archive: each
-artifact that the manifest lists is read by its name, checked, and written where the manifest's
-path says, which was found to stay inside; what is read is data that no library executes.
+A bundle may come from strangers. Archives are therefore never unpacked by the names inside them:
+only artifacts of the manifest are read, checked, and written to the manifest's paths, which cannot
+leave the results folder. All formats are plain data that no library executes.
 """
 
 import hashlib
@@ -27,17 +27,17 @@ from leavekout.leave_k_out.bundle.manifest import FORMAT, MANIFEST, About, Entry
 
 STUDY = "study.yaml"
 _PIECE_BYTES = 2**20
-_DATE = (1980, 1, 1, 0, 0, 0)  # of every member, so that the same content gives the same archive
+_DATE = (1980, 1, 1, 0, 0, 0)  # of every member: the same content gives the same archive
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle whose manifest was read and found in order; its archives are read by `unpack`.
+    """A bundle with a valid manifest; `unpack` reads its archives.
 
     Args:
-        about: what it is of.
+        about: the description of its study.
         entries: artifacts by their paths below a study's results.
-        folders: those that are artifacts as a whole, such as a model's folder.
+        folders: those that are one artifact as a whole, such as an encoder's folder.
     """
 
     folder: Path
@@ -52,12 +52,12 @@ class Bundle:
 
     @property
     def archives(self) -> list[Path]:
-        """The archives, which are to be fetched with the manifest."""
+        """The archives, which have to be fetched with the manifest."""
         names = dict.fromkeys(entry.archive for entry in self.entries.values())
         return [self.folder / name for name in names]
 
     def without(self, folders: Sequence[str]) -> "Bundle":
-        """The same, but for some artifacts, and all of those below some folders."""
+        """The same bundle without some artifacts, and without all artifacts of some folders."""
         below = tuple(f"{folder}/" for folder in folders)
         kept = {
             name: entry
@@ -67,7 +67,7 @@ class Bundle:
         return replace(self, entries=kept)
 
     def below(self, folders: Sequence[str]) -> "Bundle":
-        """The same, but only what is below some folders."""
+        """The same bundle, only with artifacts below some folders."""
         return replace(
             self,
             entries={n: e for n, e in self.entries.items() if n.partition("/")[0] in folders},
@@ -76,9 +76,9 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what all artifacts are."""
-        said = "".join(f"{name} {self.entries[name].sha256}\n" for name in sorted(self.entries))
-        return hashlib.sha256(said.encode()).hexdigest()
+        """SHA-256 of the names and checksums of all artifacts."""
+        lines = "".join(f"{name} {self.entries[name].sha256}\n" for name in sorted(self.entries))
+        return hashlib.sha256(lines.encode()).hexdigest()
 
     @property
     def files(self) -> list[str]:
@@ -88,16 +88,16 @@ class Bundle:
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """Reads a bundle's manifest; raises InputError if there is none, or it is malformed."""
+    """Reads a bundle's manifest; raises InputError if it is missing or malformed."""
     manifest = read_manifest(folder)
     return Bundle(folder, manifest.about, manifest.files, manifest.folders)
 
 
 def unpack(bundle: Bundle, results: Path) -> None:
-    """Writes a bundle's artifacts below `results`, each checked before it has its name.
+    """Writes a bundle's artifacts below `results`; each is checked before it gets its name.
 
     Raises:
-        InputError: an archive is missing, damaged, or not what the manifest says; naming it.
+        InputError: an archive is missing, damaged, or differs from the manifest; names it.
     """
     _require_room(bundle, results)
     loose: dict[str, list[str]] = {}
@@ -120,7 +120,7 @@ def unpack(bundle: Bundle, results: Path) -> None:
 def _opened(bundle: Bundle, archive: str) -> zipfile.ZipFile:
     path = bundle.folder / archive
     if path.is_symlink() or not path.resolve().is_relative_to(bundle.folder.resolve()):
-        raise InputError(f"{path}: a link; a bundle's archives are files in its own folder.")
+        raise InputError(f"{path}: a link; a bundle's archives must be files in its own folder.")
     try:
         return zipfile.ZipFile(path)
     except FileNotFoundError:
@@ -130,7 +130,7 @@ def _opened(bundle: Bundle, archive: str) -> zipfile.ZipFile:
 
 
 def _require_room(bundle: Bundle, results: Path) -> None:
-    """Refuses artifacts that the disk has no room for, before any is written."""
+    """Refuses to write anything if the disk has no room for all artifacts."""
     results.mkdir(parents=True, exist_ok=True)
     needed = sum(entry.size for entry in bundle.entries.values())
     if needed > (free := shutil.disk_usage(results).free):
@@ -141,7 +141,7 @@ def _require_room(bundle: Bundle, results: Path) -> None:
 
 
 def _write(bundle: Bundle, file: zipfile.ZipFile, name: str, target: Path) -> None:
-    """Writes one artifact piece by piece, and no more of it than the manifest says."""
+    """Writes one artifact in pieces, and no more bytes than the manifest states."""
     entry = bundle.entries[name]
     where = f"{bundle.folder / entry.archive}: '{name}'"
     digest, left = hashlib.sha256(), entry.size + 1
@@ -154,7 +154,7 @@ def _write(bundle: Bundle, file: zipfile.ZipFile, name: str, target: Path) -> No
     except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise InputError(f"{where} cannot be read ({error}); fetch the bundle again.") from error
     if left != 1 or digest.hexdigest() != entry.sha256:
-        raise InputError(f"{where} is not what the manifest says; fetch the bundle again.")
+        raise InputError(f"{where} differs from the manifest; fetch the bundle again.")
 
 
 def pack(
@@ -165,12 +165,11 @@ def pack(
     about: Mapping[str, Any],
     study: Mapping[str, Any],
 ) -> None:
-    """Writes a bundle; one that is there is replaced as a whole.
+    """Writes a bundle, which replaces an earlier one as a whole.
 
     Args:
-        artifacts: for each archive, paths below `results`, of files or of whole folders.
-        about: as in `Bundle`.
-        study: the configuration.
+        artifacts: archive → paths of files or of whole folders below `results`.
+        about: as in `Bundle`; study: the configuration.
     """
     entries: dict[str, dict[str, Any]] = {}
     folders = []
@@ -189,14 +188,14 @@ def pack(
                     file.writestr(_member(name), content, zipfile.ZIP_DEFLATED, 9)
                     digest = hashlib.sha256(content).hexdigest()
                     entries[name] = {"archive": archive, "size": len(content), "sha256": digest}
-        said = {"format": FORMAT, "about": dict(about), "folders": folders, "files": entries}
-        (temporary / MANIFEST).write_text(json.dumps(said, indent=1, sort_keys=True) + "\n")
+        manifest = {"format": FORMAT, "about": dict(about), "folders": folders, "files": entries}
+        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
         (temporary / STUDY).write_text(yaml.safe_dump(dict(study), sort_keys=False))
 
 
 def _files_below(results: Path, folder: str) -> list[str]:
-    found = [path for path in (results / folder).rglob("*") if path.is_file()]
-    return [str(path.relative_to(results)) for path in found if path.name != ".snakemake_timestamp"]
+    paths = [path for path in (results / folder).rglob("*") if path.is_file()]
+    return [str(path.relative_to(results)) for path in paths if path.name != ".snakemake_timestamp"]
 
 
 def _member(name: str) -> zipfile.ZipInfo:

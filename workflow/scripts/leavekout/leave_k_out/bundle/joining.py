@@ -1,4 +1,4 @@
-"""Whether a study may join a published one: all that numbers depend on must be the same."""
+"""Whether a study may join a published one: all settings that change numbers must be equal."""
 
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path, PurePosixPath
@@ -17,62 +17,62 @@ from leavekout.leave_k_out.config import LeaveKOut
 from leavekout.leave_k_out.removals import ensemble_models
 from leavekout.methods import entries, registry
 
-# What a study that joins may have for itself: it changes no number of the published study.
+# Keys that a study that joins may set freely: they change no number of the published study.
 _FREE = {
     *("experiment", "methods", "tuning", "joins", "hardware", "report", "extra_rules", "extra"),
     *("dataset.root", "encoders.endpoint", "counterfactual.keep_models"),
 }
-# What a further part of a study may add to, and take nothing from.
+# Keys to which a further part of a study may add values, but not take any away.
 _GROWING = {
     *("methods", "counterfactual.k", "counterfactual.retrain_seeds"),
     *(f"counterfactual.random.{key}" for key in ("sets", "k", "half_size_sets")),
     *("counterfactual.more.methods", "counterfactual.more.k"),
     *("counterfactual.union.methods", "counterfactual.union.sets"),
 }
-# What it may have where the part before had none.
+# Sections that it may have if the earlier part had none.
 _LATER = {f"counterfactual.{key}" for key in ("more", "again", "union")}
 
 
 def settings_of(experiment: LeaveKOut) -> dict[str, Any]:
-    """All settings that numbers depend on, those included that were left to defaults."""
-    said = spelled_out(experiment)
+    """All settings that change numbers, defaults included."""
+    settings = spelled_out(experiment)
     for name in {*_FREE, *registry.sections_of_files()}:
         *sections, key = name.split(".")
-        section = said
-        for part in sections:
-            section = section[part]
+        section = settings
+        for step in sections:
+            section = section[step]
         section.pop(key, None)
-    return said
+    return settings
 
 
 def bundle_of(experiment: LeaveKOut, *, training_loop: int) -> Bundle:
     """The bundle of the study that an experiment joins.
 
     Args:
-        training_loop: the version of the training loop, of which trainings are comparable.
+        training_loop: the version of the training loop; only trainings by one version compare.
 
     Raises:
-        InputError: the bundle is not in order, of another version, or of a study with other
-            settings, of which the first is named.
+        InputError: the bundle is invalid, of another version, or of a study with other settings;
+            names the first of these.
     """
     assert experiment.joins
     bundle = read_bundle(Path(experiment.joins.bundle))
     if bundle.about.training_loop != training_loop:
         raise InputError(
             f"{bundle.folder}: made by version {bundle.about.training_loop} of the training "
-            f"loop, and this is version {training_loop}: models of the two cannot be compared. "
+            f"loop, and this is version {training_loop}; their models are not comparable. "
             "Fetch the study's newer bundle, or use the commit that made this one "
             f"({bundle.about.commit})."
         )
-    said = read_yaml(bundle.study)
-    require_harmless_configuration(bundle, said, experiment)
+    configuration = read_yaml(bundle.study)
+    require_harmless_configuration(bundle, configuration, experiment)
     require_artifacts_of_the_study(bundle, experiment)
-    published = entries.read(merged(said, [bundle.study]), LeaveKOut)
+    published = entries.read(merged(configuration, [bundle.study]), LeaveKOut)
     _require_own_tuning(experiment, bundle)
     ours, theirs = spelled_out(experiment), spelled_out(published)
-    # What its file leaves to defaults is what those were when it was made.
+    # Its file has no defaults; the bundle has those of the version that made it.
     theirs = merge(theirs, bundle.about.settings)
-    for section in registry.KEYS:  # of which those count that the published study has
+    for section in registry.KEYS:  # compares only the methods of the published study
         ours[section] = {name: ours[section].get(name) for name in theirs[section]}
     if experiment.joins.continues:
         _require_another_place(experiment, bundle)
@@ -83,14 +83,12 @@ def bundle_of(experiment: LeaveKOut, *, training_loop: int) -> Bundle:
         if experiment.joins.continues and _adds(key, mine, there):
             continue
         may = (
-            "a further part of a study may add methods, K, random sets, seeds and unions, and take "
-            "none away"
+            "a further part of a study may only add methods, K, random sets, seeds and unions"
             if experiment.joins.continues
-            else "a study that joins another may have methods, 'hardware' and 'report' of its own, "
-            "and nothing else"
+            else "a study that joins another may differ in methods, 'hardware' and 'report' alone"
         )
         raise InputError(
-            f"'{key}' is {mine!r}, and {there!r} in the study that is joined ({bundle.folder}): "
+            f"'{key}' is {mine!r}, but {there!r} in the study that is joined ({bundle.folder}): "
             f"{may}."
         )
     return bundle.without(left_out(experiment, bundle))
@@ -112,11 +110,12 @@ def _differences(
 
 
 def left_out(experiment: LeaveKOut, bundle: Bundle) -> list[str]:
-    """Artifacts, and folders of them, that are not taken although the bundle has them.
+    """Artifacts of a bundle, and folders of them, that this study does not take.
 
-    Those of methods that this study leaves out. And an arm of a study that continues may have more
-    models than were measured; and a bundle has no weights of source models of other seeds, so where
-    a method that is scored here averages over them they are trained again, with their outcomes.
+    - Artifacts of methods that it does not have.
+    - Measurements, if it continues the study: its arms may have more models.
+    - Source models of other seeds that a new method averages over. The bundle has their outcomes
+      without their weights, so they are trained again.
     """
     assert experiment.joins
     published, ours = {*bundle.about.methods}, {*experiment.methods}
@@ -138,7 +137,7 @@ def _of_method(method: str) -> list[str]:
 
 
 def _adds(key: str, mine: Any, there: Any) -> bool:
-    """Whether a key's value in a further part of a study holds what it was in the part before."""
+    """Whether a key's value in a further part of a study contains its earlier value."""
     if there is None:
         return key in _LATER
     if key not in _GROWING:
@@ -147,27 +146,27 @@ def _adds(key: str, mine: Any, there: Any) -> bool:
 
 
 def _require_another_place(experiment: LeaveKOut, bundle: Bundle) -> None:
-    """Refuses a study that would replace the bundle that it goes on from."""
+    """Refuses a study that would replace the bundle that it continues."""
     own = Path("results") / experiment.experiment
     if bundle.folder.resolve().is_relative_to(own.resolve()):
         raise InputError(
-            f"{bundle.folder}: this is where the study's own bundle goes. On one machine a study "
-            "goes on without any; elsewhere, put the bundle of the part before into another folder."
+            f"{bundle.folder}: the study writes its own bundle here. On the same machine a study "
+            "continues without a bundle; elsewhere, put the earlier bundle into another folder."
         )
 
 
 def _require_own_tuning(experiment: LeaveKOut, bundle: Bundle) -> None:
-    """Refuses to tune methods of the published study, of which there are no tuning scores."""
+    """Refuses to tune methods of the published study, whose bundle has no tuning scores."""
     tuned = set(experiment.tuning.methods if experiment.tuning else [])
     for method in sorted(tuned & set(bundle.about.methods)):
         raise InputError(
-            f"'tuning' names '{method}', a method of the study that is joined, whose bundle "
-            f"({bundle.folder}) has scores of test queries alone; tune methods of your own."
+            f"'tuning' names '{method}', a method of the study that is joined. Its bundle "
+            f"({bundle.folder}) has scores of test queries alone; tune your own methods."
         )
 
 
 def joined_methods(experiment: LeaveKOut, bundle: Bundle) -> list[str]:
-    """The methods that another's published study does not have."""
+    """The methods that the published study of someone else does not have."""
     if experiment.joins is None or experiment.joins.continues:
         return []
     return [method for method in experiment.methods if method not in bundle.about.methods]

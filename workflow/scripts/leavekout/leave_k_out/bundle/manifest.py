@@ -1,4 +1,4 @@
-"""A bundle's manifest: what it is of, and what each artifact must be."""
+"""A bundle's manifest: the description of its study, and the checksum of each artifact."""
 
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -9,7 +9,7 @@ from leavekout.base.errors import InputError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-# Formats whose readers here run nothing that is in a file: no pickles, no code.
+# Formats that contain no code and no pickles.
 _SUFFIXES = (".json", ".npy", ".parquet", ".png", ".safetensors", ".txt")
 _PART = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 _HARM = "the bundle is corrupt or malicious"
@@ -17,12 +17,12 @@ _HARM = "the bundle is corrupt or malicious"
 
 def _of_known_format(name: str) -> str:
     if PurePosixPath(name).suffix not in _SUFFIXES:
-        raise ValueError("is of no format that a bundle may hold")
+        raise ValueError("not a format that a bundle may contain")
     return name
 
 
 Name = Annotated[str, Field(pattern=f"^{_PART}$")]
-# It cannot lead out of the folder that it is below.
+# A relative path that cannot leave its folder.
 PlainPath = Annotated[str, Field(pattern=f"^{_PART}(/{_PART})*$")]
 ArtifactPath = Annotated[PlainPath, AfterValidator(_of_known_format)]
 
@@ -32,7 +32,7 @@ class _Part(BaseModel):
 
 
 class Entry(_Part):
-    """One artifact: the archive that it is in, its size in bytes, and its SHA-256."""
+    """One artifact: its archive, its size in bytes, and its SHA-256."""
 
     archive: PlainPath
     size: Annotated[int, Field(ge=0)]
@@ -40,15 +40,15 @@ class Entry(_Part):
 
 
 class About(_Part):
-    """What a bundle is of.
+    """The study of a bundle.
 
     Args:
-        study: the study's name; methods: those that it compares.
-        made_by: commit and libraries; versions: those that made its artifacts, by stage.
+        study: its name; methods: those that it compares.
+        made_by: commit and libraries of the bundle; versions: of its artifacts, by stage.
         training_loop: the version of the loop that trained its models.
-        settings: all that numbers depend on, defaults included.
+        settings: all settings that change numbers, defaults included.
         images: digest of the images and captions.
-        clusters: the cluster of each query; None if the study did not look for any.
+        clusters: the cluster of each query; None if the study has none.
     """
 
     study: Name
@@ -79,11 +79,11 @@ def read_manifest(folder: Path) -> Manifest:
     """Reads a bundle's manifest.
 
     Raises:
-        InputError: there is none, it is of another format, or malformed; in one sentence.
+        InputError: it is missing, of another format, or malformed.
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file, so this is no bundle of a study.")
+        raise InputError(f"{path}: there is no such file, so this is not the bundle of a study.")
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -93,14 +93,14 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _reason(error: Any) -> str:
-    """What is wrong with a manifest, by the first of pydantic's errors."""
-    where = [str(part) for part in error["loc"] if part != "[key]"]
-    key, found = ".".join(where), error["input"]
+    """What is wrong with a manifest, from one of pydantic's errors."""
+    key = ".".join(str(name) for name in error["loc"] if name != "[key]")
+    value = error["input"]
     if key == "format":
         return (
-            f"a bundle of format {found}; this version reads format {FORMAT}. Fetch the study's "
+            f"a bundle of format {value}; this version reads format {FORMAT}. Fetch the study's "
             "newer bundle, or use the version of this workflow that made this one."
         )
-    if not isinstance(found, str | int | None):
-        found = type(found).__name__
-    return f"not a bundle's manifest: '{key}' is {found!r} ({error['msg']}); {_HARM}."
+    if not isinstance(value, str | int | None):
+        value = type(value).__name__
+    return f"not a bundle's manifest: '{key}' is {value!r} ({error['msg']}); {_HARM}."

@@ -1,8 +1,8 @@
-"""What a bundle may not make of a study that joins it: it may come from strangers.
+"""Protects a study from the bundle that it joins, which may come from strangers.
 
-Its files are checked as they are read (`files.py`). Here is what its configuration and its manifest
-could do beyond that: name rules that run, servers that are asked for encoders, folders that are
-emptied or filled, or artifacts of the joining method itself.
+`files.py` checks each file. This module checks what the configuration and the manifest could do:
+name rules that run, servers of encoders, folders that are replaced, or artifacts of the joining
+method itself.
 """
 
 import re
@@ -13,41 +13,44 @@ from typing import Any
 from leavekout.base.errors import InputError
 from leavekout.config.encoders import FetchedEncoders
 from leavekout.contract.removal import REPLICA
-from leavekout.leave_k_out.bundle.artifacts import OF_METHODS, SHARED
+from leavekout.leave_k_out.bundle.artifacts import MEASUREMENTS, OF_METHODS, SHARED
 from leavekout.leave_k_out.bundle.files import Bundle
 from leavekout.leave_k_out.config import LeaveKOut
 from leavekout.methods import registry
 
-# It would have rules included, or other files read.
+# Keys that include rules or read other files.
 _FOREIGN = {"extends", "extra_rules", "joins", *registry.sections_of_files()}
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 
 
 def require_harmless_configuration(
-    bundle: Bundle, said: Mapping[str, Any], experiment: LeaveKOut
+    bundle: Bundle, configuration: Mapping[str, Any], experiment: LeaveKOut
 ) -> None:
     """Refuses a bundle's configuration that names files of this machine, rules or servers.
 
-    A data set is fetched or written below `dataset.root`, where a folder that is there would be
-    replaced. So the root that a bundle names has to be a folder of resources/, unless who joins
-    has chosen another, or goes on with a study of their own. So it is with `encoders.endpoint`,
-    whose server could hand out any weights.
+    A data set is written below `dataset.root` and replaces an existing folder, so a bundle may only
+    name a folder of resources/. The server of `encoders.endpoint` could provide any weights, so a
+    bundle may name none. Both rules end where the joining study sets its own value, or continues
+    its own bundle.
 
     Args:
-        said: what study.yaml says.
-        experiment: the one that joins.
+        configuration: the content of study.yaml.
+        experiment: the study that joins.
 
     Raises:
-        InputError: naming the key.
+        InputError: a key breaks a rule; names it.
     """
 
     def refuse(key: str, does: str) -> None:
         raise InputError(f"{bundle.study}: '{key}' {does}; the bundle is corrupt or malicious.")
 
-    for key in sorted(_FOREIGN & set(said)):
-        refuse(key, "is nothing that a bundle has: it could name files of this machine, or rules")
+    for key in sorted(_FOREIGN & set(configuration)):
+        refuse(
+            key,
+            "does not belong in a bundle, because it could name files of this machine, or rules",
+        )
     hardware, dataset, encoders = (
-        _mapping(said.get(key)) for key in ("hardware", "dataset", "encoders")
+        _mapping(configuration.get(key)) for key in ("hardware", "dataset", "encoders")
     )
     continues = experiment.joins is not None and experiment.joins.continues
     if hardware.get("stage_to"):
@@ -72,29 +75,29 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def require_artifacts_of_the_study(bundle: Bundle, experiment: LeaveKOut) -> None:
-    """Refuses artifacts that the published study cannot have: of other methods, or of the join."""
+    """Refuses artifacts that the published study cannot have, such as those of new methods."""
     published = set(bundle.about.methods)
     new = {*experiment.methods} - published
     for name in bundle.entries:
         top, *below = PurePosixPath(name).parts
         if top in SHARED and below:
             continue
-        of = PurePosixPath(below[-1 if top == "measurements" else 0]).stem if below else ""
-        of_scores = top not in ("measurements", "retrained")
+        arm = PurePosixPath(below[-1 if top == MEASUREMENTS else 0]).stem if below else ""
+        has_arms = top in (MEASUREMENTS, "retrained")
         if (
             top not in OF_METHODS
-            or of in {REPLICA, *new, *(f"again-{method}" for method in new)}
-            or (of_scores and of not in published)
+            or arm in {REPLICA, *new, *(f"again-{method}" for method in new)}
+            or (not has_arms and arm not in published)
         ):
             raise InputError(
-                f"{bundle.folder}: the bundle has '{name}', which is nothing of the published "
-                "study; it is corrupt or malicious."
+                f"{bundle.folder}: the bundle has '{name}', which does not belong to the "
+                "published study; it is corrupt or malicious."
             )
     for folder in bundle.folders:
         top, *below = PurePosixPath(folder).parts
         files = [name for name in bundle.entries if name.startswith(f"{folder}/")]
         if top != "encoders" or len(below) != 1 or not files:
             raise InputError(
-                f"{bundle.folder}: the bundle would make the folder '{folder}', which is no "
+                f"{bundle.folder}: the bundle would write the folder '{folder}', which is not an "
                 "encoder's; it is corrupt or malicious."
             )

@@ -1,1 +1,1 @@
-"""Measures: what a model without some images makes of a query, in numbers."""
+"""Measures of what a model without some images has lost on a query."""

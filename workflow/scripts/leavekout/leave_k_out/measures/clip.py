@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def clip_similarities(
     outcome: "Outcome", source: "Outcome", encoder: Encoder | None = None
 ) -> np.ndarray:
-    """The products [Q] of the pictures' embeddings, which CLIP gives unit length."""
+    """Dot products [Q] of the pictures' embeddings, which have unit length."""
     import torch  # here: every workflow imports this module
 
     assert encoder

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def loss_changes(
     outcome: "Outcome", source: "Outcome", encoder: Encoder | None = None
 ) -> np.ndarray:
-    """ΔL(ẑ) = L(ẑ, θ_−K) − L(ẑ, θ0) (eq. 2), the same noise for both models: [Q]."""
-    # A query at a time: a sum over another layout could differ in the last digit.
+    """ΔL(ẑ) = L(ẑ, θ_−K) − L(ẑ, θ0) (eq. 2), with the same noise for both models: [Q]."""
+    # One query at a time, because sums over another layout could differ in the last digit.
     return np.array(
         [
             losses.mean() - before.mean()
@@ -31,9 +31,9 @@ def evaluation_errors(outcome: "Outcome", source: "Outcome") -> np.ndarray:
 def standard_error(differences: np.ndarray) -> float:
     """Standard error of the mean of [T'] loss differences along the timesteps.
 
-    The differences change slowly with the timestep, and the noise is fresh at each, so the noise's
-    variance is half the mean square of successive differences (von Neumann, 1941); the plain
-    standard deviation would count the slow change as noise. One timestep shows none: 0.
+    The differences change slowly with the timestep, and each timestep has new noise, so the noise's
+    variance is half the mean square of successive differences (von Neumann, 1941). The plain
+    standard deviation would count the slow change as noise. 0 for one timestep.
     """
     steps = np.diff(differences)
     return float(np.sqrt(np.square(steps).mean() / 2 / len(differences))) if len(steps) else 0.0

@@ -1,4 +1,4 @@
-"""What a measure says of itself; everything that shows it lays itself out by this."""
+"""The description of a measure, from which tables and figures take all that they show of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure of what a model without some images has lost of a query.
+    """One measure of what a model without some images has lost on a query.
 
     Args:
         name: in the configuration and in tables.
@@ -27,9 +27,9 @@ class Measure:
         effect: what a value in this direction means, for axes: "more changed".
         values: (outcome, source's outcome on the same queries, encoder) → float64 [Q].
         exponent: people are shown the value times 10 to this power.
-        encoder: the image encoder it reads, one of `encoders`; None if it reads none.
+        encoder: the image encoder that it needs, one of `encoders`; None if it needs none.
         errors: (outcome, source's outcome) → standard errors [Q] of the values from a finite
-            evaluation; None if two pictures are compared, which leaves no such error.
+            evaluation; None if two pictures are compared, which has no such error.
     """
 
     name: str
@@ -43,9 +43,13 @@ class Measure:
     encoder: str | None = None
     errors: "Callable[[Outcome, Outcome], np.ndarray] | None" = None
 
+    def as_effect(self, values: np.ndarray) -> np.ndarray:
+        """Values as effects: 0 if nothing is lost, and the more is lost, the higher."""
+        return self.direction * (values - self.unchanged)
+
     @property
     def scale(self) -> float:
-        """The factor by which a value is shown."""
+        """The factor by which people are shown a value."""
         return 10**self.exponent
 
     @property

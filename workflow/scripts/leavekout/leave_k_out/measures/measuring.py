@@ -1,4 +1,4 @@
-"""Takes measures of outcomes: one tidy table for all models of a method or a control."""
+"""Measures outcomes: one tidy table for all models of a method or a control."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -30,13 +30,13 @@ def measure_outcomes(
 
     Args:
         source: the source model's outcome on all queries.
-        encoders: by name, those that the measures read.
-        queries: of an outcome's, those that are measured.
+        encoders: by name, those that the measures need.
+        queries: the queries that are measured.
 
     Raises:
-        InputError: naming the file, if a value is not a finite number.
+        InputError: a value is not a finite number; names the file.
     """
-    remembered = {name: _remembering(encoder) for name, encoder in encoders.items()}
+    cached = {name: _cached(encoder) for name, encoder in encoders.items()}
     rows = []
     for path in paths:
         outcome = Outcome.load(path)
@@ -50,37 +50,37 @@ def measure_outcomes(
             "+".join(removal.targets),
             len(outcome.removed),
         )
-        # Queries of one role are encoded together, whichever of them are asked for: in another
+        # All queries of one role are encoded together, even if some are not measured: in another
         # batch, the last digits of their features would differ.
         for role, names in _by_role(removal, outcome).items():
             if queries.isdisjoint(names):
                 continue
             after, before = outcome.select(names), source.select(names)
-            for one in measures:
-                encoder = remembered[one.encoder] if one.encoder else None
-                values = one.values(after, before, encoder)
-                errors = one.errors(after, before) if one.errors else np.zeros(len(values))
+            for measure in measures:
+                encoder = cached[measure.encoder] if measure.encoder else None
+                values = measure.values(after, before, encoder)
+                errors = measure.errors(after, before) if measure.errors else np.zeros(len(values))
                 for query, value, error in zip(names, values, errors, strict=True):
                     if not np.isfinite(value):
                         raise InputError(
-                            f"{path}: {one.name} of query {query} is {value}, so the model is "
+                            f"{path}: {measure.name} of query {query} is {value}, so the model is "
                             "broken; delete the file to make it again."
                         )
                     if query in queries:
-                        rows.append((*arm, query, role, one.name, float(value), float(error)))
+                        rows.append((*arm, query, role, measure.name, float(value), float(error)))
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"number": "Int64"})
 
 
 def _by_role(removal: Removal, outcome: Outcome) -> dict[str, list[str]]:
     """The outcome's queries of each role."""
-    found: dict[str, list[str]] = {}
+    names: dict[str, list[str]] = {}
     for name in outcome.queries:
-        found.setdefault(removal.roles[name], []).append(name)
-    return found
+        names.setdefault(removal.roles[name], []).append(name)
+    return names
 
 
-def _remembering(encoder: Encoder) -> Encoder:
-    """The encoder, which remembers pictures that many outcomes are compared with."""
+def _cached(encoder: Encoder) -> Encoder:
+    """The encoder with a cache, because many outcomes are compared with the same pictures."""
     seen: dict[bytes, np.ndarray] = {}
 
     def encode(pictures: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The measures: every file of this folder that has a `MEASURE`."""
+"""The measures: each file of this folder with a `MEASURE`."""
 
 import importlib
 import pkgutil
@@ -17,16 +17,11 @@ def all_measures() -> dict[str, Measure]:
         importlib.import_module(f"{measures.__name__}.{module.name}")
         for module in pkgutil.iter_modules(measures.__path__)
     ]
-    found = [module.MEASURE for module in modules if hasattr(module, "MEASURE")]
-    return {measure.name: measure for measure in found}
+    return {m.MEASURE.name: m.MEASURE for m in modules if hasattr(m, "MEASURE")}
 
 
 def measure(name: str) -> Measure:
-    """The measure of a name.
-
-    Raises:
-        InputError: there is none, naming those that there are.
-    """
+    """The measure of a name; raises InputError, which lists all measures, if there is none."""
     if name not in all_measures():
         raise InputError(
             f"measures: '{name}' is not a measure; the measures are {', '.join(all_measures())}."
@@ -46,12 +41,13 @@ def chosen(names: Sequence[str], encoders: Collection[str]) -> list[Measure]:
         encoders: those that the configuration trains or fetches.
 
     Raises:
-        InputError: one is unknown, or reads an encoder that is not there.
+        InputError: a measure is unknown, or its encoder is missing.
     """
-    for one in map(measure, names):
+    measures = [measure(name) for name in names]
+    for one in measures:
         if one.encoder and one.encoder not in encoders:
             raise InputError(
-                f"measures: '{one.name}' reads the encoder '{one.encoder}', which is not among "
+                f"measures: '{one.name}' needs the encoder '{one.encoder}', which is not among "
                 f"the encoders of this configuration ({', '.join(sorted(encoders))})."
             )
-    return [measure(name) for name in names]
+    return measures

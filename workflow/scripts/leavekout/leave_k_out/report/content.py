@@ -1,4 +1,4 @@
-"""What stands in the report's sections, made of the tables."""
+"""Sentences and tables of text for the report's sections, made from the study's tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from leavekout.contract.removal import CONTROLS
 from leavekout.leave_k_out.measures.measure import Measure
 from leavekout.leave_k_out.measures.registry import measure as measure_of
 from leavekout.leave_k_out.measures.registry import measures_in
 from leavekout.leave_k_out.report.headline import methods_ks, primary, ranked
 from leavekout.leave_k_out.report.text import equivalent
-from leavekout.leave_k_out.statistics.drift import sentence
-from leavekout.leave_k_out.statistics.measurements import CONTROL, NO_REMOVAL
+from leavekout.leave_k_out.statistics.drift import sentence as drift_sentence
+from leavekout.leave_k_out.statistics.measurements import rows_of
 from leavekout.leave_k_out.statistics.removals import order_beside_single
 from leavekout.report.text import interval, keyed, records, rounded
 
@@ -32,34 +33,34 @@ SECTIONS = {
     "provenance": "Provenance",
 }
 POWER_NOTE = (
-    "The smallest true difference that a two-sided test at 5 % shows in four of five studies of a "
-    "size; in brackets, if it is one of all pairs of methods, or of all methods against random, "
-    "that are corrected for. Retrainings: models of other seeds averaged in each cell; what they "
-    "gain is at least this, since retraining noise is taken from random sets of the same K."
+    "The smallest true difference that four of five studies of a size find significant (two-sided "
+    "test at 5 %). In brackets: after correction for all pairs of methods, or for all methods "
+    "against random. Retrainings: models of other seeds that are averaged in each cell. Their gain "
+    "is a lower bound, because retraining noise is estimated from random sets of the same K."
 )
 
 
 def summary(config: Mapping[str, Any], estimates: pd.DataFrame) -> str:
-    """One sentence on what was done."""
+    """Two sentences on what was done, and the question."""
     ks = ", ".join(f"{k:,}" for k in methods_ks(estimates))
     methods, queries = len(config["methods"]), config["queries"]["test"]
-    first = estimates[estimates["measure"] == primary(estimates).name]
-    models = queries * int((~first["method"].isin([CONTROL, NO_REMOVAL])).sum())
+    cells = rows_of(estimates, primary(estimates))["method"]
+    models = queries * int((~cells.isin(CONTROLS)).sum())
     return (
-        f"{methods} attribution methods named the training images behind {queries} generated "
+        f"{methods} attribution methods ranked the training images of {queries} generated "
         f"pictures. The best K = {ks} of {config['dataset']['images']:,} were removed, and "
-        f"{models:,} models trained again from scratch without them: how much more does that hurt "
-        "than removing as many at random?"
+        f"{models:,} models were retrained from scratch without them: how much more is lost than "
+        "after removing as many random images?"
     )
 
 
 def joining(joined: Sequence[str], published: Mapping[str, Any], drift: pd.DataFrame) -> str:
-    """What was measured here, what elsewhere, and how far the two are apart."""
+    """What was measured here and what elsewhere, and how far the two machines are apart."""
     made_by = published["made_by"]
     return (
         f"{', '.join(joined) or 'No method'} joined the published study {published['study']} "
         f"(commit {made_by['commit']}, PyTorch {made_by['torch']}): scored and retrained here, on "
-        f"the same queries, beside models that were trained there. {sentence(drift)}"
+        f"the same queries, beside models that were trained there. {drift_sentence(drift)}"
     )
 
 
@@ -77,38 +78,37 @@ def seeds(config: Mapping[str, Any]) -> str:
 
 def equivalents_text(equivalents: pd.DataFrame, estimates: pd.DataFrame) -> pd.DataFrame:
     """Random equivalents of each K and method, by measure."""
-    found = keyed(equivalents, "measure", "k", "method")
+    by_cell = keyed(equivalents, "measure", "k", "method")
     rows = []
     for k in reversed(methods_ks(estimates)):
         for method in ranked(estimates, k):
             row = {"removed by": method, "K": f"{k:,}"}
             for measure in measures_in(estimates["measure"]):
-                if (measure.name, k, method) in found:
-                    row[f"by {measure.label}"] = equivalent(found[measure.name, k, method])
+                if (measure.name, k, method) in by_cell:
+                    row[f"by {measure.label}"] = equivalent(by_cell[measure.name, k, method])
             rows.append(row)
     return pd.DataFrame(rows)
 
 
 def removals_text(removals: pd.DataFrame) -> pd.DataFrame:
     """Each further removal's mean of every measure on its own queries, and on other queries."""
-    rows = []
-    for one in records(removals):
-        measure = measure_of(one["measure"])
-        row = {
+    table = []
+    for row in records(removals):
+        measure = measure_of(row["measure"])
+        text = {
             "measure": measure.heading,
-            "removal": one["policy"],
-            "removed by": one["method"],
-            "K": f"{one['k']:,}",
-            "images removed": f"{one['removed']:,.0f}",
-            "models": f"{one['models']}",
+            "removal": row["policy"],
+            "removed by": row["method"],
+            "K": f"{row['k']:,}",
+            "images removed": f"{row['removed']:,.0f}",
+            "models": f"{row['models']}",
         }
         for name, what in (("targets", "its queries"), ("others", "other queries")):
-            values = (one.get(f"{name}{end}", np.nan) for end in ("", "_error", "_low", "_high"))
-            row[what] = interval(*(value * measure.scale for value in values))
-            area = one.get(f"{name}_auc", np.nan)
-            row[f"{what}: AUC"] = "" if np.isnan(area) else f"{area:.2f}"
-        rows.append(row)
-    return pd.DataFrame(rows)
+            values = (row.get(f"{name}{end}", np.nan) for end in ("", "_error", "_low", "_high"))
+            text[what] = interval(*(value * measure.scale for value in values))
+            text[f"{what}: AUC"] = _known(row.get(f"{name}_auc", np.nan), ".2f")
+        table.append(text)
+    return pd.DataFrame(table)
 
 
 def order_of_unions(removals: pd.DataFrame, estimates: pd.DataFrame) -> str:
@@ -118,75 +118,69 @@ def order_of_unions(removals: pd.DataFrame, estimates: pd.DataFrame) -> str:
     if np.isnan(rho):
         return ""
     return (
-        f"By {measure.label}, methods stand in the order of single removals with a rank "
-        f"correlation of {rho:.2f} (p = {p:.2g} of no relation, over methods)."
+        f"By {measure.label}, the rank correlation of methods between unions and single removals "
+        f"is {rho:.2f} (p = {p:.2g} for no relation)."
     )
 
 
 def lds_text(lds: pd.DataFrame) -> pd.DataFrame:
     """Linear datamodeling scores, the best first."""
-    rows = lds.sort_values(["k", "lds"], ascending=False)
-    return pd.DataFrame(
-        [
-            {
-                "method": row["method"],
-                "images removed": f"{row['k']:,}",
-                "models": f"{row['n_models']}",
-                "LDS": interval(
-                    row["lds"], (row["high"] - row["low"]) / 4, row["low"], row["high"]
-                ),
-            }
-            for row in records(rows)
-        ]
-    )
+    table = [
+        {
+            "method": row["method"],
+            "images removed": f"{row['k']:,}",
+            "models": f"{row['n_models']}",
+            "LDS": interval(row["lds"], (row["high"] - row["low"]) / 4, row["low"], row["high"]),
+        }
+        for row in records(lds.sort_values(["k", "lds"], ascending=False))
+    ]
+    return pd.DataFrame(table)
 
 
 def repeatability_text(repeatability: pd.DataFrame) -> pd.DataFrame:
-    """How well scores repeat, those that repeat best first."""
-    rows = repeatability.sort_values(["k", "overlap"], ascending=False)
-    return pd.DataFrame(
-        [
-            {
-                "method": row["method"],
-                "K": f"{row['k']:,}",
-                "top K in common, %": f"{100 * row['overlap']:.0f}",
-                "of the worst query": f"{100 * row['overlap_lowest']:.0f}",
-                "rank correlation": f"{row['rank_correlation']:.2f}",
-                "halves: top K, %": f"{100 * row['overlap_halves']:.0f}",
-                "halves: correlation": f"{row['rank_correlation_halves']:.2f}",
-            }
-            for row in records(rows)
-        ]
-    )
+    """How well scores repeat, the best first."""
+    table = [
+        {
+            "method": row["method"],
+            "K": f"{row['k']:,}",
+            "top K in common, %": f"{100 * row['overlap']:.0f}",
+            "of the worst query": f"{100 * row['overlap_lowest']:.0f}",
+            "rank correlation": f"{row['rank_correlation']:.2f}",
+            "halves: top K, %": f"{100 * row['overlap_halves']:.0f}",
+            "halves: correlation": f"{row['rank_correlation_halves']:.2f}",
+        }
+        for row in records(repeatability.sort_values(["k", "overlap"], ascending=False))
+    ]
+    return pd.DataFrame(table)
 
 
 def variance_text(variance: pd.DataFrame) -> pd.DataFrame:
     """The parts of the variance as shares."""
-    rows = []
+    names = {
+        "queries": "query",
+        "retraining": "retraining",
+        "of it shared by all queries": "shared",
+        "evaluation": "evaluation",
+    }
+    table = []
     for row in records(variance):
         total, measure = row["total"] or float("nan"), measure_of(row["measure"])
-        shares = {
-            "queries": row["query"],
-            "retraining": row["retraining"],
-            "of it shared by all queries": row["shared"],
-            "evaluation": row["evaluation"],
-        }
-        rows.append(
+        table.append(
             {
                 "measure": measure.label,
                 "K": f"{row['k']:,}",
                 "removed by": row["method"],
                 "standard deviation": f"{row['total'] ** 0.5 * measure.scale:.3g}",
-                **{name: f"{100 * value / total:.0f} %" for name, value in shares.items()},
+                **{text: f"{100 * row[name] / total:.0f} %" for text, name in names.items()},
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(table)
 
 
 def seeds_text(seeds: pd.DataFrame) -> pd.DataFrame:
     """Effects by ΔL of cells that were trained from two seeds."""
     loss = measure_of("delta_loss")
-    rows = [
+    table = [
         {
             "removed by": row["method"],
             "K": f"{row['k']:,}",
@@ -200,7 +194,7 @@ def seeds_text(seeds: pd.DataFrame) -> pd.DataFrame:
         }
         for row in records(seeds)
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(table)
 
 
 def _known(value: float, form: str) -> str:
@@ -209,20 +203,20 @@ def _known(value: float, form: str) -> str:
 
 def power_text(power: pd.DataFrame, measure: Measure) -> pd.DataFrame:
     """Smallest differences at the largest K: a row for each study, a column for each kind."""
-    rows = power[power["measure"] == measure.name]
+    rows = rows_of(power, measure)
     rows = rows[rows["k"] == rows["k"].max()]
     table = []
     for (queries, retrainings), group in rows.groupby(["queries", "retrainings"]):
-        row = {"queries": f"{queries:,}", "retrainings": f"{retrainings}"}
-        for one in records(group):
+        text = {"queries": f"{queries:,}", "retrainings": f"{retrainings}"}
+        for row in records(group):
             plain, corrected = (
-                measure.scale * one[name] for name in ("difference", "difference_holm")
+                measure.scale * row[name] for name in ("difference", "difference_holm")
             )
-            name = f"{one['comparison']}, {measure.heading}, K = {one['k']:,}"
-            row[name] = " ".join((_difference(plain, plain), f"({_difference(corrected, plain)})"))
-        table.append(row)
+            name = f"{row['comparison']}, {measure.heading}, K = {row['k']:,}"
+            text[name] = f"{_difference(plain, plain)} ({_difference(corrected, plain)})"
+        table.append(text)
     return pd.DataFrame(table)
 
 
 def _difference(value: float, scale: float) -> str:
-    return rounded(value, scale / 4) if np.isfinite(value) else "cannot be shown"
+    return rounded(value, scale / 4) if np.isfinite(value) else "never significant"

@@ -1,4 +1,4 @@
-"""Each setting beside the paper's, and the published numbers beside ours."""
+"""Our settings beside the paper's, and our numbers beside the published ones."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,20 +13,17 @@ from leavekout.report.text import keyed, records
 def settings_table(
     config: Mapping[str, Any], paper: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """For each of the paper's settings: key, here, paper, where it stands, whether they agree."""
-    rows = []
-    for setting in paper:
-        here = _lookup(config, setting["key"])
-        rows.append(
-            {
-                "key": setting["key"],
-                "here": _text(here),
-                "paper": _text(setting["paper"]),
-                "where": setting.get("where", ""),
-                "same": here == setting["paper"],
-            }
-        )
-    return rows
+    """Each setting of the paper: key, value here and there, its place, and whether they agree."""
+    return [
+        {
+            "key": setting["key"],
+            "here": _text(here := _lookup(config, setting["key"])),
+            "paper": _text(setting["paper"]),
+            "where": setting.get("where", ""),
+            "same": here == setting["paper"],
+        }
+        for setting in paper
+    ]
 
 
 def _lookup(config: Mapping[str, Any], key: str) -> Any:
@@ -50,10 +47,10 @@ def _text(value: Any) -> str:
 
 
 def published_table(estimates: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """For each published method and K: its published mean ± standard error, and ours with interval.
+    """For each published method and K: the published mean ± standard error, and ours with interval.
 
-    The published means are not paired: they hold what any retraining adds, so the methods' rows
-    compare by their distance to the random row, not by themselves.
+    Published models are not paired with the source model, so any retraining raises their means.
+    Only distances to the published random row compare methods.
     """
     ours = keyed(estimates, "measure", "method", "k")
     rows = []
@@ -62,11 +59,11 @@ def published_table(estimates: pd.DataFrame, published: pd.DataFrame) -> pd.Data
         row = {"method": line["method"] or line["published_as"], "K": f"{k:,}"}
         for measure in measures_in(estimates["measure"]):
             columns = (measure.name, f"{measure.name}_error")
-            if measure.name in line:  # what the papers measured, too
+            if measure.name in line:  # the papers measured it, too
                 value, error = (line[name] * measure.scale for name in columns)
                 row[f"published {measure.heading}"] = _published(value, error)
-            found = ours.get((measure.name, line["method"], k))
-            row[f"ours {measure.heading}"] = "–" if found is None else estimate(found, "mean")
+            cell = ours.get((measure.name, line["method"], k))
+            row[f"ours {measure.heading}"] = "–" if cell is None else estimate(cell, "mean")
         rows.append(row | {"source": line["source"]})
     return pd.DataFrame(rows)
 

@@ -10,7 +10,7 @@ from leavekout.report.text import interval
 
 
 def estimate(row: Mapping[str, Any], what: str) -> str:
-    """`mean` or `excess` of a row of the estimates, with its interval, in its measure's unit."""
+    """The `mean` or `excess` of a row of the estimates with its interval, scaled for people."""
     scale = measure(row["measure"]).scale
     names = (what, f"{what}_error", f"{what}_low", f"{what}_high")
     return interval(*(row[name] * scale for name in names))

@@ -1,1 +1,1 @@
-"""What measurements say: estimates, comparisons, random equivalents, agreement with scores."""
+"""Statistics of measurements: estimates, comparisons, random equivalents, agreement."""

@@ -1,6 +1,6 @@
-"""One measure as arrays: methods' effects, the random curve, the noise floor."""
+"""One measure as arrays: effects of methods, the random curve, the noise floor."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 
 from leavekout.base.errors import InputError
-from leavekout.leave_k_out.statistics.measurements import CONTROL, NO_REMOVAL
+from leavekout.contract.removal import NO_REMOVAL, RANDOM
+from leavekout.leave_k_out.measures.measure import Measure
+from leavekout.leave_k_out.measures.registry import measures_in
+from leavekout.leave_k_out.statistics.measurements import rows_of
 
 
 @dataclass(frozen=True)
@@ -17,11 +20,11 @@ class Arms:
 
     Args:
         effects: (method, K) → [Q], one leave-K-out model for each query.
-        random: K → [Q, S_K], models that lack a random set and are shared by all queries.
+        random: K → [Q, S_K], models without a random set, which all queries share.
         sets: K → the numbers [S_K] of these sets; sets of one number are nested in K.
-        floor: [Q, R], models of R other seeds that lack nothing.
+        floor: [Q, R], models of R other seeds without a removal.
+        evaluation: (method or control, K) → mean over queries of the squared evaluation error.
         clusters: [Q], the cluster of each query; see `clusters.py`.
-        evaluation: (method, K), controls too → mean over queries of the squared evaluation error.
     """
 
     effects: Mapping[tuple[str, int], np.ndarray]
@@ -38,7 +41,7 @@ class Arms:
 
     @property
     def independent(self) -> int:
-        """C, the number of clusters: queries that stand for themselves."""
+        """C, the number of clusters."""
         return len(np.unique(self.clusters))
 
     def ks(self) -> list[int]:
@@ -49,14 +52,24 @@ class Arms:
         """The methods that have this K."""
         return sorted(method for method, other in self.effects if other == k)
 
+    def excess(self, method: str, k: int) -> np.ndarray:
+        """A method's effect beyond the mean of random removal of as many images: [Q]."""
+        return self.effects[method, k] - self.random[k].mean(axis=1)
 
-def arms_of(measurements: pd.DataFrame, measure: str) -> Arms:
-    """The arrays behind the rows of one measure.
+
+def arms_of_measures(measurements: pd.DataFrame) -> Iterator[tuple[Measure, Arms]]:
+    """Each measure of a table and its arrays, in the order in which measures first appear."""
+    for measure in measures_in(measurements["measure"]):
+        yield measure, arms_of(measurements, measure)
+
+
+def arms_of(measurements: pd.DataFrame, measure: Measure) -> Arms:
+    """The arrays of one measure.
 
     Raises:
-        InputError: if a model was not measured on every query, naming both.
+        InputError: a model was not measured on every query; names both.
     """
-    rows = measurements[measurements["measure"] == measure]
+    rows = rows_of(measurements, measure)
     effects: dict[tuple[str, int], np.ndarray] = {}
     random: dict[int, np.ndarray] = {}
     sets: dict[int, np.ndarray] = {}
@@ -65,14 +78,14 @@ def arms_of(measurements: pd.DataFrame, measure: str) -> Arms:
     queries = np.sort(rows["query"].unique())
     for key, group in rows.groupby(["method", "k"]):
         method, k = cast(tuple[str, int], key)
-        column = "removal_set" if method == CONTROL else "training_seed"
+        column = "removal_set" if method == RANDOM else "training_seed"
         values = group.pivot(index="query", columns=column, values="value").reindex(queries)
         if values.isna().any(axis=None):
-            bad = values.index[values.isna().any(axis="columns")][0]
-            raise InputError(f"the measurements lack query {bad} for '{method}' at K = {k:,}.")
+            missing = values.index[values.isna().any(axis="columns")][0]
+            raise InputError(f"the measurements lack query {missing} for '{method}' at K = {k:,}.")
         evaluation[method, k] = float(group["evaluation_error"].pow(2).mean())
         array = values.to_numpy(float)
-        if method == CONTROL:
+        if method == RANDOM:
             random[k], sets[k] = array, values.columns.to_numpy(int)
         elif method == NO_REMOVAL:
             floor = array

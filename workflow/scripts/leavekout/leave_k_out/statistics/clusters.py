@@ -1,11 +1,11 @@
-"""Queries that resemble each other: those whose nearest training images are nearly the same.
+"""Clusters of queries that resemble each other: their nearest training images are nearly the same.
 
-Tests and intervals take queries for independent. Two queries of like pictures need not be: methods
-name like images for both, so their retrained models are much alike, and a method that is ahead on
-one may be ahead on the other for that reason (docs/statistics.md has how often). Such queries make
-a cluster, and clusters are what is drawn again (`resampling.py`) and whose signs are flipped
-(`significance.py`). Which queries are alike must not depend on the methods that are compared, so it
-is asked of the study's CLIP features.
+Tests and intervals assume independent queries. Queries of similar pictures are not independent:
+methods select similar images for them, so their retrained models are similar, and a method that is
+ahead on one may be ahead on the other for that reason (docs/statistics.md says how often). Whole
+clusters are therefore resampled (`resampling.py`), and change their signs together
+(`significance.py`). Similarity must not depend on the methods that are compared, so it is measured
+by the study's CLIP features.
 """
 
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from itertools import combinations
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
-# Queries belong together from this share of their nearest images on, beyond what chance has.
+# Queries with at least this share of their nearest images in common, beyond chance, are a cluster.
 SHARED = 0.25
 
 
 def in_common(first: np.ndarray, second: np.ndarray, *, images: int) -> float:
-    """The share of images that two sets of K of N have in common, less that of chance.
+    """The share of K images, out of N, that two sets have in common, corrected for chance.
 
-    0 is what two random sets have in common (K / N of K), 1 what a set has with itself.
+    Two random sets have 0 (a share of K / N), and a set has 1 with itself.
     """
     k = len(first)
     chance = k / images
@@ -39,15 +39,15 @@ def clusters(
 ) -> dict[str, str]:
     """The cluster of each query, by the name of its first query.
 
-    The two queries or clusters that have most in common are joined, again and again, as long as
-    their queries have `shared` or more in common on average (average linkage). Were one pair
-    enough, many queries would make chains, and so one cluster of queries that share nothing.
+    The two queries or clusters with most in common are merged repeatedly, as long as their queries
+    have at least `shared` in common on average (average linkage). With single linkage, many queries
+    would form chains, and thus one cluster of queries with nothing in common.
 
     Args:
         nearest: for each query the rows of its K nearest training images.
-        prompts: of each query; those with the same prompt have all in common.
-        images: N, which rows are of.
-        shared: the threshold; docs/statistics.md has what others would change.
+        prompts: of each query; queries with the same prompt have everything in common.
+        images: N.
+        shared: the threshold; docs/statistics.md has results for others.
     """
     names = sorted(nearest)
     if len(names) < 2:

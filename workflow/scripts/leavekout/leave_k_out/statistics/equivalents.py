@@ -1,4 +1,4 @@
-"""Random equivalents: how many random images one would have to remove for the same effect."""
+"""Random equivalents: how many random images have to be removed for the same effect."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,23 +7,25 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
-from leavekout.leave_k_out.measures.registry import measure as measure_of
-from leavekout.leave_k_out.measures.registry import measures_in
-from leavekout.leave_k_out.statistics.arms import Arms, arms_of
+from leavekout.leave_k_out.measures.measure import Measure
+from leavekout.leave_k_out.statistics.arms import Arms, arms_of_measures
 from leavekout.statistics.resampling import Resamples, mean
 
-GRID = 400  # points along the random curve, from K = 0 on, at which methods are compared with it
+GRID = 400  # points along the random curve, from K = 0, at which methods are compared with it
+COLUMNS = [
+    *("measure", "k", "method", "equivalent", "low", "high", "equivalent_censored"),
+    *("low_censored", "high_censored", "smallest_k", "covers"),
+]
 
 
 @dataclass(frozen=True)
 class RandomCurve:
-    """Random removal of one measure as arrays: `values[:, j]` is model j, `columns[K]` those of K.
+    """Random removal of one measure as arrays.
 
     Args:
-        values: [Q, M], oriented so that removal raises it; sign and origin are taken out, so that
-            it is 0 where nothing is removed.
+        values: [Q, M], of M models as effects: 0 if nothing is lost, and the more the higher.
         columns: K → the models of that K.
-        number: [M], which of the resampled sets a model belongs to.
+        number: [M], the resampled set of each model.
         groups: sizes of the groups of sets that are resampled together.
     """
 
@@ -51,11 +53,11 @@ class RandomCurve:
         )
 
 
-def random_curve(arms: Arms, measure: str) -> RandomCurve:
+def random_curve(arms: Arms, measure: Measure) -> RandomCurve:
     """The random curve of a study.
 
-    Sets of one number are nested in K and so are their errors: a set is resampled with all its
-    models. Sets that go through the same K make one group, so that no K is ever without models.
+    Sets of one number are nested in K, and so are their errors; a set is resampled with all its
+    models. Sets with the same values of K make one group, so that no K is ever without models.
     """
     ks = sorted(arms.random)
     through: dict[int, tuple[int, ...]] = {}
@@ -67,32 +69,26 @@ def random_curve(arms: Arms, measure: str) -> RandomCurve:
     values = np.concatenate([arms.random[k] for k in ks], axis=1)
     starts = np.cumsum([0, *(arms.random[k].shape[1] for k in ks)])
     return RandomCurve(
-        values=oriented(values, measure),
+        values=measure.as_effect(values),
         columns={k: np.arange(starts[i], starts[i + 1]) for i, k in enumerate(ks)},
         number=np.array([order.index(number) for k in ks for number in arms.sets[k].tolist()]),
         groups=groups,
     )
 
 
-def oriented(values: np.ndarray, measure: str) -> np.ndarray:
-    """A measure as an effect: 0 where nothing changes, and the more the higher."""
-    one = measure_of(measure)
-    return one.direction * (values - one.unchanged)
-
-
 def monotone(
     ks: np.ndarray, values: np.ndarray, models: np.ndarray, *, origin: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A non-decreasing curve near the points (K, values), as knots (x, y); straight lines between.
+    """A non-decreasing, piecewise linear curve near the points (K, values), as knots (x, y).
 
-    Centred isotonic regression (Oron and Flournoy, 2017): least squares under monotonicity, in
-    which each flat piece is then shrunk to its weighted centre, so that the curve can be inverted.
+    Centred isotonic regression (Oron and Flournoy, 2017): least squares under monotonicity, then
+    each flat piece is shrunk to its weighted centre, so that the curve can be inverted.
 
     Args:
         ks: [n], ascending, above 0; values: [n]; models: [n], how many each value is the mean of.
-        origin: whether the curve goes through (0, 0), known without error: trained again without
-            removal, with its own seed, the source model comes out. Values below 0 then count as 0
-            at their K. (Left out, they would leave a curve of those that chance made too high.)
+        origin: whether the curve goes through (0, 0), which is known without error, because
+            retraining with the same seed and no removal gives the source model. Values below 0 then
+            count as 0 at their K. (Without them, the curve would consist of lucky values.)
     """
     fit = isotonic_regression(values, weights=models)
     starts = fit.blocks[:-1]  # of the flat pieces
@@ -114,43 +110,27 @@ def equivalents_table(
 
     Columns: `equivalent`, the number of random images whose removal has the method's mean effect,
     with `low` and `high` (95 %, over the method's queries and models and the random curve's);
-    `..._censored`: the number is the curve's end, and the true one may lie beyond. `smallest_k`:
-    the curve's smallest K; numbers below it are known to be below it, and no better.
+    `..._censored`: the number is the curve's end, and the true one may be larger. `smallest_k`: the
+    curve's smallest K; numbers below it are only known to be below it.
     """
     rows = []
-    for measure in [one.name for one in measures_in(measurements["measure"])]:
-        arms = arms_of(measurements, measure)
-        if not arms.random:
-            continue
-        curve = random_curve(arms, measure)
-        curves = Curves(curve, arms.clusters, resamples, origin=origin)
-        for (method, k), cell in sorted(arms.effects.items(), key=lambda item: item[0][::-1]):
-            rows.append(
-                {
-                    "measure": measure,
-                    "k": k,
-                    "method": method,
-                    **curves.equivalent(oriented(cell, measure)),
-                }
-            )
-    columns = [
-        "measure",
-        "k",
-        "method",
-        "equivalent",
-        "low",
-        "high",
-        "equivalent_censored",
-        "low_censored",
-        "high_censored",
-        "smallest_k",
-        "covers",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    for measure, arms in arms_of_measures(measurements):
+        if arms.random:
+            curve = random_curve(arms, measure)
+            curves = Curves(curve, arms.clusters, resamples, origin=origin)
+            for (method, k), cell in sorted(arms.effects.items(), key=lambda item: item[0][::-1]):
+                cell_of = {"measure": measure.name, "k": k, "method": method}
+                rows.append(cell_of | curves.equivalent(measure.as_effect(cell)))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 class Curves:
-    """The monotone curve of a random curve, and of each of its resamples, on a grid of K."""
+    """The monotone curve of a random curve, and of each of its resamples, on a grid of K.
+
+    Args:
+        clusters: [Q], the cluster of each query; count: the number of resamples.
+        origin: as in `monotone`.
+    """
 
     def __init__(
         self,
@@ -169,23 +149,21 @@ class Curves:
         self._draws = Resamples(
             len(clusters), random.groups, count=count, seed=seed, clusters=clusters
         )
-        self._cache: dict[tuple[int, int], np.ndarray] = {}
+        self._fitted: dict[tuple[int, int], np.ndarray] = {}
         self.sets = int(self._models.min())
 
     def on_grid(self, queries: np.ndarray, sets: np.ndarray) -> np.ndarray:
-        """The monotone curve for each row of weights: [B, G].
+        """The monotone curve for each row of weights of the resamples: [B, G].
 
-        The resamples hand the same arrays to every method, so each curve is fitted once.
+        All methods share these curves, so each is fitted once. Weights are those of the study, in
+        one row, or of its resamples, in B rows, so their numbers of rows identify them.
         """
-        key = (id(queries), id(sets))
-        if key not in self._cache:
-            values = self._random.means(queries, sets)
-            self._cache[key] = np.stack([self._fit(row) for row in values])
-        return self._cache[key]
-
-    def _fit(self, values: np.ndarray) -> np.ndarray:
-        ks = self._random.ks
-        return np.interp(self.grid, *monotone(ks, values, self._models, origin=self._origin))
+        rows = len(queries), len(sets)
+        if rows not in self._fitted:
+            ks, values = self._random.ks, self._random.means(queries, sets)
+            knots = (monotone(ks, v, self._models, origin=self._origin) for v in values)
+            self._fitted[rows] = np.stack([np.interp(self.grid, x, y) for x, y in knots])
+        return self._fitted[rows]
 
     def equivalent(self, cell: np.ndarray) -> dict[str, Any]:
         """The random equivalent of a method's effects [Q], a row of `equivalents_table`.
@@ -212,7 +190,10 @@ class Curves:
         }
 
     def _crossing(self, difference: np.ndarray, *, last: bool = False) -> tuple[float, bool]:
-        """The first or last K at which [G] falls to 0, or the curve's end, and whether that."""
+        """The first or last K at which a difference [G] falls to 0, and whether it is censored.
+
+        A difference that stays above 0 gives the end of the curve, and True.
+        """
         above = np.flatnonzero(difference > 0)
         if len(above) == 0:
             return 0.0, False

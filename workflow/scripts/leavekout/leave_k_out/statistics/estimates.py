@@ -1,49 +1,49 @@
 """The estimates: each method's mean, and its excess over random removal of as many images."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from leavekout.contract.removal import CONTROLS, NO_REMOVAL, RANDOM
 from leavekout.leave_k_out.measures.measure import Measure
-from leavekout.leave_k_out.measures.registry import measures_in
-from leavekout.leave_k_out.statistics.arms import Arms, arms_of
-from leavekout.leave_k_out.statistics.measurements import CONTROL, NO_REMOVAL
+from leavekout.leave_k_out.statistics.arms import Arms, arms_of_measures
 from leavekout.statistics.resampling import Estimate, Resamples, mean, shared_mean
 from leavekout.statistics.significance import paired_tests
 
 
 def estimates_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataFrame:
-    """One row for each measure, K and method, the controls among them.
+    """One row for each measure, K and method, the controls included.
 
     Columns: `mean` with `mean_low`, `mean_high`; `excess` over random removal (same seed, same K,
     same queries) with `excess_low`, `excess_high`; their standard errors `mean_error` and
     `excess_error`, and `naive_error`, the excess's over queries alone. `better`: share of queries
-    in which the method is on the right side of random. `p`: of no excess; `p_corrected`: for all
+    in which the method is better than random removal. `p`: of no excess; `p_corrected`: for all
     methods of the measure and K. `covers`: what the intervals are over. Intervals and tests
-    take queries by the cluster, of which there are `n_clusters`.
+    resample whole clusters of queries; there are `n_clusters`.
     """
-    rows = [
-        row
-        for measure in measures_in(measurements["measure"])
-        for row in _rows(arms_of(measurements, measure.name), measure, resamples)
-    ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        [
+            row
+            for measure, arms in arms_of_measures(measurements)
+            for row in _rows(arms, measure, resamples)
+        ]
+    )
 
 
-def _rows(arms: Arms, measure: Measure, count: int) -> list[dict]:
+def _rows(arms: Arms, measure: Measure, count: int) -> list[dict[str, Any]]:
     rows = []
     shared = [(NO_REMOVAL, 0, arms.floor)] if arms.floor.size else []
-    shared += [(CONTROL, k, values) for k, values in sorted(arms.random.items())]
+    shared += [(RANDOM, k, values) for k, values in sorted(arms.random.items())]
     for method, k, values in shared:
-        shared_mean_of = mean_of_shared(values, count, clusters=arms.clusters)
-        rows.append(_row(measure.name, k, method, values.shape[1], arms, shared_mean_of))
+        estimate = mean_of_shared(values, count, clusters=arms.clusters)
+        rows.append(_row(measure, k, method, values.shape[1], arms, estimate))
     for k in arms.ks():
-        excesses = _excesses(arms, k, measure.direction, count) if k in arms.random else {}
+        excesses = _excesses(arms, k, measure, count) if k in arms.random else {}
         for method in arms.methods(k):
-            cell = arms.effects[method, k]
-            of_cell = mean_over_queries(cell, count, clusters=arms.clusters)
-            row = _row(measure.name, k, method, arms.queries, arms, of_cell)
+            estimate = mean_over_queries(arms.effects[method, k], count, clusters=arms.clusters)
+            row = _row(measure, k, method, arms.queries, arms, estimate)
             rows.append(row | excesses.get(method, {}))
     return rows
 
@@ -65,54 +65,46 @@ def mean_of_shared(
     return draws.estimate(lambda q, m: shared_mean(values, q, m), models=models)
 
 
-def _row(measure: str, k: int, method: str, models: int, arms: Arms, e: Estimate) -> dict:
-    shared = method in (CONTROL, NO_REMOVAL)
+def columns_of(name: str, e: Estimate) -> dict[str, float]:
+    """An estimate with its 95 % interval and standard error, as columns of a table."""
+    ends = {"": e.value, "_low": e.low, "_high": e.high, "_error": e.error}
+    return {f"{name}{end}": float(value) for end, value in ends.items()}
+
+
+def _row(
+    measure: Measure, k: int, method: str, models: int, arms: Arms, e: Estimate
+) -> dict[str, Any]:
     return {
-        "measure": measure,
+        "measure": measure.name,
         "k": k,
         "method": method,
         "n_queries": arms.queries,
         "n_clusters": arms.independent,
         "n_models": models,
-        "mean": float(e.value),
-        "mean_low": float(e.low),
-        "mean_high": float(e.high),
-        "mean_error": float(e.error),
-        "excess": np.nan,
-        "excess_low": np.nan,
-        "excess_high": np.nan,
-        "excess_error": np.nan,
+        **columns_of("mean", e),
+        **dict.fromkeys(("excess", "excess_low", "excess_high", "excess_error"), np.nan),
         "naive_error": float(e.query_error),
-        "better": np.nan,
-        "p": np.nan,
-        "p_corrected": np.nan,
-        "covers": _covers(models if shared else 2),
+        **dict.fromkeys(("better", "p", "p_corrected"), np.nan),
+        "covers": _covers(models if method in CONTROLS else 2),
     }
 
 
-def _excesses(arms: Arms, k: int, sign: int, count: int) -> dict[str, dict]:
-    """Of each method of one K, how far it goes beyond random removal, and its tests."""
-    methods, random = arms.methods(k), arms.random[k]
-    if not methods:
-        return {}
+def _excesses(arms: Arms, k: int, measure: Measure, count: int) -> dict[str, dict[str, Any]]:
+    """For each method of one K the columns of its excess over random removal, and its tests."""
+    methods, random, clusters = arms.methods(k), arms.random[k], arms.clusters
     cells = np.stack([arms.effects[method, k] for method in methods])
-    found = [excess(cell, random, count=count, clusters=arms.clusters) for cell in cells]
-    p_values, corrected = p_of_excess(found, cells, random, count=count, clusters=arms.clusters)
+    estimates = [excess(cell, random, count=count, clusters=clusters) for cell in cells]
+    p_values, corrected = p_of_excess(estimates, cells, random, count=count, clusters=clusters)
     return {
         method: {
-            "excess": float(e.value),
-            "excess_low": float(e.low),
-            "excess_high": float(e.high),
-            "excess_error": float(e.error),
+            **columns_of("excess", e),
             "naive_error": float(e.query_error),
-            "better": float((sign * (cell - random.mean(axis=1)) > 0).mean()),
+            "better": float((measure.direction * arms.excess(method, k) > 0).mean()),
             "p": float(p),
             "p_corrected": float(p_of_all),
             "covers": _covers(random.shape[1]),
         }
-        for method, cell, e, p, p_of_all in zip(
-            methods, cells, found, p_values, corrected, strict=True
-        )
+        for method, e, p, p_of_all in zip(methods, estimates, p_values, corrected, strict=True)
     }
 
 
@@ -126,8 +118,8 @@ def excess(
 ) -> Estimate:
     """Mean over queries of a method's cells [Q] minus that of random models [Q, S] of the same K.
 
-    A cell has a model of its own, so its retraining noise is drawn again with its query; the random
-    models are shared by all queries, so they are drawn again by themselves.
+    A cell has a model of its own, so its retraining noise is resampled with its query. All queries
+    share the random models, so these are resampled by themselves.
     """
     sets = random.shape[1]
     draws = Resamples(len(cell), [sets], count=count, seed=seed, clusters=clusters)
@@ -144,9 +136,9 @@ def p_of_excess(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Two-sided p-values [M] of no excess, and p-values corrected for all M methods.
 
-    Each is the largest of three, each of which sees what others miss: the t-test of the estimate
-    knows that the random models are shared by all queries; sign flips of the queries' differences
-    need no normal distribution, and Hall's t-test no symmetry.
+    Each is the largest of three p-values. The t-test of the estimate knows that all queries share
+    the random models; sign flips of the queries' differences need no normal distribution; Hall's
+    t-test needs no symmetry.
 
     Args:
         estimates: of `excess`, one for each method; cells: [M, Q]; random: [Q, S].

@@ -1,4 +1,4 @@
-"""The forgetting check: what a model that forgot one query does to others (CR Tables 3 and 4)."""
+"""The forgetting check: what a model that forgot one query does on others (CR Tables 3 and 4)."""
 
 from collections.abc import Iterable
 
@@ -8,17 +8,17 @@ from leavekout.leave_k_out.measures.registry import measures_in
 
 
 def forgetting_table(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """How far models that forgot a query deviate, on it and elsewhere.
+    """How much models that forgot a query change, on it and elsewhere.
 
     Args:
-        tables: of `measuring.measure_outcomes`: models that were unlearned, or retrained without
-            one query's images.
+        tables: of `measuring.measure_outcomes`: models that unlearned a query, or were retrained
+            without its images.
 
     Returns:
         One row for each method, model (`unlearned`, `k1000`, …) and role of the prompt: `target`,
-        the forgotten query itself; `related`, its related prompts; `other`, the other queries.
-        Mean and standard error of each measure over the forgotten queries, after a mean over the
-        prompts of one role.
+        the forgotten query; `related`, its related prompts; `other`, the other queries. Each
+        measure is averaged over the prompts of a role; its mean and standard error are over the
+        forgotten queries.
     """
     table = pd.concat(tables, ignore_index=True)
     names = [measure.name for measure in measures_in(table["measure"])]

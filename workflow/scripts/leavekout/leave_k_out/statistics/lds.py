@@ -1,8 +1,8 @@
-"""The linear datamodeling score: do scores, summed over a removed set, foretell what it does?
+"""The linear datamodeling score: do scores, summed over a removed set, predict its effect?
 
-Park et al., TRAK (ICML 2023), eq. 4: the rank correlation, over random sets, of the measured
-outcome and the sum of a method's scores. It needs no retraining for each method, so it is cheap;
-here it comes from the random control, or from sets of half of the images (`half_size_sets`).
+Park et al., TRAK (ICML 2023), eq. 4: the rank correlation, over random sets, of the measured effect
+and the sum of a method's scores. It is cheap, because methods need no models of their own: it uses
+the random control, or sets of half of the images (`half_size_sets`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,19 +14,20 @@ from scipy import stats
 from leavekout.leave_k_out.statistics.arms import Arms
 from leavekout.statistics.resampling import Estimate, Resamples, crossed_error, mean
 
-FEWEST_MODELS = 4  # with fewer, a rank correlation says nothing
-MOST_RESAMPLES = 1000  # which give an error to 2 %; each ranks all models of all queries
+FEWEST_MODELS = 4  # fewer make a rank correlation meaningless
+MOST_RESAMPLES = 1000  # they give the error to 2 %; each ranks all models of all queries
+_COLUMNS = ["k", "method", "n_queries", "n_models", "lds", "low", "high"]
 
 
 def summed_scores(scores: np.ndarray, sets: Sequence[np.ndarray]) -> np.ndarray:
-    """What scores [N] say of removing each set of rows: their sums, in float64, [S]."""
+    """The sums of scores [N] over sets of rows, which predict the sets' effects: float64 [S]."""
     return np.array([scores[rows].astype(np.float64).sum() for rows in sets])
 
 
 def rank_correlations(measured: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Spearman's rank correlation along the last axis, ties sharing their mean rank: […, S] → […].
 
-    0 where one side is constant, since it then orders nothing.
+    0 where one side is constant and so has no order.
     """
     ranks = [stats.rankdata(values, axis=-1) for values in (measured, predicted)]
     centred = [r - r.mean(axis=-1, keepdims=True) for r in ranks]
@@ -46,10 +47,10 @@ def lds(
     """The linear datamodeling score: the mean over queries of the correlation over models.
 
     Args:
-        measured: ΔL [Q, S] of Q queries on S > 2 models that lack random sets of one size;
+        measured: [Q, S], the measure on Q queries of S > 2 models without random sets of one size;
         predicted: [Q, S], see `summed_scores`.
         resamples: of queries and models; see `resampling.py`.
-        clusters: [Q], the cluster of each query; None if every query stands alone.
+        clusters: [Q], the cluster of each query; None if all are independent.
     """
     queries, models = measured.shape
     by_query = rank_correlations(measured, predicted)
@@ -77,8 +78,8 @@ def lds_table(
     """One row for each K and method: `lds` with `low`, `high` (95 %, over queries and models).
 
     Args:
-        arms: of ΔL; predictions: (method, K) → for each query, in the order of the arms', what
-            `summed_scores` says of the random sets of this K: [S].
+        arms: of one measure; predictions: (method, K) → for each query, in the order of the arms,
+            the `summed_scores` [S] of the random sets of this K.
     """
     rows = []
     for (method, k), by_query in predictions.items():
@@ -86,26 +87,15 @@ def lds_table(
         if models >= FEWEST_MODELS:
             count = min(resamples, MOST_RESAMPLES)
             score = lds(arms.random[k], np.stack(by_query), resamples=count, clusters=arms.clusters)
-            rows.append(
-                {
-                    "k": k,
-                    "method": method,
-                    "n_queries": arms.queries,
-                    "n_models": models,
-                    "lds": float(score.value),
-                    "low": float(score.low),
-                    "high": float(score.high),
-                }
-            )
-    return pd.DataFrame(
-        rows, columns=["k", "method", "n_queries", "n_models", "lds", "low", "high"]
-    )
+            ends = (float(value) for value in (score.value, score.low, score.high))
+            rows.append((k, method, arms.queries, models, *ends))
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def agreement(scores: Mapping[str, float], effects: Mapping[str, float]) -> tuple[float, float]:
     """Spearman's correlation of two quality measures over methods, and its permutation p-value.
 
-    Not a number with fewer than four methods, which cannot show anything.
+    NaN with fewer than four methods, which can show nothing.
     """
     methods = sorted(set(scores) & set(effects))
     if len(methods) < 4:

@@ -1,4 +1,4 @@
-"""Where the variance comes from, and the smallest difference that a study of some size can show."""
+"""The parts of the variance, and the smallest difference that a study of some size can show."""
 
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -8,57 +8,51 @@ import pandas as pd
 from scipy import stats
 from scipy.optimize import brentq
 
-from leavekout.leave_k_out.measures.registry import measures_in
-from leavekout.leave_k_out.statistics.arms import Arms, arms_of
-from leavekout.leave_k_out.statistics.measurements import CONTROL
+from leavekout.contract.removal import RANDOM
+from leavekout.leave_k_out.statistics.arms import Arms, arms_of_measures
 from leavekout.statistics.resampling import numbered
 from leavekout.statistics.significance import LEVEL
 
 POWER = 0.8
 QUERIES = (6, 12, 25, 50, 110, 220)
 RETRAININGS = (1, 2, 4)
+_VARIANCE = ["measure", "k", "method", "total", "query", "retraining", "shared", "evaluation"]
+_POWER = [
+    *("measure", "k", "comparison", "queries", "retrainings", "difference", "difference_holm")
+]
 
 
 def variance_table(measurements: pd.DataFrame) -> pd.DataFrame:
     """One row for each measure, K and method: the variance of one cell's excess, and its parts.
 
-    `total` = `query` + `retraining` + `evaluation`. `retraining`: what models scatter on one query
-    that lack different random sets of the same size. Of it, `shared` is the part that is common to
-    all queries, which more queries do not average out. `evaluation`: of the loss, from finitely
-    many timesteps and noises. `query`: the rest, a method's effect that differs between queries.
+    `total` = `query` + `retraining` + `evaluation`. `retraining`: the variance on one query across
+    models trained without different random sets of that size; `shared`, the part of it that all
+    queries have in common, which more queries do not average out. `evaluation`: of the loss, from
+    finitely many timesteps and noises. `query`: the rest, the differences between queries in a
+    method's effect.
     """
-    rows = []
-    for measure in [one.name for one in measures_in(measurements["measure"])]:
-        arms = arms_of(measurements, measure)
-        for method, k in arms.effects:
-            if k in arms.random and arms.random[k].shape[1] > 1 and arms.queries > 1:
-                rows.append(
-                    {"measure": measure, "k": k, "method": method, **_parts(arms, method, k)}
-                )
-    columns = ["measure", "k", "method", "total", "query", "retraining", "shared", "evaluation"]
-    return pd.DataFrame(rows, columns=columns)
+    rows = [
+        (measure.name, k, method, *_variances(arms, method, k))
+        for measure, arms in arms_of_measures(measurements)
+        for method, k in arms.effects
+        if k in arms.random and arms.random[k].shape[1] > 1 and arms.queries > 1
+    ]
+    return pd.DataFrame(rows, columns=_VARIANCE)
 
 
-def _parts(arms: Arms, method: str, k: int) -> dict[str, float]:
-    random = arms.random[k]
-    evaluation = arms.evaluation[method, k]
+def _variances(arms: Arms, method: str, k: int) -> tuple[float, float, float, float, float]:
+    """Total variance of a cell's excess; of queries, of retraining, shared, of evaluation."""
+    random, evaluation = arms.random[k], arms.evaluation[method, k]
     within, shared = retraining_variance(random)
-    retraining = max(0.0, within - arms.evaluation[CONTROL, k])
-    # The control's mean over S sets brings 1/S of its own scatter into the difference.
-    excess = arms.effects[method, k] - random.mean(axis=1)
-    total = max(0.0, excess.var(ddof=1) - (within - shared) / random.shape[1])
+    retraining = max(0.0, within - arms.evaluation[RANDOM, k])
+    # The mean over S random sets adds 1/S of its own variance to that of the excess.
+    total = max(0.0, arms.excess(method, k).var(ddof=1) - (within - shared) / random.shape[1])
     query = max(0.0, total - retraining - evaluation)
-    return {
-        "total": query + retraining + evaluation,
-        "query": query,
-        "retraining": retraining,
-        "shared": min(shared, retraining),
-        "evaluation": evaluation,
-    }
+    return query + retraining + evaluation, query, retraining, min(shared, retraining), evaluation
 
 
 def retraining_variance(random: np.ndarray) -> tuple[float, float]:
-    """Variance among models on one query, and of it the part common to all queries: [Q, S].
+    """Variance of [Q, S] among models on one query, and the part common to all queries.
 
     A two-way analysis of variance with queries and models as random effects: the variance of a
     model's mean over queries is `shared` + own / Q.
@@ -72,55 +66,43 @@ def retraining_variance(random: np.ndarray) -> tuple[float, float]:
 
 
 def power_table(measurements: pd.DataFrame) -> pd.DataFrame:
-    """The smallest difference that a two-sided test at 5 % shows in four of five studies.
+    """The smallest difference that a two-sided test at 5 % finds in four of five studies.
 
-    One row for each measure, K, kind of comparison, number of queries and of retrainings (of each
-    cell, with other seeds, averaged): `difference`, and `difference_holm`, if it is one of all
-    pairs of methods here. The variances are medians over this study's methods, or pairs of them.
-    What retrainings gain is a lower bound: their noise is that of random sets of the same K.
-    `difference_holm` is at Holm's level, which the correction of pairs does a little better than.
+    One row for each measure, K, kind of comparison, number of queries and of retrainings (models of
+    other seeds that are averaged in each cell): `difference`, and `difference_holm`, if it is one
+    of all pairs of methods here. Variances are medians over this study's methods, or pairs of them.
+    The gain of retrainings is a lower bound, because their noise is that of random sets of the same
+    K. `difference_holm` is at Holm's level; the actual correction of pairs is slightly better.
     """
     rows = []
-    for measure in [one.name for one in measures_in(measurements["measure"])]:
-        arms = arms_of(measurements, measure)
+    for measure, arms in arms_of_measures(measurements):
         for k in arms.ks():
             if k not in arms.random or arms.random[k].shape[1] < 2 or arms.queries < 3:
                 continue
             for kind, spread in _spreads(arms, k).items():
                 for queries, retrainings in product(sorted({*QUERIES, arms.queries}), RETRAININGS):
-                    plain, corrected = (
+                    differences = (
                         spread.smallest(queries, retrainings, level=level)
                         for level in (LEVEL, LEVEL / spread.tests)
                     )
-                    row = {"measure": measure, "k": k, "comparison": kind, "queries": queries}
-                    row |= {"retrainings": retrainings, "difference": plain}
-                    rows.append(row | {"difference_holm": corrected})
-    columns = [
-        "measure",
-        "k",
-        "comparison",
-        "queries",
-        "retrainings",
-        "difference",
-        "difference_holm",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+                    rows.append((measure.name, k, kind, queries, retrainings, *differences))
+    return pd.DataFrame(rows, columns=_POWER)
 
 
 @dataclass(frozen=True)
 class _Spread:
-    """What the error of a difference of two means is made of, and how many such tests there are."""
+    """The variances behind a difference of two means, and the number of such tests."""
 
-    fixed: float  # variance between queries that retraining a cell again leaves as it is
-    noise: float  # variance between queries that it averages
-    shared: float  # variance of the mean, however many queries
-    models: int  # shared models that it comes from
+    fixed: float  # between queries, whatever the number of retrainings
+    noise: float  # between queries, averaged by retrainings
+    shared: float  # of the mean, whatever the number of queries
+    models: int  # shared models that `shared` comes from
     tests: int
-    design: float  # how many times larger clusters make the variance of a mean over queries
+    design: float  # factor by which clusters raise the variance of a mean over queries
     clusters: float  # for each query
 
     def smallest(self, queries: int, retrainings: int, *, level: float) -> float:
-        """The smallest difference that is shown; the degrees of freedom are Satterthwaite's."""
+        """The smallest difference that is found, with Satterthwaite's degrees of freedom."""
         own = self.design * (self.fixed + self.noise / retrainings) / queries
         if own + self.shared == 0:
             return 0.0  # nothing varies
@@ -134,47 +116,28 @@ class _Spread:
 
 
 def _spreads(arms: Arms, k: int) -> dict[str, _Spread]:
-    random = arms.random[k]
-    methods = arms.methods(k)
+    """The variances of both kinds of comparison; of pairs only if there are two methods."""
+    random, methods = arms.random[k], arms.methods(k)
+    models = random.shape[1]
     within, shared = retraining_variance(random)
-    retraining = max(0.0, within - arms.evaluation[CONTROL, k])
-    by_cluster = arms.independent / arms.queries
-    excesses = [arms.effects[method, k] - random.mean(axis=1) for method in methods]
-    of_excess = _median_variance(excesses)
-    noise = min(retraining, of_excess)
-    kinds = {
-        "method and random": _Spread(
-            of_excess - noise,
-            noise,
-            shared / random.shape[1],
-            random.shape[1],
-            len(methods),
-            _design_effect(excesses, arms.clusters),
-            by_cluster,
-        )
-    }
+    retraining = max(0.0, within - arms.evaluation[RANDOM, k])
+
+    def spread(values: list[np.ndarray], noise: float, shared: float, models: int) -> _Spread:
+        variance = float(np.median([v.var(ddof=1) for v in values]))
+        noise, tests = min(noise, variance), len(values)
+        design, clusters = _design_effect(values, arms.clusters), arms.independent / arms.queries
+        return _Spread(variance - noise, noise, shared, models, tests, design, clusters)
+
+    excesses = [arms.excess(method, k) for method in methods]
+    spreads = {"method and random": spread(excesses, retraining, shared / models, models)}
     pairs = [arms.effects[a, k] - arms.effects[b, k] for a, b in combinations(methods, 2)]
     if pairs:
-        of_pairs = _median_variance(pairs)
-        noise = min(2 * retraining, of_pairs)
-        kinds["two methods"] = _Spread(
-            of_pairs - noise,
-            noise,
-            0.0,
-            1,
-            len(pairs),
-            _design_effect(pairs, arms.clusters),
-            by_cluster,
-        )
-    return kinds
-
-
-def _median_variance(differences: list[np.ndarray]) -> float:
-    return float(np.median([values.var(ddof=1) for values in differences]))
+        spreads["two methods"] = spread(pairs, 2 * retraining, 0.0, 1)
+    return spreads
 
 
 def _design_effect(differences: list[np.ndarray], clusters: np.ndarray) -> float:
-    """Kish's: the variance of a mean by clusters over that of as many independent queries; ≥ 1."""
+    """Kish's: the variance of a mean with clusters over that with independent queries; ≥ 1."""
     ratios = [
         variance_of_mean(values, clusters) * len(values) / values.var(ddof=1)
         for values in differences
@@ -184,7 +147,7 @@ def _design_effect(differences: list[np.ndarray], clusters: np.ndarray) -> float
 
 
 def variance_of_mean(values: np.ndarray, clusters: np.ndarray) -> float:
-    """The variance of the mean of [Q] values, of which those of a cluster depend on each other."""
+    """The variance of the mean of [Q] values that depend on each other within a cluster."""
     members = numbered(clusters)
     sums = np.bincount(members, values - values.mean())
     count = len(sums)
@@ -194,10 +157,10 @@ def variance_of_mean(values: np.ndarray, clusters: np.ndarray) -> float:
 
 
 def smallest_effect(clusters: float, freedom: float, *, level: float) -> float:
-    """The difference, in its standard errors, that a two-sided t-test shows with 80 % power.
+    """The difference, in its standard errors, that a two-sided t-test finds with 80 % power.
 
-    By the noncentral t distribution. Infinite where the sign-flip test, whose p-value is at least
-    2^(1 - C) with C clusters, corrected or not, can show none at all.
+    By the noncentral t distribution. Infinite if C clusters are too few for the sign-flip test,
+    whose p-value is at least 2^(1 - C), corrected or not.
     """
     if 2.0 ** (1 - clusters) > LEVEL:
         return np.inf
@@ -208,13 +171,12 @@ def smallest_effect(clusters: float, freedom: float, *, level: float) -> float:
 def queries_needed(
     differences: np.ndarray, *, level: float, clusters: np.ndarray | None = None
 ) -> float:
-    """Queries with which a difference like that of [Q] queries would be shown with 80 % power.
+    """How many queries would find a difference like that of these [Q] with 80 % power.
 
-    For the t-test at `level`, whose power the sign-flip test nearly has, though it needs
-    2^(1 - C) ≤ 5 % of C clusters, too. Further queries are taken to come in clusters as large as
-    these. The observed difference is taken for the true one: where it was found because it was
-    large, more queries will be needed. Not a number if nothing varies; infinite where there is no
-    difference, or one cluster alone.
+    By the t-test at `level`. The sign-flip test has nearly the same power, but needs
+    2^(1 - C) ≤ 5 % for C clusters. Further queries are assumed to come in clusters as large as
+    these, and the observed difference to be the true one; a difference that was reported because it
+    was large needs more. NaN if nothing varies; infinite without a difference, or with one cluster.
     """
     queries = len(differences)
     members = np.arange(queries) if clusters is None else numbered(clusters)
@@ -230,10 +192,10 @@ def queries_needed(
         limit = stats.t.isf(level / 2, n - 1)
         return float(stats.nct.sf(limit, n - 1, effect * np.sqrt(n)))
 
-    # Guenther's formula (1981) is exact enough where t has hardly more than the normal's tails.
+    # Guenther's formula (1981), which is exact enough where t is nearly normal.
     z_level, z_power = stats.norm.isf(level / 2), stats.norm.ppf(POWER)
     n = int(np.ceil(np.square((z_level + z_power) / effect) + z_level**2 / 2))
     fewest = int(np.ceil(1 - np.log2(LEVEL)))
-    if n < 1000:  # where it is only near
+    if n < 1000:
         n = next(n for n in range(max(fewest, n - 3), 2000) if power(n) >= POWER)
     return float(np.ceil(max(n, fewest) * queries / count))

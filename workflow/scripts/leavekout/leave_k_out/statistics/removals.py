@@ -1,4 +1,4 @@
-"""Further removals: what models of other policies do to their queries, and to others."""
+"""Further removals: the effect of models of other policies on their queries, and on others."""
 
 from collections.abc import Iterable
 
@@ -11,6 +11,7 @@ from leavekout.leave_k_out.measures.measure import Measure
 from leavekout.leave_k_out.measures.registry import measures_in
 from leavekout.leave_k_out.statistics.estimates import mean_over_queries
 from leavekout.leave_k_out.statistics.lds import agreement
+from leavekout.leave_k_out.statistics.measurements import rows_of
 
 _ROLES = ((TARGET, "targets"), (OTHER, "others"))
 
@@ -18,12 +19,11 @@ _ROLES = ((TARGET, "targets"), (OTHER, "others"))
 def removals_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.DataFrame:
     """One row for each policy, method, K and measure: the means over targets and over others.
 
-    Columns: `targets` and `others` with `..._low`, `..._high` (95 %, over queries alone: the
-    queries share few models, whose noise they do not show); `..._auc`, the area under the ROC curve
-    that tells the method's values from those of the random removal (MUCS's protocol): the chance
-    that a query changes more without the method's images than another without random ones;
-    `n_targets`, `n_others`, `models`; `removed`, the mean number of images that a model went
-    without.
+    Columns: `targets` and `others` with `..._low`, `..._high` (95 %, over queries alone, because
+    too few models show no noise of models); `..._auc`, the area under the ROC curve of the method's
+    values against those of the random removal (MUCS's protocol): the chance that a query changes
+    more without the method's images than another without random ones; `n_targets`, `n_others`,
+    `models`; `removed`, the mean number of images that a model lacks.
 
     Args:
         tables: of `measuring.measure_outcomes`.
@@ -31,8 +31,8 @@ def removals_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.Data
     table = pd.concat(tables, ignore_index=True)
     rows = []
     for measure in measures_in(table["measure"]):
-        of_measure = table[table["measure"] == measure.name]
-        groups = dict(iter(of_measure.groupby(["policy", "method", "k"], sort=False)))
+        rows_of_measure = rows_of(table, measure)
+        groups = dict(iter(rows_of_measure.groupby(["policy", "method", "k"], sort=False)))
         for (policy, method, k), group in groups.items():
             models = group[["number", "targets", "removed"]].drop_duplicates()
             row = {
@@ -46,14 +46,11 @@ def removals_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.Data
             for role, name in _ROLES:
                 values = _by_query(group, role)
                 if len(values):
-                    found = mean_over_queries(values, resamples)
-                    row |= {
-                        f"n_{name}": len(values),
-                        name: float(found.value),
-                        f"{name}_error": float(found.error),
-                        f"{name}_low": float(found.low),
-                        f"{name}_high": float(found.high),
-                    }
+                    mean = mean_over_queries(values, resamples)
+                    ends = {"": mean.value, "_error": mean.error}
+                    ends |= {"_low": mean.low, "_high": mean.high}
+                    row[f"n_{name}"] = len(values)
+                    row |= {f"{name}{end}": float(value) for end, value in ends.items()}
                 control = groups.get((policy, RANDOM, k))
                 if len(values) and control is not None and method != RANDOM:
                     row[f"{name}_auc"] = auc(values, _by_query(control, role), measure)
@@ -62,7 +59,7 @@ def removals_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.Data
 
 
 def _by_query(group: pd.DataFrame, role: str) -> np.ndarray:
-    """The mean of each query of a role, some of which are controls of several unions: [Q]."""
+    """The mean of each query of a role: [Q]. A query may be a control of several unions."""
     return group[group["role"] == role].groupby("query")["value"].mean().to_numpy(float)
 
 
@@ -77,13 +74,15 @@ def order_beside_single(
 ) -> tuple[float, float]:
     """Rank correlation, over methods, of unions' AUC and single removals' excess, and its p-value.
 
-    At the largest K of each. Not numbers with fewer than four methods.
+    At the largest K of each. NaN with fewer than four methods.
     """
     if "targets_auc" not in removals:
         return np.nan, np.nan
-    of_unions = removals[(removals["measure"] == measure.name) & removals["targets_auc"].notna()]
-    single = estimates[(estimates["measure"] == measure.name) & estimates["excess"].notna()]
-    by_union = of_unions.sort_values("k").groupby("method")["targets_auc"].last()
-    by_single = measure.direction * single.sort_values("k").groupby("method")["excess"].last()
-    pair = ({str(m): float(v) for m, v in of.items()} for of in (by_union, by_single))
-    return agreement(*pair)
+    unions = rows_of(removals, measure).dropna(subset="targets_auc").sort_values("k")
+    single = rows_of(estimates, measure).dropna(subset="excess").sort_values("k")
+    by_union = unions.groupby("method")["targets_auc"].last()
+    by_single = measure.direction * single.groupby("method")["excess"].last()
+    unions_auc, excesses = (
+        {str(m): float(v) for m, v in series.items()} for series in (by_union, by_single)
+    )
+    return agreement(unions_auc, excesses)

@@ -1,8 +1,8 @@
-"""Repeatability: would a method name the same images again, with other draws of its noise?
+"""Repeatability: would a method select the same images again with new noise?
 
-Scores from two independent halves of a method's draws are compared with each other. Two halves
-agree less than two whole scorings would; the Spearman-Brown formula says how much more those would
-agree, if the draws' errors are independent: r → 2r / (1 + r).
+We compare the scores from two independent halves of a method's draws. Two complete scorings would
+agree better than two halves; if the errors of draws are independent, the Spearman-Brown formula
+predicts how well: r → 2r / (1 + r).
 """
 
 from collections.abc import Iterable
@@ -19,24 +19,24 @@ COLUMNS = (
     *("method", "k", "n_queries", "rank_correlation_halves", "overlap_halves"),
     *("rank_correlation", "overlap", "overlap_error", "overlap_lowest"),
 )
-_LARGEST = 0.999_99  # of correlations that the bivariate normal distribution is computed for
+_LARGEST = 0.999_99  # correlation for which the bivariate normal distribution is computed
 
 
 def overlap(first: np.ndarray, second: np.ndarray, k: int) -> float:
-    """The share of the top K of scores [N] that is among the top K of others."""
+    """The share of the top K of scores [N] that is in the top K of others."""
     return len(np.intersect1d(top_k(first, k), top_k(second, k))) / k
 
 
 def of_the_whole(correlation: float) -> float:
-    """The correlation of two whole scorings, from that of two halves (Spearman-Brown)."""
+    """The correlation of two complete scorings, from that of two halves (Spearman-Brown)."""
     return 2 * correlation / (1 + correlation) if correlation > 0 else correlation
 
 
 def overlap_of_the_whole(halves: float, share: float) -> float:
-    """The overlap of the top K of two whole scorings, from that of two halves.
+    """The overlap of the top K of two complete scorings, from that of two halves.
 
-    Halves overlap as two normal variables of some correlation would above their common quantile;
-    of_the_whole() says the correlation of two whole scorings, and that their overlap.
+    The halves are modelled as two normal variables, whose correlation gives their overlap above a
+    common quantile. `of_the_whole` predicts the correlation of two complete scorings.
 
     Args:
         halves: overlap of the halves' top K; share: K / N.
@@ -61,13 +61,13 @@ def repeatability_table(
 ) -> pd.DataFrame:
     """One row for each method and K: means over queries.
 
-    Columns: rank correlation over all images and overlap of the top K, of the two halves and, as
-    foretold from these, of two whole scorings; `overlap_error`, the standard error over queries;
-    `overlap_lowest`, of the query that repeats worst.
+    Columns: rank correlation over all images and overlap of the top K, of the two halves and,
+    predicted from these, of two complete scorings; `overlap_error`, the standard error over
+    queries; `overlap_lowest`, of the query that repeats worst.
 
     Args:
-        halves: (method, query, scores [2, N] by each half of the draws). Of methods with one draw,
-            which has no halves, they are NaN, and the method is left out.
+        halves: (method, query, scores [2, N] by each half of the draws). Methods with one draw have
+            NaN and are left out.
     """
     ks, rows = list(ks), []
     for method, query, (first, second) in halves:

@@ -1,8 +1,8 @@
-"""How much of an effect is the retraining's own: cells that were trained from two seeds.
+"""How much an effect varies by retraining alone: cells that were trained from two seeds.
 
 Trained from the source's seed, a cell's effect is L(cell) - L(θ0). Trained from another seed s, it
-is L(cell_s) - L(θ_s), with θ_s the model of that seed that lacks nothing. Half of the variance of
-the two effects' difference is what one effect varies by if only the training is done anew.
+is L(cell_s) - L(θ_s), with θ_s the model of that seed without a removal. Half of the variance of
+the difference is the variance of one effect over trainings.
 """
 
 from collections.abc import Iterable
@@ -15,18 +15,18 @@ from leavekout.contract.removal import NO_REMOVAL, TARGET
 
 ALL = "all methods"
 _COLUMNS = ["method", "k", "cells", "first", "second", "retraining", "own", "share", "correlation"]
-_LOSS = "delta_loss"  # effects by pictures are distances from the source's picture, no differences
+_LOSS = "delta_loss"  # measures of pictures are distances from the source's, not differences
 
 
 def seeds_table(tables: Iterable[pd.DataFrame], measurements: pd.DataFrame) -> pd.DataFrame:
     """One row for each method and K, and for all methods of a K together, by ΔL.
 
-    Columns: `cells`, how many were trained twice; `first`, `second`, their mean effects by the two
-    seeds; `retraining`, the variance of one cell's effect over trainings; `own`, the part of it
-    that methods do not share on a query, so that comparisons of methods see it alone; `share`, of
-    `retraining` in the variance of an effect, at most 1; `correlation` of the two over cells. What
-    needs two or three cells, or two methods on a query, is empty with fewer. Nothing is there
-    without ΔL among the measures.
+    Columns: `cells`, the number of cells that were trained twice; `first`, `second`, their mean
+    effects by the two seeds; `retraining`, the variance of one cell's effect over trainings; `own`,
+    the part of it that methods do not share on a query, the only one in comparisons of methods;
+    `share`, of `retraining` in the variance of an effect, at most 1; `correlation` of the two
+    effects over cells. Columns that need more cells, or two methods on a query, may be empty. The
+    table is empty if ΔL is not among the measures.
 
     Args:
         tables: of `measuring.measure_outcomes`, of the models of another seed; measurements: of
@@ -69,7 +69,7 @@ def _row(method: str, k: object, cells: pd.DataFrame) -> dict:
 
 
 def _within_queries(differences: pd.Series, queries: pd.Series) -> float:
-    """The variance of values about their query's mean; not a number if no query has two."""
+    """The variance of values about their query's mean; NaN if no query has two values."""
     centred = differences - differences.groupby(queries).transform("mean")
     freedom = len(differences) - queries.nunique()
     return float((centred**2).sum() / freedom) if freedom else np.nan

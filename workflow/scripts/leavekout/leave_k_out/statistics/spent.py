@@ -1,4 +1,4 @@
-"""What a method's scores cost: seconds of the jobs that made them, from their benchmark files."""
+"""What a method's scores cost: seconds of its jobs, from their benchmark files."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ COLUMNS = ("method", "n_queries", "seconds_per_query", "seconds_once", "seconds_
 
 
 def seconds_of(benchmark: Path) -> float | None:
-    """The time in a benchmark file of Snakemake's; None if there is none, or half of one."""
+    """The time in a benchmark file of Snakemake; None if the file is missing or incomplete."""
     try:
         with open(benchmark, newline="") as file:
             return float(list(csv.DictReader(file, delimiter="\t"))[-1]["s"])
@@ -22,21 +22,21 @@ def seconds_of(benchmark: Path) -> float | None:
 def spent_on(
     benchmarks: Path, method: str, *, once: Sequence[str] | None, queries: int
 ) -> dict[str, float | int | str | None]:
-    """The seconds of the clock that a method's jobs took, a core or a GPU each.
+    """The seconds of the clock that a method's jobs took.
 
     Args:
         benchmarks: the study's folder of benchmark files.
-        once: of the jobs that prepare its scores, below `benchmarks`; None if that is not known.
-        queries: that a job scores which scores all of them.
+        once: files of the jobs that prepare its scores, below `benchmarks`; None if unknown.
+        queries: how many a job scores that scores all of them.
 
     Returns:
         `method`, `n_queries`, `seconds` of the jobs that score queries and `seconds_once` of those
-        that prepare; None where not all of the files are there.
+        that prepare; None if any file is missing.
     """
     folder = benchmarks / "attribution"
-    one = folder / f"{method}.tsv"  # all queries in one job, or each in its own
-    own = [one] if one.exists() else sorted((folder / method).glob("*.tsv"))
-    if own != [one]:
+    whole = folder / f"{method}.tsv"  # all queries in one job; otherwise each has its own
+    own = [whole] if whole.exists() else sorted((folder / method).glob("*.tsv"))
+    if own != [whole]:
         queries = len(own)
     return {
         "method": method,
@@ -47,16 +47,16 @@ def spent_on(
 
 
 def _sum(paths: Iterable[Path]) -> float | None:
-    found = [seconds_of(path) for path in paths]
-    return None if None in found else sum(seconds for seconds in found if seconds is not None)
+    seconds = [seconds_of(path) for path in paths]
+    return None if None in seconds else sum(s for s in seconds if s is not None)
 
 
 def spent_table(costs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row for each method of which is known what its own jobs took.
+    """One row for each method whose own jobs have a known cost.
 
     Columns: `method`; `n_queries`, which its jobs scored; `seconds_per_query` of these jobs;
-    `seconds_once` of preparation; `seconds_per_query_here`, both, the preparation spread over this
-    study's queries. The last two are empty where preparation is not known.
+    `seconds_once` of preparation; `seconds_per_query_here`, both, with the preparation divided by
+    the number of queries. The last two are empty if the cost of preparation is unknown.
     """
     table = pd.DataFrame(list(costs), columns=[*COLUMNS[:2], "seconds", "seconds_once"])
     table = table.dropna(subset="seconds")

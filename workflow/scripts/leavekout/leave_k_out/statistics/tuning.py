@@ -1,4 +1,4 @@
-"""Which setting of each method does best on the tuning queries."""
+"""The best setting of each method on the tuning queries."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from leavekout.contract.removal import CONTROLS
-from leavekout.leave_k_out.measures.registry import measure
+from leavekout.leave_k_out.measures.measure import Measure
+from leavekout.leave_k_out.statistics.measurements import rows_of
 from leavekout.methods.entries import variant_name
 
 
@@ -15,21 +16,20 @@ def with_choices(
     estimates: pd.DataFrame,
     settings: Mapping[str, Sequence[Mapping[str, Any]]],
     *,
-    criterion: str,
+    criterion: Measure,
     together: bool,
     measured: pd.DataFrame,
 ) -> pd.DataFrame:
-    """The estimates, with what each row is a setting of, what that changes, and what is chosen.
+    """The estimates with the tuned method of each row, its setting, and whether it is chosen.
 
-    Of each method the setting with the largest excess over random removal by the criterion is
-    chosen, the mean over all K; of equals the first.
+    The setting with the largest excess over random removal by the criterion, in the mean over all
+    K, is chosen for each method; the first of equal ones.
 
     Args:
         estimates: of `estimates.estimates_table`, on tuning queries.
         settings: by method, the keys that each setting changes.
-        criterion: the name of a measure.
-        together: whether a setting has one model, which its queries share.
-        measured: of `measuring.measure_outcomes`, which says how many images models went without.
+        together: whether all queries of a setting share one model.
+        measured: of `measuring.measure_outcomes`, with the numbers of images that models lack.
     """
     table = estimates.assign(tuned="", setting="", chosen=False)
     table["removed"] = table["method"].map(measured.groupby("method")["removed"].mean())
@@ -37,8 +37,8 @@ def with_choices(
         of_settings = ~table["method"].isin(CONTROLS)
         table.loc[of_settings, "n_models"] = 1
         table.loc[of_settings, "covers"] = "queries"
-    of_criterion = table[table["measure"] == criterion]
-    excess = measure(criterion).direction * of_criterion.groupby("method")["excess"].mean()
+    excess = rows_of(table, criterion).groupby("method")["excess"].mean()
+    excess = criterion.direction * excess
     for method, choices in settings.items():
         names = [variant_name(method, number) for number in range(len(choices))]
         for name, choice in zip(names, choices, strict=True):

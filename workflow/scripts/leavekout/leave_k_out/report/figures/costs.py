@@ -1,4 +1,4 @@
-"""What a method's effect costs: its excess beside the seconds that a query takes."""
+"""What a method's effect costs: its excess against the seconds for a query."""
 
 from collections.abc import Sequence
 
@@ -7,37 +7,34 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from leavekout.leave_k_out.report.headline import main_k, primary
+from leavekout.leave_k_out.report.figures.layout import axis_of_excess, excesses
+from leavekout.leave_k_out.report.headline import primary
 from leavekout.report.style import GREY, bare, style
 from leavekout.report.text import records
 
 
 def plot_costs(costs: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence[str]) -> Figure:
-    """The excess of each method against its seconds a query, filled, and with preparation, hollow.
+    """The excess of each method against its seconds for a query; hollow with its preparation.
 
-    The preparation is spread over the queries of the study, so a line shows how much cheaper a
-    method becomes with more of them.
+    The preparation is divided by the number of queries of the study, so a line shows how much
+    cheaper a method becomes with more queries.
     """
-    k, measure = main_k(estimates), primary(estimates)
-    rows = estimates[(estimates["measure"] == measure.name) & (estimates["k"] == k)]
-    excess = {row["method"]: row for row in records(rows[rows["excess"].notna()])}
+    excess = excesses(estimates)
     cost = {row["method"]: row for row in records(costs)}
     figure, ax = plt.subplots(figsize=(7.2, 4.2), layout="constrained")
     for number, method in enumerate(methods):
         if method not in cost or method not in excess:
             continue
         color, marker = style(number)
-        value, low, high = (
-            measure.scale * excess[method][name] for name in ("excess", "excess_low", "excess_high")
-        )
+        y = excess[method]
         own, whole = cost[method]["seconds_per_query"], cost[method]["seconds_per_query_here"]
         if not pd.isna(whole):
-            ax.plot([own, whole], [value, value], color=color, linewidth=1)
-            ax.plot(whole, value, color=color, marker=marker, markerfacecolor="white")
+            ax.plot([own, whole], [y.value, y.value], color=color, linewidth=1)
+            ax.plot(whole, y.value, color=color, marker=marker, markerfacecolor="white")
         ax.errorbar(
             own,
-            value,
-            yerr=[[value - low], [high - value]],
+            y.value,
+            yerr=[[y.value - y.low], [y.high - y.value]],
             color=color,
             marker=marker,
             label=method,
@@ -53,8 +50,8 @@ def plot_costs(costs: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence[s
         figure.legend(loc="outside right center", frameon=False, fontsize=9)
     else:
         ax.text(0.5, 0.5, "no method's cost is known", ha="center", transform=ax.transAxes)
-    ax.set_xlabel("seconds a query")
-    ax.set_ylabel(f"{measure.heading}, excess over random, K = {k:,}")
-    ax.set_title(measure.axis, fontsize=10)
+    ax.set_xlabel("seconds for a query")
+    ax.set_ylabel(axis_of_excess(estimates))
+    ax.set_title(primary(estimates).axis, fontsize=10)
     bare(ax)
     return figure

@@ -7,9 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from leavekout.contract.removal import NO_REMOVAL, RANDOM
 from leavekout.leave_k_out.report.figures.layout import panels
 from leavekout.leave_k_out.report.headline import methods_ks
-from leavekout.leave_k_out.statistics.measurements import CONTROL, NO_REMOVAL
+from leavekout.leave_k_out.statistics.measurements import rows_of
 from leavekout.report.style import GREY, bare, style
 
 
@@ -21,16 +22,16 @@ def plot_measures(estimates: pd.DataFrame, methods: Sequence[str]) -> Figure:
     """
     figure, shown = panels(estimates["measure"], height=3.6)
     ks = sorted(estimates.loc[estimates["method"] != NO_REMOVAL, "k"].unique())
-    # Methods of the same K stand a little apart, so that their intervals are seen.
+    # Methods of the same K are drawn slightly apart, so that their intervals are visible.
     spread = 1.02 if len(methods_ks(estimates)) > 1 else 1.07
     for ax, measure in shown:
-        rows = estimates[estimates["measure"] == measure.name]
+        rows = rows_of(estimates, measure)
         _draw_floor(ax, rows)
         for number, name in enumerate(methods):
             color, marker = style(number)
             beside = spread ** (number - (len(methods) - 1) / 2)
             _draw_curve(ax, rows, name, beside, color, marker, "-")
-        _draw_curve(ax, rows, CONTROL, 1.0, GREY, ".", "--")
+        _draw_curve(ax, rows, RANDOM, 1.0, GREY, ".", "--")
         if len(ks) > 1 and ks[-1] / ks[0] > 5:
             ax.set_xscale("log")
         if len(ks) <= 8:
@@ -68,9 +69,9 @@ def _draw_curve(
 
 
 def _draw_floor(ax: Axes, rows: pd.DataFrame) -> None:
-    """A band at what training again with another seed does while removing nothing.
+    """A band at the values of models of other seeds without a removal.
 
-    Those trainings share nothing with the source model's; all others are paired with it.
+    Their trainings share nothing with the source model's; all others are paired with it.
     """
     floor = rows[rows["method"] == NO_REMOVAL]
     if floor.empty:

@@ -1,4 +1,4 @@
-"""Each method's excess over random removal, and which methods cannot be told apart."""
+"""Each method's excess over random removal, and which methods are not significantly different."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from leavekout.leave_k_out.report.figures.layout import beside, forest, panels
+from leavekout.leave_k_out.report.figures.layout import Interval, beside, forest, panels, sizes
 from leavekout.leave_k_out.report.headline import main_k, methods_ks, ranked
 from leavekout.leave_k_out.statistics.comparisons import indistinguishable
+from leavekout.leave_k_out.statistics.measurements import rows_of
 from leavekout.report.style import GREY, bare
 from leavekout.report.text import records
 
@@ -18,8 +19,8 @@ def plot_ranking(
 ) -> Figure:
     """A forest plot for each measure, best by the first measure at the K of most methods on top.
 
-    The bars beside it join methods of which no two differ significantly at that K; a dot
-    marks who belongs to a bar.
+    Each bar beside it joins methods of which no two are significantly different at that K. Dots
+    mark the members of a bar.
 
     Args:
         estimates, comparisons: the tables of `estimates.py` and `comparisons.py`.
@@ -29,36 +30,29 @@ def plot_ranking(
     height = 1.4 + 0.32 * len(order) + 0.12 * len(ks)
     figure, shown = panels(estimates["measure"], height=height, sharey=True)
     for ax, measure in shown:
-        rows = estimates[(estimates["measure"] == measure.name) & estimates["excess"].notna()]
-        forest(
-            ax,
-            [
-                {
-                    "y": order.index(row["method"]) + beside(ks, row["k"]),
-                    "value": row["excess"],
-                    "low": row["excess_low"],
-                    "high": row["excess_high"],
-                    "method": row["method"],
-                    "filled": row["k"] == main,
-                }
-                for row in records(rows)
-            ],
-            methods,
-        )
-        same = comparisons[(comparisons["measure"] == measure.name) & (comparisons["k"] == main)]
-        _draw_groups(ax, indistinguishable(same, order), order)
+        intervals = [
+            Interval(
+                row["method"],
+                row["excess"],
+                row["excess_low"],
+                row["excess_high"],
+                y=order.index(row["method"]) + beside(ks, row["k"]),
+                filled=row["k"] == main,
+            )
+            for row in records(rows_of(estimates, measure).dropna(subset="excess"))
+        ]
+        forest(ax, intervals, methods, order)
+        _draw_groups(ax, indistinguishable(rows_of(comparisons, measure, main), order), order)
         ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
-        ax.set_yticks(range(len(order)), order)
-        ax.set_ylim(-0.6, len(order) - 0.4)
         ax.set_xlabel("excess over random removal")
         bare(ax)
-    if len(ks) > 1:
-        sizes = ", ".join(f"K = {k:,} {'filled' if k == main else 'open'}" for k in ks)
-        where = f" at K = {main:,}"
-    else:
-        sizes, where = f"K = {main:,}", ""
-    bars = "Methods with a dot on the same grey bar cannot be told apart"
-    figure.suptitle(f"{sizes}; 95 % intervals. {bars}{where}", fontsize=9)
+    several = len(ks) > 1
+    bars = "Methods with a dot on the same grey bar are not significantly different"
+    figure.suptitle(
+        f"{sizes(ks, main) if several else f'K = {main:,}'}; 95 % intervals. {bars}"
+        f"{f' at K = {main:,}' if several else ''}",
+        fontsize=9,
+    )
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Grids of pictures: what methods name, and what the models without them generate."""
+"""Grids of pictures: images that methods select, and what models without them generate."""
 
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from leavekout.contract.removal import NO_REMOVAL
+from leavekout.report.collect import Regenerated
 
 
 def draw_attributed(
@@ -23,54 +24,57 @@ def draw_attributed(
     """A generated picture, and the top images of each method in a row.
 
     Args:
-        query: uint8 [H, W, 3]; ranked: rows of the best images, best first, for each method;
-        pixels: uint8 [N, H, W, 3]; framed: rows that stand out by a frame, which `note` explains.
+        query: uint8 [H, W, 3]; ranked: method → rows of the best images, best first;
+        pixels: uint8 [N, H, W, 3]; framed: rows whose pictures get a frame, which `note` explains.
     """
     top = max(len(rows) for rows in ranked.values())
     figure, axes = _grid(len(ranked), top + 1)
     for line, (method, rows) in enumerate(ranked.items()):
         _show(axes[line, 0], query if line == 0 else None, "generated" if line == 0 else "")
-        for column in range(top):
-            found = column < len(rows)
-            image = pixels[rows[column]] if found else None
-            ax = axes[line, column + 1]
-            _show(ax, image, f"{column + 1}" if line == 0 else "")
-            if found and rows[column] in framed:
-                _frame(ax)
+        for column, ax in enumerate(axes[line, 1:]):
+            present = column < len(rows)
+            _show(
+                ax, pixels[rows[column]] if present else None, f"{column + 1}" if line == 0 else ""
+            )
+            if present and rows[column] in framed:
+                for spine in ax.spines.values():
+                    spine.set(visible=True, color="#D55E00", linewidth=3)
         axes[line, 1].set_ylabel(method, fontsize=9)
     title = f"“{prompt}”\n{note}" if note else f"“{prompt}”"
     figure.suptitle(title, fontsize=10, parse_math=False)
     return figure
 
 
-def draw_regenerated(
-    query: np.ndarray, prompt: str, models: Mapping[str, Mapping[str, np.ndarray]]
-) -> Figure:
-    """A generated picture, and what each retrained model makes of its prompt and noise.
+def draw_regenerated(query: np.ndarray, prompt: str, models: Sequence[Regenerated]) -> Figure:
+    """A generated picture, and what each retrained model generates from its prompt and noise.
+
+    A column for each method and a line for each K, so that neighbours lack as many images. Models
+    without a removal fill their own column.
 
     Args:
-        query: uint8 [H, W, 3]; models: for each column of the figure, its pictures by label.
+        query: uint8 [H, W, 3]; models: one at most for each method and K.
     """
-    # A line for each K, so that neighbours lack as many images; other seeds fill their own column.
-    removed = {name: pictures for name, pictures in models.items() if name != NO_REMOVAL}
-    ks = list(dict.fromkeys(label for pictures in removed.values() for label in pictures))
-    columns = {name: ks if name in removed else list(models[name]) for name in models}
+    ks = sorted({model.k for model in models if model.method != NO_REMOVAL}, reverse=True)
+    columns: dict[str, list[Regenerated | None]] = {}
+    for method in dict.fromkeys(model.method for model in models):
+        of_method = [model for model in models if model.method == method]
+        by_k = {model.k: model for model in of_method}
+        columns[method] = [*of_method] if method == NO_REMOVAL else [by_k.get(k) for k in ks]
     lines = max(map(len, columns.values()))
-    figure, axes = _grid(lines, len(models) + 1)
+    figure, axes = _grid(lines, len(columns) + 1)
     for line in range(lines):
         _show(axes[line, 0], query if line == 0 else None, "generated\n" if line == 0 else "")
-        for column, (name, labels) in enumerate(columns.items(), start=1):
-            label = labels[line] if line < len(labels) else ""
-            image = models[name].get(label)
-            shown = label if image is not None else ""
-            _show(axes[line, column], image, f"{name}\n{shown}" if line == 0 else shown)
+        for ax, (method, pictures) in zip(axes[line, 1:], columns.items(), strict=True):
+            model = pictures[line] if line < len(pictures) else None
+            title = f"{method}\n" if line == 0 else ""
+            _show(ax, model.picture if model else None, title + (model.label if model else ""))
     figure.suptitle(f"“{prompt}”", fontsize=10, parse_math=False)
     return figure
 
 
 @dataclass(frozen=True)
 class Idea:
-    """One query of `draw_idea`: pictures uint8 [H, W, 3], but for `named`, [top, H, W, 3]."""
+    """One query of `draw_idea`: pictures uint8 [H, W, 3], and `named` [top, H, W, 3]."""
 
     prompt: str
     generated: np.ndarray
@@ -82,9 +86,9 @@ class Idea:
 def draw_idea(ideas: Sequence[Idea], method: str, k: int) -> Figure:
     """What a leave-K-out study does, for a few queries, a row each.
 
-    The prompt; a picture generated from it; the first of the K images that a method names; what a
-    model makes of the same prompt and noise that was trained without them; and one without as many
-    random images.
+    A row shows the prompt, the generated picture, the first of the K images that a method selects,
+    what a model without them generates from the same prompt and noise, and what a model without K
+    random images generates.
     """
     top = len(ideas[0].named)
     figure = plt.figure(figsize=(1.0 * (top + 4) + 1.6, 1.08 * len(ideas) + 0.55))
@@ -101,12 +105,12 @@ def draw_idea(ideas: Sequence[Idea], method: str, k: int) -> Figure:
             _show(figure.add_subplot(grid[line, column]), image, "")
         for column in (2, last):
             _write(figure.add_subplot(grid[line, column]), "→", fontsize=16)
-    removed = f"removed: the {k:,} training images that {method} names (the first {top})"
+    removed = f"removed: the {k:,} training images that {method} selects (the first {top})"
     for start, stop, title in (
         (0, 1, "prompt"),
         (1, 2, "generated"),
         (first, last, removed),
-        (last + 1, last + 2, "trained again\nwithout them"),
+        (last + 1, last + 2, "retrained\nwithout them"),
         (last + 3, last + 4, f"without {k:,}\nrandom ones"),
     ):
         heading = figure.add_subplot(grid[0, start:stop])
@@ -137,8 +141,3 @@ def _show(ax: Axes, image: np.ndarray | None, title: str) -> None:
     ax.set_title(title, fontsize=8)
     if image is not None:
         ax.imshow(image, interpolation="nearest")
-
-
-def _frame(ax: Axes) -> None:
-    for spine in ax.spines.values():
-        spine.set(visible=True, color="#D55E00", linewidth=3)
