@@ -88,7 +88,7 @@ QUERY_FILES = {
     "query_latents": "<results>/queries/latents.npy",
     "query_text": "<results>/queries/text.npy",
 }
-# Two settings reach scripts through the environment, because no rule could pass them: a text among
+# Two settings reach scripts through the environment, since rules cannot pass them. A text among
 # the resources must be the same in all jobs of a group, and a new parameter would rerun them.
 os.environ.update(LEAVEKOUT_STAGE_TO=HARDWARE["stage_to"])
 # What trainings compile is compiled once for all jobs, on all nodes of a kind.
@@ -140,7 +140,7 @@ def hardware(*names, **renamed):
 
 
 def sections(*names):
-    """Whole sections of the configuration, as parameters of a rule."""
+    """Whole sections of the configuration, as parameters."""
     return {name: config[name] for name in names}
 
 
