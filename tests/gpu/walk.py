@@ -149,7 +149,7 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
         raise AssertionError("the training ended by itself")
 
     def sweep_images() -> None:
-        parts = losses.training_loss_parts(
+        parts = losses.pass_losses(
             denoiser, process, data, passes_of(e.losses, process), batch=batch.forward_batch
         )
         first = next(parts)

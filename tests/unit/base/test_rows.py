@@ -18,7 +18,7 @@ from leavekout.base.errors import InputError, Interrupted
 from leavekout.base.interruption import remove_leftovers
 from leavekout.base.rows import Rows, identity_of
 from leavekout.config.experiment import LossSweep
-from leavekout.sweeps.losses import sweep_rows, training_loss_parts
+from leavekout.sweeps.losses import pass_losses, sweep_rows
 from leavekout.sweeps.passes import passes_of
 
 SWEEP = LossSweep(timestep_stride=7, captions=2, seed=4)
@@ -151,9 +151,9 @@ def test_a_resumed_sweep_ends_at_the_same_bits(
     )
     shape = data.images, data.flips, passes.count
     rows = Rows(path, np.float32, shape, save_seconds=0, identity=identity)
-    first = next(iter(training_loss_parts(denoiser64, process, data, passes, batch=24)))
+    first = next(iter(pass_losses(denoiser64, process, data, passes, batch=24)))
     end = {"batch": 24, "first": data.images}
-    assert not list(training_loss_parts(denoiser64, process, data, passes, **end))
+    assert not list(pass_losses(denoiser64, process, data, passes, **end))
     rows.fill([first])
     assert 0 < rows.filled < data.images
     resumed = sweep_rows(path, denoiser64, process, data, passes, **options)

@@ -92,6 +92,8 @@ def test_distilled_features_have_queries_to_learn_from() -> None:
     assert resolved().queries.teacher == 0
     assert resolved(methods=["distilled"]).queries.teacher == 24
     assert resolved(methods=["distilled"], queries={"teacher": 5}).queries.teacher == 5
+    tuning = {"methods": ["distilled"], "k": [100]}
+    assert resolved(tuning=tuning, queries={"tuning": 2}).queries.teacher == 24
 
 
 def test_a_completed_configuration_is_read_again_as_it_is() -> None:

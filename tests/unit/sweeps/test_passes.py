@@ -9,7 +9,7 @@ import torch
 from leavekout.base.noise import Domain, normal
 from leavekout.config.experiment import LossSweep, Refinement
 from leavekout.methods.unlearning.readout import best_share, halves_of, read_out, scores_of
-from leavekout.sweeps.losses import training_loss_parts, training_losses
+from leavekout.sweeps.losses import pass_losses, training_losses
 from leavekout.sweeps.passes import Passes, passes_of
 from world import make_data
 
@@ -81,8 +81,8 @@ def test_losses_of_some_images_equal_a_whole_sweep_s(denoiser64: Any, process: A
     config = SWEEP.model_copy(update={"draws": 2, "timesteps": "stratified"})
     some = torch.tensor([1, 4, 5])
     parts = passes_of(config, process)
-    whole = torch.cat(list(training_loss_parts(denoiser64, process, data, parts, batch=7)))
-    of_some = training_loss_parts(denoiser64, process, data, parts, batch=30, images=some)
+    whole = torch.cat(list(pass_losses(denoiser64, process, data, parts, batch=7)))
+    of_some = pass_losses(denoiser64, process, data, parts, batch=30, images=some)
     found = torch.cat(list(of_some))
     torch.testing.assert_close(found, whole[some], rtol=1e-12, atol=0)
     means = training_losses(denoiser64, process, data, config, batch=50)

@@ -47,7 +47,7 @@ def with_entries(tree: _Tree, file_of: FileOf) -> _Tree:
     tree = _with_built_in(tree)
     tree = _with_built_in(_with_variants(tree, file_of))
     for family in FAMILIES:
-        tree = dict(family.completed(tree))
+        tree = dict(family.completed(tree, {*_named(tree)}))
     return tree
 
 

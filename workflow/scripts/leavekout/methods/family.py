@@ -61,8 +61,12 @@ class Family(Generic[Entry]):
         """The entries that an entry uses: section and name."""
         return []
 
-    def completed(self, tree: Tree) -> Tree:
-        """The configuration, completed by what this family's methods need in other sections."""
+    def completed(self, tree: Tree, named: set[str]) -> Tree:
+        """The configuration, completed by what this family's methods need in other sections.
+
+        Args:
+            named: the methods that the configuration names.
+        """
         return tree
 
     def all_problems(self, e: Experiment, used: set[str]) -> Iterator[Problem]:

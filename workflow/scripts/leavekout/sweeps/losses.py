@@ -21,7 +21,7 @@ from leavekout.sweeps.passes import Passes, passes_of
 
 
 @torch.no_grad()
-def training_loss_parts(
+def pass_losses(
     denoiser: Denoiser,
     process: Process,
     data: EncodedData,
@@ -61,7 +61,7 @@ def training_loss_parts(
         total = -(-(len(images) - first) // chunk)
         ahead = prefetch(chunks(), device)
         for rows, latents, text, t, noise in progress(ahead, what, total, every_seconds=20):
-            parts = []
+            by_batch = []
             with arithmetic(passes.config.precision, device):
                 shared = keys_and_values(text.flatten(0, 1))  # [b·C, T, P]
                 image = torch.arange(len(rows), device=device).repeat_interleave(captions)
@@ -77,9 +77,9 @@ def training_loss_parts(
                         shared[texts],
                         objective=objective,
                     )
-                    parts.append(losses.flatten())
+                    by_batch.append(losses.flatten())
             # [b, C, F, M / F] → [b, F, C · M / F]
-            by_flip = torch.cat(parts).view(len(rows), captions, data.flips, -1).transpose(1, 2)
+            by_flip = torch.cat(by_batch).view(len(rows), captions, data.flips, -1).transpose(1, 2)
             yield by_flip.flatten(2)
 
 
@@ -89,10 +89,10 @@ def training_losses(
     """L(z, θ) of all images, the mean over passes: float64 [N, F].
 
     Args:
-        options: as in `training_loss_parts`.
+        options: as in `pass_losses`.
     """
-    parts = training_loss_parts(denoiser, process, data, passes_of(config, process), **options)
-    return torch.cat([part.double().mean(2) for part in parts]).cpu().numpy()
+    by_pass = pass_losses(denoiser, process, data, passes_of(config, process), **options)
+    return torch.cat([losses.double().mean(2) for losses in by_pass]).cpu().numpy()
 
 
 def sweep_rows(
@@ -114,7 +114,7 @@ def sweep_rows(
 
     Args:
         settings: what else the losses depend on; rows of other settings are not resumed.
-        images: as in `training_loss_parts`.
+        images: as in `pass_losses`.
         reduce: (losses [b, F, P], rows int64 [b]) → values to save, float64 [b, F, 2]. Without
             it, all losses are saved, float32 [N, F, P].
         more: whether another sweep of the job follows.
@@ -129,9 +129,9 @@ def sweep_rows(
         save_seconds=save_seconds,
     )
 
-    def parts() -> Iterator[Tensor]:
+    def kept() -> Iterator[Tensor]:
         done = rows.filled
-        for losses in training_loss_parts(
+        for losses in pass_losses(
             denoiser,
             process,
             data,
@@ -146,5 +146,5 @@ def sweep_rows(
             done += len(losses)
             yield reduce(losses, here) if reduce else losses
 
-    rows.fill(parts(), more=more)
+    rows.fill(kept(), more=more)
     return rows

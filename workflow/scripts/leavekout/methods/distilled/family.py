@@ -24,20 +24,21 @@ class DistilledFamily(Family[Distilled]):
         """Its teacher."""
         return [("unlearning", str(entry.get("teacher", "abu-plus")))]
 
-    def completed(self, tree: Tree) -> Tree:
+    def completed(self, tree: Tree, named: set[str]) -> Tree:
         """With queries to learn from, and no more candidates than a small study has."""
-        entries, queries, methods = (tree.get(key) for key in ("distilled", "queries", "methods"))
-        images = tree["dataset"].get("images") if isinstance(tree.get("dataset"), Mapping) else None
+        entries, queries = tree.get(self.section), tree.get("queries")
         if not isinstance(entries, Mapping) or not isinstance(queries, Mapping):
             return tree
-        used = {*(methods if isinstance(methods, list) else [])} & {*entries}
-        if used and "teacher" not in queries:
+        if named & {*entries} and "teacher" not in queries:
             tree = {**tree, "queries": {**queries, "teacher": _TEACHER_QUERIES}}
+        dataset = tree.get("dataset")
+        images = dataset.get("images") if isinstance(dataset, Mapping) else None
         few = {"candidates": images // 2} if isinstance(images, int) and images < 600 else {}
         filled = {
-            n: {**few, **one} if isinstance(one, Mapping) else one for n, one in entries.items()
+            name: {**few, **entry} if isinstance(entry, Mapping) else entry
+            for name, entry in entries.items()
         }
-        return {**tree, "distilled": filled}
+        return {**tree, self.section: filled}
 
     def problems(self, e: Experiment, entry: Distilled, *, used: bool) -> Iterator[Problem]:
         """Teachers, queries, encoders and candidates that do not exist."""

@@ -49,27 +49,27 @@ def reader(
     return reduce
 
 
-def best_share(parts: np.ndarray, share: float) -> Tensor:
+def best_share(contributions: np.ndarray, share: float) -> Tensor:
     """The rows to refine: the best `share` of all by their scores so far, ascending.
 
     Args:
-        parts: float64 [N, F, 2], from `read_out`; NaN for images that were not swept.
+        contributions: float64 [N, F, 2], from `read_out`; NaN for images that were not swept.
     """
-    scores = scores_of(parts)
+    scores = scores_of(contributions)
     best = top_k(scores, max(1, round(share * len(scores))))
     return torch.from_numpy(np.sort(best[np.isfinite(scores[best])]))
 
 
-def scores_of(parts: np.ndarray) -> np.ndarray:
+def scores_of(contributions: np.ndarray) -> np.ndarray:
     """τ(ẑ, z), the maximum over an image and its flip: float32 [N] of [N, F, 2]."""
-    return parts.sum(axis=2).max(axis=1).astype(np.float32)
+    return contributions.sum(axis=2).max(axis=1).astype(np.float32)
 
 
-def halves_of(parts: np.ndarray) -> np.ndarray:
+def halves_of(contributions: np.ndarray) -> np.ndarray:
     """The scores by each half of the passes alone: float32 [2, N] of [N, F, 2].
 
     If a sweep has too few passes for one of the halves, both are NaN.
     """
-    halves = (2 * parts).max(axis=1).T.astype(np.float32)
-    seen = np.nan_to_num(parts).any(axis=(0, 1)).all()
+    halves = (2 * contributions).max(axis=1).T.astype(np.float32)
+    seen = np.nan_to_num(contributions).any(axis=(0, 1)).all()
     return halves if seen else np.full_like(halves, np.nan)
