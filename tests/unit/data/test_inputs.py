@@ -312,6 +312,15 @@ def test_an_array_in_another_format_is_refused(tmp_path: Path, write: Any) -> No
         artifacts.load_npy(tmp_path / "a.txt")
 
 
+@pytest.mark.parametrize("header", [b"(30, ", b"(9**9,)", b"'30'  ", b"(30,),,"])
+def test_an_array_with_a_damaged_header_is_refused(tmp_path: Path, header: bytes) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(30))
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(content.replace(b"(30,),", header))
+    with pytest.raises(InputError, match="a.npy: not a complete npy array"):
+        artifacts.load_npy(tmp_path / "a.npy")
+
+
 def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     def fail_halfway() -> None:
         with artifacts.atomic(tmp_path / "a.txt") as temporary:

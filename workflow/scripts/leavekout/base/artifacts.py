@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -32,7 +33,9 @@ from leavekout.base.errors import InputError
 
 _PIECE = 1 << 24  # bytes
 # What readers raise for files that are damaged, or written by other programs.
-_NPY_ERRORS = (ValueError, EOFError, SyntaxError, TypeError, MemoryError, OverflowError)
+_NPY_ERRORS = (
+    ValueError, EOFError, SyntaxError, TokenError, TypeError, MemoryError, OverflowError,
+)  # fmt: skip
 _TABLE_ERRORS = (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError)
 _JSON_ERRORS = (ValueError, RecursionError)
 ZIP_ERRORS = (

@@ -24,10 +24,10 @@ def read_external_scores(path: Path, *, image_ids: np.ndarray, method: str) -> n
         return read_scores(path, images=len(image_ids), method=method)
     table = load_table(path)
     for column in ("image_id", "score"):
-        if (count := list(table).count(column)) != 1:
+        if column not in table:
+            columns = first_few(list(table), 8) or "missing"
             raise InputError(
-                f"{path}: method '{method}' has {count or 'no'} column '{column}' where one is "
-                f"needed; its columns are {first_few(list(table), 8)}."
+                f"{path}: method '{method}' has no column '{column}'; its columns are {columns}."
             )
     ids = table["image_id"]
     if not pd.api.types.is_numeric_dtype(ids) or pd.api.types.is_bool_dtype(ids):
