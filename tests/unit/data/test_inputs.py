@@ -120,11 +120,13 @@ def written_captions(folder: Path, entries: list[dict[str, Any]], encoding: str 
 
 def test_captions_are_in_the_order_of_their_ids_or_of_the_file(tmp_path: Path) -> None:
     texts = [f"c{i}" for i in range(40)]
-    for ids in ([{"id": 0}] * 40, [{}] * 40, [{"id": float(i)} for i in range(40)]):
-        entries = [{**own, "image_id": 1, "caption": c} for own, c in zip(ids, texts, strict=True)]
+    named: Any = [{"image_id": 1, "caption": text} for text in texts]
+    same = [{**entry, "id": 0} for entry in named]
+    floats = [{**entry, "id": float(i)} for i, entry in enumerate(named)]
+    for entries in (named, same, floats):
         assert coco.prompts(written_captions(tmp_path, entries)) == texts
-    mixed = [{"id": i, "image_id": 1, "caption": "c"} for i in ("7", 8)]
-    for entries in (mixed, mixed[:1], [{"id": 1, "image_id": 1, "caption": "c"}, {"image_id": 1}]):
+    mixed: Any = [{"id": i, "image_id": 1, "caption": "c"} for i in ("7", 8)]
+    for entries in (mixed, mixed[:1], [mixed[1], {"image_id": 1}]):
         with pytest.raises(InputError, match="annotation ids must be whole numbers, but one is"):
             coco.prompts(written_captions(tmp_path, entries))
     with pytest.raises(InputError, match="no annotation has a 'caption'"):
@@ -317,7 +319,7 @@ def test_an_array_with_a_damaged_header_is_refused(tmp_path: Path, header: bytes
     np.save(tmp_path / "a.npy", np.zeros(30))
     content = (tmp_path / "a.npy").read_bytes()
     (tmp_path / "a.npy").write_bytes(content.replace(b"(30,),", header))
-    with pytest.raises(InputError, match="a.npy: not a complete npy array"):
+    with pytest.raises(InputError, match=r"a.npy: not a complete npy array"):
         artifacts.load_npy(tmp_path / "a.npy")
 
 

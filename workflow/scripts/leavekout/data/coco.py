@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from operator import itemgetter
 from os.path import normpath
 from pathlib import Path
@@ -152,14 +152,25 @@ def prompts(annotations: Path) -> list[str]:
     return list(dict.fromkeys(texts["caption"]))
 
 
-def held_out_prompts(annotations: Path, images: Path) -> list[str]:
+def held_out_prompts(
+    annotations: Path, images: Path, readings: Callable[[Sequence[str]], Sequence[Hashable]]
+) -> list[str]:
     """The captions of an annotation file that no training image has.
+
+    Captions are the same if the text encoder reads the same of them. The first of these is kept.
 
     Args:
         images: the table of the training images, `data/images.parquet`.
+        readings: what is read of each text, such as its tokens.
     """
-    known = {caption for texts in load_table(images)["captions"] for caption in texts}
-    return [prompt for prompt in prompts(annotations) if prompt not in known]
+    captions = [caption for texts in load_table(images)["captions"] for caption in texts]
+    known = set(readings(list(set(captions))))
+    found: dict[Hashable, str] = {}
+    texts = prompts(annotations)
+    for read, prompt in zip(readings(texts), texts, strict=True):
+        if read not in known:
+            found.setdefault(read, prompt)
+    return list(found.values())
 
 
 def read_image(path: Path, size: int, background: str) -> np.ndarray:
