@@ -24,6 +24,11 @@ class ExternalFamily(Family[str]):
     def score_file(self, e: Experiment, method: str, query: str) -> str:
         """The file of a method's scores of a query; raises InputError unless there is just one."""
         folder = Path(self.entries(e)[method])
+        if set("{}") & set(str(folder)):
+            raise InputError(
+                f"external: the folder '{folder}' of method '{method}' has a curly bracket in its "
+                "name, which Snakemake reads as a wildcard; rename it."
+            )
         files = score_files(folder, query)
         if not files:
             queries = e.query_names()
