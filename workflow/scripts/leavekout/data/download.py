@@ -117,7 +117,7 @@ def md5_of(path: Path) -> str:
 
 def unpack(archive: Path, folder: Path, wanted: list[str]) -> None:
     """Unpacks the members of a zip archive that are at or below the wanted paths."""
-    advice = "delete it, or unpack it with another program and use 'dataset.source: folder'"
+    advice = "delete it, or unpack it with another program and name its folder instead"
     with reading_zip(archive, advice) as file:
         members = []
         for member in file.infolist():
