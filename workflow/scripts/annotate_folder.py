@@ -9,43 +9,85 @@ The files annotations.json and prompts.json are written beside the folder.
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
 
 import yaml
 from PIL import Image
 
-from leavekout.base.errors import InputError
-from leavekout.data.coco import write_annotations
+from leavekout.base.artifacts import reading
+from leavekout.base.errors import InputError, first_few
+from leavekout.data.coco import is_text, read_image, write_annotations
 
 
 def lines_of(path: Path) -> list[str]:
-    """The non-empty lines of a text file; raises InputError if there are none."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such text file.") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file in UTF-8.") from None
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    """The non-empty lines of a text file; raises InputError if there are none.
+
+    Only line breaks of text editors end a line. Others (U+2028, form feeds) become blanks.
+    """
+    with reading(path, "text file in UTF-8", UnicodeDecodeError, advice="save it as UTF-8"):
+        text = path.read_text(encoding="utf-8-sig").replace("\ufeff", "")
+        if not is_text(text):
+            raise UnicodeError("it holds NUL bytes")
+    lines = [" ".join(line.splitlines()).strip() for line in text.split("\n")]
+    lines = [line for line in lines if line]
     if not lines:
         raise InputError(f"{path}: the text file is empty.")
     return lines
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The picture files of a folder, sorted by name; raises InputError if there are none."""
+    """The picture files of a folder, sorted by name.
+
+    Raises:
+        InputError: there are none, or one cannot be read, or has no text file of its own.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder.")
-    endings = Image.registered_extensions()
-    pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in endings)
+    Image.init()
+    endings = {end for end, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    with reading(folder, "folder"):
+        files = sorted(path for path in folder.iterdir() if path.is_file())
+    pictures = [p for p in files if p.suffix.lower() in endings and not p.name.startswith(".")]
     if not pictures:
-        raise InputError(f"{folder}: the folder has no pictures.")
+        raise InputError(f"{folder}: the folder has no pictures; folders in it are not searched.")
+    texts = Counter(picture.with_suffix(".txt") for picture in pictures)
+    _refuse(folder, "pictures have no text file", [t.name for t in texts if not t.is_file()])
+    shared = [p.name for p in pictures if texts[p.with_suffix(".txt")] > 1]
+    _refuse(folder, "pictures share a text file with another; rename them", shared)
+    _refuse(
+        folder, "file names are not in UTF-8", [p.name for p in pictures if not is_text(p.name)]
+    )
+    _refuse(folder, "pictures cannot be read", [p.name for p in pictures if not _is_readable(p)])
     return pictures
+
+
+def _refuse(folder: Path, what: str, names: list[str]) -> None:
+    """Raises InputError that counts files and names the first."""
+    if names:
+        shown = first_few(names).encode("utf-8", "replace").decode()
+        raise InputError(f"{folder}: {len(names):,} {what}: {shown}.")
+
+
+def _is_readable(picture: Path) -> bool:
+    try:
+        read_image(picture, 1, "white")
+    except InputError:
+        return False
+    return True
+
+
+def left_out(folder: Path, pictures: list[Path]) -> list[str]:
+    """What a folder holds besides pictures and their captions."""
+    used = {path.name for p in pictures for path in (p, p.with_suffix(".txt"))}
+    return sorted(path.name for path in folder.iterdir() if path.name not in used)
 
 
 def annotate(folder: Path, prompts: Path) -> str:
     """Writes both annotation files; returns the section `dataset` of a configuration, as YAML."""
     pictures = pictures_in(folder)
+    if others := left_out(folder, pictures):
+        print(f"Left out: {first_few(others)}.", file=sys.stderr)
     captions = [lines_of(picture.with_suffix(".txt")) for picture in pictures]
     entries = [{"id": i, "file_name": picture.name} for i, picture in enumerate(pictures)]
     pairs = [(i, text) for i, texts in enumerate(captions) for text in texts]

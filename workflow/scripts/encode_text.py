@@ -10,6 +10,7 @@ with compute_job(snakemake) as run:
     folders = run.input.tokenizer, run.input.text_encoder
     encoder = TextEncoder.load(*folders, run.device)
     captions = [list(t) for t in texts_for(load_table(run.input.images), "captions", "denoiser")]
+    encoder.report_cut([text for own in captions for text in own], "captions")
     write_text(
         run.output.text,
         encoder,

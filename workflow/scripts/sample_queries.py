@@ -13,13 +13,14 @@ from leavekout.queries.prompts import choose_queries, require_apart
 
 with compute_job(snakemake) as run:
     files, params, model = run.input, run.params, Model(**run.params.model)
-    prompts = held_out_prompts(files.prompts, files.images)
+    encoder = TextEncoder.load(files.tokenizer, files.text_encoder, run.device)
+    prompts = held_out_prompts(files.prompts, files.images, encoder.readings)
     teacher = params.get("teacher", [])
     table = choose_queries(params.test, params.tuning, prompts, params.seed, teacher=teacher)
     if teacher:  # the others are another job's
         table = table[table["query"].isin(teacher)].reset_index(drop=True)
         require_apart(table, load_table(files.drawn))
-    encoder = TextEncoder.load(files.tokenizer, files.text_encoder, run.device)
+    encoder.report_cut(table["prompt"].tolist(), "prompts")
     text = encode_prompts(encoder, table["prompt"].tolist())
     latents, pictures = generate(
         load_denoiser(model, files.weights, device=run.device),

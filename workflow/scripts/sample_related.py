@@ -14,15 +14,15 @@ from leavekout.queries.generation import encode_prompts, generate, write_queries
 
 with compute_job(snakemake) as run:
     files, params, model = run.input, run.params, Model(**run.params.model)
+    encoder = TextEncoder.load(files.tokenizer, files.text_encoder, run.device)
     queries = load_table(files.queries).set_index("query")
     table = choose_related(
         queries.loc[list(params.names)],
-        held_out_prompts(files.prompts, files.train_images),
+        held_out_prompts(files.prompts, files.train_images, encoder.readings),
         load_text_encoder(files.clip, run.device),
         names=params.names,
         seed=params.seed,
     )
-    encoder = TextEncoder.load(files.tokenizer, files.text_encoder, run.device)
     text = encode_prompts(encoder, table["prompt"].tolist())
     latents, pictures = generate(
         load_denoiser(model, files.weights, device=run.device),

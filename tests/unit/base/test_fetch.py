@@ -132,6 +132,24 @@ def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
         unpack(tmp_path / "bad.zip", tmp_path / "root", ["train"])
 
 
+@pytest.mark.parametrize(
+    ("where", "value"), [((8, 10), 9), ((8, 10), 99), ((6, 8), 1)], ids=["deflate64", "?", "locked"]
+)
+def test_an_archive_that_python_cannot_unpack_is_refused(
+    tmp_path: Path, where: tuple[int, int], value: int
+) -> None:
+    """Bytes of the local and the central header are the compression method or the encryption."""
+    zipped(tmp_path / "bad.zip", {"train/a": b"a" * 5000})
+    raw = bytearray((tmp_path / "bad.zip").read_bytes())
+    for signature, offset in zip((b"PK\3\4", b"PK\1\2"), where, strict=True):
+        raw[raw.find(signature) + offset] = value
+    (tmp_path / "bad.zip").write_bytes(raw)
+    with pytest.raises(
+        InputError, match=r"bad.zip: not a .* Python can unpack \(.*another program"
+    ):
+        unpack(tmp_path / "bad.zip", tmp_path / "root", ["train"])
+
+
 # Models of a hub.
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from configured import experiment
 from leavekout.base.errors import InputError
 from leavekout.contract.scores import check_scores, read_scores, top_k
+from leavekout.methods.external.family import EXTERNAL
 from leavekout.methods.external.reading import read_external_scores
 from leavekout.methods.pixel.scoring import flattened, similarity_scores
 
@@ -19,6 +21,8 @@ from leavekout.methods.pixel.scoring import flattened, similarity_scores
         (np.arange(5), "holds int64 where float32"),
         (np.array([0, 1, np.nan, 2, np.nan], np.float32), "has 2 scores that are NaN .* row 2"),
         (np.array([0, np.inf, 1, 2, 3], np.float32), "has 1 scores that are NaN or infinite"),
+        (np.arange(5) * 1e300, "has 4 scores that are NaN or infinite in float32"),
+        (1 + np.arange(5) * 1e-12, r"gives every image the same score \(1.0\)"),
         (np.full(5, 0.5, np.float32), r"gives every image the same score \(0.5\)"),
     ],
 )
@@ -73,7 +77,25 @@ def test_external_tables_are_aligned_by_image_id(tmp_path: Path) -> None:
         (table[1:], "gives no score to 1 of the 3 images, the first of them 3"),
         (pd.concat([table, pd.DataFrame({"image_id": [4], "score": [0.0]})]), "scores 1 images"),
         (table.assign(score=[0.1, np.nan, 0.2]), "has 1 scores that are NaN"),
+        (table.assign(image_id=["3", "9", "5"]), "has ids of type .* whole numbers"),
+        (table.assign(image_id=[True, False, True]), "has ids of type bool .* whole numbers"),
         (table.assign(score=["a", "b", "c"]), "holds .* where float32 is expected"),
     ):
         with pytest.raises(InputError, match=f"q000.parquet: method 'mine' {reason}"):
             read(changed)
+
+
+def test_a_query_has_one_file_of_external_scores(tmp_path: Path) -> None:
+    study = experiment("digits", external={"mine": str(tmp_path)})
+    (tmp_path / "q000.npy").touch()
+    assert EXTERNAL.score_file(study, "mine", "q000") == str(tmp_path / "q000.npy")
+    count = len(study.query_names())
+    with pytest.raises(InputError, match=f"no scores of {count - 1} of {count} queries, 'q001'"):
+        EXTERNAL.score_file(study, "mine", "q001")
+    for ending in ("npy", "parquet"):
+        (tmp_path / f"q001.{ending}").touch()
+    with pytest.raises(InputError, match=r"two files .* query q001, .*parquet and q001.npy; del"):
+        EXTERNAL.score_file(study, "mine", "q001")
+    study = experiment("digits", external={"mine": str(tmp_path / "{v1}")})
+    with pytest.raises(InputError, match="'mine' has a curly bracket"):
+        EXTERNAL.score_file(study, "mine", "q001")

@@ -41,10 +41,47 @@ def test_missing_files_are_refused(folder: Path) -> None:
     prompts = folder.parent / "prompts.txt"
     with pytest.raises(InputError, match="there is no such folder"):
         annotate(folder / "images", prompts)
-    with pytest.raises(InputError, match=r"none.txt: there is no such text file"):
+    with pytest.raises(InputError, match=r"none.txt: there is no such file"):
         annotate(folder, folder / "none.txt")
     (folder / "a.txt").write_text("\n")
     with pytest.raises(InputError, match=r"a.txt: the text file is empty"):
         annotate(folder, prompts)
     with pytest.raises(InputError, match="has no pictures"):
         annotate(folder.parent, prompts)
+
+
+def test_lines_of_odd_files_are_captions(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "\ufeffa red\u2028square\x0c on white\r\nred"
+    (folder / "a.txt").write_text(text, encoding="utf-8")
+    for name in ("._a.jpg", ".DS_Store", "notes.pdf"):
+        (folder / name).write_text("x")
+    (folder / "more").mkdir()
+    prompts = folder.parent / "prompts.txt"
+    prompts.write_text("\ufeffred\n", encoding="utf-8")
+    annotate(folder, prompts)
+    assert "Left out: '.DS_Store', '._a.jpg', 'more' and 1 more" in capsys.readouterr().err
+    assert coco.prompts(folder.parent / "prompts.json") == ["red"]
+    table = coco.training_table(folder.parent / "annotations.json", images=2, captions=1)
+    assert table["captions"].tolist() == [["a red square  on white"], ["a blue square"]]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le"])
+def test_captions_in_another_encoding_are_refused(folder: Path, encoding: str) -> None:
+    (folder / "a.txt").write_text("un café", encoding=encoding)
+    with pytest.raises(InputError, match=r"a.txt: not a complete text file in UTF-8"):
+        annotate(folder, folder.parent / "prompts.txt")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["bad.png", "bad.txt"], "1 pictures cannot be read: 'bad.png'"),
+        (["a.png"], r"2 pictures share a text file with another; rename them: 'a.jpg', 'a.png'"),
+        ([f"{i}.png" for i in range(5)], r"5 pictures have no text file: '0.txt', .* and 2 more"),
+    ],
+)
+def test_bad_pictures_are_counted(folder: Path, names: list[str], message: str) -> None:
+    for name in names:
+        (folder / name).write_text("text")
+    with pytest.raises(InputError, match=message):
+        annotate(folder, folder.parent / "prompts.txt")

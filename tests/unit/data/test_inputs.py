@@ -28,7 +28,8 @@ CAPTIONS = [(30, "x"), (7, " y "), (7, "z"), (30, "w"), (7, "more")]
 def table_of(folder: Path, images: list[Any], captions: list[Any]) -> pd.DataFrame:
     """The table of an annotation file with two images and two captions each."""
     entries = [{"id": i, "image_id": image, "caption": c} for i, (image, c) in enumerate(captions)]
-    listed = [dict(zip(("id", "file_name"), image, strict=False)) for image in images]
+    keys = "id", "file_name"
+    listed = [dict(zip(keys, i, strict=False)) if isinstance(i, tuple) else i for i in images]
     path = folder / "captions.json"
     path.write_text(json.dumps({"images": listed, "annotations": entries}))
     return coco.training_table(path, images=2, captions=2)
@@ -51,6 +52,13 @@ def test_rows_are_in_the_order_of_image_ids(tmp_path: Path) -> None:
         ([(-1, "a"), (2, "b")], "whole numbers"),
         ([("7", "a"), ("b", "b")], "whole num"),
         ([(7.5, "a"), (30, "b")], "whole num"),
+        ([(True, "a"), (30, "b")], "image ids must be whole numbers, but one is True"),
+        ([(2**40, "a"), (30, "b")], "whole num"),
+        ([(7, 1), (30, "b")], "'file_name' of image 7 is not plain text: 1"),
+        ([(7, "a\ud83d"), (30, "b")], "'file_name' of image 7 is not plain text"),
+        ([(7, ""), (30, "b")], "image 7 has no 'file_name'"),
+        ([(7, "a"), (30, "./a")], r"file name './a'; every file may be listed once"),
+        ([7, 8], "not COCO captions"),
     ],
 )
 def test_bad_images_are_refused(tmp_path: Path, images: list[Any], message: str) -> None:
@@ -64,7 +72,13 @@ def test_bad_images_are_refused(tmp_path: Path, images: list[Any], message: str)
         ([(7, "y"), (7, "z"), (30, "x")], "image 30 has 1"),
         ([(7, "y"), (7, "z")], "image 30 has 0"),
         ([], "2 images have fewer .* image 7 has 0"),
-        ([("7", "y"), ("7", "z"), ("30", "x")], "2 images have fewer"),
+        ([("7", "y")], "annotations' image ids must be whole numbers, but one is '7'"),
+        ([([7], "y")], r"image ids must be whole numbers, but one is \[7\]"),
+        ([(7, ["y", "z"])], "the caption of annotation 0 is not plain text: .*one annotation"),
+        ([(7, {"en": "y"})], "is not plain text"),
+        ([(7, 7)], "is not plain text: 7"),
+        ([(7, "half \ud83d")], "is not plain text"),
+        ([(7, "a\0dog")], "is not plain text"),
         ([(7, "y"), (7, "z"), (30, "x"), (30, None)], "image 30 has 1"),
         ([(7, "y"), (7, "z"), (30, "x"), (30, "  ")], "image 30 has 1"),
     ],
@@ -77,18 +91,52 @@ def test_too_few_captions_are_refused(tmp_path: Path, captions: list[Any], messa
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"images": [', "not complete JSON"),
+        ('{"images": [', "not a complete JSON file"),
         ("{}", "not COCO captions"),
-        ("[1]", "not COCO captions"),
+        ("[1]", "it does not hold an object"),
+        ('{"images": [], "annotations": []}', "holds 0 images"),
+        ('{"images": {}, "annotations": []}', "not COCO captions"),
+        ('{"id": 1}\n{"id": 2}', "Extra data"),
+        ("[" * 100_000, "not a complete JSON file"),
+        (f'{{"images": {"9" * 5000}', "not a complete JSON file"),
+        ("\xff\xfe", "not a complete JSON file"),
     ],
 )
 def test_files_that_are_no_annotations_are_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "captions.json"
-    path.write_text(text)
+    path.write_text(text, encoding="latin-1")
     with pytest.raises(InputError, match=message):
         coco.training_table(path, images=1, captions=1)
-    with pytest.raises(InputError, match="there is no such annotation file"):
+    with pytest.raises(InputError, match="there is no such file"):
         coco.prompts(tmp_path / "nothing.json")
+
+
+def written_captions(folder: Path, entries: list[dict[str, Any]], encoding: str = "utf-8") -> Path:
+    path = folder / "captions.json"
+    image = {"id": 1, "file_name": "a"}
+    path.write_text(json.dumps({"images": [image], "annotations": entries}), encoding)
+    return path
+
+
+def test_captions_are_in_the_order_of_their_ids_or_of_the_file(tmp_path: Path) -> None:
+    texts = [f"c{i}" for i in range(40)]
+    named: Any = [{"image_id": 1, "caption": text} for text in texts]
+    same = [{**entry, "id": 0} for entry in named]
+    floats = [{**entry, "id": float(i)} for i, entry in enumerate(named)]
+    for entries in (named, same, floats):
+        assert coco.prompts(written_captions(tmp_path, entries)) == texts
+    mixed: Any = [{"id": i, "image_id": 1, "caption": "c"} for i in ("7", 8)]
+    for entries in (mixed, mixed[:1], [mixed[1], {"image_id": 1}]):
+        with pytest.raises(InputError, match="annotation ids must be whole numbers, but one is"):
+            coco.prompts(written_captions(tmp_path, entries))
+    with pytest.raises(InputError, match="no annotation has a 'caption'"):
+        coco.prompts(written_captions(tmp_path, [{"id": 1, "image_id": 1, "bbox": []}]))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_byte_order_marks_are_no_part_of_a_caption(tmp_path: Path, encoding: str) -> None:
+    entries = [{"id": 1, "image_id": 1, "caption": "\ufeffa café "}]
+    assert coco.prompts(written_captions(tmp_path, entries, encoding)) == ["a café"]
 
 
 def test_images_are_cropped_at_the_centre_and_resized(tmp_path: Path) -> None:
@@ -143,6 +191,27 @@ def test_pixels_without_a_known_range_are_refused(tmp_path: Path, kind: type) ->
         written(tmp_path / "a.tif", Image.fromarray(np.ones((2, 2), kind)))
 
 
+@pytest.mark.parametrize(
+    "error",
+    [Image.DecompressionBombError("too large"), ValueError("text chunk"), IndexError(), OSError(1)],
+)
+def test_whatever_pillow_raises_names_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(image: Image.Image) -> Image.Image:
+        raise error
+
+    monkeypatch.setattr(coco.ImageOps, "exif_transpose", fail)
+    with pytest.raises(InputError, match=r"a.png: not a complete picture \(.+\); mend it"):
+        written(tmp_path / "a.png", Image.new("L", (2, 2)))
+
+
+def test_missing_pictures_are_counted_before_any_is_read(tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_text("no picture")
+    with pytest.raises(InputError, match=r"5 of 6 images are missing: '0.png', .* and 2 more"):
+        list(coco.read_images(tmp_path, [f"{i}.png" for i in range(6)], 8, "white"))
+
+
 @pytest.mark.parametrize("damage", ["truncated", "text", "missing", "outside"])
 def test_images_that_cannot_be_read_are_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "image.png"
@@ -158,7 +227,9 @@ def test_images_that_cannot_be_read_are_refused(tmp_path: Path, damage: str) -> 
             path.unlink()
         case "outside":
             name = "../image.png"
-    with pytest.raises(InputError, match=r"image.png: (not a readable|there is no|the file name)"):
+    with pytest.raises(
+        InputError, match=r"image.png: not a complete|(missing|outside.*): '.*image"
+    ):
         list(coco.read_images(tmp_path, [name], 8, "white"))
 
 
@@ -233,6 +304,22 @@ def test_truncated_artifacts_are_refused(tmp_path: Path) -> None:
 def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([object()]), allow_pickle=True)
     with pytest.raises(InputError, match="not a complete npy array"):
+        artifacts.load_npy(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("write", [np.savetxt, lambda p, x: torch.save(torch.tensor(x), p)])
+def test_an_array_in_another_format_is_refused(tmp_path: Path, write: Any) -> None:
+    write(tmp_path / "a.txt", np.ones(3))
+    with pytest.raises(InputError, match=r"a.txt: .*\((it is a zip archive|it does not begin)"):
+        artifacts.load_npy(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize("header", [b"(30, ", b"(9**9,)", b"'30'  ", b"(30,),,"])
+def test_an_array_with_a_damaged_header_is_refused(tmp_path: Path, header: bytes) -> None:
+    np.save(tmp_path / "a.npy", np.zeros(30))
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(content.replace(b"(30,),", header))
+    with pytest.raises(InputError, match=r"a.npy: not a complete npy array"):
         artifacts.load_npy(tmp_path / "a.npy")
 
 

@@ -1,18 +1,23 @@
 """Encoders: written in the published formats, read by the published loaders."""
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import open_clip
+import pandas as pd
 import pytest
 import torch
 
+from leavekout.base.artifacts import save_table
 from leavekout.base.errors import InputError
 from leavekout.config.encoders import ClipTraining, VaeTraining
+from leavekout.data import coco
+from leavekout.encoders.cleaning import cleaned, distinct
 from leavekout.encoders.clip import ClipImageEncoder
-from leavekout.encoders.text import TextEncoder, write_text
+from leavekout.encoders.text import TextEncoder, padded_tokens, write_text
 from leavekout.encoders.train_clip import build_tokenizer, save_clip, to_transformers, train_clip
 from leavekout.encoders.train_vae import train_vae
 from leavekout.encoders.vae import decode_latents, encode_images, load_vae, write_latents
@@ -57,6 +62,77 @@ def test_tokenizers_of_both_libraries_agree() -> None:
     padded: Any = {"padding": "max_length", "truncation": True, "max_length": 12}
     found = build_tokenizer(12)(texts, **padded, return_tensors="pt")
     assert torch.equal(found.input_ids, expected)
+
+
+UNESCAPED_AGAIN = "&amp;" * 9 + "lt;"  # open_clip unescapes twice, which is not enough
+ODD_TEXTS = [
+    "“a dog’s” day — ‘tis…", "ﬁne ﬂower oﬃce", "caf&eacute; &amp;amp; bar", "Ａ ｒｅｄ １２３",
+    "nai\u0308ve", "e&#769;te", "cafÃ© crÃ¨me", "\ufeffa\u200bb\u00adc", "½ ² ①", "ｶﾞｷﾞ",
+    "\x1b[31mred\x1b[0m", "a\u2028b\x0cc", "🐶 &#x1F600; 犬", "&ldquo;q&rdquo; &copy &nothing;",
+    "straße İ Å", "", UNESCAPED_AGAIN,
+]  # fmt: skip
+
+
+def test_both_tokenizers_read_the_same_of_a_cleaned_text() -> None:
+    ours, theirs = build_tokenizer(40), open_clip.SimpleTokenizer(context_length=40)
+    clean = [cleaned(text) for text in ODD_TEXTS]
+    assert [cleaned(text) for text in clean] == clean
+    found = padded_tokens(ours, ODD_TEXTS, 40)
+    assert torch.equal(found, theirs(clean))
+    assert torch.equal(found[:-1], theirs(ODD_TEXTS[:-1]))
+
+
+def test_tokens_of_plain_texts_are_clip_s() -> None:
+    found = padded_tokens(
+        build_tokenizer(9), ["a photo of a cat", "A  Photo of 3 dogs, really?"], 9
+    )
+    assert found.tolist() == [
+        [49406, 320, 1125, 539, 320, 2368, 49407, 0, 0],
+        [49406, 320, 1125, 539, 274, 3255, 267, 1414, 49407],  # cut before the question mark
+    ]
+
+
+def text_encoder(length: int) -> TextEncoder:
+    config = type("Config", (), {"max_position_embeddings": length})
+    return TextEncoder(build_tokenizer(length), type("Model", (), {"config": config}))
+
+
+def test_prompts_with_the_tokens_of_a_training_caption_are_not_held_out(tmp_path: Path) -> None:
+    captions = ["A red  square.", "it’s &amp; more", "a b c d e f g h 1"]
+    prompts = [
+        "a red square.",
+        "It's & more",
+        "a b c d e f g h 2",
+        "a b c",
+        "A B C",
+        "a red square",
+    ]
+    coco.write_annotations(tmp_path / "p.json", [], [(0, prompt) for prompt in prompts])
+    save_table(tmp_path / "i.parquet", pd.DataFrame({"captions": [captions]}))
+    files = tmp_path / "p.json", tmp_path / "i.parquet"
+    found = coco.held_out_prompts(*files, text_encoder(9).readings)
+    assert found == ["a b c", "a red square"]
+    assert "a b c d e f g h 2" in coco.held_out_prompts(*files, text_encoder(11).readings)
+
+
+def test_cut_texts_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    texts = ["a b", "a b c", "a b c d"]
+    text_encoder(5).report_cut(texts, "captions")
+    assert caplog.messages == ["1 of 3 captions are cut, because the text encoder reads 5 tokens"]
+    text_encoder(6).report_cut(texts, "captions")
+    assert len(caplog.messages) == 1
+
+
+def test_distinct_texts_take_no_more_memory_than_the_texts() -> None:
+    texts = [f"text {i % 700}" for i in range(2000)] + ["x" * 50_000]
+    expected = np.unique(texts[:-1], return_inverse=True)
+    tracemalloc.start()
+    found = distinct(texts)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found[0] == [*expected[0].tolist(), texts[-1]]
+    assert found[1].tolist() == [*expected[1].tolist(), 700]
+    assert peak < 1e6  # np.unique takes 400 MB
 
 
 @torch.no_grad()

@@ -4,16 +4,21 @@ import ctypes
 import errno
 import hashlib
 import json
+import lzma
 import os
 import platform
 import shutil
+import struct
 import subprocess
 import uuid
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -27,6 +32,16 @@ from safetensors import SafetensorError
 from leavekout.base.errors import InputError
 
 _PIECE = 1 << 24  # bytes
+# What readers raise for files that are damaged, or written by other programs.
+_NPY_ERRORS = (
+    ValueError, EOFError, SyntaxError, TokenError, TypeError, MemoryError, OverflowError,
+)  # fmt: skip
+_TABLE_ERRORS = (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError)
+_JSON_ERRORS = (ValueError, RecursionError)
+ZIP_ERRORS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError,
+    RuntimeError,  # encrypted, or compressed as Python cannot: Deflate64
+)  # fmt: skip
 _LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "numpy")
 
 
@@ -155,25 +170,37 @@ def _reserve(file: BinaryIO, start: int, size: int) -> None:
 
 
 @contextmanager
-def reading(path: Path, kind: str, *errors: type[Exception]) -> Iterator[None]:
+def reading(
+    path: Path, kind: str, *errors: type[Exception], advice: str = "delete it and make it again"
+) -> Iterator[None]:
     """Raises InputError if the file that is read within the block is missing or broken.
 
     Args:
         kind: what the file should be.
         errors: what the reader raises for a broken file, besides OSError.
+        advice: what to do with a broken file.
     """
     broken: tuple[type[Exception], ...] = (*errors, OSError)
     try:
         yield
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
     except broken as error:
-        raise InputError(f"{path}: not a complete {kind} ({error}); delete it.") from error
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise InputError(f"{path}: not a complete {kind} ({reason}); {advice}.") from error
 
 
 def load_npy(path: Path, *, mmap: bool = False) -> np.ndarray:
     """Reads one array; raises InputError if it is missing, truncated or not plain numbers."""
-    with reading(path, "npy array", ValueError, EOFError):
+    with reading(path, "npy array", *_NPY_ERRORS):
+        with open(path, "rb") as file:
+            start = file.read(len(np.lib.format.MAGIC_PREFIX))
+        if start.startswith(b"PK"):
+            raise ValueError("it is a zip archive, as np.savez and torch.save write; use np.save")
+        if start != np.lib.format.MAGIC_PREFIX:
+            raise ValueError("it does not begin as np.save writes it")
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
 
 
@@ -193,7 +220,7 @@ def save_csv(path: Path, table: pd.DataFrame) -> None:
 
 def load_table(path: Path) -> pd.DataFrame:
     """Reads a parquet table; raises InputError if it is missing or truncated."""
-    with reading(path, "parquet file", pa.ArrowInvalid):
+    with reading(path, "parquet file", *_TABLE_ERRORS):
         return pd.read_parquet(path)
 
 
@@ -234,6 +261,19 @@ def save_checksum(path: Path, *files: Path) -> None:
 
 
 def load_json(path: Path) -> dict[str, Any]:
-    """Reads JSON; raises InputError if it is missing or truncated."""
-    with reading(path, "JSON file", json.JSONDecodeError, UnicodeDecodeError):
-        return json.loads(path.read_text())
+    """Reads a JSON object; raises InputError if it is missing, truncated or something else."""
+    with reading(path, "JSON file", *_JSON_ERRORS):
+        content = json.loads(path.read_bytes())  # in UTF-8, UTF-16 or UTF-32, also with a BOM
+        if not isinstance(content, dict):
+            raise ValueError("it does not hold an object { }")
+        return content
+
+
+@contextmanager
+def reading_zip(path: Path, advice: str) -> Iterator[zipfile.ZipFile]:
+    """Opens a zip archive; raises InputError, also for its members, if it cannot be read."""
+    with (
+        reading(path, "zip archive that Python can unpack", *ZIP_ERRORS, advice=advice),
+        zipfile.ZipFile(path) as file,
+    ):
+        yield file

@@ -16,19 +16,24 @@ def check_scores(scores: np.ndarray, *, images: int, method: str, source: str) -
         InputError: the scores have another length, are not numbers, not finite, or constant.
     """
     reason = None
+    is_floating = np.issubdtype(scores.dtype, np.floating)
+    with np.errstate(over="ignore"):  # what is beyond the range of float32 is refused below
+        single = scores.astype(np.float32) if is_floating else scores
     if scores.shape != (images,):
         reason = f"has shape {scores.shape} where ({images},) is expected, one for each image"
-    elif not np.issubdtype(scores.dtype, np.floating):
+    elif not is_floating:
         reason = f"holds {scores.dtype} where float32 is expected"
-    elif not np.isfinite(scores).all():
-        bad = int((~np.isfinite(scores)).sum())
-        first = int(np.flatnonzero(~np.isfinite(scores))[0])
-        reason = f"has {bad:,} scores that are NaN or infinite, the first at row {first:,}"
-    elif images > 1 and (scores == scores[0]).all():
-        reason = f"gives every image the same score ({scores[0]})"
+    elif not np.isfinite(single).all():
+        bad = np.flatnonzero(~np.isfinite(single))
+        reason = (
+            f"has {len(bad):,} scores that are NaN or infinite in float32, the first at row "
+            f"{bad[0]:,}"
+        )
+    elif images > 1 and (single == single[0]).all():
+        reason = f"gives every image the same score ({single[0]})"
     if reason:
         raise InputError(f"{source}: method '{method}' {reason}.")
-    return scores.astype(np.float32)
+    return single
 
 
 def read_scores(path: Path, *, images: int, method: str) -> np.ndarray:

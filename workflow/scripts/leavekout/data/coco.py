@@ -1,39 +1,96 @@
 """Reads and writes image-caption pairs in COCO's folder and annotation format."""
 
 import json
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from operator import itemgetter
+from os.path import normpath
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from leavekout.base.artifacts import atomic, load_table
-from leavekout.base.errors import InputError
+from leavekout.base.artifacts import atomic, load_json, load_table, reading
+from leavekout.base.errors import InputError, first_few
 from leavekout.base.job import progress
+
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character, which no file can hold
 
 
 def read_annotations(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Reads the tables `images` (id, file_name) and `annotations` (id, image_id, caption).
 
-    Captions are stripped and ordered by id; empty ones are dropped.
+    Captions are stripped and ordered by id, or as in the file if none has an id; empty ones are
+    dropped.
+
+    Raises:
+        InputError: names the first image or annotation that is malformed.
     """
-    try:
-        content = json.loads(path.read_text())
-        images = pd.DataFrame(content["images"], columns=["id", "file_name"])
-        captions = pd.DataFrame(content["annotations"], columns=["id", "image_id", "caption"])
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such annotation file.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not complete JSON ({error}).") from error
-    except (KeyError, TypeError, ValueError) as error:
+    content = load_json(path)
+    for key in ("images", "annotations"):
+        entries = content.get(key)
+        if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
+            raise InputError(
+                f"{path}: not COCO captions; the keys 'images' and 'annotations' are needed, each "
+                "with a list of objects { }."
+            )
+    images = [_read_image_entry(path, entry) for entry in content["images"]]
+    annotations = content["annotations"]
+    has_ids = any("id" in entry for entry in annotations)
+    captions = [
+        _read_caption(path, entry, None if has_ids else number)
+        for number, entry in enumerate(annotations)
+    ]
+    if captions and not any("caption" in entry for entry in annotations):
+        raise InputError(f"{path}: no annotation has a 'caption'; use COCO's file of captions.")
+    ordered = sorted((c for c in captions if c[2]), key=itemgetter(0))
+    return (
+        pd.DataFrame(images, columns=["id", "file_name"]),
+        pd.DataFrame(ordered, columns=["id", "image_id", "caption"]),
+    )
+
+
+def _read_image_entry(path: Path, entry: dict[str, Any]) -> tuple[int, str]:
+    """Id and file name of an entry of `images`."""
+    image = _whole(path, "image ids", entry.get("id"))
+    name = entry.get("file_name")
+    if name is None or name == "":
+        raise InputError(f"{path}: image {image} has no 'file_name'.")
+    if not is_text(name):
         raise InputError(
-            f"{path}: not COCO captions; the keys 'images' and 'annotations' are needed ({error})."
-        ) from error
-    captions = captions.dropna(subset=["caption"])
-    captions["caption"] = captions["caption"].astype(str).str.strip()
-    return images, captions[captions["caption"] != ""].sort_values("id")
+            f"{path}: the 'file_name' of image {image} is not plain text: {name!r:.80}."
+        )
+    return image, name
+
+
+def _read_caption(path: Path, entry: dict[str, Any], number: int | None) -> tuple[int, int, str]:
+    """Id, or `number`, image id and stripped caption, or "", of an entry of `annotations`."""
+    own = _whole(path, "annotation ids", entry.get("id")) if number is None else number
+    image = _whole(path, "the annotations' image ids", entry.get("image_id"))
+    caption = entry.get("caption")
+    if caption is None or caption != caption:  # NaN, as pandas writes missing values
+        return own, image, ""
+    if not is_text(caption):
+        raise InputError(
+            f"{path}: the caption of annotation {own} is not plain text: {caption!r:.80}; write "
+            "one annotation for each caption."
+        )
+    return own, image, caption.replace("\ufeff", "").strip()
+
+
+def _whole(path: Path, what: str, value: Any) -> int:
+    """An id as a whole number, which 1.0 is as well, but no text: as text, 10 is before 9."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
+        return int(value)
+    raise InputError(f"{path}: {what} must be whole numbers, but one is {value!r:.80}.")
+
+
+def is_text(value: object) -> bool:
+    """Whether a value is text that can be written to any file: without NULs or half characters."""
+    return isinstance(value, str) and "\0" not in value and not _SURROGATE.search(value)
 
 
 def write_annotations(
@@ -64,16 +121,17 @@ def training_table(annotations: Path, *, images: int | None, captions: int) -> p
         raise InputError(
             f"{annotations}: holds {len(table):,} images, but 'dataset.images' is {images:,}."
         )
+    if not len(table):
+        raise InputError(f"{annotations}: lists no images.")
     if ids.duplicated().any():
         raise InputError(f"{annotations}: image id {ids[ids.duplicated()].iloc[0]} is repeated.")
     if not pd.api.types.is_integer_dtype(ids) or not ids.between(0, 2**32 - 1).all():
         raise InputError(f"{annotations}: image ids must be whole numbers from 0 to 2^32 - 1.")
-    if names.isna().any():
-        raise InputError(f"{annotations}: image {ids[names.isna()].iloc[0]} has no 'file_name'.")
-    if names.duplicated().any():
+    twice = names[names.map(normpath).duplicated()]  # ./a.jpg is a.jpg
+    if len(twice):
         raise InputError(
-            f"{annotations}: two images have the file name '{names[names.duplicated()].iloc[0]}'; "
-            "every file may be listed once."
+            f"{annotations}: two images have the file name '{twice.iloc[0]}'; every file may be "
+            "listed once."
         )
     grouped = texts.groupby("image_id")["caption"].apply(list)
     table = table.rename(columns={"id": "image_id"}).sort_values("image_id", ignore_index=True)
@@ -94,14 +152,25 @@ def prompts(annotations: Path) -> list[str]:
     return list(dict.fromkeys(texts["caption"]))
 
 
-def held_out_prompts(annotations: Path, images: Path) -> list[str]:
+def held_out_prompts(
+    annotations: Path, images: Path, readings: Callable[[Sequence[str]], Sequence[Hashable]]
+) -> list[str]:
     """The captions of an annotation file that no training image has.
+
+    Captions are the same if the text encoder reads the same of them. The first of these is kept.
 
     Args:
         images: the table of the training images, `data/images.parquet`.
+        readings: what is read of each text, such as its tokens.
     """
-    known = {caption for texts in load_table(images)["captions"] for caption in texts}
-    return [prompt for prompt in prompts(annotations) if prompt not in known]
+    captions = [caption for texts in load_table(images)["captions"] for caption in texts]
+    known = set(readings(list(set(captions))))
+    found: dict[Hashable, str] = {}
+    texts = prompts(annotations)
+    for read, prompt in zip(readings(texts), texts, strict=True):
+        if read not in known:
+            found.setdefault(read, prompt)
+    return list(found.values())
 
 
 def read_image(path: Path, size: int, background: str) -> np.ndarray:
@@ -113,17 +182,15 @@ def read_image(path: Path, size: int, background: str) -> np.ndarray:
     Raises:
         InputError: the file is missing, is not a complete image, or has a mode of unknown range.
     """
-    try:
+    # Pillow's formats raise almost anything for broken files, and an Exception for huge ones.
+    advice = "mend it, scale it down, or take it out of the data set"
+    with reading(path, "picture", Exception, advice=advice):
         with Image.open(path) as file:
             image = _as_rgb(ImageOps.exif_transpose(file), background)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such image.") from None
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise InputError(f"{path}: not a readable image ({error}).") from error
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.crop((left, top, left + side, top + side))
-    return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        square = image.crop((left, top, left + side, top + side))
+        return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
 
 
 def _as_rgb(image: Image.Image, background: str) -> Image.Image:
@@ -144,9 +211,19 @@ def _as_rgb(image: Image.Image, background: str) -> Image.Image:
 def read_images(
     folder: Path, file_names: list[str], size: int, background: str
 ) -> Iterator[np.ndarray]:
-    """The images of the training table, in its order; see `read_image`."""
+    """The images of the training table, in its order; see `read_image`.
+
+    Raises:
+        InputError: files are missing or outside of the folder; counts them and names the first.
+    """
+    outside = [n for n in file_names if Path(n).is_absolute() or ".." in Path(n).parts]
+    if outside:
+        raise InputError(f"{folder}: files are outside of the image folder: {first_few(outside)}.")
+    missing = [name for name in file_names if not os.path.exists(folder / name)]
+    if missing:
+        raise InputError(
+            f"{folder}: {len(missing):,} of {len(file_names):,} images are missing: "
+            f"{first_few(missing)}."
+        )
     for name in progress(file_names, "reading images", total=len(file_names)):
-        path = folder / name
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise InputError(f"{path}: the file name leaves the image folder.")
-        yield read_image(path, size, background)
+        yield read_image(folder / name, size, background)

@@ -18,6 +18,7 @@ from leavekout.base.artifacts import save_npy
 from leavekout.base.errors import InputError
 from leavekout.base.rows import write_rows
 from leavekout.base.tensors import load_foreign_tensors
+from leavekout.encoders.cleaning import cleaned, distinct
 from leavekout.encoders.clip import ClipImageEncoder
 from leavekout.encoders.pretrained import starts
 
@@ -84,7 +85,7 @@ def load_text_encoder(folder: Path, device: torch.device) -> TextFeatures:
 
     def features(captions: Sequence[str]) -> np.ndarray:
         with torch.no_grad():
-            tokens = tokenize(list(captions)).to(device)
+            tokens = tokenize([cleaned(text) for text in captions]).to(device)
             return model.encode_text(tokens, normalize=True).float().cpu().numpy()
 
     return features
@@ -119,10 +120,10 @@ def write_text_features(
     path: Path, encoder: TextFeatures, captions: Sequence[Sequence[str]], *, batch: int
 ) -> None:
     """Writes features of C captions of every image: float32 [N, C, D]."""
-    distinct, inverse = np.unique([c for texts in captions for c in texts], return_inverse=True)
+    texts, inverse = distinct([caption for own in captions for caption in own])
     parts = [
-        encoder(distinct[start : start + batch].tolist())
-        for start in starts(0, len(distinct), batch, "features of captions")
+        encoder(texts[start : start + batch])
+        for start in starts(0, len(texts), batch, "features of captions")
     ]
     save_npy(path, np.concatenate(parts)[inverse].reshape(len(captions), len(captions[0]), -1))
 

@@ -1,5 +1,6 @@
 """The text encoder: captions → the states that the denoiser attends to."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,11 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from leavekout.base.rows import write_rows
+from leavekout.encoders.cleaning import cleaned, distinct
 from leavekout.encoders.pretrained import from_folder, starts
 
+logger = logging.getLogger("leavekout")
+_TEXTS_AT_ONCE = 4096
 disable_progress_bar()  # while loading weights, it would break the terminal lines of other jobs
 
 
@@ -37,15 +41,43 @@ class TextEncoder:
 
     def with_gradient(self, captions: Sequence[str]) -> Tensor:
         """The same states, differentiable with respect to the token embeddings."""
-        length = self.model.config.max_position_embeddings
-        tokens = self.tokenizer(
-            list(captions),
-            padding="max_length",
-            truncation=True,
-            max_length=length,
-            return_tensors="pt",
-        )
-        return self.model(tokens.input_ids.to(self.model.device)).last_hidden_state
+        tokens = padded_tokens(self.tokenizer, captions, self.length)
+        return self.model(tokens.to(self.model.device)).last_hidden_state
+
+    @property
+    def length(self) -> int:
+        """The most tokens of a text, those of its start and end included."""
+        return self.model.config.max_position_embeddings
+
+    def readings(self, texts: Sequence[str]) -> list[bytes]:
+        """What is read of each text: texts with the same tokens have the same reading."""
+        return [
+            np.array(tokens[: self.length - 1], np.int32).tobytes()  # the end token is the last
+            for tokens in self._whole_tokens(texts)
+        ]
+
+    def report_cut(self, texts: Sequence[str], what: str) -> None:
+        """Logs how many texts are longer than what is read of them."""
+        cut = sum(len(tokens) > self.length for tokens in self._whole_tokens(texts))
+        if cut:
+            message = "%d of %d %s are cut, because the text encoder reads %d tokens"
+            logger.warning(message, cut, len(texts), what, self.length)
+
+    def _whole_tokens(self, texts: Sequence[str]) -> Iterator[list[int]]:
+        for start in range(0, len(texts), _TEXTS_AT_ONCE):
+            part = [cleaned(text) for text in texts[start : start + _TEXTS_AT_ONCE]]
+            yield from self.tokenizer(part, verbose=False).input_ids
+
+
+def padded_tokens(tokenizer: Any, texts: Sequence[str], length: int) -> Tensor:
+    """The tokens of texts, cut or padded to the same length: int64 [B, length]."""
+    return tokenizer(
+        [cleaned(text) for text in texts],
+        padding="max_length",
+        truncation=True,
+        max_length=length,
+        return_tensors="pt",
+    ).input_ids
 
 
 def write_text(
@@ -67,9 +99,9 @@ def write_text(
 
     def parts(first: int) -> Iterator[Tensor]:
         for start in starts(first, len(captions), at_once, "encoding captions"):
-            part = [text for texts in captions[start : start + at_once] for text in texts]
-            distinct, inverse = np.unique(part, return_inverse=True)
-            encoded = encoder(list(distinct)).half()
+            part = [text for own in captions[start : start + at_once] for text in own]
+            texts, inverse = distinct(part)
+            encoded = encoder(texts).half()
             places = torch.from_numpy(inverse).to(encoded.device)
             yield encoded[places].unflatten(0, (-1, count))
 

@@ -22,6 +22,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from leavekout.config.encoders import ClipTraining
 from leavekout.encoders.pretrained import shuffled_batches, steps_of
+from leavekout.encoders.text import padded_tokens
 from leavekout.encoders.vae import to_signed_range
 
 logger = logging.getLogger("leavekout")
@@ -61,14 +62,14 @@ def train_clip(
     Each time an image is shown, one of its captions is drawn uniformly. Most tokens occur in no
     caption. They are not trained, and their embeddings are zeros.
     """
-    tokenize = open_clip.SimpleTokenizer(context_length=config.context_length)
+    tokenizer, length = build_tokenizer(config.context_length), config.context_length
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = CLIP(**clip_config(config, pixels.shape[1])).to(device)
         images = to_signed_range(pixels).to(device)
-        tokens = torch.stack([tokenize(list(texts)) for texts in captions]).to(device)
+        tokens = torch.stack([padded_tokens(tokenizer, texts, length) for texts in captions])
         # Renumbered in order, because CLIP finds the end of a text by the highest number.
-        used, tokens = torch.unique(tokens, return_inverse=True)
+        used, tokens = torch.unique(tokens.to(device), return_inverse=True)
         whole = model.token_embedding
         weights = whole.weight[used].detach()
         model.token_embedding = nn.Embedding.from_pretrained(weights, freeze=False)

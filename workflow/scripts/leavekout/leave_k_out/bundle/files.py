@@ -13,15 +13,15 @@ import hashlib
 import json
 import shutil
 import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from leavekout.base.artifacts import atomic, atomic_folder
+from leavekout.base.artifacts import ZIP_ERRORS, atomic, atomic_folder, reading_zip
 from leavekout.base.errors import InputError
 from leavekout.leave_k_out.bundle.manifest import FORMAT, MANIFEST, About, Entry, read_manifest
 
@@ -117,16 +117,15 @@ def unpack(bundle: Bundle, results: Path) -> None:
                     _write(bundle, file, name, target)
 
 
-def _opened(bundle: Bundle, archive: str) -> zipfile.ZipFile:
+@contextmanager
+def _opened(bundle: Bundle, archive: str) -> Iterator[zipfile.ZipFile]:
     path = bundle.folder / archive
     if path.is_symlink() or not path.resolve().is_relative_to(bundle.folder.resolve()):
         raise InputError(f"{path}: a link; a bundle's archives must be files in its own folder.")
-    try:
-        return zipfile.ZipFile(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; fetch the bundle again.") from None
-    except (zipfile.BadZipFile, OSError) as error:
-        raise InputError(f"{path}: damaged ({error}); fetch the bundle again.") from error
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file; fetch the bundle again.")
+    with reading_zip(path, "fetch the bundle again") as file:
+        yield file
 
 
 def _require_room(bundle: Bundle, results: Path) -> None:
@@ -151,7 +150,7 @@ def _write(bundle: Bundle, file: zipfile.ZipFile, name: str, target: Path) -> No
                 digest.update(piece)
                 written.write(piece)
                 left -= len(piece)
-    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+    except (KeyError, *ZIP_ERRORS) as error:
         raise InputError(f"{where} cannot be read ({error}); fetch the bundle again.") from error
     if left != 1 or digest.hexdigest() != entry.sha256:
         raise InputError(f"{where} differs from the manifest; fetch the bundle again.")

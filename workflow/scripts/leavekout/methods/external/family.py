@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from leavekout.base.errors import InputError
+from leavekout.base.errors import InputError, first_few
 from leavekout.config.experiment import Experiment
 from leavekout.methods.family import Family, KeyInfo
 
@@ -22,15 +22,33 @@ class ExternalFamily(Family[str]):
     from_elsewhere = True
 
     def score_file(self, e: Experiment, method: str, query: str) -> str:
-        """The file of a method's scores of a query; raises InputError if there is none."""
-        table = Path(self.entries(e)[method]) / f"{query}.parquet"
-        array = table.with_suffix(".npy")
-        if not table.exists() and not array.exists():
+        """The file of a method's scores of a query; raises InputError unless there is just one."""
+        folder = Path(self.entries(e)[method])
+        if set("{}") & set(str(folder)):
             raise InputError(
-                f"external: method '{method}' has no scores of query {query}; neither {array} nor "
-                f"{table.name} exists."
+                f"external: the folder '{folder}' of method '{method}' has a curly bracket in its "
+                "name, which Snakemake reads as a wildcard; rename it."
             )
-        return str(table if table.exists() else array)
+        files = score_files(folder, query)
+        if not files:
+            queries = e.query_names()
+            missing = [name for name in queries if not score_files(folder, name)] or [query]
+            raise InputError(
+                f"external: method '{method}' has no scores of {len(missing):,} of "
+                f"{len(queries):,} queries, {first_few(missing)}; write '{query}.npy' or "
+                f"'{query}.parquet' into '{folder}'."
+            )
+        if len(files) > 1:
+            raise InputError(
+                f"external: method '{method}' has two files of scores of query {query}, {files[0]} "
+                f"and {files[1].name}; delete one of them."
+            )
+        return str(files[0])
+
+
+def score_files(folder: Path, query: str) -> list[Path]:
+    """The files in a folder that hold a query's scores."""
+    return [path for end in ("parquet", "npy") if (path := folder / f"{query}.{end}").exists()]
 
 
 EXTERNAL = ExternalFamily()

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from leavekout.base.artifacts import load_table
-from leavekout.base.errors import InputError
+from leavekout.base.errors import InputError, first_few
 from leavekout.contract.scores import check_scores, read_scores
 
 
@@ -22,9 +23,18 @@ def read_external_scores(path: Path, *, image_ids: np.ndarray, method: str) -> n
     if path.suffix == ".npy":
         return read_scores(path, images=len(image_ids), method=method)
     table = load_table(path)
-    missing = {"image_id", "score"} - set(table)
-    if missing:
-        raise InputError(f"{path}: method '{method}' has no column '{missing.pop()}'.")
+    for column in ("image_id", "score"):
+        if column not in table:
+            columns = first_few(list(table), 8) or "missing"
+            raise InputError(
+                f"{path}: method '{method}' has no column '{column}'; its columns are {columns}."
+            )
+    ids = table["image_id"]
+    if not pd.api.types.is_numeric_dtype(ids) or pd.api.types.is_bool_dtype(ids):
+        raise InputError(
+            f"{path}: method '{method}' has ids of type {ids.dtype} in column 'image_id'; write "
+            "them as whole numbers."
+        )
     repeated = table["image_id"][table["image_id"].duplicated()]
     if len(repeated):
         raise InputError(f"{path}: method '{method}' scores image {repeated.iloc[0]} twice.")
