@@ -67,8 +67,8 @@ def _of_queries(estimates: pd.DataFrame) -> list[str]:
         warnings.append(
             f"Queries that resemble each other: the {queries} queries make {clusters} clusters by "
             "their nearest training images, so intervals and tests count clusters "
-            "(tables/clusters.csv). Numbers of queries needed assume that further queries bring new "
-            "clusters at this rate."
+            "(tables/clusters.csv). Numbers of queries needed assume that further queries bring "
+            "new clusters at this rate."
         )
     if clusters < FEW_CLUSTERS:
         warnings.append(
