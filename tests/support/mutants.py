@@ -17,6 +17,11 @@ PACKAGE = Path("workflow/scripts/leavekout")
 COPIED = ("workflow", "tests", "config", "docs", "pyproject.toml", "Snakefile", "profiles")
 STATISTICS = "leave_k_out/statistics/"
 
+# Tests of a file that are in another room.
+ELSEWHERE = {
+    "statistics/resampling.py": "leave_k_out/statistics/test_estimates.py",
+    "models/loss.py": "sweeps/test_loss.py",
+}
 # (file, old text, new text)
 MUTANTS = [
     ("training/training.py", "/ limit).clamp(min=1.0)", "/ limit)"),
@@ -61,7 +66,7 @@ MUTANTS = [
     ("methods/pixel/scoring.py", "np.maximum(found,", "np.minimum(found,"),
     ("statistics/resampling.py", "size - 1, np.full", "size, np.full"),
     ("statistics/resampling.py", "2 * (of_queries + of_models) - of_both", "of_both"),
-    ("statistics/resampling.py", "self.value - self.margin, lowest", "self.value - self.margin, -np.inf"),
+    ("statistics/resampling.py", "- self.margin, lowest", "- self.margin, -np.inf"),
     ("statistics/significance.py", "+ g / (6 * n)", "- g / (6 * n)"),
     ("statistics/significance.py", "p = 2 * stats.t.sf", "p = stats.t.sf"),
     ("statistics/significance.py", "largest >= limits", "chance >= limits"),
@@ -93,7 +98,9 @@ def tests_of(file: str) -> list[str]:
     def place(test: Path) -> tuple[bool, str]:
         return not any(name in test.stem for name in names), test.name
 
-    return [str(t.relative_to(ROOT)) for t in sorted((ROOT / folder).rglob("test_*.py"), key=place)]
+    tests = sorted((ROOT / folder).rglob("test_*.py"), key=place)
+    elsewhere = [f"tests/unit/{ELSEWHERE[file]}"] if file in ELSEWHERE else []
+    return [*elsewhere, *(str(test.relative_to(ROOT)) for test in tests)]
 
 
 def survives(copy: Path, file: str, old: str, new: str) -> bool:
