@@ -127,6 +127,9 @@ def main(pattern: str = "") -> None:
         for name in COPIED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, Path(folder) / name)
+        for file, old in {file: old for file, old, _ in chosen}.items():
+            if not survives(Path(folder), file, old, old):
+                sys.exit(f"The tests of {file} fail without a mutant.")
         for file, old, new in chosen:
             lives = survives(Path(folder), file, old, new)
             alive += lives
