@@ -34,7 +34,8 @@ def study(
     def add(method: str, k: int, query: int, seed: int, number: int | None, level: float) -> None:
         names = f"q{query:03d}", f"q{query // alike * alike:03d}"
         for by in map(measure, measures):
-            value = by.unchanged + by.direction * (level + 0.1 * rng.standard_normal())
+            scale = 0.2 if np.isfinite(by.range[1]) else 1.0
+            value = by.unchanged + by.direction * scale * (level + 0.1 * rng.standard_normal())
             rows.append([method, *names, k, seed, number, by.name, value, 0.01])
 
     for query in range(queries):

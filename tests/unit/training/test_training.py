@@ -184,3 +184,18 @@ def test_a_training_step_equals_the_plain_one(
     close: Any = {"rtol": 1e-12, "atol": 1e-12} if limit is None else {"rtol": 1e-5, "atol": 1e-7}
     for name, theirs in plain.named_parameters():
         torch.testing.assert_close(ours[name], theirs.detach(), **close)
+
+
+@pytest.mark.parametrize(("limit", "factor"), [(10.0, 1.0), (5.0, 1.0), (1.0, 0.2), (None, 1.0)])
+def test_only_gradients_above_the_limit_are_scaled_to_it(
+    limit: float | None, factor: float
+) -> None:
+    gradients = torch.tensor([3.0]), torch.tensor([4.0])  # of norm 5
+    weights = [nn.Parameter(torch.zeros(1)) for _ in gradients]
+    for weight, gradient in zip(weights, gradients, strict=True):
+        weight.grad = gradient.clone()
+    optimizer = torch.optim.SGD(weights, lr=1.0, fused=True)  # steps by the gradient itself
+    training.clip(optimizer, weights, limit)
+    optimizer.step()
+    for weight, gradient in zip(weights, gradients, strict=True):
+        assert weight.item() == pytest.approx(-factor * gradient.item(), rel=1e-5)

@@ -31,6 +31,7 @@ def test_cautions_are_given_where_they_are_due() -> None:
     assert "Too few queries" not in "\n".join(few(8))
     assert "Few independent queries" not in "\n".join(few(20))
     alike = "\n".join(few(8, alike=2))
+    assert few(8, alike=8)[0].startswith("One cluster: the 8 queries resemble each other")
     assert "the 8 queries make 4 clusters by their nearest training images" in alike
     assert "Too few queries for any significant difference: with 4 independent" in alike
 

@@ -1,15 +1,20 @@
 """Grids of pictures: their rows and columns."""
 
+from functools import cache
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pytest
+from PIL import Image
 
 from leavekout.contract.outcome import Outcome
 from leavekout.contract.removal import Removal
 from leavekout.report import gallery
 from leavekout.report.collect import Regenerated, regenerated_by_query
-from leavekout.report.pictures import draw_regenerated
+from leavekout.report.pictures import Idea, draw_attributed, draw_idea, draw_regenerated
+from leavekout.report.style import save
+from leavekout.report.text import shortened, wrapped
 
 BLACK = np.zeros((4, 4, 3), np.uint8)
 
@@ -59,3 +64,41 @@ def test_the_first_picture_is_one_query_by_one_method() -> None:
     assert (lead.generated, lead.removed, lead.regenerated) == (shown[0], [shown[2]], shown[3])
     assert gallery.lead([query], "good", 11) is None
     assert gallery.lead([query], "ugly", 10) is None
+
+
+@cache
+def widths(prompt: str, folder: Path) -> list[int]:
+    """The widths of figures with a prompt, in pixels."""
+    stack, found = np.stack([BLACK] * 3), []
+    for figure in (
+        draw_idea([Idea(prompt, BLACK, stack, BLACK, BLACK)], "pixel", 3),
+        draw_attributed(BLACK, prompt, {"pixel": np.array([0, 1])}, stack),
+    ):
+        save(figure, [folder / "a.png", folder / "a.svg"])
+        with Image.open(folder / "a.png") as picture:
+            found.append(picture.width)
+    return found
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a $5 bill and a $10 bill, C:\\temp$ and $\\frac{1 _$^",
+        "lone \ud83d surrogate, \x00 and \x1b[31m, 狗 🐶 كلب हिन्दी",
+        *("", "狗" * 400, "a brown dog on a sofa, " * 20),
+    ],
+)
+def test_any_prompt_is_drawn_and_figures_keep_their_size(
+    prompt: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    assert widths(prompt, folder) == pytest.approx(widths("a brown dog", folder), rel=0.1)
+
+
+def test_prompts_are_cut_at_a_width_and_otherwise_as_written() -> None:
+    assert shortened("a $5 bill\n and \\x_y", 40) == "a $5 bill and \\x_y"
+    assert shortened("abcdef", 6) == "abcdef"
+    assert shortened("abcdefg", 6) == "abcde…"
+    assert shortened("狗狗狗狗", 6) == "狗狗…"
+    assert wrapped("one two three four", 9, 2) == "one two\nthree …"
+    assert wrapped("狗" * 9, 6, 2) == "狗狗狗\n狗狗…"

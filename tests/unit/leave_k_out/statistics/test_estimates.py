@@ -1,6 +1,7 @@
 """Means, excesses and their intervals against closed forms, simulation and Student's t."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -16,6 +17,7 @@ from leavekout.leave_k_out.statistics.estimates import (
     p_of_excess,
 )
 from leavekout.report.text import keyed
+from leavekout.statistics.resampling import Estimate
 from studies import arms_from, study
 
 COUNT = 20_000
@@ -121,3 +123,25 @@ def test_intervals_and_tests_have_their_nominal_coverage_and_error() -> None:
         false_alarms += bool(table["distinguishable"].any())
     assert 0.91 <= np.mean(held) <= 0.985
     assert false_alarms <= 16
+
+
+@pytest.mark.parametrize("name", ["mse", "ssim", "clip", "dino"])
+def test_intervals_end_where_the_measure_does(name: str) -> None:
+    """Two queries, so intervals would be wide; errors and p-values are those of the wide ones."""
+    measurements = study(queries=2, sets=2, measures=(name,))
+    by, loss = measure(name), measurements.assign(measure="delta_loss")
+    cut, wide = (estimates_table(table, resamples=50) for table in (measurements, loss))
+    (lowest, highest), (least, most) = by.range, by.range_of_differences
+    assert (wide["mean_low"] < lowest).any() or (wide["mean_high"] > highest).any()
+    assert cut["mean_low"].to_numpy() == pytest.approx(np.maximum(wide["mean_low"], lowest))
+    assert cut["mean_high"].to_numpy() == pytest.approx(np.minimum(wide["mean_high"], highest))
+    assert cut["excess_low"].min() >= least
+    assert cut["excess_high"].max() <= most
+    same = ["mean", "excess", "mean_error", "excess_error"]
+    pd.testing.assert_frame_equal(cut[same], wide[same])
+
+
+def test_an_interval_holds_a_value_that_leaves_the_range_by_rounding() -> None:
+    one, error = np.array(1 + 1e-15), np.array(0.1)
+    estimate = Estimate(one, error, error, np.array(3.0)).within((-1, 1))
+    assert estimate.low < estimate.value == estimate.high

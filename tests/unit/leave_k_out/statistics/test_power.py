@@ -65,3 +65,36 @@ def test_more_queries_and_retrainings_show_smaller_differences() -> None:
     assert few["difference_holm"] >= few["difference"] > 0
     assert table["mse", "two methods", 50, 1]["difference"] < few["difference"]
     assert table["mse", "two methods", 12, 4]["difference"] <= few["difference"]
+
+
+@pytest.mark.parametrize("queries", [3, 8, 40])
+@pytest.mark.parametrize("sets", [2, 4])
+def test_one_cluster_shows_no_power(queries: int, sets: int) -> None:
+    table = power_table(study(queries=queries, alike=queries, sets=sets))
+    assert len(table)
+    assert table[["difference", "difference_holm"]].isna().all(axis=None)
+
+
+PAIRS = [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("differences", "clusters", "needed"),
+    [
+        ([0.3], [0], np.nan),
+        ([0.1, 0.2, 0.3], [0, 0, 0], np.nan),  # one cluster
+        ([1, -1] * 4, PAIRS, np.nan),  # clusters do not vary
+        ([2, 4] * 4, PAIRS, np.nan),
+        (0.3 + 1e-16 * np.arange(8), None, np.nan),  # rounding
+        (0.3 + 1e-12 * np.arange(8), None, np.nan),
+        (0.3 + 1e-6 * np.arange(8), None, 6),
+        ([1, -1, 2, -2], None, np.inf),
+        ([1, -1, 1e-200], None, np.inf),
+    ],
+)
+def test_queries_needed_where_little_or_nothing_varies(
+    differences: list[float], clusters: list[int] | None, needed: float
+) -> None:
+    members = None if clusters is None else np.array(clusters)
+    found = queries_needed(np.array(differences, float), level=0.05, clusters=members)
+    assert found == pytest.approx(needed, nan_ok=True)

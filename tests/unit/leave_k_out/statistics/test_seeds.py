@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from leavekout.leave_k_out.statistics.seeds import ALL, seeds_table
+from studies import study
 
 QUERIES = [f"q{i:03d}" for i in range(200)]
 
@@ -78,3 +79,9 @@ def test_too_few_cells_leave_variances_empty() -> None:
     assert (row["cells"], row["first"], row["second"]) == (1, 2.5, 2.0)
     assert np.isnan([row["retraining"], row["share"], row["correlation"]]).all()
     assert seeds_table([again], measurements[measurements["method"] == "b"]).empty
+
+
+def test_constant_effects_have_no_correlation_and_no_warning() -> None:
+    measurements = study(queries=4).assign(value=0.0)
+    again = measurements[measurements["method"] == "good"].assign(training_seed=1, role="target")
+    assert seeds_table([again], measurements)["correlation"].isna().all()

@@ -1,6 +1,5 @@
 """Grids of pictures: images that methods select, and what models without them generate."""
 
-import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,9 @@ from matplotlib.figure import Figure
 
 from leavekout.contract.removal import NO_REMOVAL
 from leavekout.report.collect import Regenerated
+from leavekout.report.text import wrapped
+
+_LETTERS = 10  # of a title, for each inch of a figure's width
 
 
 def draw_attributed(
@@ -40,8 +42,7 @@ def draw_attributed(
                 for spine in ax.spines.values():
                     spine.set(visible=True, color="#D55E00", linewidth=3)
         axes[line, 1].set_ylabel(method, fontsize=9)
-    title = f"“{prompt}”\n{note}" if note else f"“{prompt}”"
-    figure.suptitle(title, fontsize=10, parse_math=False)
+    _title(figure, prompt, note)
     return figure
 
 
@@ -68,7 +69,7 @@ def draw_regenerated(query: np.ndarray, prompt: str, models: Sequence[Regenerate
             model = pictures[line] if line < len(pictures) else None
             title = f"{method}\n" if line == 0 else ""
             _show(ax, model.picture if model else None, title + (model.label if model else ""))
-    figure.suptitle(f"“{prompt}”", fontsize=10, parse_math=False)
+    _title(figure, prompt)
     return figure
 
 
@@ -98,7 +99,7 @@ def draw_idea(ideas: Sequence[Idea], method: str, k: int) -> Figure:
     )
     first, last = 3, 3 + top
     for line, idea in enumerate(ideas):
-        _write(figure.add_subplot(grid[line, 0]), textwrap.fill(idea.prompt, 14), fontsize=8)
+        _write(figure.add_subplot(grid[line, 0]), wrapped(idea.prompt, 14, 6), fontsize=8)
         columns = {1: idea.generated, last + 1: idea.without_named, last + 3: idea.without_random}
         columns |= dict(enumerate(idea.named, start=first))
         for column, image in columns.items():
@@ -129,9 +130,15 @@ def _grid(lines: int, columns: int) -> tuple[Figure, np.ndarray]:
     )
 
 
+def _title(figure: Figure, prompt: str, note: str = "") -> None:
+    """The prompt, in two lines of the figure's width at most, above a note."""
+    text = f"“{wrapped(prompt, int(_LETTERS * figure.get_figwidth()), 2)}”"
+    figure.suptitle(f"{text}\n{note}" if note else text, fontsize=10, parse_math=False)
+
+
 def _write(ax: Axes, text: str, *, fontsize: int) -> None:
     ax.set_axis_off()
-    ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=fontsize)
+    ax.text(0.5, 0.5, text, ha="center", va="center", fontsize=fontsize, parse_math=False)
 
 
 def _show(ax: Axes, image: np.ndarray | None, title: str) -> None:

@@ -1,5 +1,6 @@
 """What all figures share: colours, markers, and how a figure is written."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +27,10 @@ plt.rcParams["svg.hashsalt"] = "leave-K-out"  # the same data give the same byte
 def save(figure: Figure, paths: Sequence[Path]) -> None:
     """Writes a figure as PNG, PDF or SVG, as the file endings say, and closes it."""
     for path in paths:
-        with atomic(path) as temporary:
+        with atomic(path) as temporary, warnings.catch_warnings():
+            # Letters that the font lacks are drawn as boxes.
+            warnings.filterwarnings("ignore", r"(?s).*missing from font")
+            warnings.filterwarnings("ignore", "Matplotlib currently does not support")
             kind = path.suffix.removeprefix(".")
             # No date in the file: the same data give the same bytes.
             metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)

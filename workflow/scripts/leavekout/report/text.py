@@ -1,7 +1,10 @@
 """Text of tables: rows as plain values, and numbers rounded to their uncertainty."""
 
 import textwrap
+import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -92,6 +95,29 @@ def pairs_text(
             text["queries needed"] = queries(row["queries_needed"])
         table.append(text)
     return pd.DataFrame(table)
+
+
+def shortened(text: str, width: int) -> str:
+    """One line of at most `width` letters, as figures can draw it: cut with `…` where it must be.
+
+    Wide letters, as of Chinese, count twice. Letters that cannot be drawn are left out.
+    """
+    line = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+    ends = list(accumulate(map(_columns, line)))
+    if not ends or ends[-1] <= width:
+        return line
+    return line[: bisect_right(ends, width - 1)].rstrip() + "…"
+
+
+def wrapped(text: str, width: int, lines: int) -> str:
+    """At most so many lines of at most `width` letters; as `shortened`."""
+    line = shortened(text, width * lines)
+    wide = max(map(_columns, line), default=1)
+    return textwrap.fill(line, width // wide, max_lines=lines, placeholder=" …")
+
+
+def _columns(letter: str) -> int:
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def as_text(tables: Iterable[tuple[str, pd.DataFrame, str]]) -> str:

@@ -6,13 +6,14 @@ query, so a standard error over queries alone misses it. Clustered queries are r
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+UNBOUNDED = (-np.inf, np.inf)
 # (weights of queries [B, Q], weights of models [B, M]), each with mean 1 → statistics [B, …]
 Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -26,12 +27,19 @@ class Estimate:
         error: its standard error, over queries and models.
         query_error: the naive standard error, over queries alone.
         freedom: degrees of freedom of `error`.
+        range: the lowest and the highest value that the statistic can have; the interval is cut
+            there, and `error` and p-values are not.
     """
 
     value: np.ndarray
     error: np.ndarray
     query_error: np.ndarray
     freedom: np.ndarray
+    range: tuple[float, float] = UNBOUNDED
+
+    def within(self, range: tuple[float, float]) -> "Estimate":
+        """The same estimate, of a statistic with this range."""
+        return replace(self, range=range)
 
     @property
     def margin(self) -> np.ndarray:
@@ -41,12 +49,14 @@ class Estimate:
     @property
     def low(self) -> np.ndarray:
         """Lower end of the 95 % interval."""
-        return self.value - self.margin
+        lowest = np.minimum(self.range[0], self.value)  # a value may leave the range by rounding
+        return np.maximum(self.value - self.margin, lowest)
 
     @property
     def high(self) -> np.ndarray:
         """Upper end of the 95 % interval."""
-        return self.value + self.margin
+        highest = np.maximum(self.range[1], self.value)
+        return np.minimum(self.value + self.margin, highest)
 
     def p_value(self) -> np.ndarray:
         """Two-sided p-value of the statistic being 0."""

@@ -29,5 +29,6 @@ MEASURE = Measure(
     unchanged=1.0,
     effect="more changed",
     values=clip_similarities,
+    range=(-1, 1),
     encoder="clip",
 )

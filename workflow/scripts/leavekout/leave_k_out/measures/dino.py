@@ -26,5 +26,6 @@ MEASURE = Measure(
     unchanged=1.0,
     effect="more changed",
     values=dino_similarities,
+    range=(-1, 1),
     encoder="dino",
 )

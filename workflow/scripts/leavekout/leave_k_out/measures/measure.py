@@ -26,6 +26,7 @@ class Measure:
         unchanged: its value where the model is the source model.
         effect: what a value in this direction means, for axes: "more changed".
         values: (outcome, source's outcome on the same queries, encoder) → float64 [Q].
+        range: the lowest and the highest possible value.
         exponent: people are shown the value times 10 to this power.
         encoder: the image encoder that it needs, one of `encoders`; None if it needs none.
         errors: (outcome, source's outcome) → standard errors [Q] of the values from a finite
@@ -39,6 +40,7 @@ class Measure:
     unchanged: float
     effect: str
     values: "Callable[[Outcome, Outcome, Encoder | None], np.ndarray]"
+    range: tuple[float, float] = (-np.inf, np.inf)
     exponent: int = 0
     encoder: str | None = None
     errors: "Callable[[Outcome, Outcome], np.ndarray] | None" = None
@@ -46,6 +48,12 @@ class Measure:
     def as_effect(self, values: np.ndarray) -> np.ndarray:
         """Values as effects: 0 if nothing is lost, and the more is lost, the higher."""
         return self.direction * (values - self.unchanged)
+
+    @property
+    def range_of_differences(self) -> tuple[float, float]:
+        """The lowest and the highest possible difference of two values."""
+        lowest, highest = self.range
+        return lowest - highest, highest - lowest
 
     @property
     def scale(self) -> float:

@@ -30,5 +30,6 @@ MEASURE = Measure(
     unchanged=0.0,
     effect="more changed",
     values=squared_errors,
+    range=(0, 1),
     exponent=3,
 )

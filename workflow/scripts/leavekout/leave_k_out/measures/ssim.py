@@ -52,4 +52,5 @@ MEASURE = Measure(
     unchanged=1.0,
     effect="more changed",
     values=structural_similarities,
+    range=(-1, 1),
 )

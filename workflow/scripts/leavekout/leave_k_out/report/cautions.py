@@ -56,13 +56,19 @@ def _of_queries(estimates: pd.DataFrame) -> list[str]:
     queries, clusters = int(estimates["n_queries"].max()), int(estimates["n_clusters"].max())
     if queries < 2:
         return ["One query: the results say nothing about other queries, and have no intervals."]
+    if clusters < 2:
+        return [
+            f"One cluster: the {queries} queries resemble each other by their nearest training "
+            "images (tables/clusters.csv), so they count as one. The results say nothing about "
+            "other queries, and intervals, tests of the excess and power cannot be computed."
+        ]
     warnings = []
     if clusters < queries:
-        alike = f"{clusters} cluster{'s' if clusters > 1 else ''}"
         warnings.append(
-            f"Queries that resemble each other: the {queries} queries make {alike} by their "
-            "nearest training images, so intervals and tests count clusters (tables/clusters.csv). "
-            "Numbers of queries needed assume that further queries bring new clusters at this rate."
+            f"Queries that resemble each other: the {queries} queries make {clusters} clusters by "
+            "their nearest training images, so intervals and tests count clusters "
+            "(tables/clusters.csv). Numbers of queries needed assume that further queries bring "
+            "new clusters at this rate."
         )
     if clusters < FEW_CLUSTERS:
         warnings.append(

@@ -164,14 +164,14 @@ def variance_text(variance: pd.DataFrame) -> pd.DataFrame:
     }
     table = []
     for row in records(variance):
-        total, measure = row["total"] or float("nan"), measure_of(row["measure"])
+        total, measure = row["total"] or np.nan, measure_of(row["measure"])
         table.append(
             {
                 "measure": measure.label,
                 "K": f"{row['k']:,}",
                 "removed by": row["method"],
                 "standard deviation": f"{row['total'] ** 0.5 * measure.scale:.3g}",
-                **{text: f"{100 * row[name] / total:.0f} %" for text, name in names.items()},
+                **{text: _known(row[name] / total, ".0%") for text, name in names.items()},
             }
         )
     return pd.DataFrame(table)
@@ -219,4 +219,6 @@ def power_text(power: pd.DataFrame, measure: Measure) -> pd.DataFrame:
 
 
 def _difference(value: float, scale: float) -> str:
+    if np.isnan(value):
+        return "–"
     return rounded(value, scale / 4) if np.isfinite(value) else "never significant"

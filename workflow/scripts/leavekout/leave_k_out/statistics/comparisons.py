@@ -48,6 +48,7 @@ def compare(arms: Arms, k: int, measure: Measure, *, resamples: int) -> pd.DataF
     differences = np.stack([effects[ahead] - effects[behind] for ahead, behind in pairs])  # [P, Q]
     draws = Resamples(arms.queries, [], count=resamples, clusters=arms.clusters)
     estimate = draws.estimate(lambda q, m: mean(differences.T, q))
+    estimate = estimate.within(measure.range_of_differences)
     p_values, corrected = paired_tests(differences, resamples=resamples, clusters=arms.clusters)
     return pd.DataFrame(
         {

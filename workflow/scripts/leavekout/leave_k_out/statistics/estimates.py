@@ -81,7 +81,7 @@ def _row(
         "n_queries": arms.queries,
         "n_clusters": arms.independent,
         "n_models": models,
-        **columns_of("mean", e),
+        **columns_of("mean", e.within(measure.range)),
         **dict.fromkeys(("excess", "excess_low", "excess_high", "excess_error"), np.nan),
         "naive_error": float(e.query_error),
         **dict.fromkeys(("better", "p", "p_corrected"), np.nan),
@@ -97,7 +97,7 @@ def _excesses(arms: Arms, k: int, measure: Measure, count: int) -> dict[str, dic
     p_values, corrected = p_of_excess(estimates, cells, random, count=count, clusters=clusters)
     return {
         method: {
-            **columns_of("excess", e),
+            **columns_of("excess", e.within(measure.range_of_differences)),
             "naive_error": float(e.query_error),
             "better": float((measure.direction * arms.excess(method, k) > 0).mean()),
             "p": float(p),

@@ -87,6 +87,7 @@ def lds_table(
         if models >= FEWEST_MODELS:
             count = min(resamples, MOST_RESAMPLES)
             score = lds(arms.random[k], np.stack(by_query), resamples=count, clusters=arms.clusters)
+            score = score.within((-1, 1))
             ends = (float(value) for value in (score.value, score.low, score.high))
             rows.append((k, method, arms.queries, models, *ends))
     return pd.DataFrame(rows, columns=_COLUMNS)

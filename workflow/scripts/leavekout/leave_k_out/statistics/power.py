@@ -14,6 +14,7 @@ from leavekout.statistics.resampling import numbered
 from leavekout.statistics.significance import LEVEL
 
 POWER = 0.8
+_ROUNDING = 1e-9  # a deviation below this share of the mean is rounding
 QUERIES = (6, 12, 25, 50, 110, 220)
 RETRAININGS = (1, 2, 4)
 _VARIANCE = ["measure", "k", "method", "total", "query", "retraining", "shared", "evaluation"]
@@ -72,7 +73,8 @@ def power_table(measurements: pd.DataFrame) -> pd.DataFrame:
     other seeds that are averaged in each cell): `difference`, and `difference_holm`, if it is one
     of all pairs of methods here. Variances are medians over this study's methods, or pairs of them.
     The gain of retrainings is a lower bound, because their noise is that of random sets of the same
-    K. `difference_holm` is at Holm's level; the actual correction of pairs is slightly better.
+    K. `difference_holm` is at Holm's level; the actual correction of pairs is slightly better. Both
+    are empty if all queries are one cluster, which shows no variance between clusters.
     """
     rows = []
     for measure, arms in arms_of_measures(measurements):
@@ -98,11 +100,13 @@ class _Spread:
     shared: float  # of the mean, whatever the number of queries
     models: int  # shared models that `shared` comes from
     tests: int
-    design: float  # factor by which clusters raise the variance of a mean over queries
+    design: float  # factor by which clusters raise the variance of a mean; infinite for one
     clusters: float  # for each query
 
     def smallest(self, queries: int, retrainings: int, *, level: float) -> float:
         """The smallest difference that is found, with Satterthwaite's degrees of freedom."""
+        if not np.isfinite(self.design):
+            return np.nan
         own = self.design * (self.fixed + self.noise / retrainings) / queries
         if own + self.shared == 0:
             return 0.0  # nothing varies
@@ -137,7 +141,12 @@ def _spreads(arms: Arms, k: int) -> dict[str, _Spread]:
 
 
 def _design_effect(differences: list[np.ndarray], clusters: np.ndarray) -> float:
-    """Kish's: the variance of a mean with clusters over that with independent queries; ≥ 1."""
+    """Kish's: the variance of a mean with clusters over that with independent queries; ≥ 1.
+
+    Infinite with one cluster, which shows no variance of means.
+    """
+    if len(np.unique(clusters)) < 2:
+        return np.inf
     ratios = [
         variance_of_mean(values, clusters) * len(values) / values.var(ddof=1)
         for values in differences
@@ -176,16 +185,18 @@ def queries_needed(
     By the t-test at `level`. The sign-flip test has nearly the same power, but needs
     2^(1 - C) ≤ 5 % for C clusters. Further queries are assumed to come in clusters as large as
     these, and the observed difference to be the true one; a difference that was reported because it
-    was large needs more. NaN if nothing varies; infinite without a difference, or with one cluster.
+    was large needs more. Infinite without a difference; NaN if clusters do not vary, or there is
+    only one.
     """
     queries = len(differences)
     members = np.arange(queries) if clusters is None else numbered(clusters)
     count = int(members.max()) + 1
-    if queries < 2 or differences.std() == 0:
-        return np.nan
+    mean = abs(differences.mean())
     deviation = np.sqrt(variance_of_mean(differences, members) * count)  # of a cluster
-    effect = abs(differences.mean()) / deviation
-    if effect == 0 or not np.isfinite(deviation):
+    if not np.isfinite(deviation) or deviation <= _ROUNDING * mean:
+        return np.nan
+    effect = mean / deviation
+    if effect < _ROUNDING:
         return np.inf
 
     def power(n: int) -> float:

@@ -46,7 +46,7 @@ def removals_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.Data
             for role, name in _ROLES:
                 values = _by_query(group, role)
                 if len(values):
-                    mean = mean_over_queries(values, resamples)
+                    mean = mean_over_queries(values, resamples).within(measure.range)
                     ends = {"": mean.value, "_error": mean.error}
                     ends |= {"_low": mean.low, "_high": mean.high}
                     row[f"n_{name}"] = len(values)

@@ -51,6 +51,7 @@ def seeds_table(tables: Iterable[pd.DataFrame], measurements: pd.DataFrame) -> p
 def _row(method: str, k: object, cells: pd.DataFrame) -> dict:
     first, second = cells["first"].to_numpy(), cells["second"].to_numpy()
     several, retraining, share = len(cells) > 1, np.nan, np.nan
+    ordered = len(cells) > 2 and np.ptp(first) > 0 and np.ptp(second) > 0
     if several:
         retraining = (first - second).var(ddof=1) / 2
         of_effects = (first.var(ddof=1) + second.var(ddof=1)) / 2
@@ -64,7 +65,7 @@ def _row(method: str, k: object, cells: pd.DataFrame) -> dict:
         "retraining": retraining,
         "own": _within_queries(cells["first"] - cells["second"], cells["query"]) / 2,
         "share": share,
-        "correlation": stats.pearsonr(first, second).statistic if len(cells) > 2 else np.nan,
+        "correlation": stats.pearsonr(first, second).statistic if ordered else np.nan,
     }
 
 
