@@ -27,6 +27,7 @@ from safetensors import SafetensorError
 from leavekout.base.errors import InputError
 
 _PIECE = 1 << 24  # bytes
+_ROWS = 64  # of a large array, at once
 _LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "numpy")
 
 
@@ -175,6 +176,15 @@ def load_npy(path: Path, *, mmap: bool = False) -> np.ndarray:
     """Reads one array; raises InputError if it is missing, truncated or not plain numbers."""
     with reading(path, "npy array", ValueError, EOFError):
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+
+
+def first_not_finite(array: np.ndarray) -> int | None:
+    """The first row with a value that is NaN or infinite; None if all are finite."""
+    for start in range(0, len(array), _ROWS):
+        finite = np.isfinite(array[start : start + _ROWS])
+        if not finite.all():
+            return start + int(np.flatnonzero(~finite.reshape(len(finite), -1).all(1))[0])
+    return None
 
 
 def save_table(path: Path, table: pd.DataFrame) -> None:

@@ -12,7 +12,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from leavekout.base.rows import write_rows
-from leavekout.encoders.pretrained import from_folder, starts
+from leavekout.encoders.pretrained import from_folder, load_encoder, module_from_folder, starts
 
 disable_progress_bar()  # while loading weights, it would break the terminal lines of other jobs
 
@@ -27,8 +27,7 @@ class TextEncoder:
     @classmethod
     def load(cls, tokenizer: Path, model: Path, device: torch.device) -> "TextEncoder":
         """Reads the two `from_pretrained` folders."""
-        tower = from_folder(CLIPTextModel, model).to(device).eval().requires_grad_(False)
-        return cls(from_folder(CLIPTokenizer, tokenizer), tower)
+        return cls(load_tokenizer(tokenizer), load_text_tower(model, device))
 
     @torch.no_grad()
     def __call__(self, captions: Sequence[str]) -> Tensor:
@@ -46,6 +45,21 @@ class TextEncoder:
             return_tensors="pt",
         )
         return self.model(tokens.input_ids.to(self.model.device)).last_hidden_state
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Loads the tokenizer of a `from_pretrained` folder."""
+    return from_folder(CLIPTokenizer, folder)
+
+
+def load_text_tower(folder: Path, device: torch.device) -> Any:
+    """Loads the text tower of a `from_pretrained` folder, which may hold a whole CLIP."""
+    return load_encoder(
+        lambda: module_from_folder(CLIPTextModel, folder, parts=True, dtype=torch.float32),
+        folder,
+        "a CLIPTextModel",
+        device,
+    )
 
 
 def write_text(
