@@ -19,7 +19,6 @@ from leavekout.base.rows import write_rows
 from leavekout.base.tensors import load_foreign_tensors, require_finite
 from leavekout.encoders.clip import ClipImageEncoder
 from leavekout.encoders.pretrained import (
-    from_folder,
     load_encoder,
     module_from_folder,
     reading_folder,
@@ -74,7 +73,8 @@ def _load_transformers(folder: Path, device: torch.device) -> ImageFeatures:
         "a transformers model",
         device,
     )
-    processor = from_folder(AutoImageProcessor, folder)
+    with reading_folder(folder, "an image processor"):
+        processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
 
     def features(pixels: np.ndarray) -> np.ndarray:
         inputs = processor(images=[Image.fromarray(p) for p in pixels], return_tensors="pt")

@@ -113,13 +113,13 @@ def load_denoiser(
 
 
 def require_weights(tensors: Mapping[str, Tensor], denoiser: nn.Module, path: Path) -> None:
-    """Rejects tensors, read from `path`, that are not exactly its weights, or not finite."""
+    """Requires tensors, read from `path`, to be exactly the denoiser's weights, all finite."""
     _require_fit(tensors, denoiser, f"{path}: does not fit the configuration's model", whole=True)
     require_finite(tensors, path)
 
 
 def require_part(tensors: Mapping[str, Tensor], denoiser: nn.Module, path: Path) -> None:
-    """Rejects tensors, read from `path`, that are not its weights, or not finite."""
+    """Requires tensors, read from `path`, to be some of the denoiser's weights, all finite."""
     problem = f"{path}: does not fit the base model"
     if not tensors:
         raise InputError(f"{problem}; it holds no weights.")
