@@ -174,7 +174,8 @@ def test_one_folder_of_a_model_repository_is_fetched(
     weights = "model.safetensors"
     assert (target / weights).read_bytes() == (model / "vae" / weights).read_bytes()
     assert [path.name for path in target.parent.iterdir()] == ["vae"]
-    hub.fetch_model("owner/name", "main", "", tmp_path / "all", endpoint=server.url)
+    everything = tmp_path / "all"
+    hub.fetch_model("owner/name", "main", "", everything, endpoint=server.url, weights=False)
     assert [path.name for path in (tmp_path / "all").iterdir()] == ["README.md"]
 
 
@@ -220,6 +221,23 @@ def test_absent_models_are_refused(tmp_path: Path, server: Loopback, model: Path
         with pytest.raises(InputError, match=message):
             hub.fetch_model(name, "main", folder, tmp_path / "vae", endpoint=url)
     assert not (tmp_path / "vae").exists()
+
+
+@pytest.mark.parametrize("name", ["model.bin", "model.fp16.safetensors", "model.pt", None])
+@pytest.mark.parametrize("local", [False, True])
+def test_a_model_without_weights_that_we_read_is_refused(
+    tmp_path: Path, server: Loopback, model: Path, name: str | None, local: bool
+) -> None:
+    for path in (model / "vae").glob("model.*"):
+        path.unlink()
+    if name:
+        (model / "vae" / name).write_bytes(b"weights")
+    message = f"vae: has its weights only as '{name}'" if name else "vae: has no weights"
+    repo = str(model) if local else "owner/name"
+    with pytest.raises(InputError, match=message):
+        hub.fetch_model(repo, "main", "vae", tmp_path / "vae", endpoint=server.url)
+    assert [path for path in server.asked if "config.json" in path[0]] == []
+    hub.fetch_model(repo, "main", "vae", tmp_path / "v", endpoint=server.url, weights=False)
 
 
 def test_a_model_may_be_in_a_local_folder(tmp_path: Path, model: Path) -> None:

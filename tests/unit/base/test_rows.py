@@ -137,6 +137,13 @@ def test_bad_input_halfway_leaves_no_output(tmp_path: Path, fails_at: int) -> No
     assert not (tmp_path / "a.npy").exists()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_rows_that_are_not_finite_are_refused(value: float, tmp_path: Path) -> None:
+    broken = [np.zeros((4, 2), np.float32), np.array([[0, 0], [0, value]], np.float32)]
+    with pytest.raises(InputError, match=r"a.npy: row 5 would hold NaN or infinite"):
+        rows_of(tmp_path / "a.npy").fill(broken)
+
+
 def test_a_resumed_sweep_ends_at_the_same_bits(
     denoiser64: Any, process: Any, data64: Any, tmp_path: Path
 ) -> None:

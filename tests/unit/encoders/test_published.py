@@ -51,7 +51,9 @@ def test_latents_are_converted_to_our_layout(tmp_path: Path) -> None:
         ("scale", "times as long"),
         ("flips interleaved", "is not what the encoders make"),
         ("shape", r"shape \(23, 3, 4, 4\), but \(24, 3, 4, 4\) are needed"),
-        ("nan", "is not what the encoders make"),
+        ("nan", "row 11 has values that are NaN"),
+        ("nan between", "row 17 has values that are NaN"),  # one of the rows that are not compared
+        ("too large", "row 5 has values that are NaN, infinite or too large"),
     ],
 )
 def test_other_latents_are_refused(tmp_path: Path, change: str, message: str) -> None:
@@ -67,6 +69,10 @@ def test_other_latents_are_refused(tmp_path: Path, change: str, message: str) ->
             theirs = theirs[:-1]
         case "nan":
             theirs[11] = np.nan
+        case "nan between":
+            theirs[17, 0, 0, 0] = np.nan
+        case "too large":
+            theirs[5, 0, 0, 0] = 1e6
     np.save(tmp_path / "theirs.npy", theirs)
     out = tmp_path / "latents.npy"
     with pytest.raises(InputError, match=message):
@@ -82,6 +88,11 @@ def test_text_states_are_checked_and_copied(tmp_path: Path) -> None:
     single = [texts[:1] for texts in CAPTIONS]
     np.save(tmp_path / "single.npy", theirs[:, :1])
     import_text(tmp_path / "single.npy", tmp_path / "one.npy", states, single, **SAVING)
+    infinite = theirs.copy()
+    infinite[3, 1, 0, 0] = np.inf
+    np.save(tmp_path / "infinite.npy", infinite)
+    with pytest.raises(InputError, match="row 3 has values that are NaN, infinite"):
+        import_text(tmp_path / "infinite.npy", tmp_path / "i.npy", states, CAPTIONS, **SAVING)
     np.save(tmp_path / "theirs.npy", theirs[:, ::-1])
     with pytest.raises(InputError, match="row 0 is not what the encoders make"):
         import_text(tmp_path / "theirs.npy", tmp_path / "other.npy", states, CAPTIONS, **SAVING)
@@ -96,6 +107,10 @@ def test_a_source_model_is_read_from_either_format(tmp_path: Path) -> None:
         assert all(torch.equal(weights[name], p) for name, p in denoiser.state_dict().items())
     with pytest.raises(InputError, match=r"model.pth: does not fit the configuration"):
         read_weights(tmp_path / "model.pth", unet_with(cross_attention_dim=7))
+    broken = denoiser.state_dict() | {"conv_in.bias": torch.full((8,), 1e300, dtype=torch.float64)}
+    torch.save(broken, tmp_path / "broken.pth")
+    with pytest.raises(InputError, match=r"broken.pth: values in the weight 'conv_in.bias' are Na"):
+        read_weights(tmp_path / "broken.pth", MODEL)
     torch.save({"model": [1]}, tmp_path / "other.pth")
     with pytest.raises(InputError, match=r"other.pth: does not fit"):
         read_weights(tmp_path / "other.pth", MODEL)

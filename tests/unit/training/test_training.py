@@ -82,12 +82,22 @@ def test_removing_every_image_is_refused(tmp_path: Path) -> None:
         from_scratch(tmp_path, range(12))
 
 
-def test_a_loss_that_is_not_a_number_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("array", ["latents", "text"])
+def test_data_that_are_not_finite_are_not_blamed_on_the_learning_rate(
+    array: str, tmp_path: Path
+) -> None:
     data = make_data()
-    assert data.latents.tensor is not None
-    data.latents.tensor[:] = float("nan")
-    with pytest.raises(InputError, match=r"the loss is nan at step 0; lower"):
+    getattr(data, array).tensor[3:] = float("nan")
+    with pytest.raises(InputError, match="of image 3 hold NaN or infinite values; encode"):
         trained(tmp_path / "state", data=data)
+
+
+@pytest.mark.parametrize("epochs", [1, 50])  # the last step alone, or the loss too
+def test_a_training_that_diverged_is_refused(tmp_path: Path, epochs: int) -> None:
+    changes = {"learning_rate": 1e38, "epochs": epochs, "batch_size": 12, "warmup_steps": 0}
+    config = TRAINING.model_copy(update=changes)
+    with pytest.raises(InputError, match=r"lower training.learning_rate"):
+        trained(tmp_path / "state", config=config)
 
 
 @pytest.mark.thorough

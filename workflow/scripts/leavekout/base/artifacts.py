@@ -42,6 +42,7 @@ ZIP_ERRORS = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError,
     RuntimeError,  # encrypted, or compressed as Python cannot: Deflate64
 )  # fmt: skip
+_ROWS = 64  # of a large array, at once
 _LIBRARIES = ("torch", "diffusers", "transformers", "open_clip_torch", "numpy")
 
 
@@ -202,6 +203,15 @@ def load_npy(path: Path, *, mmap: bool = False) -> np.ndarray:
         if start != np.lib.format.MAGIC_PREFIX:
             raise ValueError("it does not begin as np.save writes it")
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+
+
+def first_not_finite(array: np.ndarray) -> int | None:
+    """The first row with a value that is NaN or infinite; None if all are finite."""
+    for start in range(0, len(array), _ROWS):
+        finite = np.isfinite(array[start : start + _ROWS])
+        if not finite.all():
+            return start + int(np.flatnonzero(~finite.reshape(len(finite), -1).all(1))[0])
+    return None
 
 
 def save_table(path: Path, table: pd.DataFrame) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from leavekout.base.artifacts import (
     atomic,
     create_npy,
+    first_not_finite,
     load_json,
     load_npy,
     save_json,
@@ -89,6 +90,7 @@ class Rows:
 
         Raises:
             Interrupted: on SIGTERM, SIGUSR1 or SIGINT, after the filled rows were noted.
+            InputError: a value is NaN or infinite.
         """
         waiting: list[Tensor] = []
         size = 0
@@ -128,6 +130,11 @@ class Rows:
     def _take(self, waiting: list[Tensor]) -> None:
         if waiting:
             done = torch.cat(waiting).cpu().numpy()
+            if (row := first_not_finite(done)) is not None:
+                raise InputError(
+                    f"{self.output}: row {self.filled + row} would hold NaN or infinite "
+                    "values; check that image, its captions and the model's weights."
+                )
             self.array[self.filled : self.filled + len(done)] = done
             self.filled += len(done)
             waiting.clear()

@@ -30,6 +30,22 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return tensors, json.loads((file.metadata() or {}).get("leavekout", "{}"))
 
 
+def require_finite(
+    tensors: Mapping[str, Tensor], where: Path | str, advice: str = "use another copy of it"
+) -> None:
+    """Raises InputError if a weight holds a value that is NaN or infinite.
+
+    Args:
+        where: the file or model, for the message.
+    """
+    wrong = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
+    if wrong:
+        others = f" (and in {len(wrong) - 1} others)" if wrong[1:] else ""
+        raise InputError(
+            f"{where}: values in the weight '{wrong[0]}'{others} are NaN or infinite; {advice}."
+        )
+
+
 def load_foreign_tensors(path: Path) -> dict[str, Tensor]:
     """Reads a safetensors file, or a PyTorch file that contains only tensors.
 
@@ -42,7 +58,10 @@ def load_foreign_tensors(path: Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
-    except Exception as error:  # unpickling raises many kinds
-        raise InputError(f"{path}: not a file of tensors alone ({error}).") from error
+    except Exception as error:  # unpickling raises many kinds, with long advice on torch.load
+        raise InputError(
+            f"{path}: not a complete file of tensors alone; save the model's 'state_dict()' as "
+            "safetensors."
+        ) from error
     items = content.items() if isinstance(content, Mapping) else ()
     return {name: value for name, value in items if isinstance(value, Tensor)}

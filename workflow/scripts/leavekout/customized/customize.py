@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from leavekout.base.errors import InputError
 from leavekout.base.job import progress
 from leavekout.base.noise import Domain, normal, random_uint32, scale_to
+from leavekout.base.tensors import require_finite
 from leavekout.customized.config import Customization
 from leavekout.customized.tokens import add_tokens, token_of
 from leavekout.data.encoded import EncodedData
@@ -97,6 +98,7 @@ def customize(
         raise InputError(
             f"customizing {model}: the loss is {loss.item()}; lower the learning rate."
         )
+    require_finite({**weights, "V*": embedding}, f"customizing {model}", "lower the learning rate")
     return {name: p.detach() for name, p in weights.items()}, embedding.detach()
 
 

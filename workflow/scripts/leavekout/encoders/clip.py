@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from leavekout.base.errors import InputError
+from leavekout.encoders.pretrained import load_encoder
 
 
 @dataclass
@@ -24,13 +24,15 @@ class ClipImageEncoder:
     @classmethod
     def load(cls, folder: Path, device: torch.device) -> "ClipImageEncoder":
         """Reads a folder with `open_clip_config.json` and safetensors weights."""
-        name = f"local-dir:{folder}"
-        try:
-            model, _, preprocess = open_clip.create_model_and_transforms(name)
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"{folder}: not a folder of an open_clip model ({reason}).") from error
-        return cls(model.to(device).eval().requires_grad_(False), preprocess, device)
+        transforms = []
+
+        def load() -> Any:
+            model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}")
+            transforms.append(preprocess)
+            return model
+
+        model = load_encoder(load, folder, "an open_clip model", device)
+        return cls(model, transforms[0], device)
 
     @torch.no_grad()
     def __call__(self, pixels: np.ndarray) -> Tensor:

@@ -12,15 +12,19 @@ import torch
 from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
 from transformers import AutoImageProcessor, AutoModel
-from transformers.utils.logging import set_verbosity_error
 
 from leavekout.base.artifacts import save_npy
 from leavekout.base.errors import InputError
 from leavekout.base.rows import write_rows
-from leavekout.base.tensors import load_foreign_tensors
+from leavekout.base.tensors import load_foreign_tensors, require_finite
 from leavekout.encoders.cleaning import cleaned, distinct
 from leavekout.encoders.clip import ClipImageEncoder
-from leavekout.encoders.pretrained import starts
+from leavekout.encoders.pretrained import (
+    load_encoder,
+    module_from_folder,
+    reading_folder,
+    starts,
+)
 
 ImageFeatures = Callable[[np.ndarray], np.ndarray]
 TextFeatures = Callable[[Sequence[str]], np.ndarray]
@@ -39,20 +43,19 @@ def load_image_encoder(folder: Path, device: torch.device) -> ImageFeatures:
     if (folder / "open_clip_config.json").is_file():
         clip = ClipImageEncoder.load(folder, device)
         return lambda pixels: clip(pixels).numpy()
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        load = _load_timm if "architecture" in config else _load_transformers
-        return load(folder, device)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"{folder}: not a model folder of open_clip, timm or transformers ({reason})."
-        ) from error
+    with reading_folder(folder, "a model of open_clip, timm or transformers"):
+        of_timm = "architecture" in json.loads((folder / "config.json").read_text())
+    return (_load_timm if of_timm else _load_transformers)(folder, device)
 
 
 def _load_timm(folder: Path, device: torch.device) -> ImageFeatures:
-    model = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
-    model = model.to(device).eval().requires_grad_(False)
+    def load() -> Any:
+        # With num_classes=0, timm would ignore missing weights of any layer.
+        model = timm.create_model(f"local-dir:{folder}", pretrained=True)
+        model.reset_classifier(0)
+        return model
+
+    model = load_encoder(load, folder, "a timm model", device)
     preprocess = create_transform(**resolve_model_data_config(model), is_training=False)
 
     def features(pixels: np.ndarray) -> np.ndarray:
@@ -64,10 +67,15 @@ def _load_timm(folder: Path, device: torch.device) -> ImageFeatures:
 
 
 def _load_transformers(folder: Path, device: torch.device) -> ImageFeatures:
-    set_verbosity_error()  # no warning about the missing pooling layer, which is not used
-    model = AutoModel.from_pretrained(folder, local_files_only=True)
-    model = model.to(device).eval().requires_grad_(False)
-    processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+    options: Any = {"unused": "pooler", "parts": True, "dtype": torch.float32}
+    model = load_encoder(
+        lambda: module_from_folder(AutoModel, folder, **options),
+        folder,
+        "a transformers model",
+        device,
+    )
+    with reading_folder(folder, "an image processor"):
+        processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
 
     def features(pixels: np.ndarray) -> np.ndarray:
         inputs = processor(images=[Image.fromarray(p) for p in pixels], return_tensors="pt")
@@ -142,4 +150,5 @@ def read_mapper(path: Path) -> dict[str, torch.Tensor]:
     mapper = {"weight": matrices[0].float()}
     if vectors:
         mapper["bias"] = vectors[0].float()
+    require_finite(mapper, path)
     return mapper

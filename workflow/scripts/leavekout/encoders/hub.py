@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
@@ -14,11 +15,17 @@ from leavekout.base.errors import InputError
 from leavekout.base.job import progress
 
 # Pickled weights can run code when read; half-precision copies are not needed.
-_UNWANTED = ("*.bin", "*.pt", "*.ckpt", "*.msgpack", "*.h5", "*.fp16.*")
+_UNWANTED = ("*.bin", "*.pt", "*.ckpt", "*.msgpack", "*.h5", "*.fp16[.-]*")
 
 
 def fetch_model(
-    repo: str, revision: str, folder: str, target: Path, *, endpoint: str | None = None
+    repo: str,
+    revision: str,
+    folder: str,
+    target: Path,
+    *,
+    endpoint: str | None = None,
+    weights: bool = True,
 ) -> None:
     """Downloads one folder of a model repository (safetensors weights only) to `target`.
 
@@ -28,12 +35,17 @@ def fetch_model(
         repo: a repository's id, or a local folder of the same layout.
         endpoint: address of the hub; None for HF_ENDPOINT or the public hub. An address given here
             receives no token: a token of this machine is sent to the other two only.
+        weights: whether there have to be weights. A tokenizer has none.
 
     Raises:
-        InputError: it cannot be fetched, has another checksum, or has no such folder.
+        InputError: it cannot be fetched, has another checksum, has no such folder, or has weights
+            only in formats that we do not read.
     """
     if Path(repo).is_dir():
-        _copy(Path(repo) / folder, target)
+        source = Path(repo) / folder
+        if weights and source.is_dir():
+            _require_weights([path.name for path in source.glob("*")], str(source))
+        _copy(source, target)
         return
     key = hashlib.sha256(f"{repo}@{revision}/{folder}".encode()).hexdigest()[:8]
     partial = target.with_name(f".{target.name}.{key}.partial")
@@ -43,6 +55,10 @@ def fetch_model(
         wanted = [file for file in info.siblings or () if _is_wanted(file.rfilename, folder)]
         if not wanted:
             raise InputError(f"{repo}@{revision}: has no folder '{folder}'.")
+        if weights:
+            inside = [PurePosixPath(file.rfilename) for file in info.siblings or ()]
+            names = [path.name for path in inside if path.parent == PurePosixPath(folder)]
+            _require_weights(names, f"{repo}@{revision}/{folder}".rstrip("/"))
         for file in progress(wanted, f"fetching {repo}", total=len(wanted)):
             name, commit = file.rfilename, info.sha
             path = Path(hub.hf_hub_download(repo, name, revision=commit, local_dir=partial))
@@ -64,6 +80,17 @@ def _is_wanted(name: str, folder: str) -> bool:
     """Whether a file is directly in the folder and has a format that we read."""
     path = PurePosixPath(name)
     return path.parent == PurePosixPath(folder) and not any(fnmatch(name, u) for u in _UNWANTED)
+
+
+def _require_weights(names: Sequence[str], where: str) -> None:
+    """Raises InputError if a folder with these files has no weights that we read."""
+    if not any(name.endswith(".safetensors") and _is_wanted(name, "") for name in names):
+        others = sorted(name for name in names if any(fnmatch(name, u) for u in _UNWANTED))
+        found = f"has its weights only as '{others[0]}'" if others else "has no weights"
+        raise InputError(
+            f"{where}: {found}; name a repository or revision that has them as .safetensors in "
+            "full precision, or convert them and name the local folder."
+        )
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from leavekout.base.artifacts import load_npy
+from leavekout.base.artifacts import first_not_finite, load_npy
 from leavekout.base.errors import InputError
 from leavekout.base.rows import write_rows
 from leavekout.base.tensors import load_foreign_tensors
@@ -26,11 +26,11 @@ def read_weights(path: Path, model: Model) -> dict[str, Tensor]:
     """Reads a denoiser's weights from safetensors or from a PyTorch file of tensors alone.
 
     Raises:
-        InputError: it is neither, or its weights do not fit the model.
+        InputError: it is neither, or its weights do not fit the model or are not finite.
     """
-    tensors = load_foreign_tensors(path)
+    tensors = {name: tensor.float() for name, tensor in load_foreign_tensors(path).items()}
     require_weights(tensors, skeleton(model), path)
-    return {name: tensor.float() for name, tensor in tensors.items()}
+    return tensors
 
 
 def import_latents(
@@ -52,7 +52,8 @@ def import_latents(
         identity, save_seconds: as in `Rows`.
 
     Raises:
-        InputError: the shape is another, or rows differ from what `encode` returns.
+        InputError: the shape is another, a value is not finite as float16, or rows differ from what
+            `encode` returns.
     """
     theirs, images = load_npy(path, mmap=True), len(pixels)
     ours = encode(pixels[:1]).shape[1:]
@@ -61,14 +62,15 @@ def import_latents(
         raise InputError(f"{path}: latents of shape {theirs.shape}, but {needed} are needed.")
     rows = np.linspace(0, images - 1, min(_CHECKED_ROWS, images)).astype(int)
     for flip in range(flips):
+        _in_half_precision(theirs, rows + flip * images, path)
         part = pixels[rows][:, :, ::-1] if flip else pixels[rows]
         _require_like(theirs[rows + flip * images], encode(part), rows, path)
 
     def parts(first: int) -> Iterator[np.ndarray]:
         for start in range(first, images, _ROWS_AT_ONCE):
             stop = min(start + _ROWS_AT_ONCE, images)
-            both = [theirs[start + f * images : stop + f * images] for f in range(flips)]
-            yield np.stack(both, 1).astype(np.float16)
+            both = [np.arange(start, stop) + f * images for f in range(flips)]
+            yield np.stack([_in_half_precision(theirs, rows, path) for rows in both], 1)
 
     shape = (images, flips, *ours)
     write_rows(output, np.float16, shape, parts, identity=identity, save_seconds=save_seconds)
@@ -90,21 +92,36 @@ def import_text(
         identity, save_seconds: as in `Rows`.
 
     Raises:
-        InputError: the shape is another, or rows differ from what `encode` returns.
+        InputError: the shape is another, a value is not finite as float16, or rows differ from what
+            `encode` returns.
     """
     theirs, images, count = load_npy(path, mmap=True), len(captions), len(captions[0])
     shape = (images, count, *encode([""]).shape[1:])
     if theirs.shape != shape:
         raise InputError(f"{path}: text states of shape {theirs.shape}, but {shape} are needed.")
     rows = np.linspace(0, images - 1, min(_CHECKED_ROWS, images)).astype(int)
+    _in_half_precision(theirs, rows, path)
     ours = encode([text for row in rows for text in captions[row]])
     _require_like(theirs[rows].reshape(ours.shape), ours, np.repeat(rows, count), path)
 
     def parts(first: int) -> Iterator[np.ndarray]:
         for start in range(first, images, _ROWS_AT_ONCE):
-            yield np.asarray(theirs[start : start + _ROWS_AT_ONCE]).astype(np.float16)
+            rows = np.arange(start, min(start + _ROWS_AT_ONCE, images))
+            yield _in_half_precision(theirs, rows, path)
 
     write_rows(output, np.float16, shape, parts, identity=identity, save_seconds=save_seconds)
+
+
+def _in_half_precision(theirs: np.ndarray, rows: np.ndarray, path: Path) -> np.ndarray:
+    """Some rows as float16; raises InputError if one is not finite."""
+    with np.errstate(over="ignore"):  # too large a value becomes infinite, and is refused
+        values = np.asarray(theirs[rows]).astype(np.float16)
+    if (row := first_not_finite(values)) is not None:
+        raise InputError(
+            f"{path}: row {rows[row]} has values that are NaN, infinite or too large for "
+            "float16; compute it again."
+        )
+    return values
 
 
 def _require_like(theirs: Any, ours: np.ndarray, rows: Iterable[int], path: Path) -> None:

@@ -14,7 +14,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from leavekout.base.rows import write_rows
 from leavekout.encoders.cleaning import cleaned, distinct
-from leavekout.encoders.pretrained import from_folder, starts
+from leavekout.encoders.pretrained import from_folder, load_encoder, module_from_folder, starts
 
 logger = logging.getLogger("leavekout")
 _TEXTS_AT_ONCE = 4096
@@ -31,8 +31,7 @@ class TextEncoder:
     @classmethod
     def load(cls, tokenizer: Path, model: Path, device: torch.device) -> "TextEncoder":
         """Reads the two `from_pretrained` folders."""
-        tower = from_folder(CLIPTextModel, model).to(device).eval().requires_grad_(False)
-        return cls(from_folder(CLIPTokenizer, tokenizer), tower)
+        return cls(load_tokenizer(tokenizer), load_text_tower(model, device))
 
     @torch.no_grad()
     def __call__(self, captions: Sequence[str]) -> Tensor:
@@ -78,6 +77,21 @@ def padded_tokens(tokenizer: Any, texts: Sequence[str], length: int) -> Tensor:
         max_length=length,
         return_tensors="pt",
     ).input_ids
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Loads the tokenizer of a `from_pretrained` folder."""
+    return from_folder(CLIPTokenizer, folder)
+
+
+def load_text_tower(folder: Path, device: torch.device) -> Any:
+    """Loads the text tower of a `from_pretrained` folder, which may hold a whole CLIP."""
+    return load_encoder(
+        lambda: module_from_folder(CLIPTextModel, folder, parts=True, dtype=torch.float32),
+        folder,
+        "a CLIPTextModel",
+        device,
+    )
 
 
 def write_text(

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from leavekout.config.encoders import ClipTraining
-from leavekout.encoders.pretrained import shuffled_batches, steps_of
+from leavekout.encoders.pretrained import require_trained, shuffled_batches, steps_of
 from leavekout.encoders.text import padded_tokens
 from leavekout.encoders.vae import to_signed_range
 
@@ -89,6 +89,7 @@ def train_clip(
     with torch.no_grad():
         whole.weight.zero_()[used] = model.token_embedding.weight
     model.token_embedding = whole
+    require_trained("encoders.clip", loss, model.state_dict())
     logger.info("CLIP: contrastive loss %.3f", loss.item())
     return model.eval()
 

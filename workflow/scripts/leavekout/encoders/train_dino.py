@@ -21,7 +21,7 @@ from torch.nn import functional
 from transformers import ViTConfig, ViTImageProcessor, ViTModel
 
 from leavekout.config.encoders import DinoTraining
-from leavekout.encoders.pretrained import shuffled_batches, steps_of
+from leavekout.encoders.pretrained import require_trained, shuffled_batches, steps_of
 from leavekout.encoders.vae import to_signed_range
 
 logger = logging.getLogger("leavekout")
@@ -111,6 +111,7 @@ def train_dino(pixels: np.ndarray, config: DinoTraining, device: torch.device) -
         # The momentum rises to 1 along a cosine, as in DINO.
         momentum = 1 - (1 - config.teacher_momentum) * (1 + math.cos(math.pi * step / steps)) / 2
         update_momentum(student, teacher, momentum)
+    require_trained("encoders.dino", loss, teacher.state_dict())
     logger.info("DINO: loss %.3f (of a guess: %.3f)", loss.item(), math.log(config.prototypes))
     return teacher.backbone.eval()
 

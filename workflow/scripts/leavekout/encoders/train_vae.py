@@ -9,7 +9,7 @@ from diffusers import AutoencoderKL
 from torch.nn import functional
 
 from leavekout.config.encoders import VaeTraining
-from leavekout.encoders.pretrained import shuffled_batches, steps_of
+from leavekout.encoders.pretrained import require_trained, shuffled_batches, steps_of
 from leavekout.encoders.vae import to_signed_range
 
 logger = logging.getLogger("leavekout")
@@ -48,6 +48,7 @@ def train_vae(pixels: np.ndarray, config: VaeTraining, device: torch.device) -> 
             loss.backward()
             optimizer.step()
             annealed.step()
+    require_trained("encoders.vae", loss, vae.state_dict())
     with torch.no_grad():
         batches = images.split(config.batch_size)
         latents = torch.cat([vae.encode(part).latent_dist.mean for part in batches])

@@ -10,13 +10,17 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from leavekout.base.rows import write_rows
-from leavekout.encoders.pretrained import from_folder, starts
+from leavekout.encoders.pretrained import load_encoder, module_from_folder, starts
 
 
 def load_vae(folder: Path, device: torch.device) -> Any:
     """Loads the autoencoder of a `from_pretrained` folder."""
-    vae = from_folder(AutoencoderKL, folder, low_cpu_mem_usage=False)
-    return vae.to(device).eval().requires_grad_(False)
+    return load_encoder(
+        lambda: module_from_folder(AutoencoderKL, folder, low_cpu_mem_usage=False),
+        folder,
+        "an AutoencoderKL",
+        device,
+    )
 
 
 def to_signed_range(pixels: np.ndarray) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from leavekout.base.errors import InputError
-from leavekout.base.tensors import load_tensors
+from leavekout.base.tensors import load_tensors, require_finite
 from leavekout.config.experiment import Model
 from leavekout.config.fields import WeightSubset
 from leavekout.models.geometry import geometry_of
@@ -97,8 +97,8 @@ def load_denoiser(
     """The denoiser with weights from a file; weights of further files replace some of them.
 
     Raises:
-        InputError: the first file has other names or shapes, or a further file has weights that do
-            not fit.
+        InputError: the first file has other names or shapes, a further file has weights that do
+            not fit, or a weight is not finite.
     """
     first, *changes = [weights] if isinstance(weights, str | Path) else weights
     denoiser = build_denoiser(model, seed=0, device=device)
@@ -113,16 +113,18 @@ def load_denoiser(
 
 
 def require_weights(tensors: Mapping[str, Tensor], denoiser: nn.Module, path: Path) -> None:
-    """Rejects tensors, read from `path`, that are not exactly the denoiser's weights."""
+    """Requires tensors, read from `path`, to be exactly the denoiser's weights, all finite."""
     _require_fit(tensors, denoiser, f"{path}: does not fit the configuration's model", whole=True)
+    require_finite(tensors, path)
 
 
 def require_part(tensors: Mapping[str, Tensor], denoiser: nn.Module, path: Path) -> None:
-    """Rejects tensors, read from `path`, that are not some of the denoiser's weights."""
+    """Requires tensors, read from `path`, to be some of the denoiser's weights, all finite."""
     problem = f"{path}: does not fit the base model"
     if not tensors:
         raise InputError(f"{problem}; it holds no weights.")
     _require_fit(tensors, denoiser, problem, whole=False)
+    require_finite(tensors, path)
 
 
 def _require_fit(

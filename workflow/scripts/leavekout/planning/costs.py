@@ -126,8 +126,8 @@ class Costs:
         return Cost(0, 1000, 2 * 0.165 * self.images)
 
     def fetched_encoder(self) -> Cost:
-        """Of downloading an encoder; 3.5 GB is the largest that we know."""
-        return Cost(0, 1000, 3500)
+        """Of downloading an encoder and reading it; 3.5 GB is the largest that we know."""
+        return Cost(0, 5000, 3500)
 
     def preparation(self) -> Cost:
         """Of a pass over the images' pixels."""

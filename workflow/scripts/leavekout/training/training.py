@@ -13,11 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from leavekout.base.artifacts import first_not_finite
 from leavekout.base.errors import InputError, Interrupted
 from leavekout.base.interruption import stop_request
 from leavekout.base.job import progress
 from leavekout.base.noise import Domain, normal
 from leavekout.base.precision import arithmetic, products
+from leavekout.base.tensors import require_finite
 from leavekout.config.experiment import Model, Training
 from leavekout.data.encoded import EncodedData, prefetch
 from leavekout.models.denoiser import Denoiser, build_denoiser
@@ -175,7 +177,7 @@ def train(
             optimizer.step()
             losses.append(loss.detach())
             if step % _CHECK_EVERY == 0 or step == steps - 1:
-                _require_finite(losses[-1], what, step)
+                _require_finite(losses[-1], data, what, step)
             if stop.by:
                 save_state(denoiser, optimizer, state, identity, step + 1)
                 raise Interrupted(
@@ -190,6 +192,7 @@ def train(
                     logger.warning("%s Training continues; a kill would lose it.", error)
                 saved = time.monotonic()
             on_step(step, losses[-1])
+    require_finite(denoiser.state_dict(), what, "lower training.learning_rate")
     # None if the saved state was already at the last step.
     final_loss = torch.stack(list(losses)).mean().item() if losses else None
     return {"steps": steps, "final_loss": final_loss}
@@ -308,8 +311,15 @@ def _compile(
         )
 
 
-def _require_finite(loss: Tensor, what: str, step: int) -> None:
-    if not torch.isfinite(loss):
-        raise InputError(
-            f"{what}: the loss is {loss.item()} at step {step}; lower training.learning_rate."
-        )
+def _require_finite(loss: Tensor, data: EncodedData, what: str, step: int) -> None:
+    if torch.isfinite(loss):
+        return
+    for array in (data.latents, data.text):
+        if (row := first_not_finite(array.array)) is not None:
+            raise InputError(
+                f"{what}: the loss is {loss.item()} at step {step}, because the {array.name} of "
+                f"image {row} hold NaN or infinite values; encode or publish them again."
+            )
+    raise InputError(
+        f"{what}: the loss is {loss.item()} at step {step}; lower training.learning_rate."
+    )
