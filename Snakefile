@@ -9,7 +9,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-if "experiment" not in config and "extends" not in config:
+if "extends" not in config and ("experiment" not in config or not workflow.configfiles):
 
     configfile: "config/digits.yaml"
 

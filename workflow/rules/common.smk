@@ -14,11 +14,12 @@ import math
 import os
 import re
 import signal
+import sys
 from pathlib import Path
 
 from leavekout.base.errors import InputError
 from leavekout.config.experiment import numbered
-from leavekout.config.reading import merged, offer_package, require_unchanged
+from leavekout.config.reading import merged, offer_package, require_all_files, require_unchanged
 from leavekout.kinds import costs_of, read_experiment
 from leavekout.methods import registry
 from leavekout.training import TRAINING_LOOP
@@ -37,11 +38,14 @@ def or_say_why(read, *arguments):
         raise WorkflowError(str(error)) from None
 
 
-FILES = [Path(file) for file in workflow.configfiles]
-EXPERIMENT = or_say_why(read_experiment, config, FILES)
+# The Snakefile's own configuration file comes before those of the command line.
+GIVEN = [Path(file) for file in workflow.config_settings.configfiles]
+FILES = [file for file in map(Path, workflow.configfiles) if file not in GIVEN] + GIVEN
+or_say_why(require_all_files, sys.argv[1:], GIVEN)
+EXPERIMENT = or_say_why(read_experiment, workflow.config_settings.config, FILES)
 or_say_why(require_unchanged, EXPERIMENT)
 # What the configuration's files say, before defaults are filled in.
-WRITTEN = merged(config, FILES).tree
+WRITTEN = merged(workflow.config_settings.config, FILES).tree
 EXPECTED = or_say_why(costs_of, EXPERIMENT)
 offer_package()
 config.update(EXPERIMENT.model_dump(mode="json"))
