@@ -34,6 +34,8 @@ for rule_file in (Path(workflow.basedir) / "workflow/rules/attribution").glob("*
 
 
 for rule_file in config["extra_rules"]:
+    if not Path(rule_file).is_file():
+        raise WorkflowError(f"'extra_rules' names {rule_file}, and there is no such file.")
 
     include: str(Path(rule_file).resolve())
 
@@ -42,6 +44,10 @@ include: f"workflow/rules/{EXPERIMENT.kind}/rules.smk"
 
 
 require_known_methods()
+
+
+onstart:
+    require_own_files()
 
 
 rule all:

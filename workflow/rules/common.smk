@@ -6,6 +6,7 @@
 #   QUERIES_OF_A_JOB, NAME_OF_A_JOB queries that one job scores by gradients of their model
 #   model_of, weights_of, explaining_models, losses_of, trained_rows_of, projection_seed
 #   methods_needed                  methods that need scores
+#   METHODS_OF_BUNDLE               methods whose scores are published, and not made here
 
 import difflib
 import hashlib
@@ -182,6 +183,21 @@ def content_of(path):
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     return None
+
+
+def require_own_files():
+    """Stops before any job if a file that the configuration names is not there and will be read."""
+    files = {
+        job.params.get("file")
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name.startswith("import_")
+    }
+    for file in sorted(file for file in files if isinstance(file, str)):
+        if not Path(file).is_file():
+            raise WorkflowError(
+                f"{file}: there is no such file, and the configuration names it (under 'published' "
+                "or as a 'mapper')."
+            )
 
 
 def is_made(folder, method):

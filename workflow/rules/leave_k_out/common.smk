@@ -68,6 +68,7 @@ BUNDLE = (
     if config["joins"]
     else None
 )
+METHODS_OF_BUNDLE = list(BUNDLE.about.methods) if BUNDLE else []
 # Whether that is another's, from which this one may have drifted, and not an earlier part of this.
 JOINS_ANOTHER = bool(BUNDLE) and not config["joins"]["continues"]
 JOINED = joined_methods(EXPERIMENT, BUNDLE) if BUNDLE else []
