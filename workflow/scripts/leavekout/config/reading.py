@@ -60,7 +60,10 @@ for _kind in ("int", "float"):
 def read_yaml(path: Path) -> Tree:
     """Reads a YAML file that holds a mapping; raises InputError if it does not."""
     if not path.is_file():
-        raise InputError(f"{path}: there is no such configuration file.")
+        known = [file.name for file in path.parent.glob("*.yaml")]
+        near = difflib.get_close_matches(path.name, known, n=1)
+        hint = f"; the nearest is {path.with_name(near[0])}" if near else ""
+        raise InputError(f"{path}: there is no such configuration file{hint}.")
     try:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
     except OSError as error:
@@ -205,15 +208,16 @@ def require_all_files(arguments: Sequence[str], files: Sequence[Path]) -> None:
     Raises:
         InputError: `--configfile` is there more than once, and only the last one counted.
     """
-    read = {file.resolve() for file in files}
     for option, following in zip(arguments, [*arguments[1:], ""], strict=True):
         name, _, value = option.partition("=")
         if len(name) > len("--config") and "--configfiles".startswith(name):
             file = Path(value or following)
-            if file.resolve() not in read:
+            # Snakemake may have left the folder in which a relative path holds (--directory).
+            end = Path(os.path.normpath(file)).as_posix().replace("../", "")
+            if not any(path.as_posix().endswith(end) for path in files):
                 raise InputError(
                     f"{file}: Snakemake takes only the last --configfile; name all files after "
-                    f"one: --configfile {file} {' '.join(map(os.path.relpath, files))}."
+                    f"one: --configfile {file} {' '.join(map(str, files))}."
                 )
 
 
