@@ -48,6 +48,7 @@ require_known_methods()
 
 onstart:
     require_own_files()
+    require_times_in_the_past()
 
 
 rule all:

@@ -14,8 +14,10 @@ import json
 import math
 import os
 import re
+import shlex
 import signal
 import sys
+import time
 from pathlib import Path
 
 from leavekout.base.errors import InputError
@@ -183,6 +185,26 @@ def content_of(path):
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     return None
+
+
+def require_times_in_the_past():
+    """Stops before any job if an input has a time in the future.
+
+    All that is made from it would seem older, and Snakemake would delete it.
+    """
+    now = time.time() + 60  # clocks of two machines are never quite the same
+    files = {
+        str(file)
+        for job in workflow.dag.needrun_jobs()
+        for file in job.input
+        if not file.is_ancient
+    }
+    for file in sorted(files):
+        if os.path.exists(file) and os.path.getmtime(file) > now:
+            raise WorkflowError(
+                f"{file}: its time is in the future ({time.ctime(os.path.getmtime(file))}), so all "
+                f"that is made from it would seem older; set it with: touch {shlex.quote(file)}"
+            )
 
 
 def require_own_files():

@@ -1,5 +1,6 @@
 """What a data set lacks is said before anything is trained."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,25 @@ def test_files_of_the_user_that_are_gone_are_said_before_any_job(tmp_path: Path)
     assert "has no scores of query q000; neither absent/q000.npy" in refused(
         project, "-n", *elsewhere
     )
+
+
+def test_a_model_that_is_none_and_times_in_the_future_are_refused(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    tiny = ["--configfile", "config/tiny.yaml"]
+    none = "results/tiny/retrained/pixel/q000/k21/outcome.safetensors"
+    printed = refused(project, "-n", *tiny, "--", none)
+    assert "retrained/pixel/q000/k21 is no model of this study" in printed
+    for name in (
+        "results/tiny/data/images.parquet",
+        "resources/digits/annotations/captions_train.json",
+        "resources/digits/annotations/captions_val.json",
+    ):
+        path = project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    tomorrow = path.stat().st_mtime + 86_400
+    os.utime(path, (tomorrow, tomorrow))
+    folder = [*tiny, "--config", "dataset={source: folder}", "--", "fetch"]
+    printed = refused(project, *folder)
+    assert "captions_val.json: its time is in the future" in printed
+    assert path.exists()
