@@ -33,6 +33,14 @@ from leavekout.training import TRAINING_LOOP
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
+# Blanks, quotes and brackets work.
+for folder in (os.getcwd(), str(workflow.basedir), sys.executable):
+    if "{" in folder or "}" in folder:
+        raise WorkflowError(
+            f"{folder}: Snakemake takes braces in a path for wildcards; move or rename the folder."
+        )
+
+
 def or_say_why(read, *arguments):
     """What a function returns; an error in the configuration ends the run with one sentence."""
     try:

@@ -52,6 +52,11 @@ def test_files_of_the_user_that_are_gone_are_said_before_any_job(tmp_path: Path)
     )
 
 
+def test_a_folder_with_braces_is_refused_at_once(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "a{b}")
+    assert "takes braces in a path for wildcards" in refused(project, "-n")
+
+
 def test_a_model_that_is_none_and_times_in_the_future_are_refused(tmp_path: Path) -> None:
     project = copy_project(tmp_path / "project")
     tiny = ["--configfile", "config/tiny.yaml"]
