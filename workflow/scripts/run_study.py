@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TextIO
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 from snakemake.exceptions import WorkflowError
 
 from leavekout.base.errors import InputError
