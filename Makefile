@@ -1,4 +1,4 @@
-# make demo · make join · make bundle · make plan · make benchmark · make gpu-check · make test · make test-all · make test-slurm
+# make demo · make unlock · make join · make bundle · make plan · make benchmark · make gpu-check · make test · make test-all · make test-slurm
 # · make lint · make docs · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
@@ -12,13 +12,17 @@ export OMP_NUM_THREADS ?= 1
 # it, each job would compile them again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo join bundle plan benchmark gpu-check test test-all test-slurm lint format docs lock clean
+.PHONY: setup demo unlock join bundle plan benchmark gpu-check test test-all test-slurm lint format docs lock clean
 
 # The environment alone.
 setup: $(READY)
 
 demo: $(READY)
 	@$(BIN)/python workflow/scripts/run_study.py --configfile config/$(EXPERIMENT).yaml
+
+# After a run that was killed, and before the same command again: make unlock EXPERIMENT=digits
+unlock: $(READY)
+	@$(BIN)/snakemake --unlock --configfile config/$(EXPERIMENT).yaml
 
 # A method of yours beside those of a bundled study: make join STUDY=digits METHOD=mine,
 # with SCORES=folder if its scores were computed elsewhere (docs/joining.md).

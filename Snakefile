@@ -9,7 +9,7 @@ from snakemake.utils import min_version
 min_version("9.27")
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-if "experiment" not in config and "extends" not in config:
+if "extends" not in config and ("experiment" not in config or not workflow.configfiles):
 
     configfile: "config/digits.yaml"
 
@@ -34,6 +34,8 @@ for rule_file in (Path(workflow.basedir) / "workflow/rules/attribution").glob("*
 
 
 for rule_file in config["extra_rules"]:
+    if not Path(rule_file).is_file():
+        raise WorkflowError(f"'extra_rules' names {rule_file}, and there is no such file.")
 
     include: str(Path(rule_file).resolve())
 
@@ -42,6 +44,11 @@ include: f"workflow/rules/{EXPERIMENT.kind}/rules.smk"
 
 
 require_known_methods()
+
+
+onstart:
+    require_own_files()
+    require_times_in_the_past()
 
 
 rule all:

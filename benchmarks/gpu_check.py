@@ -42,7 +42,6 @@ from measuring import matrix_rate, peak_mb, reset_peak
 
 from leavekout.base.errors import InputError
 from leavekout.base.job import device_name
-from leavekout.config.reading import read_yaml
 from leavekout.data.encoded import EncodedData
 from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import operations
@@ -105,7 +104,7 @@ def main() -> None:
     device = torch.device("cuda" if on_gpu else "cpu")
     torch.use_deterministic_algorithms(True)
     file = ROOT / "config" / ("coco.yaml" if on_gpu else "digits.yaml")
-    experiment = read_experiment(read_yaml(file), [file])
+    experiment = read_experiment({}, [file])
     setting, report = setting_of(experiment, device), Report()
     size, seconds = setting.training.batch_size, arguments.seconds
     print(f"# {device_name(device)}, PyTorch {torch.__version__}, CUDA {torch.version.cuda}")

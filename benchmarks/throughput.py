@@ -39,7 +39,6 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from leavekout.base.precision import arithmetic
 from leavekout.config.fields import Precision
-from leavekout.config.reading import read_yaml
 from leavekout.curvature.fisher import diagonal_fisher
 from leavekout.data.encoded import EncodedData
 from leavekout.encoders.text import TextEncoder
@@ -67,7 +66,7 @@ class Bench:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.on_gpu = self.device.type == "cuda"
-        self.e = read_experiment(read_yaml(CONFIG), [CONFIG])
+        self.e = read_experiment({}, [CONFIG])
         self.compiled = self.on_gpu and self.e.hardware.compile
         self.batch = arguments.batch or (2048 if self.on_gpu else 40)
         self.per_sample = 256 if self.on_gpu else 8

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from leavekout.config.reading import merge, merged, read_yaml
+from leavekout.config.reading import merged
 from leavekout.kinds import read_experiment
 from leavekout.models.denoiser import build_denoiser
 from project import ROOT
@@ -16,12 +16,12 @@ CONFIG = ROOT / "config"
 def tree_of(name: str) -> dict[str, Any]:
     """What a configuration says, laid over the files that it extends."""
     path = CONFIG / f"{name}.yaml"
-    return merged(read_yaml(path), [path]).tree
+    return merged({}, [path]).tree
 
 
 def experiment(name: str, **changes: Any) -> Any:
     path = CONFIG / f"{name}.yaml"
-    return read_experiment(merge(read_yaml(path), changes), [path])
+    return read_experiment(changes, [path])
 
 
 @cache

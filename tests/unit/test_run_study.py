@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from leavekout.base.errors import InputError
 from leavekout.planning.bill import PlannedJob
-from project import ENV, ROOT
-from run_study import Progress, run
+from project import ENV, ROOT, copy_project
+from run_study import Progress, require_in_order, run, why_it_stopped
 
 
 def planned(rule: str, seconds: float, *, needed: bool = True) -> PlannedJob:
@@ -69,3 +70,91 @@ def test_ctrl_c_reaches_the_run_and_its_end_is_awaited(tmp_path: Path) -> None:
     subprocess.run(["kill", "-s", "INT", "--", f"-{process.pid}"], check=True)
     assert process.wait(30) == 7
     assert log.read_text() == "ready\nsaved\n"
+
+
+COMMAND = ["snakemake", "--cores", "all", "--configfile", "config/tiny.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("said", "interrupted", "beside", "last"),
+    [
+        ("Error: Directory cannot be locked.", False, [7], "Another Snakemake (process 7) works"),
+        ("Error: Directory cannot be locked.", False, [], "make unlock EXPERIMENT=tiny"),
+        ("CalledProcessError", True, [], "Stopped by Ctrl-C. Finished jobs are kept: the same"),
+        (
+            "Error in rule x",
+            False,
+            [],
+            "Error in rule x\nThe study stopped; see log for the reason",
+        ),
+    ],
+)
+def test_the_last_lines_say_which_case_it_is(
+    said: str, interrupted: bool, beside: list[int], last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("run_study.runs_beside", lambda: beside)
+    text = why_it_stopped(said, interrupted=interrupted, log=Path("log"), command=COMMAND)
+    assert last in text
+    assert "CalledProcessError" not in text
+    elsewhere = [*COMMAND[:-1], "my study.yaml", "b.yaml"]
+    text = why_it_stopped(said, interrupted=interrupted, log=Path("log"), command=elsewhere)
+    unlock = "snakemake --unlock --configfile 'my study.yaml' b.yaml"
+    assert (unlock in text) == ("make unlock" in last)
+
+
+def test_a_second_run_leaves_the_log_of_the_first(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    program = "import time; print('first', flush=True); time.sleep(60)"
+    first_run = (
+        "import sys; from pathlib import Path; from run_study import Progress, run\n"
+        f"run([sys.executable, '-c', {program!r}], Progress([]), Path({str(log)!r}))"
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", first_run],
+        env={**ENV, "PYTHONPATH": str(ROOT / "workflow/scripts")},
+        start_new_session=True,
+    )
+    while not log.exists() or "first" not in log.read_text():
+        assert first.poll() is None
+        time.sleep(0.1)
+    with pytest.raises(InputError, match="is running already"):
+        run(["true"], Progress([]), log)
+    assert log.read_text() == "first\n"
+    subprocess.run(["kill", "--", f"-{first.pid}"], check=True)
+    first.wait(30)
+    assert run(["true"], Progress([]), log) == 0
+
+
+def test_a_finished_study_that_was_copied_without_times_is_not_run_again(tmp_path: Path) -> None:
+    old = [PlannedJob("a", "a.py", True, 0, 1, 1, 0.0, None, older=True)] * 4
+    kept = [PlannedJob("b", "b.py", True, 0, 1, 1, 0.0, None)] * 6
+    require_in_order(old + kept, tmp_path, COMMAND)  # it has no report
+    (tmp_path / "report.html").touch()
+    require_in_order(old[:1] + kept, tmp_path, COMMAND)  # one file changed, and others follow
+    with pytest.raises(InputError, match="snakemake --touch --cores all --configfile"):
+        require_in_order(old + kept, tmp_path, COMMAND)
+
+
+@pytest.mark.parametrize("program", ["run_study", "plan_study"])
+def test_programs_work_from_any_folder(program: str, tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    (tmp_path / "latin.yaml").write_bytes(b"# caf\xe9\n")
+
+    def printed(*names: str) -> str:
+        command = [sys.executable, str(project / f"workflow/scripts/{program}.py"), "--configfile"]
+        result = subprocess.run(
+            [*command, *names], cwd=tmp_path, env=ENV, capture_output=True, text=True, check=False
+        )
+        assert "Traceback" not in result.stderr
+        return result.stdout + result.stderr
+
+    nearest = "config/digit.yaml: there is no such configuration file; the nearest is"
+    assert f"{nearest} config/digits.yaml." in printed("config/digit.yaml")
+    assert "latin.yaml, line 1: not text in UTF-8" in printed("latin.yaml")
+    assert "'methods.0' is 3, but" in printed("config/tiny.yaml", str(_wrong(tmp_path)))
+
+
+def _wrong(folder: Path) -> Path:
+    path = folder / "wrong.yaml"
+    path.write_text("methods: [3]\n")
+    return path

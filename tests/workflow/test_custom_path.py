@@ -25,7 +25,6 @@ from custom_sd14 import (
     write_images,
 )
 from leavekout.base.artifacts import load_image
-from leavekout.config.reading import read_yaml
 from leavekout.encoders.text import TextEncoder
 from leavekout.encoders.vae import encode_images, load_vae
 from leavekout.kinds import read_experiment
@@ -66,7 +65,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         config = small_study(server.url)
         (project / "config" / "small.yaml").write_text(yaml.safe_dump(config))
         path = project / "config" / "small.yaml"
-        denoiser = read_experiment(read_yaml(path), [path]).model.unet
+        denoiser = read_experiment({}, [path]).model.unet
         write_hub(server.folder / "hub", denoiser)
         pool = project / "resources" / "pool"
         write_images(pool, "images", [f"picture {i}" for i in range(POOL)], seed=0, suffix="jpg")

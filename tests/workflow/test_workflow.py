@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from leavekout.contract.outcome import Outcome
-from project import ENV, ROOT, TINY, output_of, ran, snakemake
+from project import ENV, ROOT, TINY, ran, refused
 
 
 def test_tables_hold_every_method_query_and_control(results: Path) -> None:
@@ -122,9 +122,8 @@ def test_weights_are_written_only_where_they_are_kept(project: Path, results: Pa
 
 def test_a_model_that_the_study_does_not_train_is_refused(project: Path) -> None:
     target = "results/tiny/retrained/pixel/q000/k21/outcome.safetensors"
-    result = snakemake(project, "-n", *TINY, "--", target)
-    assert result.returncode == 1
-    assert "retrained/pixel/q000/k21 is no model of this study" in output_of(result)
+    printed = refused(project, "-n", *TINY, "--", target)
+    assert "retrained/pixel/q000/k21 is no model of this study" in printed
 
 
 def test_the_tour_runs_and_agrees_with_the_measurements(

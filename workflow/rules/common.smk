@@ -6,6 +6,7 @@
 #   QUERIES_OF_A_JOB, NAME_OF_A_JOB queries that one job scores by gradients of their model
 #   model_of, weights_of, explaining_models, losses_of, trained_rows_of, projection_seed
 #   methods_needed                  methods that need scores
+#   METHODS_OF_BUNDLE               methods whose scores are published, and not made here
 
 import difflib
 import hashlib
@@ -13,12 +14,15 @@ import json
 import math
 import os
 import re
+import shlex
 import signal
+import sys
+import time
 from pathlib import Path
 
 from leavekout.base.errors import InputError
 from leavekout.config.experiment import numbered
-from leavekout.config.reading import merged, offer_package, require_unchanged
+from leavekout.config.reading import merged, offer_package, require_all_files, require_unchanged
 from leavekout.kinds import costs_of, read_experiment
 from leavekout.methods import registry
 from leavekout.training import TRAINING_LOOP
@@ -29,6 +33,14 @@ from leavekout.training import TRAINING_LOOP
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
+# Blanks, quotes and brackets work.
+for folder in (os.getcwd(), str(workflow.basedir), sys.executable):
+    if "{" in folder or "}" in folder:
+        raise WorkflowError(
+            f"{folder}: Snakemake takes braces in a path for wildcards; move or rename the folder."
+        )
+
+
 def or_say_why(read, *arguments):
     """What a function returns; an error in the configuration ends the run with one sentence."""
     try:
@@ -37,11 +49,14 @@ def or_say_why(read, *arguments):
         raise WorkflowError(str(error)) from None
 
 
-FILES = [Path(file) for file in workflow.configfiles]
-EXPERIMENT = or_say_why(read_experiment, config, FILES)
+# The Snakefile's own configuration file comes before those of the command line.
+GIVEN = [Path(file) for file in workflow.config_settings.configfiles]
+FILES = [file for file in map(Path, workflow.configfiles) if file not in GIVEN] + GIVEN
+or_say_why(require_all_files, sys.argv[1:], GIVEN)
+EXPERIMENT = or_say_why(read_experiment, workflow.config_settings.config, FILES)
 or_say_why(require_unchanged, EXPERIMENT)
 # What the configuration's files say, before defaults are filled in.
-WRITTEN = merged(config, FILES).tree
+WRITTEN = merged(workflow.config_settings.config, FILES).tree
 EXPECTED = or_say_why(costs_of, EXPERIMENT)
 offer_package()
 config.update(EXPERIMENT.model_dump(mode="json"))
@@ -178,6 +193,41 @@ def content_of(path):
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     return None
+
+
+def require_times_in_the_past():
+    """Stops before any job if an input has a time in the future.
+
+    All that is made from it would seem older, and Snakemake would delete it.
+    """
+    now = time.time() + 60  # clocks of two machines are never quite the same
+    files = {
+        str(file)
+        for job in workflow.dag.needrun_jobs()
+        for file in job.input
+        if not file.is_ancient
+    }
+    for file in sorted(files):
+        if os.path.exists(file) and os.path.getmtime(file) > now:
+            raise WorkflowError(
+                f"{file}: its time is in the future ({time.ctime(os.path.getmtime(file))}), so all "
+                f"that is made from it would seem older; set it with: touch {shlex.quote(file)}"
+            )
+
+
+def require_own_files():
+    """Stops before any job if a file that the configuration names is not there and will be read."""
+    files = {
+        job.params.get("file")
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name.startswith("import_")
+    }
+    for file in sorted(file for file in files if isinstance(file, str)):
+        if not Path(file).is_file():
+            raise WorkflowError(
+                f"{file}: there is no such file, and the configuration names it (under 'published' "
+                "or as a 'mapper')."
+            )
 
 
 def is_made(folder, method):

@@ -21,6 +21,7 @@ from leavekout.base.errors import InputError
 from leavekout.config.reading import read_yaml
 from leavekout.data.download import fetch_archive, unpack
 from leavekout.leave_k_out.bundle.files import STUDY, Bundle, read_bundle
+from plan_study import ROOT, in_project
 from run_study import run_study
 
 
@@ -88,6 +89,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.url and not arguments.md5:
         parser.error("--url needs --md5")
+    if Path.cwd() != ROOT:
+        for name in ("study", "scores"):
+            if (given := getattr(arguments, name)) and Path(given).is_dir():
+                setattr(arguments, name, str(in_project(Path(given))))
+        os.chdir(ROOT)
     try:
         folder = (
             fetched(arguments.url, arguments.md5) if arguments.url else bundle_of(arguments.study)

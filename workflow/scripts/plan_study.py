@@ -21,21 +21,34 @@ from snakemake.settings.enums import Quietness, RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
 from leavekout.base.errors import InputError
+from leavekout.config.reading import read_yaml
 from leavekout.kinds import costs_of, read_experiment
 from leavekout.leave_k_out.statistics.spent import seconds_of
 from leavekout.planning.bill import PlannedJob, account
 
 ROOT = Path(__file__).resolve().parents[2]
+DEFAULT = ROOT / "config/digits.yaml"
 TRIGGERS = frozenset({RerunTrigger.MTIME, RerunTrigger.INPUT, RerunTrigger.PARAMS})
 
 
-def planned(job: Any, *, needed: bool) -> PlannedJob:
+def in_project(path: Path) -> Path:
+    """A path that holds in the project's folder, where every program works and results are.
+
+    A relative path is looked for in the folder where the program was started, and then in the
+    project's.
+    """
+    found = path.absolute() if path.exists() else ROOT / path
+    return found.relative_to(ROOT) if found.is_relative_to(ROOT) else found
+
+
+def planned(job: Any, *, needed: bool, older: bool = False) -> PlannedJob:
     """Converts a job of Snakemake."""
     resources = job.resources
     return PlannedJob(
         rule=job.rule.name,
         script=str(job.rule.script or job.rule.name).rpartition("/")[2],
         needed=needed,
+        older=older,
         gpus=resources.get("on_gpu", 0),
         threads=job.threads,
         expected_seconds=resources.get("expected_seconds", 0),
@@ -47,7 +60,13 @@ def planned(job: Any, *, needed: bool) -> PlannedJob:
 def jobs_of_study(
     configfiles: Sequence[Path], config: Mapping[str, Any], targets: Sequence[str]
 ) -> tuple[list[PlannedJob], dict[str, Any]]:
-    """All jobs for the targets, in the order of the rules, and the configuration."""
+    """All jobs for the targets, in the order of the rules, and the configuration.
+
+    Raises:
+        InputError, WorkflowError: in one sentence, why there is no plan.
+    """
+    for file in configfiles:
+        read_yaml(file)  # which says in a sentence what Snakemake says in a traceback
     with (
         SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api,
         open(os.devnull, "w") as nowhere,
@@ -66,18 +85,24 @@ def jobs_of_study(
         jobs = [job for level in dag.toposorted() for job in level if job.rule.name not in targets]
         order = {rule.name: number for number, rule in enumerate(workflow.rules)}
         jobs.sort(key=lambda job: order[job.rule.name])
-        return [planned(job, needed=dag.needrun(job)) for job in jobs], workflow.config
+        converted = [
+            planned(job, needed=dag.needrun(job), older=bool(dag.reason(job).updated_input))
+            for job in jobs
+        ]
+        return converted, workflow.config
 
 
 def main() -> None:
     """Prints the bill."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--configfile", nargs="+", type=Path, default=[ROOT / "config/digits.yaml"])
+    parser.add_argument("--configfile", nargs="+", action="extend", type=Path, default=[])
     parser.add_argument("--config", type=json.loads, default={}, help="further values, as JSON")
     parser.add_argument("--targets", nargs="+", default=["all"])
     arguments = parser.parse_args()
     try:
-        jobs, config = jobs_of_study(arguments.configfile, arguments.config, arguments.targets)
+        files = [in_project(path) for path in arguments.configfile or [DEFAULT]]
+        os.chdir(ROOT)
+        jobs, config = jobs_of_study(files, arguments.config, arguments.targets)
         costs = costs_of(read_experiment(config, []))
     except (InputError, WorkflowError) as error:
         sys.exit(str(error))

@@ -6,7 +6,10 @@ The output of Snakemake and its jobs goes to results/<experiment>/snakemake.log.
 """
 
 import argparse
+import fcntl
+import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,12 +18,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
+from typing import TextIO
 
+import psutil  # type: ignore[import-untyped]
 from snakemake.exceptions import WorkflowError
 
 from leavekout.base.errors import InputError
 from leavekout.planning.bill import PlannedJob
-from plan_study import ROOT, jobs_of_study
+from plan_study import DEFAULT, ROOT, in_project, jobs_of_study
 
 # Snakemake 9.27 reports finished jobs only to its log and to logger plugins. A plugin would have to
 # be an installed package, and this workflow runs without being installed.
@@ -42,6 +47,7 @@ class Progress:
         self._mean = {rule: fmean(values) for rule, values in seconds.items()}
         self._all = sum(map(sum, seconds.values()))
         self._passed = 0.0
+        self.interrupted = False  # by Ctrl-C
 
     def see(self, line: str) -> bool:
         """Reads a line of Snakemake's output; returns whether it reports a finished job."""
@@ -69,13 +75,20 @@ def run(command: Sequence[str], progress: Progress, log: Path) -> int:
     """Runs Snakemake, writes its output to `log`, and returns its exit status.
 
     On Ctrl-C, Snakemake receives the signal and stops its jobs, and this process waits for it.
+
+    Raises:
+        InputError: another run of the study writes the log.
     """
+
+    def note(*_: object) -> None:
+        progress.interrupted = True
+
     log.parent.mkdir(parents=True, exist_ok=True)
     on_terminal = sys.stdout.isatty()
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(signal.SIGINT, note)
     begin = time.monotonic()
     with (
-        log.open("w") as file,
+        _own_log(log) as file,
         subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -100,25 +113,107 @@ def run(command: Sequence[str], progress: Progress, log: Path) -> int:
     return status
 
 
+def _own_log(log: Path) -> TextIO:
+    """An empty log, unless a run beside this one writes it; raises InputError then."""
+    file = log.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise InputError(f"This study is running already; its output goes to {log}.") from None
+    except OSError:
+        pass  # a file system without locks; Snakemake's own lock is still there
+    file.truncate(0)
+    return file
+
+
+def runs_beside() -> list[int]:
+    """Processes on this machine, other than this one, that run Snakemake in this folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words = process.info["cmdline"] or []
+        if any(Path(word).name == "snakemake" for word in words[:3]):
+            found += [process.pid] if process.info["cwd"] == os.getcwd() else []
+    return found
+
+
+def why_it_stopped(status: str, *, interrupted: bool, log: Path, command: Sequence[str]) -> str:
+    """The last lines after a run that failed: which case it is, and the command that goes on.
+
+    Args:
+        status: what Snakemake printed; command: that ran it.
+    """
+    go_on = "Finished jobs are kept: the same command resumes the study."
+    if "Directory cannot be locked" in status:
+        if others := runs_beside():
+            return (
+                f"Another Snakemake (process {others[0]}) works on this study. Wait until it has "
+                "ended, or end it with Ctrl-C where it runs; then give the same command again."
+            )
+        return (
+            "The folder is locked, and no Snakemake runs in it on this machine: a run was killed "
+            f"before it could unlock it. If none runs on another machine either, unlock it:\n\n"
+            f"    {unlocking(command)}\n\nFinished jobs are kept: then the same command resumes "
+            "the study."
+        )
+    if interrupted:
+        return f"Stopped by Ctrl-C. {go_on}"
+    tail = "\n".join(status.splitlines()[-_TAIL:])
+    return f"{tail}\nThe study stopped; see {log} for the reason. {go_on}"
+
+
+def unlocking(command: Sequence[str]) -> str:
+    """The command that unlocks the folder of a run."""
+    files = [Path(word) for word in command[command.index("--configfile") + 1 :]]
+    if len(files) == 1 and files[0] == Path("config") / f"{files[0].stem}.yaml":
+        return f"make unlock EXPERIMENT={shlex.quote(files[0].stem)}"
+    return shlex.join([command[0], "--unlock", *command[command.index("--configfile") :]])
+
+
+def require_in_order(jobs: Sequence[PlannedJob], results: Path, command: Sequence[str]) -> None:
+    """Rejects a finished study of which most is planned again since its files' times are mixed up.
+
+    One file that changed makes few jobs older than their inputs, and the rest follow from these.
+
+    Raises:
+        InputError: with the commands that go on.
+    """
+    older = sum(job.needed and job.older for job in jobs)
+    if older > len(jobs) / 3 and (results / "report.html").exists():
+        touch = [command[0], "--touch", *command[1:]]
+        raise InputError(
+            f"The study is finished, and yet {sum(job.needed for job in jobs)} of its {len(jobs)} "
+            f"jobs would run again: {older} have files that are older than what they were made "
+            "from, as after a copy without times (cp -r; cp -a keeps them). If its content is "
+            f"whole, say so:\n\n    {shlex.join(touch)}\n\nOr run it all again:\n\n"
+            f"    {shlex.join(command)}\n"
+        )
+
+
 def run_study(configfiles: Sequence[Path]) -> None:
     """Plans and runs a study, and prints where the results are. Exits on errors."""
     try:
-        jobs, config = jobs_of_study(configfiles, {}, ["all"])
+        _run_study(configfiles)
     except (InputError, WorkflowError) as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("\nStopped by Ctrl-C, before any job was started.")
+
+
+def _run_study(configfiles: Sequence[Path]) -> None:
+    jobs, config = jobs_of_study(configfiles, {}, ["all"])
     results = Path("results") / config["experiment"]
     log = results / "snakemake.log"
+    snakemake = str(Path(sys.executable).with_name("snakemake"))
+    command = [snakemake, "--cores", "all", "--configfile", *map(str, configfiles)]
+    require_in_order(jobs, results, command)
     progress = Progress(jobs)
     print(f"{progress.total} jobs to run; their output goes to {log}.", flush=True)
-    files = map(str, configfiles)
-    snakemake = str(Path(sys.executable).with_name("snakemake"))
-    status = run([snakemake, "--cores", "all", "--configfile", *files], progress, log)
+    status = run(command, progress, log)
     if status:
-        print("\n".join(log.read_text().splitlines()[-_TAIL:]), file=sys.stderr)
-        sys.exit(
-            f"The study stopped; see {log} for the reason. Finished jobs are kept: the same "
-            "command resumes the study."
-        )
+        said = log.read_text(errors="replace")
+        stopped = progress.interrupted
+        sys.exit(why_it_stopped(said, interrupted=stopped, log=log, command=command))
     headline = results / "tables" / "headline.txt"
     print(f"\n{headline.read_text()}" if headline.exists() else "")
     print(f"Report:             {results / 'report.html'} (open it in a browser)")
@@ -131,8 +226,10 @@ def run_study(configfiles: Sequence[Path]) -> None:
 def main() -> None:
     """Runs the study of the given configuration files."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--configfile", nargs="+", type=Path, default=[ROOT / "config/digits.yaml"])
-    run_study(parser.parse_args().configfile)
+    parser.add_argument("--configfile", nargs="+", action="extend", type=Path, default=[])
+    files = [in_project(path) for path in parser.parse_args().configfile or [DEFAULT]]
+    os.chdir(ROOT)
+    run_study(files)
 
 
 if __name__ == "__main__":

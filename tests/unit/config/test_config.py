@@ -12,7 +12,7 @@ from document_config import OTHERS
 from leavekout.base.errors import InputError
 from leavekout.config.document import document
 from leavekout.config.fields import Section
-from leavekout.config.reading import merge, merged, read_yaml
+from leavekout.config.reading import merge, merged, read_yaml, require_all_files
 from leavekout.customized.config import CustomizedExperiment
 from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.config import LeaveKOut
@@ -80,7 +80,7 @@ def test_coco_has_the_papers_values() -> None:
     ("changes", "sentence"),
     [
         ({"traning": {}},
-         "digits.yaml: unknown key 'traning'; the nearest known key is 'training'."),
+         "--config: unknown key 'traning'; the nearest known key is 'training'."),
         ({"training": {"learning_rat": 1}},
          "unknown key 'training.learning_rat'; the nearest known key is 'learning_rate'."),
         ({"encoders": {"vae": {"chanels": [1]}}},
@@ -205,14 +205,14 @@ def test_each_mistake_is_refused_in_one_sentence(changes: dict, sentence: str) -
     with pytest.raises(InputError) as error:
         experiment("digits", **changes)
     [line] = [line for line in str(error.value).splitlines() if sentence in line]
-    assert line.startswith(str(CONFIG / "digits.yaml"))
+    assert line.startswith(("--config: ", f"{CONFIG / 'digits.yaml'}: "))  # which has the key
 
 
 def test_a_key_of_the_base_is_blamed_on_the_base(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("experiment: base\ncolour: red\n")
     (tmp_path / "mine.yaml").write_text("extends: base.yaml\nexperiment: mine\n")
     with pytest.raises(InputError, match=r"base.yaml: unknown key 'colour'"):
-        read_experiment(read_yaml(tmp_path / "mine.yaml"), [tmp_path / "mine.yaml"])
+        read_experiment({}, [tmp_path / "mine.yaml"])
 
 
 def test_a_null_between_two_files_hides_what_the_first_has(tmp_path: Path) -> None:
@@ -220,23 +220,113 @@ def test_a_null_between_two_files_hides_what_the_first_has(tmp_path: Path) -> No
     (tmp_path / "a.yaml").write_text("tuning: { methods: [one], k: [1] }\n")
     (tmp_path / "b.yaml").write_text("extends: a.yaml\ntuning: null\n")
     path.write_text("extends: b.yaml\ntuning: { k: [2] }\n")
-    assert merged(read_yaml(path), [path]).tree["tuning"] == {"k": [2]}
+    assert merged({}, [path]).tree["tuning"] == {"k": [2]}
+
+
+def test_a_byte_order_mark_and_merged_mappings_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"\xef\xbb\xbfa: &a { b: 1 }\nc: { <<: *a, b: 2 }\nd: [08, 10, 0.5, 0x10]\n")
+    assert read_yaml(path) == {"a": {"b": 1}, "c": {"b": 2}, "d": ["08", 10, 0.5, 16]}
+
+
+@pytest.mark.parametrize("k", [True, "0100", "1_00", "08"])
+def test_a_number_is_not_read_from_what_is_none(k: Any) -> None:
+    with pytest.raises(InputError, match=r"^--config: 'counterfactual.k.0' is .* taken as"):
+        experiment("digits", counterfactual={"k": [k]})
+    with pytest.raises(InputError, match=r"'dataset.flips' is 1, which would be taken as True"):
+        experiment("digits", dataset={"flips": 1})
+
+
+def test_a_null_on_the_command_line_is_one() -> None:
+    """Snakemake reads what is in braces there as words."""
+    e = experiment(
+        "digits",
+        training={"gradient_clip": "null", "learning_rate": "1e-3", "epochs": "3"},
+        dataset={"flips": "true"},
+        tuning="null",
+        counterfactual={"union": "~", "k": ["10"]},
+        extra={"a": "null", "b": ["1", "true", "x"], "c": {"d": "0.5"}},
+    )
+    assert (e.training.gradient_clip, e.tuning, e.counterfactual.union) == (None, None, None)
+    assert (e.training.learning_rate, e.training.epochs, e.dataset.flips) == (1e-3, 3, True)
+    assert e.extra == {"a": None, "b": [1, True, "x"], "c": {"d": 0.5}}
+    assert e.counterfactual.k == [10]
+
+
+def test_two_files_count_in_order_each_with_what_it_extends(tmp_path: Path) -> None:
+    for name, text in {
+        "base": "a: 1\nb: 1\n",
+        "first": "extends: base.yaml\nb: 2\nc: 2\n",
+        "other": "c: 3\nd: 3\n",
+        "second": "extends: other.yaml\nd: 4\n",
+    }.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    files = [tmp_path / "first.yaml", tmp_path / "second.yaml"]
+    layers = merged({"d": 5}, files)
+    assert layers.tree == {"a": 1, "b": 2, "c": 3, "d": 5}
+    named = [Path(layers.file_of(key)).stem for key in ("a", "b", "c", "d", "missing")]
+    assert named == ["base", "first", "other", "--config", "second"]
+
+
+@pytest.mark.parametrize("option", ["--configfile", "--configfiles", "--configf"])
+def test_a_second_configfile_does_not_drop_the_first(option: str, tmp_path: Path) -> None:
+    a, b = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    require_all_files(["-n", option, str(a), str(b), "--config", "x=1"], [a, b])
+    require_all_files([f"{option}={a}"], [a])
+    for arguments in ([option, str(a), option, str(b)], [f"{option}={a}", "-n", option, str(b)]):
+        with pytest.raises(InputError, match=r"a.yaml: Snakemake takes only the last --configfile"):
+            require_all_files(arguments, [b])
+
+
+@pytest.mark.parametrize(
+    ("extends", "sentence"),
+    [
+        ("[a]", "has to name one file"),
+        ("no.yaml", "x.yaml: 'extends' names .*no.yaml"),
+        ("x.yaml", "leads back to this file"),
+    ],
+)
+def test_what_is_extended_is_a_file(extends: str, sentence: str, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(f"extends: {extends}\n")
+    with pytest.raises(InputError, match=sentence):
+        merged({}, [tmp_path / "x.yaml"])
 
 
 def test_configurations_that_extend_each_other_are_refused(tmp_path: Path) -> None:
     for name, other in (("a", "b"), ("b", "a")):
         (tmp_path / f"{name}.yaml").write_text(f"extends: {other}.yaml\n")
     with pytest.raises(InputError, match="leads back"):
-        read_experiment(read_yaml(tmp_path / "a.yaml"), [tmp_path / "a.yaml"])
+        read_experiment({}, [tmp_path / "a.yaml"])
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("a: [1\n", "line 2: not valid YAML"), ("- a\n", "expected a mapping"), ("", "expected a")],
+    [
+        (b"a: [1\n", "line 2: not valid YAML"),
+        (b"- a\n", "expected a mapping"),
+        (b"", "expected a mapping"),
+        (b"a: 1\nb: 2\na: 3\n", "line 3: .*the key 'a' is there twice, first in line 1"),
+        (b"a:\n  b: 1\n  'b': 2\n", "line 3: .*the key 'b' is there twice, first in line 2"),
+        (b"a: {b: 1, b: 1}\n", "the key 'b' is there twice"),
+        (b"a: [{b: 1, b: 1}]\n", "the key 'b' is there twice"),
+        (b"a:\n\tb: 1\n", "line 2: .*a tab where only blanks may be"),
+        (b"k: [0100]\n", "line 1: .*'0100' can be read as several numbers"),
+        (b"k: [1_00]\n", "'1_00' can be read"),
+        (b"k: [12:30]\n", "'12:30' can be read"),
+        (b"x: 1_0.5\n", "'1_0.5' can be read"),
+        (b"# caf\xe9\na: 1\n", "line 1: not text in UTF-8; save the file as UTF-8"),
+        (b"a: 1\n\x00\xff\xfe", "line 2: not text in UTF-8"),
+        ("a: 1\n".encode("utf-16"), "not text in UTF-8"),
+        (b"a: \x00\n", "not valid YAML"),
+        (b"a: 2024-13-45\n", "not valid YAML"),
+        (b"[" * 5000, "not valid YAML"),
+        (b"a: !!python/object/apply:os.system [ls]\n", "line 1: not valid YAML"),
+        (b"a: 1\n---\nb: 1\n", "not valid YAML"),
+    ],
 )
-def test_a_malformed_file_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+def test_a_malformed_file_is_refused(tmp_path: Path, text: bytes, sentence: str) -> None:
     path = tmp_path / "x.yaml"
-    path.write_text(text)
+    path.write_bytes(text)
     with pytest.raises(InputError, match=sentence):
         read_yaml(path)
     with pytest.raises(InputError, match="there is no such configuration file"):

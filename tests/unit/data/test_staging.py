@@ -100,3 +100,16 @@ def test_the_folder_may_be_a_variable(
     assert copy.parent == tmp_path / "scratch" / "leavekout"
     assert staged(*array, "") == array[0]
     assert staging.staged(*array, "$SCRATCH_OF_JOB/leavekout") == copy
+
+
+@pytest.mark.parametrize("folder", ["$NOT_SET", "$NOT_SET/x", "${NOT_SET}/x", "~no-such-user/x"])
+def test_a_folder_that_is_not_set_is_refused(
+    folder: str, array: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    before = set(tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"names no folder on this node, because .* is not set"):
+        staged(*array, folder)
+    assert set(tmp_path.iterdir()) == before
+    assert staged(*array, "~/x").parent == tmp_path / "home" / "x"

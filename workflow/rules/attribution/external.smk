@@ -4,6 +4,14 @@
 
 from leavekout.methods.external.family import EXTERNAL
 
+# Snakemake takes scores that were imported before as they are if what they came from is gone, and
+# would then train models again: so a folder that is gone is said here. Those of a bundle need none.
+if workflow.is_main_process:
+    for method in {*config["external"]} & {*methods_needed()} - {*METHODS_OF_BUNDLE}:
+        for query in QUERIES:
+            if Path(f"results/{config['experiment']}/attribution/{method}/{query}.npy").exists():
+                or_say_why(EXTERNAL.score_file, EXPERIMENT, method, query)
+
 
 rule attribute_by_external:
     input:

@@ -14,6 +14,7 @@ SCORED = {
     "null_text": "<results>/customized/null_text.npy",
     "text_checksum": "<results>/customized/text.json",
 }
+METHODS_OF_BUNDLE = []  # this kind has no bundles
 # The base model was trained on more than the pool.
 TRAINED_ON = CUSTOMIZED["trained_on"] or DATASET["images"]
 # Each model has gradients of its own, and one job scores its queries.

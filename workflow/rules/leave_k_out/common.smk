@@ -68,6 +68,7 @@ BUNDLE = (
     if config["joins"]
     else None
 )
+METHODS_OF_BUNDLE = list(BUNDLE.about.methods) if BUNDLE else []
 # Whether that is another's, from which this one may have drifted, and not an earlier part of this.
 JOINS_ANOTHER = bool(BUNDLE) and not config["joins"]["continues"]
 JOINED = joined_methods(EXPERIMENT, BUNDLE) if BUNDLE else []
@@ -144,13 +145,17 @@ def made_afterwards():
 
 def removal_of(wildcards):
     """What the model behind a path lacks, and on which queries it is evaluated."""
-    outcome = f"retrained/{wildcards.removal}/outcome.safetensors"
-    if outcome not in REMOVALS:
+    return REMOVALS[f"retrained/{wildcards.removal}/outcome.safetensors"]
+
+
+# A target that is no model is refused here, since Snakemake would print a traceback of removal_of.
+for target in sys.argv[1:]:
+    model = re.fullmatch(rf"results/{config['experiment']}/(retrained/.*)/[^/]*", target)
+    if model and f"{model[1]}/outcome.safetensors" not in REMOVALS:
         raise WorkflowError(
-            f"retrained/{wildcards.removal} is no model of this study; methods and values of K are "
-            "set in the configuration ('methods', 'counterfactual')."
+            f"{model[1]} is no model of this study; methods and values of K are set in the "
+            "configuration ('methods', 'counterfactual')."
         )
-    return REMOVALS[outcome]
 
 
 def files_of_removal(wildcards):

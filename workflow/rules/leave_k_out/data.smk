@@ -1,10 +1,32 @@
 # Images and captions, in COCO's folder and annotation format.
 
+from leavekout.leave_k_out.enough import require_dataset
+
 ROOT = DATASET["root"]
 IMAGES, ANNOTATIONS, PROMPTS = (
     f"{ROOT}/{DATASET[key]}" for key in ("train_images", "train_annotations", "prompt_annotations")
 )
 DATASET_CHECKSUM = f"{ROOT}/dataset.json"
+# Prompts that queries and related prompts take; none where a bundle has the queries.
+PROMPTS_NEEDED = (
+    0
+    if BUNDLE
+    else max(
+        len(QUERIES) + len(TEACHER_QUERIES),
+        len(TEST_QUERIES) + FORGETTING["related"],
+    )
+)
+
+# What can be known of the data set is said before anything is trained: here if it is there and no
+# image was read yet, otherwise by `prepare_images`.
+if (
+    workflow.is_main_process
+    and not Path(f"results/{config['experiment']}/data/images.parquet").exists()
+):
+    or_say_why(
+        partial(require_dataset, images=DATASET["images"], captions=DATASET["captions"]),
+        *(PROMPTS_NEEDED, Path(PROMPTS), Path(ANNOTATIONS)),
+    )
 # What a joined study says of its images, which ours have to be.
 PUBLISHED_IMAGES = {"published": BUNDLE.about.images} if BUNDLE and BUNDLE.about.images else {}
 
@@ -82,6 +104,9 @@ rule prepare_images:
         "<benchmarks>/prepare_images.tsv"
     resources:
         **resources_for(EXPECTED.preparation(), gpu=False),
+        # No parameters, because images that were read before need not be read again.
+        prompts=PROMPTS,
+        prompts_needed=PROMPTS_NEEDED,
     params:
         **{key: DATASET[key] for key in ("images", "captions", "image_size", "background")},
         **PUBLISHED_IMAGES,

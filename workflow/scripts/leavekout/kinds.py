@@ -37,16 +37,16 @@ LEAVE_K_OUT = Kind("counterfactual", LeaveKOut, leave_k_out_checks.check, LeaveK
 CUSTOMIZED = Kind("customized", CustomizedExperiment, customized_checks.check, CustomizedCosts)
 
 
-def read_experiment(config: Mapping[str, Any], files: Sequence[Path]) -> Any:
-    """Validates Snakemake's merged `config` as an experiment of its kind.
+def read_experiment(given: Mapping[str, Any], files: Sequence[Path]) -> Any:
+    """Validates a configuration as an experiment of its kind.
 
     Args:
-        config, files: as in `reading.merged`.
+        given, files: as in `reading.merged`.
 
     Raises:
         InputError: one sentence for each problem.
     """
-    layers = merged(config, files)
+    layers = merged(given, files)
     kind, other = LEAVE_K_OUT, CUSTOMIZED
     if layers.tree.get(CUSTOMIZED.section):
         kind, other = other, kind

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import re
 from pathlib import Path
 
 from leavekout.base.errors import InputError
@@ -20,14 +21,19 @@ def staged(path: Path, sha256: str, folder: str) -> Path:
 
     Args:
         path: of the array; sha256: of its content, in hexadecimal.
-        folder: may contain environment variables such as `$TMPDIR`; "" for no copies.
+        folder: may contain environment variables such as `$TMPDIR` and `~`; "" for no copies.
 
     Raises:
         InputError: the folder cannot be written, its disk is full, or the copy differs.
     """
     if not folder:
         return path
-    local = Path(os.path.expandvars(folder))
+    local = Path(os.path.expandvars(os.path.expanduser(folder)))
+    if unset := re.search(r"\$(\w+|\{\w+\})|^~", str(local)):
+        raise InputError(
+            f"hardware.stage_to: '{folder}' names no folder on this node, because {unset[0]} is "
+            "not set there; name another folder or leave the key out."
+        )
     copy = local / f"{sha256[:32]}-{path.name}"
     if copy.exists():
         return copy

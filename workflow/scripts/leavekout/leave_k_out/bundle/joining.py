@@ -67,7 +67,7 @@ def bundle_of(experiment: LeaveKOut, *, training_loop: int) -> Bundle:
     configuration = read_yaml(bundle.study)
     require_harmless_configuration(bundle, configuration, experiment)
     require_artifacts_of_the_study(bundle, experiment)
-    published = entries.read(merged(configuration, [bundle.study]), LeaveKOut)
+    published = entries.read(merged({}, [bundle.study]), LeaveKOut)
     _require_own_tuning(experiment, bundle)
     ours, theirs = spelled_out(experiment), spelled_out(published)
     # Its file has no defaults; the bundle has those of the version that made it.
