@@ -117,7 +117,7 @@ def test_a_second_run_leaves_the_log_of_the_first(tmp_path: Path) -> None:
     while not log.exists() or "first" not in log.read_text():
         assert first.poll() is None
         time.sleep(0.1)
-    with pytest.raises(InputError, match="is running already"):
+    with pytest.raises(InputError, match="runs already"):
         run(["true"], Progress([]), log)
     assert log.read_text() == "first\n"
     subprocess.run(["kill", "--", f"-{first.pid}"], check=True)

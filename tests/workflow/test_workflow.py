@@ -79,7 +79,7 @@ def test_figures_are_the_same_bytes_each_time(project: Path, results: Path) -> N
     files = [results / "figures" / f"ranking.{kind}" for kind in ("png", "pdf", "svg")]
     before = [path.read_bytes() for path in files]
     target = str(files[0].relative_to(project))
-    ran(project, *TINY, "--forcerun", "plot_ranking", "--", target)
+    ran(project, *TINY, "--forcerun", "plot", "--", target)
     assert [path.read_bytes() for path in files] == before
 
 

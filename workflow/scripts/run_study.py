@@ -118,11 +118,10 @@ def _own_log(log: Path) -> TextIO:
     file = log.open("a")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise InputError(f"This study is running already; its output goes to {log}.") from None
-    except OSError:
-        pass  # a file system without locks; Snakemake's own lock is still there
+    except OSError as error:  # other errors: a file system without locks; Snakemake has its own
+        if isinstance(error, BlockingIOError):
+            file.close()
+            raise InputError(f"This study runs already; its output goes to {log}.") from None
     file.truncate(0)
     return file
 

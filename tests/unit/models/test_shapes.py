@@ -85,7 +85,7 @@ def flow(**sampling: Any) -> dict[str, Any]:
 def test_each_misfit_is_refused_in_one_sentence(changes: dict, sentence: str) -> None:
     with pytest.raises(InputError) as error:
         experiment("digits", **changes)
-    assert str(error.value).startswith(str(CONFIG / "digits.yaml"))
+    assert str(error.value).startswith(("--config: ", str(CONFIG / "digits.yaml")))
     assert sentence in str(error.value)
     assert len(str(error.value).splitlines()) == 1
 
