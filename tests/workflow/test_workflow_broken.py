@@ -41,7 +41,7 @@ def test_an_unknown_measure_is_refused_before_anything_runs(project: Path) -> No
 
 def test_an_unknown_method_is_refused_before_anything_runs(project: Path) -> None:
     printed = refused(project, "-n", *TINY, "--config", "methods=[pixel, dion]")
-    assert "nothing in workflow/rules/attribution/ writes the scores of 'dion'" in printed
+    assert "there is no method 'dion'; the nearest is 'dino'" in printed
 
 
 def test_a_wrong_configuration_is_refused_before_anything_runs(project: Path) -> None:

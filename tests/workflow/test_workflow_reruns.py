@@ -43,8 +43,8 @@ def test_speed_settings_rerun_nothing(project: Path) -> None:
 # The jobs after the outcomes.
 TABLES = {
     *("measure_outcomes", "tabulate_measurements", "tabulate_seeds", "estimate", "compare"),
-    *("find_equivalents", "score_lds", "write_headline", "plot_measures", "plot_ranking"),
-    *("plot_equivalents", "plot_agreement", "plot_costs", "draw_idea", "write_report"),
+    *("find_equivalents", "score_lds", "write_headline", "plot"),
+    *("draw_idea", "write_report"),
     *("all", "total"),
 }
 
@@ -54,7 +54,7 @@ def test_another_k_runs_only_its_own_retrainings(project: Path) -> None:
     # Methods x queries at the new K, a query of each trained twice, and random.
     assert jobs.pop("retrain") == 2 * 3 + 2 + 1
     assert jobs["measure_outcomes"] == 2 + 2 + 1  # two methods, their second seed, and random
-    repeatability = {"tabulate_repeatability", "plot_repeatability"}  # of the new K, too
+    repeatability = {"tabulate_repeatability"}  # of the new K, too
     assert set(jobs) == TABLES | {"draw_regenerated"} | repeatability
 
 
