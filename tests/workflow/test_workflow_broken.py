@@ -40,8 +40,8 @@ def test_an_unknown_measure_is_refused_before_anything_runs(project: Path) -> No
 
 
 def test_an_unknown_method_is_refused_before_anything_runs(project: Path) -> None:
-    printed = refused(project, "-n", *TINY, "--config", "methods=[pixel, dion]")
-    assert "there is no method 'dion'; the nearest is 'dino'" in printed
+    printed = refused(project, "-n", *TINY, "--config", "methods=[pixel, unlearnig]")
+    assert "there is no method 'unlearnig'; the nearest is 'unlearning'" in printed
 
 
 def test_a_wrong_configuration_is_refused_before_anything_runs(project: Path) -> None:

@@ -63,7 +63,7 @@ def test_a_measure_is_added_without_training_or_scoring(project: Path) -> None:
     # Methods, their second seed, random, no removal and unions; the tuning's three; the
     # forgetting check's one.
     assert jobs["measure_outcomes"] == 2 + 2 + 3 + 3 + 1
-    tables = {"tabulate_forgetting", "tabulate_removals", "tabulate_tuning"}
+    tables = {"tabulate_forgetting", "tabulate_removals"}
     assert set(jobs) == TABLES | tables | {"choose_settings", "tuning"}
 
 
