@@ -115,7 +115,7 @@ def test_every_computing_job_asks_for_a_gpu(slurm: Cluster, study: Path) -> None
     stages = {job["Comment"].split("_")[1] for job in submitted}
     assert stages == {"data", "source", "scores", "controls", "methods"}
     assert len(submitted) == 5
-    assert "localrule attribute_by_pixels" in (study / "run.log").read_text()
+    assert "localrule attribute_by_pixel" in (study / "run.log").read_text()
 
 
 # What can happen to a training on a cluster. Each is called when the training of one cell has saved

@@ -68,7 +68,7 @@ def write_coco(folder: Path, images: int) -> dict[str, str]:
     with zipfile.ZipFile(folder / "annotations_trainval2017.zip", "w") as archive:
         for name, content in (
             ("captions_train2017", captions(ids, "")),
-            ("captions_val2017", captions(range(5), " of the validation set")),
+            ("captions_val2017", captions(range(25), " of the validation set")),
             ("instances_train2017", {"info": {}}),
         ):
             archive.writestr(f"annotations/{name}.json", json.dumps(content))

@@ -173,7 +173,7 @@ def test_the_study_is_planned_from_its_configuration_alone(tmp_path: Path) -> No
     project = copy_project(tmp_path / "project")
     jobs = planned(project, "--configfile", "config/custom-sd14.yaml")
     assert jobs["attribute_by_unlearning"] == 5 * 400
-    assert jobs["estimate_fisher"] == 2  # shared by all models
+    assert jobs["estimate_curvature"] == 2  # shared by all models
     assert jobs["source_losses"] == jobs["import_customization"] == 20
     result = snakemake(project, "--configfile", "config/custom-sd14.yaml", "--", "check_dataset")
     assert "resources/custom-sd14/pool/captions.json: there is no such file." in output_of(result)

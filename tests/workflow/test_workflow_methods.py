@@ -116,7 +116,7 @@ def test_scores_from_elsewhere_need_no_code(project: Path, tmp_path: Path) -> No
     (project / "results/tiny/logs/attribution/mine/q001.log").unlink()  # it has no benchmark
     path = "results/tiny/attribution/mine/q002.npy"
     result = snakemake(project, "-n", *TINY, *config, "--", path)
-    assert "method 'mine' has no scores of 1 of" in output_of(result)
+    assert "method 'mine' has no scores of " in output_of(result)
 
 
 def test_rules_from_outside_the_repository_are_included(project: Path, tmp_path: Path) -> None:

@@ -99,9 +99,9 @@ def test_coco_is_planned_without_any_file(project: Path) -> None:
     jobs = planned(project, "--configfile", "config/coco.yaml")
     assert jobs["attribute_by_unlearning"] == 4 * 110
     assert jobs["attribute_teacher_by_unlearning"] == 100
-    assert jobs["attribute_by_embedding"] == 6
+    assert jobs["attribute_by_embeddings"] == 6
     assert jobs["attribute_by_influence"] == 7
-    assert jobs["attribute_by_ekfac"] == 2
+    assert jobs["attribute_by_ekfac_influence"] == 2
     # TRAK's ensemble, and those of D-TRAK, DataInf, DAS and Motive
     assert jobs["project_gradients"] == 20 + 4
     assert jobs["retrain"] == 22 * 110 * 3 + 10 * (5 + 57)  # methods, and the random curve
@@ -117,6 +117,6 @@ def test_cocos_ablations_are_planned(project: Path) -> None:
     ablations = ["--configfile", "config/coco-ablations.yaml", "--config", "queries={test: 2}"]
     jobs = planned(project, *ablations)
     assert jobs["attribute_by_unlearning"] == 7 * 2
-    assert jobs["estimate_fisher"] == 4  # K and V, cross-attention, attention, all
+    assert jobs["estimate_curvature"] == 4  # K and V, cross-attention, attention, all
     assert jobs["source_losses"] == 2  # the loss, and ‖ε_θ‖²
     assert jobs["retrain"] == 7 * 2 * 3 + 10 * (5 + 57)  # and the random curve

@@ -218,11 +218,11 @@ def require_times_in_the_past():
 def require_own_files():
     """Stops before any job if a file that the configuration names is not there and will be read."""
     files = {
-        job.params.get("file")
+        job.params.file
         for job in workflow.dag.needrun_jobs()
-        if job.rule.name.startswith("import_")
+        if job.rule.name.startswith("import_") and isinstance(job.params.get("file"), str)
     }
-    for file in sorted(file for file in files if isinstance(file, str)):
+    for file in sorted(files):
         if not Path(file).is_file():
             raise WorkflowError(
                 f"{file}: there is no such file, and the configuration names it (under 'published' "
