@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from leavekout.base.noise import Domain
+from leavekout.config.encoders import ClipTraining, DinoTraining
 from leavekout.config.experiment import Training
 from leavekout.config.model import FlowMatching, Model, NoiseSchedule
 from leavekout.data.encoded import EncodedData
@@ -42,6 +43,15 @@ TRANSFORMER: dict[str, object] = {
 SCHEDULE = NoiseSchedule(timesteps=20, beta_schedule="linear", beta_start=1e-3, beta_end=0.2)
 FLOW = FlowMatching(timesteps=20, density="logit_normal")
 MODEL = Model(unet=UNET, noise_schedule=SCHEDULE)
+# Small encoders.
+CLIP = ClipTraining(
+    width=8, layers=1, heads=2, patch_size=4, context_length=8, epochs=1, batch_size=3,
+    learning_rate=1e-3, seed=0,
+)  # fmt: skip
+DINO = DinoTraining(
+    width=8, layers=1, heads=2, patch_size=4, prototypes=16, epochs=2, batch_size=3,
+    learning_rate=1e-3, teacher_momentum=0.9, seed=0,
+)  # fmt: skip
 # Every denoiser with every process, by name.
 MODELS = {
     "unet": MODEL,

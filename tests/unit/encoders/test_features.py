@@ -20,7 +20,6 @@ from transformers import (
 )
 
 from leavekout.base.errors import InputError
-from leavekout.config.encoders import ClipTraining, DinoTraining
 from leavekout.encoders.features import (
     load_image_encoder,
     load_text_encoder,
@@ -32,17 +31,9 @@ from leavekout.encoders.train_clip import save_clip, train_clip
 from leavekout.encoders.train_dino import random_crops, save_dino, train_dino
 from leavekout.encoders.vae import to_signed_range
 from leavekout.methods.embeddings.scoring import embedding_scores
-from world import CPU, SAVING
+from world import CLIP, CPU, DINO, SAVING
 
 CAPTIONS = [[f"a {n}", f"digit {n}"] for n in range(6)]
-CLIP = ClipTraining(
-    width=8, layers=1, heads=2, patch_size=4, context_length=8, epochs=1, batch_size=3,
-    learning_rate=1e-3, seed=0,
-)  # fmt: skip
-DINO = DinoTraining(
-    width=8, layers=1, heads=2, patch_size=4, prototypes=16, epochs=2, batch_size=3,
-    learning_rate=1e-3, teacher_momentum=0.9, seed=0,
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")

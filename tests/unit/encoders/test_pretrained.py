@@ -25,24 +25,16 @@ from transformers import (
 )
 
 from leavekout.base.errors import InputError
-from leavekout.config.encoders import ClipTraining, DinoTraining, VaeTraining
+from leavekout.config.encoders import VaeTraining
 from leavekout.encoders.features import load_image_encoder
 from leavekout.encoders.text import load_text_tower
 from leavekout.encoders.train_clip import clip_config, save_clip, train_clip
 from leavekout.encoders.train_dino import train_dino
 from leavekout.encoders.train_vae import train_vae
 from leavekout.encoders.vae import encode_images, load_vae
-from world import CPU
+from world import CLIP, CPU, DINO
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
-CLIP = ClipTraining(
-    width=8, layers=1, heads=2, patch_size=4, context_length=8, epochs=1, batch_size=3,
-    learning_rate=1e-3, seed=0,
-)  # fmt: skip
-DINO = DinoTraining(
-    width=8, layers=1, heads=2, patch_size=4, prototypes=16, epochs=2, batch_size=3,
-    learning_rate=1e-3, teacher_momentum=0.9, seed=0,
-)  # fmt: skip
 VAE = VaeTraining(
     channels=[8], latent_channels=4, norm_groups=4, epochs=2, batch_size=3, learning_rate=1e-3,
     kl_weight=1e-3, seed=0,

@@ -92,7 +92,7 @@ class Family(Generic[Entry]):
         return False
 
     def cost(self, costs: Costs, method: str) -> Cost:
-        """The expected cost of a job that scores queries."""
+        """The expected cost of a job that scores queries; scores from elsewhere have none."""
         raise NotImplementedError
 
     def preparation(self, e: Experiment, method: str) -> list[str]:
