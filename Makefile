@@ -1,4 +1,4 @@
-# make demo · make unlock · make join · make bundle · make plan · make benchmark · make gpu-check · make test · make test-all · make test-slurm
+# make demo · make run · make unlock · make join · make bundle · make status · make plan · make benchmark · make gpu-check · make test · make test-all · make test-slurm
 # · make lint · make docs · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
@@ -12,13 +12,17 @@ export OMP_NUM_THREADS ?= 1
 # it, each job would compile them again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo unlock join bundle plan benchmark gpu-check test test-all test-slurm lint format docs lock clean
+.PHONY: setup demo run unlock join bundle status plan benchmark gpu-check test test-all test-slurm lint format docs lock clean
 
 # The environment alone.
 setup: $(READY)
 
-demo: $(READY)
-	@$(BIN)/python workflow/scripts/run_study.py --configfile config/$(EXPERIMENT).yaml
+demo: run
+
+# A study on this machine, by as many of its GPUs: make run EXPERIMENT=coco-day GPUS=4
+run: $(READY)
+	@$(BIN)/python workflow/scripts/run_study.py --configfile config/$(EXPERIMENT).yaml \
+	    $(if $(GPUS),--gpus $(GPUS))
 
 # After a run that was killed, and before the same command again: make unlock EXPERIMENT=digits
 unlock: $(READY)
@@ -42,6 +46,10 @@ benchmark: $(READY)
 # What the first half hour on a GPU should answer; at most 25 minutes.
 gpu-check: $(READY)
 	PYTHONPATH=workflow/scripts $(BIN)/python benchmarks/gpu_check.py
+
+# How far a study is, and its results so far; runs nothing.
+status: $(READY)
+	@$(BIN)/python workflow/scripts/show_status.py --configfile config/$(EXPERIMENT).yaml
 
 # What a study will cost and has cost; runs nothing.
 plan: $(READY)

@@ -23,6 +23,7 @@ from leavekout.data.encoded import EncodedData
 from leavekout.models.denoiser import Denoiser, build_denoiser
 from leavekout.models.loss import denoising_loss
 from leavekout.models.process import Process, build_process
+from leavekout.training.state import Checkpoint
 from leavekout.training.training import clip, make_ready, ready_to_train, train
 
 
@@ -266,8 +267,7 @@ def resumed_bits(setting: Setting) -> bool:
             setting.data,
             config,
             removed=torch.empty(0, dtype=torch.int64),
-            state=state,
-            save_state_seconds=0 if stop_at is not None else 1e9,
+            checkpoint=Checkpoint(state, 0 if stop_at is not None else 1e9),
             compiled=setting.device.type == "cuda",
             on_step=on_step,
         )

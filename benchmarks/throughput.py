@@ -50,6 +50,7 @@ from leavekout.models.denoiser import build_denoiser, operations, select_weights
 from leavekout.models.process import build_process
 from leavekout.sweeps.gradients import training_gradients
 from leavekout.sweeps.losses import training_losses
+from leavekout.training.state import Checkpoint
 from leavekout.training.training import train
 
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "coco.yaml"
@@ -127,8 +128,7 @@ class Bench:
                     self.data,
                     config,
                     removed=torch.empty(0, dtype=torch.int64),
-                    state=Path(folder) / "state",
-                    save_state_seconds=1e9,
+                    checkpoint=Checkpoint(Path(folder) / "state"),
                     compiled=self.compiled,
                     on_step=on_step,
                 )

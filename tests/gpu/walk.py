@@ -30,7 +30,7 @@ from leavekout.models.process import build_process
 from leavekout.queries.loading import Queries
 from leavekout.sweeps import gradients, losses
 from leavekout.sweeps.passes import passes_of
-from leavekout.training import stream, training
+from leavekout.training import state, stream, training
 
 GPU = torch.device("cuda")
 MODE = FakeTensorMode(allow_non_fake_inputs=True)
@@ -139,7 +139,7 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
             if step == 1:
                 raise Enough
 
-        options: Any = {"state": Path("nowhere.safetensors"), "save_state_seconds": 1e9}
+        options: Any = {"checkpoint": state.Checkpoint(Path("nowhere.safetensors"))}
         options |= {"removed": data.held_out, "on_step": on_step}
         try:
             training.train(denoiser, process, data, e.training, **options)

@@ -12,6 +12,7 @@ from leavekout.config.model import Model
 from leavekout.data.encoded import EncodedData
 from leavekout.models.denoiser import build_denoiser
 from leavekout.models.process import build_process
+from leavekout.training.state import Checkpoint
 from leavekout.training.training import train, train_from_scratch
 from world import CPU, MODEL, TRAINING, make_data
 
@@ -37,8 +38,7 @@ def trained(
         data or make_data(),
         config,
         removed=torch.tensor(removed, dtype=torch.int64),
-        state=state,
-        save_state_seconds=save_state_seconds,
+        checkpoint=Checkpoint(state, save_state_seconds),
         **options,
     )
     return denoiser.state_dict()
@@ -59,8 +59,7 @@ def from_scratch(
         model,
         TRAINING.model_copy(update=changes),
         removed=np.array(removed, dtype=np.int64),
-        state=state,
-        save_state_seconds=save_state_seconds,
+        checkpoint=Checkpoint(state, save_state_seconds),
     )
     return denoiser.state_dict(), notes
 

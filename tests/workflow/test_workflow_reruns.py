@@ -1,6 +1,7 @@
 """What a change makes again, and what it does not."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -120,3 +121,46 @@ def test_cocos_ablations_are_planned(project: Path) -> None:
     assert jobs["estimate_curvature"] == 4  # K and V, cross-attention, attention, all
     assert jobs["source_losses"] == 2  # the loss, and ‖ε_θ‖²
     assert jobs["retrain"] == 7 * 2 * 3 + 10 * (5 + 57)  # and the random curve
+
+
+# The steps in which a study grows: queries, methods, K.
+STEPS = {
+    "queries": ("[pixel]", "queries: 4, k: [20]"),
+    "methods": ("[pixel, clip, unlearning]", "queries: 4, k: [20]"),
+    "K": ("[pixel, clip, unlearning]", "queries: 4, k: [20, 30]"),
+}
+# Of controls, random alone is removed at each K of the methods.
+NEW_MODELS = {"queries": 2, "methods": 2 * 4, "K": 3 * 4 + 1}
+
+
+def growing(experiment: str, methods: str, counterfactual: str) -> list[str]:
+    """A study of a pool of four queries, without the tiny experiment's further removals."""
+    only = f"counterfactual={{{counterfactual}, again: null, union: null}}"
+    settings = [f"experiment={experiment}", "queries={test: 4}", f"methods={methods}"]
+    return [*TINY, "--config", *settings, only, "forgetting=null", "tuning=null"]
+
+
+@pytest.mark.thorough
+def test_a_study_that_grows_equals_one_that_is_run_whole(project: Path) -> None:
+    """No model is trained twice, and no table tells in which order models were trained."""
+    folder = project / "results"
+    # Neither study depends on how its encoders and its source model came to be.
+    ran(
+        project,
+        *growing("grown", "[pixel]", "queries: 2, k: [20]"),
+        "--",
+        "results/grown/source/model.safetensors",
+    )
+    shutil.copytree(folder / "grown", folder / "whole")
+    ran(project, *growing("grown", "[pixel]", "queries: 2, k: [20]"))
+    for step, (methods, counterfactual) in STEPS.items():
+        study = growing("grown", methods, counterfactual)
+        jobs = planned(project, *study)
+        assert jobs["retrain"] == NEW_MODELS[step]
+        again = {"train_source", "sample_queries", "retrain_other_seed", "evaluate_source"}
+        assert not again & set(jobs)
+        ran(project, *study)
+    ran(project, *growing("whole", *STEPS["K"]))
+    for table in (folder / "whole" / "tables").glob("*.csv"):
+        if table.name != "costs.csv":
+            assert table.read_bytes() == (folder / "grown" / "tables" / table.name).read_bytes()

@@ -76,9 +76,11 @@ HARDWARE = config["hardware"]
 DATASET = config["dataset"]
 METHODS = config["methods"]
 TUNING = config["tuning"] or {"methods": [], "k": []}
+# Test queries that are generated, and those of them that the results are about.
+POOL = list(EXPERIMENT.pool())
 TEST_QUERIES = list(EXPERIMENT.test_queries())
 TUNING_QUERIES = list(EXPERIMENT.tuning_queries())
-QUERIES = TEST_QUERIES + TUNING_QUERIES
+QUERIES = POOL + TUNING_QUERIES
 # Queries that methods may learn from, and that no number is reported of.
 TEACHER_QUERIES = list(numbered("d", config["queries"].get("teacher", 0)))
 
@@ -141,6 +143,7 @@ def resources_for(cost, *, gpu=True):
     return {
         **device,
         "on_gpu": int(on_gpu and not HARDWARE["pretend"]),
+        "jobs_per_gpu": HARDWARE["jobs_per_gpu"],
         "mem_mb": lambda wildcards, attempt: round(attempt * of(wildcards).memory_mb),
         "runtime": lambda wildcards, attempt: min(longest, of(wildcards).minutes(attempt)),
         "disk_mb": lambda wildcards: math.ceil(of(wildcards).disk_mb),

@@ -43,7 +43,7 @@ def in_project(path: Path) -> Path:
 
 def planned(job: Any, *, needed: bool, older: bool = False) -> PlannedJob:
     """Converts a job of Snakemake."""
-    resources = job.resources
+    resources, benchmark = job.resources, Path(job.benchmark) if job.benchmark else None
     return PlannedJob(
         rule=job.rule.name,
         script=str(job.rule.script or job.rule.name).rpartition("/")[2],
@@ -53,7 +53,9 @@ def planned(job: Any, *, needed: bool, older: bool = False) -> PlannedJob:
         threads=job.threads,
         expected_seconds=resources.get("expected_seconds", 0),
         disk_mb=resources.get("disk_mb", 0) if resources.get("expected_seconds") is not None else 0,
-        seconds=seconds_of(Path(job.benchmark)) if job.benchmark else None,
+        seconds=seconds_of(benchmark) if benchmark else None,
+        benchmark=benchmark,
+        log=Path(job.log[0]) if job.log else None,
     )
 
 

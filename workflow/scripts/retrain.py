@@ -11,10 +11,12 @@ from leavekout.leave_k_out.config import Evaluation
 from leavekout.leave_k_out.evaluation import evaluate
 from leavekout.leave_k_out.removals import removed_rows
 from leavekout.queries.loading import load_sets
-from leavekout.training.training import state_beside, train_from_scratch
+from leavekout.training.state import Checkpoint
+from leavekout.training.training import train_from_scratch
 
 with compute_job(snakemake) as run:
     params, output = run.params, run.output.outcome
+    checkpoint = Checkpoint.beside(output, run.resources)
     removal, model = Removal.from_dict(params.removal), Model(**params.model)
     data = EncodedData.load(run.input, run.device, run.resources)
     files = {name: path for name in ("scores", "groups") if (path := run.input.get(name))}
@@ -24,8 +26,7 @@ with compute_job(snakemake) as run:
         model,
         Training(**params.training),
         removed=removed,
-        state=state_beside(output),
-        save_state_seconds=run.resources.checkpoint_seconds,
+        checkpoint=checkpoint,
         compiled=bool(run.resources.compile),
         what=label(output.parent),
     )
@@ -44,4 +45,4 @@ with compute_job(snakemake) as run:
     if run.output.get("weights"):
         save_tensors(run.output.weights, denoiser.state_dict(), notes)
     outcome.save(output)
-    state_beside(output).unlink(missing_ok=True)
+    checkpoint.delete()

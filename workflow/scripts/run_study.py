@@ -189,22 +189,28 @@ def require_in_order(jobs: Sequence[PlannedJob], results: Path, command: Sequenc
         )
 
 
-def run_study(configfiles: Sequence[Path]) -> None:
-    """Plans and runs a study, and prints where the results are. Exits on errors."""
+def run_study(configfiles: Sequence[Path], *, gpus: int = 1) -> None:
+    """Plans and runs a study, and prints where the results are. Exits on errors.
+
+    Args:
+        gpus: GPUs of this machine that its jobs share.
+    """
     try:
-        _run_study(configfiles)
+        _run_study(configfiles, gpus)
     except (InputError, WorkflowError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit("\nStopped by Ctrl-C, before any job was started.")
 
 
-def _run_study(configfiles: Sequence[Path]) -> None:
+def _run_study(configfiles: Sequence[Path], gpus: int) -> None:
     jobs, config = jobs_of_study(configfiles, {}, ["all"])
     results = Path("results") / config["experiment"]
     log = results / "snakemake.log"
     snakemake = str(Path(sys.executable).with_name("snakemake"))
-    command = [snakemake, "--cores", "all", "--configfile", *map(str, configfiles)]
+    at_once = gpus * config["hardware"]["jobs_per_gpu"]
+    options = ["--resources", f"gpu={at_once}"] if config["hardware"]["gpus"] else []
+    command = [snakemake, "--cores", "all", *options, "--configfile", *map(str, configfiles)]
     require_in_order(jobs, results, command)
     progress = Progress(jobs)
     print(f"{progress.total} jobs to run; their output goes to {log}.", flush=True)
@@ -226,9 +232,11 @@ def main() -> None:
     """Runs the study of the given configuration files."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--configfile", nargs="+", action="extend", type=Path, default=[])
-    files = [in_project(path) for path in parser.parse_args().configfile or [DEFAULT]]
+    parser.add_argument("--gpus", type=int, default=1, help="GPUs of this machine to use")
+    arguments = parser.parse_args()
+    files = [in_project(path) for path in arguments.configfile or [DEFAULT]]
     os.chdir(ROOT)
-    run_study(files)
+    run_study(files, gpus=arguments.gpus)
 
 
 if __name__ == "__main__":

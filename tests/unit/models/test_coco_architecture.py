@@ -21,6 +21,7 @@ from leavekout.models.sampling import sample_latents
 from leavekout.queries.loading import Queries
 from leavekout.sweeps.gradients import training_gradients
 from leavekout.sweeps.losses import training_losses
+from leavekout.training.state import Checkpoint
 from leavekout.training.training import train_from_scratch
 from world import CPU
 
@@ -60,8 +61,8 @@ def test_every_stage_runs_at_cocos_architecture(tmp_path: Path) -> None:
     # Two training steps, in bfloat16 as on the GPU; the weights stay float32.
     output = tmp_path / "model.safetensors"
     training = experiment.training.model_copy(update={"epochs": 1, "batch_size": 2})
-    options: Any = {"removed": np.empty(0, np.int64), "save_state_seconds": 1e9}
-    trained, notes = train_from_scratch(data, model, training, state=tmp_path / "state", **options)
+    options: Any = {"removed": np.empty(0, np.int64), "checkpoint": Checkpoint(tmp_path / "state")}
+    trained, notes = train_from_scratch(data, model, training, **options)
     save_tensors(output, trained.state_dict(), notes)
     tensors, notes = load_tensors(output)
     assert notes["steps"] == 2

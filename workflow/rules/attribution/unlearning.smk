@@ -81,7 +81,7 @@ if config.get("forgetting"):
             **resources_for(
                 lambda wildcards: EXPECTED.evaluated(
                     FAMILY.step_cost(EXPECTED, wildcards.method),
-                    len(TEST_QUERIES) + FORGETTING["related"],
+                    len(POOL) + FORGETTING["related"],
                 )
             ),
             **hardware("gradient_batch", batch="forward_batch"),

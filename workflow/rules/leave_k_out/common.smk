@@ -86,7 +86,7 @@ PUBLISHED_CLUSTERS = BUNDLE.about.clusters if BUNDLE else None
 FORGETTING = config["forgetting"] or {"methods": [], "k": [], "related": 0, "seed": 0}
 RELATED = {
     query: removals.related_names(query, FORGETTING["related"])
-    for query in (TEST_QUERIES if config["forgetting"] else [])
+    for query in (POOL if config["forgetting"] else [])
 }
 RELATED_FILES = {
     "related_table": "<results>/related/queries.parquet",

@@ -13,7 +13,7 @@ PROMPTS_NEEDED = (
     if BUNDLE
     else max(
         len(QUERIES) + len(TEACHER_QUERIES),
-        len(TEST_QUERIES) + FORGETTING["related"],
+        len(POOL) + FORGETTING["related"],
     )
 )
 

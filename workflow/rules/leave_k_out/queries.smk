@@ -32,7 +32,7 @@ rule sample_queries:
         **hardware(batch="encode_batch"),
     params:
         **sections("model", "sampling"),
-        test=TEST_QUERIES,
+        test=POOL,
         tuning=TUNING_QUERIES,
         seed=config["queries"]["seed"],
     script:

@@ -27,6 +27,7 @@ rule retrain:
         **resources_for(retraining_cost),
         **hardware("device_data_gb", "checkpoint_seconds", batch="forward_batch"),
         compile=int(HARDWARE["compile"]),
+        resume_on_any_gpu=int(HARDWARE["resume_on_any_gpu"]),
     params:
         **sections("model", "sampling", "evaluation"),
         removal=lambda wildcards: removal_of(wildcards).as_dict(),
@@ -73,9 +74,9 @@ rule measure_outcomes:
     params:
         measures=config["measures"],
         queries=lambda wildcards: {
-            "test": TEST_QUERIES,
+            "test": POOL,
             "tuning": TUNING_QUERIES,
-            "forgetting": [*TEST_QUERIES, *(name for names in RELATED.values() for name in names)],
+            "forgetting": [*POOL, *(name for names in RELATED.values() for name in names)],
         }[wildcards.purpose],
     script:
         "../../scripts/measure_outcomes.py"

@@ -39,6 +39,7 @@ else:
             **resources_for(EXPECTED.training()),
             **hardware("device_data_gb", "checkpoint_seconds"),
             compile=int(HARDWARE["compile"]),
+            resume_on_any_gpu=int(HARDWARE["resume_on_any_gpu"]),
         params:
             model=config["model"],
             training=config["training"],

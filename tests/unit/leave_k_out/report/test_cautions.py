@@ -52,3 +52,16 @@ def test_tables_of_one_other_version_need_no_caution() -> None:
     mixed = pd.concat([versions, versions.assign(stage="compare")])
     text = "".join(of_versions(mixed, ["estimate", "compare"]))
     assert "Tables and figures of different versions" in text
+
+
+def test_models_of_different_gpus_are_reported() -> None:
+    rows = [
+        ("retrain", 7, "H100"),
+        ("retrain, random", 2, "A100"),
+        ("measure_outcomes", 3, "cpu"),
+        ("estimate", 1, "unknown"),
+    ]
+    versions = pd.DataFrame(rows, columns=["stage", "jobs", "device"])
+    (said,) = of_versions(versions)
+    assert "different devices: A100 (2), H100 (7)." in said
+    assert of_versions(versions[versions["device"] != "A100"]) == []

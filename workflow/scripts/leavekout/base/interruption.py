@@ -49,7 +49,7 @@ def remove_leftovers(outputs: Iterable[Path]) -> None:
     after a day without changes, because a process there may still write to it.
     """
     for output in outputs:
-        # Names of saved states; see `train_from_scratch` and `Rows`.
+        # Names of saved states; see `Checkpoint` and `Rows`.
         states = (f"{output.stem}{part}.{end}" for part in ("", ".refined") for end in _STATES)
         notes = output.parent.glob(f"{glob.escape(output.stem)}*.partial.json")
         resumable = "".join(note.read_text() for note in notes)

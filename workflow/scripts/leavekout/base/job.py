@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from leavekout.base.artifacts import provenance, set_device, set_params
+from leavekout.base.devices import claim_gpu
 from leavekout.base.errors import InputError, Interrupted
 from leavekout.base.interruption import remove_leftovers
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 logger = logging.getLogger("leavekout")
+_record = logging.getLogger("leavekout.record")  # what made the artifacts, for the file alone
 T = TypeVar("T")
 # The oldest driver that supports a major version of CUDA (NVIDIA, CUDA Compatibility).
 _DRIVERS = {"12": 525, "13": 580}
@@ -75,7 +77,7 @@ class Run:
 
 
 @contextmanager
-def job(snakemake: Any) -> Iterator[Run]:
+def job(snakemake: Any, *, computes: bool = False) -> Iterator[Run]:
     """Runs a script's body, logging to the job's log file and to the terminal.
 
     An InputError, a full disk and a full GPU end the process with one sentence and status 1. Any
@@ -84,24 +86,28 @@ def job(snakemake: Any) -> Iterator[Run]:
 
     Args:
         snakemake: the object of that name that Snakemake gives to scripts.
+        computes: whether the job computes on a device, which its log and artifacts record.
     """
     formatter = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
     terminal, file = logging.StreamHandler(), logging.FileHandler(snakemake.log[0], "a")
     logging.raiseExceptions = False  # on a full disk, the job continues without its log
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    logger.handlers = [file]
+    logger.handlers, _record.handlers = [file, terminal], [file]
+    for one in (logger, _record):
+        one.setLevel(logging.INFO)
+        one.propagate = False
     file.setFormatter(formatter)
     terminal.setFormatter(formatter)
     params = dict(snakemake.params.items())
     set_params(params)
-    logger.info("%s", json.dumps({**provenance(), "params": params}))  # to the file only
-    logger.handlers = [file, terminal]
     try:
         output = Paths(snakemake.output)
         remove_leftovers(output)
         settings = snakemake.params, snakemake.wildcards, snakemake.resources
-        yield Run(Paths(snakemake.input), output, *settings)
+        run = Run(Paths(snakemake.input), output, *settings)
+        if computes:
+            set_device(device_name(run.device))
+        _record.info("%s", json.dumps({**provenance(), "params": params}))
+        yield run
     except InputError as error:
         logger.error("error: %s", error)
         sys.exit(1)
@@ -133,8 +139,7 @@ def compute_job(snakemake: Any) -> Iterator[Run]:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     from leavekout.base.precision import products
 
-    with job(snakemake) as run, products("float32"):
-        set_device(device_name(run.device))
+    with job(snakemake, computes=True) as run, products("float32"):
         yield run
 
 
@@ -150,6 +155,8 @@ def device_of(resources: Any) -> "torch.device":
 
     if not resources.get("on_gpu", 0):
         return torch.device("cpu")
+    if gpu := claim_gpu(jobs_per_gpu=resources.get("jobs_per_gpu", 1)):
+        logger.info("On GPU %s of this machine.", gpu)
     try:
         torch.cuda.init()
     except (RuntimeError, AssertionError) as error:

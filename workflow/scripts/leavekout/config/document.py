@@ -41,8 +41,8 @@ cluster with GPUs |
 - Unknown keys are refused.
 - A value that changes a result is a parameter of the rules that use it. If you change it, Snakemake
   reruns these rules and all that depends on them. Only `hardware` and `counterfactual.keep_models`
-  rerun nothing. If you change the number of queries, all queries are sampled again, and everything
-  about queries is rerun.
+  rerun nothing. If you change a number under `queries`, all queries are sampled again, and all that
+  is about queries is rerun.
 
 A *name* consists of lower-case letters, digits, `-` and `_`, and begins with a letter. A *seed* is
 an integer from 0 to 2³² − 1. Keys of a section within a section have a dot: `random.sets` is the

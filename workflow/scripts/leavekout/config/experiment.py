@@ -110,7 +110,8 @@ class QuerySection(Section):
     """Numbers of queries."""
 
     test: Positive
-    """Number of queries that the results are about: `q000`, `q001`, …"""
+    """Number of queries that the results are about: `q000`, `q001`, … A leave-K-out study may
+    begin with the first of them (`counterfactual.queries`)."""
     tuning: Annotated[int, Field(ge=0)]
     """Number of further queries, `t000`, …, that only choose hyperparameters."""
     teacher: Annotated[int, Field(ge=0)] = added_field(0)
@@ -273,17 +274,21 @@ class Experiment(Section):
     hardware: Hardware
     """Speed alone."""
 
-    def test_queries(self) -> tuple[str, ...]:
-        """The names of the queries that the results are about. Kinds may override it."""
+    def pool(self) -> tuple[str, ...]:
+        """The names of all test queries that are generated. Kinds may override it."""
         return numbered("q", self.queries.test)
+
+    def test_queries(self) -> tuple[str, ...]:
+        """The names of those that the results are about. Kinds may override it."""
+        return self.pool()
 
     def tuning_queries(self) -> tuple[str, ...]:
         """The names of the queries that only choose hyperparameters."""
         return numbered("t", self.queries.tuning)
 
     def query_names(self) -> tuple[str, ...]:
-        """The names of all queries that are scored, test queries first."""
-        return (*self.test_queries(), *self.tuning_queries())
+        """The names of all queries, test queries first."""
+        return (*self.pool(), *self.tuning_queries())
 
 
 def numbered(letter: str, count: int) -> tuple[str, ...]:

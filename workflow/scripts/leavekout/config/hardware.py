@@ -34,15 +34,16 @@ class Rates(Section):
 class Hardware(Section):
     """Settings that affect speed alone. A changed value reruns nothing.
 
-    **Several trainings on one GPU** can be useful if one alone does not fill it. On a workstation,
-    `snakemake --cores 16 --resources gpu=3` runs three jobs at once on the same GPU. On a cluster
-    that shares GPUs in shards, add `set-resources: { retrain: { gpu: 0, gres: "shard:1" } }` to the
-    profile. Whether this is faster was not measured.
+    **Several jobs on one GPU** can be useful if one alone does not fill it: `jobs_per_gpu` on a
+    workstation. On a cluster that shares GPUs in shards, add `set-resources: { retrain: { gpu: 0,
+    gres: "shard:1" } }` to the profile. Whether this is faster was not measured.
     """
 
     gpus: Annotated[int, Field(ge=0, le=1)]
-    """GPUs that a computing job requests. With 0 it runs on the CPU. On a workstation, `snakemake
-    --resources gpu=1` limits how many such jobs run at once."""
+    """GPUs that a computing job requests. With 0 it runs on the CPU."""
+    jobs_per_gpu: Positive = 1
+    """On a machine with several GPUs and no scheduler, each job takes a GPU with fewer jobs than
+    this, or waits for one ([how](../docs/workstation.md))."""
     pretend: bool = False
     """For trials on a cluster without GPUs: jobs request GPUs and compute on the CPU. Otherwise a
     job that requests a GPU and finds none stops."""
@@ -72,6 +73,9 @@ class Hardware(Section):
     checkpoint_seconds: Positive
     """Seconds between saved states. Trainings, encodings, sweeps and projected gradients resume
     from them after a kill."""
+    resume_on_any_gpu: bool = False
+    """Whether a training may resume on another model of GPU than it began on. This changes its last
+    digits; otherwise the job stops and says so."""
     longest_minutes: Positive | None = None
     """Longest time in minutes that a cluster lets a job request. A training that needs more stops
     at the cluster's warning and resumes in a retry."""

@@ -100,9 +100,9 @@ class CustomizedExperiment(ExperimentWithMethods):
     customized: Customized
     """Customized models in place of retraining."""
 
-    def test_queries(self) -> tuple[str, ...]:
+    def pool(self) -> tuple[str, ...]:
         """Those of all models, one model after another."""
-        return self._of_models(super().test_queries())
+        return self._of_models(super().pool())
 
     def tuning_queries(self) -> tuple[str, ...]:
         """Those of all models, one model after another."""

@@ -27,6 +27,7 @@ def _reasons(e: LeaveKOut) -> Iterator[tuple[str, str]]:
     yield from _of_tuning_and_forgetting(e)
     yield from _of_sizes(e)
     yield from _of_controls(e)
+    yield from _of_queries(e)
     yield from _of_unions(e)
 
 
@@ -119,13 +120,23 @@ def _of_controls(e: LeaveKOut) -> Iterator[tuple[str, str]]:
         )
 
 
+def _of_queries(e: LeaveKOut) -> Iterator[tuple[str, str]]:
+    trained, test = e.counterfactual.queries, e.queries.test
+    if trained and trained > test:
+        yield (
+            "counterfactual.queries",
+            f"'counterfactual.queries' is {trained}, but there are {test} test queries "
+            "('queries.test').",
+        )
+
+
 def _of_unions(e: LeaveKOut) -> Iterator[tuple[str, str]]:
-    union, test = e.counterfactual.union, e.queries.test
-    if union and union.sets * union.queries > test:
+    union, test, trained = e.counterfactual.union, e.queries.test, len(e.test_queries())
+    if union and union.sets * union.queries > trained:
         yield (
             "counterfactual.union",
             f"'counterfactual.union' has {union.sets} unions of {union.queries} queries, more than "
-            f"the {test} test queries.",
+            f"the {trained} test queries that models are trained for.",
         )
     if union and union.queries + union.others > test:
         yield (

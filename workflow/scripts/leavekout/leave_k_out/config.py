@@ -123,6 +123,10 @@ class Counterfactual(Section):
 
     k: Annotated[list[Positive], Field(min_length=1), Distinct]
     """Numbers of images that are removed for each method and query."""
+    queries: Positive | None = added_field(None)
+    """Number of test queries that models are trained for, the first of `queries.test`; all of them
+    if left out. All test queries are generated at the start, and controls are evaluated on all. So
+    a study can begin with a few queries, and a larger number later only adds to it."""
     more: Further | None = None
     """If left out, all methods have the same K."""
     random: RandomSets
@@ -240,6 +244,10 @@ class LeaveKOut(ExperimentWithMethods):
     """The check that little else is forgotten."""
     joins: Joins | None = None
     """The published study that this one joins. If left out, it stands for itself."""
+
+    def test_queries(self) -> tuple[str, ...]:
+        """Those that models are trained for."""
+        return self.pool()[: self.counterfactual.queries]
 
     @model_validator(mode="before")
     @classmethod

@@ -133,15 +133,15 @@ def groups(e: LeaveKOut) -> Iterator[Removal]:
 def again(e: LeaveKOut) -> Iterator[Removal]:
     """`again`: some models of the top K from another seed, which show the noise of retraining.
 
-    The queries depend on the method's name alone, so all parts of a study choose the same. Each
-    method has at least one.
+    The queries depend on the method's name alone, so all parts of a study choose the same. Over all
+    queries, each method has at least one.
     """
-    config, test = e.counterfactual.again, e.test_queries()
+    config, pool, trained = e.counterfactual.again, e.pool(), e.test_queries()
     if config is None:
         return
     for method in e.methods:
-        first = zlib.crc32(method.encode()) % min(config.every, len(test))
-        for query in test[first :: config.every]:
+        first = zlib.crc32(method.encode()) % min(config.every, len(pool))
+        for query in sorted({*pool[first :: config.every]} & {*trained}):
             for k in e.counterfactual.k:
                 yield _trained(
                     f"again-{method}/{query}-seed{config.seed}/k{k}",
@@ -155,12 +155,12 @@ def unions(e: LeaveKOut) -> Iterator[Removal]:
 
     The control is the union of as many random sets of K.
     """
-    config, test = e.counterfactual.union, e.test_queries()
+    config, pool = e.counterfactual.union, e.pool()
     if config is None:
         return
     for number in range(config.sets):
         first = number * config.queries
-        rotated = (*test[first:], *test[:first])
+        rotated = (*pool[first:], *pool[:first])
         targets = rotated[: config.queries]
         others = rotated[config.queries : config.queries + config.others]
         for method in [*config.methods, RANDOM]:
@@ -198,7 +198,7 @@ def checked_elsewhere(removal: Removal, e: LeaveKOut) -> Removal:
     """The same removal, evaluated on other test queries and on related prompts, too."""
     assert e.forgetting
     target = removal.targets[0]
-    others = tuple(query for query in e.test_queries() if query != target)
+    others = tuple(query for query in e.pool() if query != target)
     return replace(removal, others=others, related=related_names(target, e.forgetting.related))
 
 

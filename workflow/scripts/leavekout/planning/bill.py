@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -22,6 +23,7 @@ class PlannedJob:
         expected_seconds: by the configuration's estimates (see `costs.py`); 0 if there is none.
         seconds: the time that it took, if it ran and has a benchmark file.
         older: whether its files are older than those that they were made from.
+        benchmark, log: its files, if the rule names them.
     """
 
     rule: str
@@ -33,6 +35,8 @@ class PlannedJob:
     disk_mb: float
     seconds: float | None
     older: bool = False
+    benchmark: Path | None = None
+    log: Path | None = None
 
 
 def measured_ratios(jobs: Sequence[PlannedJob]) -> dict[str, float]:

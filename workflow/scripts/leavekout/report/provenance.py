@@ -12,6 +12,8 @@ import pandas as pd
 from leavekout.contract.removal import CONTROLS
 
 _DIGEST = "params_sha256"
+_DEVICE, _UNKNOWN = "device", "unknown"
+_TRAININGS = r"retrain|train_source"  # stages
 _RECORD = re.compile(r'^\d\d:\d\d:\d\d (\{"commit".*\})$', re.MULTILINE)
 
 
@@ -33,7 +35,7 @@ def versions_of(logs: Path, earlier: Sequence[Mapping[str, Any]] = ()) -> pd.Dat
     if not rows and not earlier:
         return pd.DataFrame(columns=["stage", "jobs", "commit"])
     table = pd.DataFrame(rows).assign(jobs=1)
-    table = pd.concat([table, pd.DataFrame(list(earlier))]).fillna("unknown")
+    table = pd.concat([table, pd.DataFrame(list(earlier))]).fillna(_UNKNOWN)
     return table.groupby([c for c in table if c != "jobs"])["jobs"].sum().reset_index()
 
 
@@ -80,7 +82,7 @@ def of_versions(versions: pd.DataFrame, afterwards: Collection[str] = ()) -> lis
     warnings = []
     after = versions["stage"].isin(afterwards)
     for what, table in (("Artifacts", versions[~after]), ("Tables and figures", versions[after])):
-        for column in versions.columns.drop(["stage", "jobs"]):
+        for column in versions.columns.drop(["stage", "jobs", _DEVICE], errors="ignore"):
             values = sorted(table[column].unique())
             if len(values) > 1:
                 warnings.append(
@@ -89,7 +91,23 @@ def of_versions(versions: pd.DataFrame, afterwards: Collection[str] = ()) -> lis
                 )
     if "commit" in versions and versions["commit"].str.endswith("-dirty").any():
         warnings.append("Some artifacts were made by code with uncommitted changes.")
-    return warnings
+    return [*warnings, *_of_devices(versions)]
+
+
+def _of_devices(versions: pd.DataFrame) -> list[str]:
+    """A warning if models were trained on different devices; of which stages, Provenance says."""
+    if _DEVICE not in versions:
+        return []
+    trained = versions[versions["stage"].str.match(_TRAININGS)]
+    counts = trained[trained[_DEVICE] != _UNKNOWN].groupby(_DEVICE)["jobs"].sum()
+    if len(counts) < 2:
+        return []
+    shares = ", ".join(f"{device} ({jobs:,})" for device, jobs in counts.items())
+    return [
+        f"Models were trained on different devices: {shares}. Each rounds in its own way, and "
+        "training amplifies that, so a difference between a method and its control may in part be "
+        "one of devices."
+    ]
 
 
 def cost_text(costs: pd.DataFrame) -> pd.DataFrame:

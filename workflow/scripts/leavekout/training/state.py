@@ -3,7 +3,9 @@
 import hashlib
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +22,31 @@ from leavekout.training import TRAINING_LOOP
 logger = logging.getLogger("leavekout")
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where and how often the state of a training is saved.
+
+    Args:
+        path: the state's file, which the caller deletes after writing its output.
+        every_seconds: between two saves.
+        on_any_gpu: whether a training may resume on another model of GPU than it began on.
+    """
+
+    path: Path
+    every_seconds: float = 1e9
+    on_any_gpu: bool = False
+
+    @classmethod
+    def beside(cls, output: Path, resources: Any) -> "Checkpoint":
+        """That of a job, in a hidden place beside its output."""
+        path = output.with_name(f"{output.stem}.state.safetensors")
+        return cls(path, resources.checkpoint_seconds, bool(resources.resume_on_any_gpu))
+
+    def delete(self) -> None:
+        """Deletes the state of a training that has ended."""
+        self.path.unlink(missing_ok=True)
+
+
 def training_identity(
     denoiser: Denoiser,
     process: Process,
@@ -29,15 +56,15 @@ def training_identity(
     *,
     compiled: bool,
 ) -> str:
-    """Digest of all that a training's result depends on. A saved state is used only if it agrees.
+    """Digest of all that a training's result depends on, but for the model of the GPU.
 
-    The last bits of a result also depend on the GPU's model and on compilation.
+    A saved state is used only if it agrees. Compilation changes the last bits of a result.
     """
     settings = [
         denoiser.settings,
         process.settings,
         config.model_dump(),
-        {"compiled": compiled, "device": device_name(data.device)},
+        {"compiled": compiled},
     ]
     content = [TRAINING_LOOP, settings, data.images, data.fingerprint, removed.tolist()]
     text = json.dumps(content, sort_keys=True, default=str)
@@ -45,18 +72,30 @@ def training_identity(
 
 
 def save_state(
-    denoiser: Denoiser, optimizer: torch.optim.Optimizer, path: Path, identity: str, step: int
+    denoiser: Denoiser,
+    optimizer: torch.optim.Optimizer,
+    checkpoint: Checkpoint,
+    identity: str,
+    step: int,
 ) -> None:
     """Writes the weights and AdamW's moments after `step` steps."""
     tensors = {f"parameter/{name}": p for name, p in denoiser.named_parameters()}
     for number, slot in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{number}/{key}": value for key, value in slot.items()}
     notes = {"identity": identity, "step": step, "device": _device_of(denoiser)}
-    save_tensors(path, tensors, notes)
+    save_tensors(checkpoint.path, tensors, notes)
 
 
-def resume(denoiser: Denoiser, optimizer: torch.optim.Optimizer, path: Path, identity: str) -> int:
-    """Restores a saved state of the same training, if there is one; returns the next step."""
+def resume(
+    denoiser: Denoiser, optimizer: torch.optim.Optimizer, checkpoint: Checkpoint, identity: str
+) -> int:
+    """Restores a saved state of the same training, if there is one; returns the next step.
+
+    Raises:
+        InputError: the training began on another model of GPU, whose results differ in their last
+            digits, and the checkpoint does not allow it.
+    """
+    path = checkpoint.path
     if not path.exists():
         return 0
     try:
@@ -65,10 +104,15 @@ def resume(denoiser: Denoiser, optimizer: torch.optim.Optimizer, path: Path, ide
         logger.warning("The saved state is not used: %s", error)
         return 0
     if notes["identity"] != identity:
-        ours, theirs = _device_of(denoiser), notes.get("device", "an older version")
-        reason = "the configuration changed" if ours == theirs else f"from {theirs}, not {ours}"
-        logger.warning("%s is from another training (%s); starting again", path, reason)
+        logger.warning("%s is from a training with other settings; starting again", path)
         return 0
+    ours, theirs = _device_of(denoiser), notes["device"]
+    if ours != theirs and not checkpoint.on_any_gpu:
+        raise InputError(
+            f"{path}: this training began on {theirs}, and this is {ours}, whose results differ in "
+            f"their last digits; resume it on {theirs} ('gpu_model' in the profile), delete the "
+            "file to start again here, or set 'hardware.resume_on_any_gpu' to true."
+        )
     with torch.no_grad():
         for name, parameter in denoiser.named_parameters():
             parameter.copy_(tensors[f"parameter/{name}"])

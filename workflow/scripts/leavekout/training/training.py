@@ -6,7 +6,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from leavekout.data.encoded import EncodedData, prefetch
 from leavekout.models.denoiser import Denoiser, build_denoiser
 from leavekout.models.loss import denoising_loss
 from leavekout.models.process import Process, build_process
-from leavekout.training.state import resume, save_state, training_identity
+from leavekout.training.state import Checkpoint, resume, save_state, training_identity
 from leavekout.training.stream import Stream
 
 logger = logging.getLogger("leavekout")
@@ -48,8 +47,7 @@ def train_from_scratch(
     config: Training,
     *,
     removed: np.ndarray,
-    state: Path,
-    save_state_seconds: float,
+    checkpoint: Checkpoint,
     compiled: bool = False,
     what: str = "training",
 ) -> tuple[Any, dict[str, Any]]:
@@ -57,7 +55,6 @@ def train_from_scratch(
 
     Args:
         removed: int64 [K]; held-out rows are always excluded as well.
-        state: file of the training's state. The caller deletes it after writing its output.
 
     Returns:
         The denoiser, and notes on its training for the output's metadata.
@@ -82,18 +79,12 @@ def train_from_scratch(
         data,
         config,
         removed=rows,
-        state=state,
-        save_state_seconds=save_state_seconds,
+        checkpoint=checkpoint,
         compiled=compiled,
         what=what,
     )
     logger.info("%s: trained, %s", what, result)
     return denoiser, {"training": config.model_dump(), "removed": len(rows), **result}
-
-
-def state_beside(output: Path) -> Path:
-    """The file of a training's state, beside its output."""
-    return output.with_name(f"{output.stem}.state.safetensors")
 
 
 def train(
@@ -103,8 +94,7 @@ def train(
     config: Training,
     *,
     removed: Tensor,
-    state: Path,
-    save_state_seconds: float,
+    checkpoint: Checkpoint,
     compiled: bool = False,
     what: str = "training",
     on_step: Callable[[int, Tensor], None] = lambda step, loss: None,
@@ -112,9 +102,9 @@ def train(
     """Trains `denoiser` in place: A(D \\ D^K) of eq. 1.
 
     AdamW minimizes the loss over the paired stream of `config.seed` (see `stream.py`). The full
-    state is written to the file `state` every `save_state_seconds`, and when a signal asks to stop.
-    If the file exists at the start, training resumes from it, and the final weights are the same as
-    without the interruption.
+    state is saved at the `checkpoint`'s intervals, and when a signal asks to stop. If there is one
+    at the start, training resumes from it, and the final weights are the same as without the
+    interruption.
 
     Args:
         denoiser: with its initial weights.
@@ -152,7 +142,7 @@ def train(
         parameters, rate, weight_decay=config.weight_decay, fused=True, capturable=on_gpu
     )
     identity = training_identity(denoiser, process, data, config, removed, compiled=compiled)
-    first = resume(denoiser, optimizer, state, identity)
+    first = resume(denoiser, optimizer, checkpoint, identity)
     for group in optimizer.param_groups:
         group["lr"] = rate  # resuming replaced it by a copy
     if first:
@@ -179,15 +169,15 @@ def train(
             if step % _CHECK_EVERY == 0 or step == steps - 1:
                 _require_finite(losses[-1], data, what, step)
             if stop.by:
-                save_state(denoiser, optimizer, state, identity, step + 1)
+                save_state(denoiser, optimizer, checkpoint, identity, step + 1)
                 raise Interrupted(
                     f"{what}: stopped by {stop.by.name} after step {step + 1} of {steps}; its "
                     "state is saved, and a retry resumes from there.",
                     stop.by,
                 )
-            if time.monotonic() - saved > save_state_seconds:
+            if time.monotonic() - saved > checkpoint.every_seconds:
                 try:
-                    save_state(denoiser, optimizer, state, identity, step + 1)
+                    save_state(denoiser, optimizer, checkpoint, identity, step + 1)
                 except InputError as error:
                     logger.warning("%s Training continues; a kill would lose it.", error)
                 saved = time.monotonic()

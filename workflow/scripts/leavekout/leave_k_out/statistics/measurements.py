@@ -33,10 +33,11 @@ def tabulate(tables: Iterable[pd.DataFrame], clusters: Mapping[str, str]) -> pd.
         clusters: of each query; see `clusters.py`.
 
     Returns:
-        One row for each model, query and measure, with the columns of `DICTIONARY`. Measures are in
-        the order of the configuration, all else is sorted.
+        One row for each model, query of `clusters` and measure, with the columns of `DICTIONARY`.
+        Measures are in the order of the configuration, all else is sorted.
     """
     table = pd.concat(tables, ignore_index=True)
+    table = table[table["query"].isin(list(clusters))]  # controls are measured on the whole pool
     order = {name: place for place, name in enumerate(table["measure"].unique())}
     # Methods' models count on their target, not on queries that the forgetting check adds. Controls
     # have no targets and count on all queries.
