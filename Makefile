@@ -83,10 +83,12 @@ format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/snakefmt Snakefile workflow/rules
 
-# Writes config/README.md from the docstrings of the typed configuration.
+# Writes config/README.md from the docstrings of the typed configuration, and docs/fidelity.md.
 docs: $(READY)
 	$(BIN)/python workflow/scripts/document_config.py > config/README.new
 	mv config/README.new config/README.md
+	$(BIN)/python workflow/scripts/document_fidelity.py > docs/fidelity.new
+	mv docs/fidelity.new docs/fidelity.md
 
 # Pins the newest versions that requirements.in allows, for every platform, without addresses.
 lock: $(READY)

@@ -98,6 +98,18 @@ rule queries:
         pictures_of(QUERIES),
 
 
+# Deletes what is large and has served, once all scores are there: projected gradients.
+rule tidy:
+    input:
+        scores_of(METHODS, TEST_QUERIES),
+    log:
+        "<logs>/tidy.log",
+    params:
+        folder=f"results/{config['experiment']}/gradients",
+    shell:
+        "(du -sh {params.folder:q} && rm -rf {params.folder:q}) 2>&1 | tee {log:q}"
+
+
 include: "workflow/rules/local.smk"
 
 

@@ -224,3 +224,32 @@ def test_a_disturbed_training_ends_in_the_same_tables(
         assert "stopped by SIG" in log
     assert not list(folder.glob("results/**/.*~*"))
     assert not list(folder.rglob("*.state.safetensors"))
+
+
+def test_a_controller_that_reaches_its_time_limit_starts_again(slurm: Cluster, study: Path) -> None:
+    """It cancels its jobs, whose trainings save their state, and the next one goes on."""
+    folder = study.parent / "controlled"
+    shutil.copytree(study, folder, symlinks=True)
+    (folder / ".venv").symlink_to(Path(SNAKEMAKE).parents[1])
+    shutil.rmtree(folder / "results" / "tiny" / "tables")
+    shutil.rmtree(folder / "results" / "tiny" / "retrained" / CELL)
+    state = folder / "results" / "tiny" / "retrained" / CELL / "outcome.state.safetensors"
+    where = ["--parsable", "--chdir", str(folder), "--mem", "1G", "--cpus-per-task", "1"]
+    script = [str(folder / "slurm" / "controller.sh"), *STUDY[2:], *ALONE]
+    job = slurm.output_of("sbatch", *where, *script).strip()
+
+    def its_state() -> str:
+        return slurm.output_of("squeue", "-h", "-j", job, "-o", "%T").strip()
+
+    def wait(condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 400
+        while not condition():
+            assert time.monotonic() < end, (folder / f"leave-k-out-{job}.log").read_text()[-5000:]
+            time.sleep(0.1)
+
+    wait(state.exists)
+    slurm.output_of("scancel", "--batch", "--signal=USR1", job)
+    wait(lambda: its_state() not in ("RUNNING", "COMPLETING"))
+    wait(lambda: its_state() in ("", "COMPLETED"))
+    assert tables(folder) == tables(study)
+    assert slurm_logs(folder).count("continues at step") == 1

@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,27 @@ def test_a_study_that_grows_equals_one_that_is_run_whole(project: Path) -> None:
     for table in (folder / "whole" / "tables").glob("*.csv"):
         if table.name != "costs.csv":
             assert table.read_bytes() == (folder / "grown" / "tables" / table.name).read_bytes()
+
+
+@pytest.mark.thorough
+def test_two_people_train_the_methods_of_one_study(project: Path, results: Path) -> None:
+    table = (results / "tables" / "estimates.csv").read_bytes()
+    methods = ("pixel", "unlearning")
+    for method in methods:
+        shutil.rmtree(results / "retrained" / method)
+    with ThreadPoolExecutor(2) as executor:
+        parts = [("--config", f"methods=[{method}]", "--", "cells") for method in methods]
+        printed = list(executor.map(lambda part: ran(project, *TINY, *part), parts))
+    assert [text.count("rule retrain:") for text in printed] == [3, 3]
+    assert "retrain" not in planned(project, *TINY)
+    ran(project, *TINY)
+    assert (results / "tables" / "estimates.csv").read_bytes() == table
+
+
+@pytest.mark.thorough
+def test_what_has_served_is_tidied_away_and_not_made_again(project: Path, results: Path) -> None:
+    trak = [*TINY, "--config", "methods=[pixel, trak]", "--"]
+    ran(project, *trak, "tidy")
+    assert (results / "attribution" / "trak" / "q000.npy").exists()
+    assert not (results / "gradients").exists()
+    assert planned(project, *trak, "tidy") == {"tidy": 1, "total": 1}

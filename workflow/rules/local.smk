@@ -3,7 +3,7 @@
 # warn of each rule that an experiment does not have.)
 
 LOCAL = {
-    *("all", "plan", "fetch", "tuning", "queries", "bundle"),
+    *("all", "plan", "fetch", "tuning", "queries", "controls", "cells", "bundle", "tidy"),
     *("write_dataset", "fetch_dataset", "check_dataset", "write_digits", "fetch_encoder"),
     *("import_source", "import_mapper", "import_customization", "add_tokens", "mark_trained"),
     *("attribute_by_external", "attribute_by_oracle"),

@@ -80,3 +80,15 @@ rule measure_outcomes:
         }[wildcards.purpose],
     script:
         "../../scripts/measure_outcomes.py"
+
+
+# Two parts of a study, so that several people can run it at the same time: first the controls, then
+# each the models of some methods (docs/slurm.md).
+rule controls:
+    input:
+        outcomes_of([one for one in MODELS if "scores" not in one.inputs]),
+
+
+rule cells:
+    input:
+        outcomes_of([one for one in MODELS if "scores" in one.inputs]),
