@@ -1,64 +1,71 @@
-"""Downloads published archives, resumes broken downloads, and checks and unpacks them."""
+"""Downloads published files, resumes broken downloads, and checks what arrived."""
 
 import hashlib
 import logging
-import shutil
 import time
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import requests
 
-from leavekout.base.artifacts import reading_zip
 from leavekout.base.errors import InputError
-from leavekout.base.job import progress
 
 logger = logging.getLogger("leavekout")
 _CHUNK_BYTES = 2**20
 _TIMEOUT_SECONDS = (10, 60)  # to connect; between two chunks
 _PAUSES_SECONDS = (1, 5, 20)  # before retries; they start again after a retry that made progress
 _LOG_EVERY_SECONDS = 15
+_MD5_DIGITS = 32
 
 
-def fetch_archive(urls: Sequence[str], md5: str, folder: Path) -> Path:
-    """Downloads an archive, unless it is there, and checks its MD5 sum.
+def fetch_archive(urls: Sequence[str], checksum: str | None, folder: Path) -> Path:
+    """Downloads an archive or another file, unless it is there, and checks its checksum.
 
     A broken download resumes, now or when the job runs again. If an address fails, the next one is
     tried.
 
     Args:
         urls: an address and its mirrors.
+        checksum: MD5 or SHA-256, in hexadecimal; None if it is not known.
 
     Raises:
-        InputError: no address provides an archive with this checksum.
+        InputError: no address provides a file with this checksum.
     """
     target = folder / PurePosixPath(urls[0]).name
-    if target.exists() and md5_of(target) == md5:
+    if target.exists() and has_checksum(target, checksum):
         return target
     folder.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    if part.exists() and md5_of(part) == md5:  # stopped before it was renamed
+    if checksum and part.exists() and has_checksum(part, checksum):  # stopped before its renaming
         return part.rename(target)
     reasons = []
     for url in urls:
         resumed = part.exists()
         try:
             _download(url, part)
-            if resumed and md5_of(part) != md5:  # its beginning is from another archive
+            if resumed and not has_checksum(part, checksum):  # its beginning is from another file
                 part.unlink()
                 _download(url, part)
         except (requests.RequestException, ConnectionError) as error:
             reasons.append(f"{url}: cannot be fetched ({_reason(error)})")
             continue
-        if md5_of(part) == md5:
+        if has_checksum(part, checksum):
             return part.rename(target)
         part.unlink()
-        reasons.append(f"{url}: the download does not have the checksum {md5}")
+        reasons.append(f"{url}: the download does not have the checksum {checksum}")
     raise InputError(
         f"{'; '.join(reasons)}; try again, or correct the addresses or the checksum. On a cluster "
         "without internet, run this rule on the login node."
     )
+
+
+def has_checksum(path: Path, checksum: str | None) -> bool:
+    """Whether a file has an MD5 or SHA-256 sum; true if none is known."""
+    if checksum is None:
+        return True
+    with open(path, "rb") as file:
+        kind = "md5" if len(checksum) == _MD5_DIGITS else "sha256"
+        return hashlib.file_digest(file, kind).hexdigest() == checksum
 
 
 def _reason(error: Exception) -> str:
@@ -107,47 +114,6 @@ def _append(url: str, part: Path, start: int) -> None:
                     logged, have = now, file.tell()
                     rate = 1e-6 * (have - start) / (now - began)
                     logger.info("%s: %.1f of %.1f GB, %.0f MB/s", url, 1e-9 * have, total_gb, rate)
-
-
-def md5_of(path: Path) -> str:
-    """The MD5 sum of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
-
-
-def unpack(archive: Path, folder: Path, wanted: list[str]) -> None:
-    """Unpacks the members of a zip archive that are at or below the wanted paths."""
-    advice = "delete it, or unpack it with another program and name its folder instead"
-    with reading_zip(archive, advice) as file:
-        members = []
-        for member in file.infolist():
-            path = PurePosixPath(member.filename)
-            if path.is_absolute() or ".." in path.parts:
-                raise InputError(
-                    f"{archive}: the member '{member.filename}' would leave the folder."
-                )
-            if any(path.is_relative_to(w) for w in wanted):
-                members.append(member)
-        folder.mkdir(parents=True, exist_ok=True)
-        needed = sum(member.file_size for member in members)
-        if needed > (free := shutil.disk_usage(folder).free):
-            raise InputError(
-                f"{archive}: unpacked it takes {1e-9 * needed:.1f} GB, but '{folder}' has "
-                f"{1e-9 * free:.1f} GB left."
-            )
-        for member in progress(members, f"unpacking {archive.name}", total=len(members)):
-            _extract(file, member, folder)
-
-
-def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
-    try:
-        file.extract(member, folder)
-    except OSError as error:
-        if error.errno is None:  # of a decompressor, not of the disk
-            raise
-        raise InputError(
-            f"{error.filename or folder}: cannot be written ({error.strerror})."
-        ) from error
 
 
 def require_unpacked(folder: Path, wanted: list[str]) -> None:
