@@ -3,7 +3,10 @@
 PYTHON ?= python3
 EXPERIMENT ?= digits
 BIN := .venv/bin
-READY := .venv/.ready
+# For drivers before 580: make setup CUDA=12. The environment stays so until make setup CUDA=13.
+CUDA ?= $(lastword 13 $(patsubst .venv/.ready-%,%,$(wildcard .venv/.ready-*)))
+LOCK := $(patsubst %-cu13.lock,%.lock,requirements-cu$(CUDA).lock)
+READY := .venv/.ready-$(CUDA)
 # Tests that share runs of the workflow stay on one worker (tests/conftest.py), and start first.
 PARALLEL := -n 2 --no-loadscope-reorder
 # On machines with few cores, numerical libraries that start threads of their own slow jobs down.
@@ -96,20 +99,27 @@ docs: $(READY)
 	$(BIN)/python workflow/scripts/document_fidelity.py > docs/fidelity.new
 	mv docs/fidelity.new docs/fidelity.md
 
-# Pins the newest versions that requirements.in allows, for every platform, without addresses.
+# Pins the newest versions that requirements.in allows, for every platform, without addresses. The
+# lock for CUDA 12 has the same versions of all that does not depend on PyTorch's.
+COMPILE = $(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-header --quiet
 lock: $(READY)
-	$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-header --upgrade --output-file requirements.lock
-	{ sed '/- pip:/q' environment.yml; \
-	  sed -n 's/^\([a-z][^ ]*==[^\\]*[^ \\]\) *\\$$/      - "\1"/p' requirements.lock; } > environment.new
-	mv environment.new environment.yml
+	$(COMPILE) --upgrade --output-file requirements.lock
+	cp requirements.lock requirements-cu12.lock
+	$(COMPILE) --override requirements-cu12.in --output-file requirements-cu12.lock
+	for cuda in "" -cu12; do \
+	    { sed "/- pip:/q; s/environment[^ ]*yml/environment$$cuda.yml/; s/requirements[^ ]*lock/requirements$$cuda.lock/" environment.yml; \
+	      sed -n 's/^\([a-z][^ ]*==[^\]*[^ \]\) *\\$$/      - "\1"/p' requirements$$cuda.lock; } > environment.new && \
+	    mv environment.new environment$$cuda.yml; \
+	done
 
-$(READY): requirements.lock
+$(READY): $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements.lock)
-	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
+	@rm -f .venv/.ready*
+	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' $(LOCK))
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python $(LOCK)
 	@touch $@
 
 clean:

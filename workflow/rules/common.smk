@@ -15,6 +15,7 @@ import math
 import os
 import re
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -31,6 +32,11 @@ from leavekout.training import TRAINING_LOOP
 # signal also reaches the Snakemake that runs the job on the node, and would end it without this
 # line (see tests/cluster).
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+# Snakemake counts a refused submission as a failed attempt: slurm/sbatch waits and submits again.
+if workflow.is_main_process and (SBATCH := shutil.which("sbatch")):
+    os.environ.setdefault("LEAVEKOUT_SBATCH", SBATCH)
+    os.environ["PATH"] = f"{workflow.basedir}/slurm:{os.environ['PATH']}"
 
 
 # Blanks, quotes and brackets work.
@@ -139,13 +145,14 @@ def resources_for(cost, *, gpu=True):
         device = {"gpu": 0}  # a cluster that knows GPUs as gres alone
     else:
         device = {"gpu": 1}
-    longest = HARDWARE["longest_minutes"] or math.inf
+    most_mb = 1000 * (HARDWARE["most_memory_gb"] or math.inf)
+    longest = HARDWARE["longest_minutes"]
     return {
         **device,
         "on_gpu": int(on_gpu and not HARDWARE["pretend"]),
         "jobs_per_gpu": HARDWARE["jobs_per_gpu"],
-        "mem_mb": lambda wildcards, attempt: round(attempt * of(wildcards).memory_mb),
-        "runtime": lambda wildcards, attempt: min(longest, of(wildcards).minutes(attempt)),
+        "mem_mb": lambda wildcards, attempt: of(wildcards).megabytes(attempt, most_mb),
+        "runtime": lambda wildcards, attempt: of(wildcards).minutes(attempt, longest),
         "disk_mb": lambda wildcards: math.ceil(of(wildcards).disk_mb),
         "expected_seconds": lambda wildcards: round(of(wildcards).seconds),
         "batch_slot": 1,

@@ -4,6 +4,8 @@ from functools import partial
 from typing import Any
 
 from leavekout.base.job import compute_job
+from leavekout.base.rows import identity_of
+from leavekout.base.sums import SavedSums
 from leavekout.base.tensors import save_tensors
 from leavekout.config.experiment import Model
 from leavekout.curvature.ekfac import ekfac, gauss_newton
@@ -15,6 +17,13 @@ from leavekout.models.process import build_process
 with compute_job(snakemake) as run:
     model = Model(**run.params.model)
     denoiser = load_denoiser(model, run.input.weights, device=run.device)
+    data = EncodedData.load(run.input, run.device, run.resources)
+    sums = SavedSums(
+        run.output.curvature,
+        run.device,
+        identity=identity_of(dict(run.params), run.wildcards.weights, data.fingerprint, denoiser),
+        save_seconds=run.resources.checkpoint_seconds,
+    )
     estimate: Any = {
         "diagonal": diagonal_fisher,
         "ekfac": ekfac,
@@ -23,9 +32,11 @@ with compute_job(snakemake) as run:
     fisher = estimate(
         denoiser,
         build_process(model),
-        EncodedData.load(run.input, run.device, run.resources),
+        data,
         select_weights(denoiser, run.wildcards.weights),
         **run.params.fisher,
         batch=run.resources.batch,
+        sums=sums,
     )
     save_tensors(run.output.curvature, fisher, {"fisher": run.params.fisher})
+    sums.discard()

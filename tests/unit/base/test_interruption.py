@@ -122,7 +122,11 @@ def test_a_job_that_asks_for_a_gpu_never_computes_on_the_cpu_instead(
 
     monkeypatch.setattr(torch.cuda, "init", old_driver)
     monkeypatch.setattr(torch.version, "cuda", "13.2")
-    with pytest.raises(InputError, match=r"too old \(found 12020\)\. .* version 580 or newer\. "):
+    sentence = r"too old \(found 12020\)\. .* version 580 or newer; for .* make setup CUDA=12\. "
+    with pytest.raises(InputError, match=sentence):
+        device_of(resources)
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    with pytest.raises(InputError, match=r"CUDA 12.8, .* version 525 or newer\. Set"):
         device_of(resources)
     assert device_of({"gpu": 1, "on_gpu": 0}).type == "cpu"  # pretended
 

@@ -340,11 +340,24 @@ def test_a_section_of_another_source_replaces_the_base_whole() -> None:
     assert merge(base, changes) == expected
 
 
-def test_conda_users_get_the_locked_packages() -> None:
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+@pytest.mark.parametrize("cuda", ["", "-cu12"])
+def test_conda_users_get_the_locked_packages(cuda: str) -> None:
+    environment = yaml.safe_load((ROOT / f"environment{cuda}.yml").read_text())
     listed = environment["dependencies"][-1]["pip"]
-    lock = (ROOT / "requirements.lock").read_text()
+    lock = (ROOT / f"requirements{cuda}.lock").read_text()
     assert listed == re.findall(r"^(\S+==.*?) *\\$", lock, re.M), "run: make lock"
+
+
+def test_the_locks_differ_in_pytorch_alone() -> None:
+    versions = [
+        dict(re.findall(r"^(\S+)==(\S+)", (ROOT / name).read_text(), re.M))
+        for name in ("requirements.lock", "requirements-cu12.lock")
+    ]
+    newest, older = versions
+    assert (older["torch"], older["torchvision"]) == ("2.10.0", "0.25.0")
+    differing = {name for name in {*newest, *older} if newest.get(name) != older.get(name)}
+    pytorchs = r"torch|torchvision|triton|(nvidia|cuda)-.*"
+    assert [name for name in sorted(differing) if not re.fullmatch(pytorchs, name)] == []
 
 
 def test_a_latent_that_a_fetched_vae_cannot_give_is_refused() -> None:

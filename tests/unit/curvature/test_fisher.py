@@ -1,5 +1,9 @@
 """The Fisher and its per-sample gradients against single-sample autograd in float64."""
 
+import os
+import signal
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,9 +11,11 @@ import torch
 from torch import nn
 
 from configured import coco_denoiser
-from leavekout.base.errors import InputError
+from leavekout.base.errors import InputError, Interrupted
 from leavekout.base.noise import Domain, normal
+from leavekout.base.sums import SavedSums, Sums
 from leavekout.config.fields import WeightSubset
+from leavekout.curvature.ekfac import ekfac, gauss_newton
 from leavekout.curvature.fisher import damped, diagonal_fisher
 from leavekout.curvature.per_sample import per_sample_gradients
 from leavekout.models.denoiser import select_weights
@@ -105,3 +111,51 @@ def test_coco_subsets_have_the_published_sizes() -> None:
     assert sum(p.numel() for p in denoiser.parameters()) == 57_373_316
     assert len(weights) == 32
     assert sum(p.numel() for p in weights.values()) == 7_077_888
+
+
+@pytest.mark.parametrize(
+    "estimate", [diagonal_fisher, ekfac, partial(ekfac, objective=gauss_newton)]
+)
+@pytest.mark.parametrize("stop_after", [2, 6])  # of four batches, which EK-FAC sees twice
+def test_an_interrupted_estimate_resumes_to_the_same_bits(
+    denoiser64: Any,
+    process: Any,
+    data64: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    estimate: Any,
+    stop_after: int,
+) -> None:
+    weights = select_weights(denoiser64, "cross_attention_kv")
+
+    def run(sums: Sums | None) -> dict[str, torch.Tensor]:
+        arguments = (denoiser64, process, data64, weights)
+        return estimate(*arguments, samples=15, seed=5, batch=4, sums=sums)
+
+    def saved(identity: str = "x") -> SavedSums:
+        output = tmp_path / "curvature.safetensors"
+        return SavedSums(output, torch.device("cpu"), identity=identity, save_seconds=1e9)
+
+    expected = run(None)
+    passes = []
+    forward = type(denoiser64).forward
+
+    def counting(self: Any, *arguments: Any) -> Any:
+        passes.append(1)
+        if len(passes) == stop_after:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return forward(self, *arguments)
+
+    monkeypatch.setattr(type(denoiser64), "forward", counting)
+    in_all = 4 if estimate is diagonal_fisher else 8
+    if stop_after < in_all:
+        with pytest.raises(Interrupted, match=r"curvature: stopped by SIGUSR1; the sums are saved"):
+            run(saved())
+    assert saved("another").count == 0
+    sums = saved()
+    found = run(sums)
+    assert len(passes) == in_all
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    sums.discard()
+    assert list(tmp_path.iterdir()) == []

@@ -12,10 +12,13 @@ from configured import experiment
 from leavekout.base.errors import InputError
 from leavekout.config.reading import require_unchanged
 from leavekout.kinds import costs_of
+from leavekout.methods.distilled.family import DISTILLED
 from leavekout.methods.influence.family import INFLUENCE
 from leavekout.methods.registry import scoring_cost
+from leavekout.methods.unlearning.family import UNLEARNING
 from leavekout.models.denoiser import build_denoiser
 from leavekout.planning.bill import PlannedJob, account, bill, measured_ratios
+from leavekout.planning.costs import Cost
 from project import ROOT, TINY, ran
 
 
@@ -68,14 +71,67 @@ def test_start_loading_and_compilation_are_priced() -> None:
     assert costs.training().seconds == pytest.approx(samples / 3000 + 30)
 
 
-def test_a_retry_asks_for_more_time_unless_it_resumes() -> None:
-    costs = costs_of(experiment("coco"))
-    fisher = costs.fisher()
-    assert fisher.minutes(1) > fisher.seconds / 60
-    assert fisher.minutes(2) >= 2 * fisher.minutes(1) - 1
-    unlearning = scoring_cost(costs, "unlearning")
-    for resumes in (costs.training(), costs.sweep(), unlearning, costs.text()):
-        assert resumes.minutes(2) == resumes.minutes(1) > resumes.seconds / 60
+def test_a_retry_asks_for_more_unless_it_resumes() -> None:
+    costs = costs_of(with_hardware(experiment("coco"), device_data_gb=55))
+    once = scoring_cost(costs, "trak")
+    assert once.minutes(1) > once.seconds / 60
+    for attempt in (2, 3, 4):
+        assert once.minutes(attempt) == pytest.approx(attempt * once.minutes(1), abs=attempt)
+        assert once.megabytes(attempt) == pytest.approx(attempt * once.memory_mb, abs=1)
+    resuming = [scoring_cost(costs, "unlearning"), scoring_cost(costs, "ekfac")]
+    for job in (*resuming, costs.training(), costs.sweep(), costs.text(), costs.fisher()):
+        assert {job.minutes(attempt) for attempt in (1, 2, 3, 4)} == {job.minutes(1)}
+        assert {job.megabytes(attempt) for attempt in (1, 2, 3, 4)} == {job.megabytes(1)}
+        assert job.minutes(1) > job.seconds / 60
+        assert job.megabytes(1) >= job.memory_mb
+
+
+def test_no_attempt_asks_for_more_than_the_cluster_grants() -> None:
+    job = Cost(seconds=3600, memory_mb=100_000)
+    assert [job.minutes(attempt, 300) for attempt in (1, 2, 3, 4)] == [123, 246, 300, 300]
+    asked = [job.megabytes(attempt, 240_000) for attempt in (1, 2, 3, 4)]
+    assert asked == [100_000, 200_000, 240_000, 240_000]
+
+
+def test_on_a_tenth_of_the_assumed_speed_every_job_of_coco_ends_within_its_attempts() -> None:
+    """Within 48 hours, or it resumes; the profile gives four attempts."""
+    e = experiment("coco")
+    assert e.hardware.longest_minutes == 48 * 60
+    rates = e.hardware.estimates
+    slow = {k: v / 10 for k, v in rates.model_dump().items() if k.endswith("per_second")}
+    costs = costs_of(with_hardware(e, estimates=rates.model_copy(update=slow)))
+    once = [
+        *(costs.preparation(), costs.sampling(120)),
+        *(costs.similarity(120), costs.query_losses(120), costs.measuring(110 * 100, 3)),
+        DISTILLED.training_cost(costs, "distilled"),
+        costs.evaluated(UNLEARNING.step_cost(costs, "unlearning"), 210),
+    ]
+    scoring = [scoring_cost(costs, method) for method in e.methods]
+    projecting = [INFLUENCE.projection_cost(costs, name) for name in e.gradients]
+    whole = [costs.training(), costs.text(), costs.features(), costs.sweep(), costs.latents()]
+    whole += [costs.fisher(), costs.ekfac()]
+    for job in (*once, *scoring, *projecting, *whole):
+        limit = (4 if job.resumes else 1) * 48 * 3600
+        assert job.seconds < limit
+
+
+def test_rules_ask_by_attempt_and_within_the_limits(tmp_path: Path) -> None:
+    limits = "hardware={most_memory_gb: 9, longest_minutes: 7}"
+    options = ["--config", limits, "--directory", str(tmp_path), "-n", "--attempt", "4"]
+    printed = ran(ROOT, *TINY, *options)
+    costs = costs_of(experiment("tiny"))
+    once, training = costs.sampling(costs.queries), costs.training()
+    assert 4 * once.memory_mb > 9000
+    assert 4 * once.minutes(1) > 7
+    expected = {
+        "sample_queries": (9000, 7),
+        "train_source": (training.megabytes(1), training.minutes(1)),
+    }
+    for rule, limits_of_rule in expected.items():
+        found = re.search(rf"rule {rule}:\n.*?resources: (.*?)\n", printed, re.S)
+        assert found is not None
+        asked = dict(part.split("=") for part in found[1].split(", "))
+        assert (int(asked["mem_mb"]), int(asked["runtime"])) == limits_of_rule
 
 
 def test_memory_covers_data_that_is_read_from_the_host() -> None:

@@ -101,7 +101,7 @@ rule estimate_curvature:
         batched("source")
     resources:
         **resources_for(lambda wildcards: CURVATURES[wildcards.curvature][1]),
-        **hardware("device_data_gb", batch="per_sample_batch"),
+        **hardware("device_data_gb", "checkpoint_seconds", batch="per_sample_batch"),
     params:
         **sections("model", "fisher"),
         curvature=lambda wildcards: CURVATURES[wildcards.curvature][0],

@@ -161,16 +161,25 @@ def device_of(resources: Any) -> "torch.device":
         torch.cuda.init()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).split(". ")[0].splitlines()[0].rstrip(".")
-        cuda = torch.version.cuda
-        newest = _DRIVERS.get((cuda or "").split(".")[0])
-        build = f"is built for CUDA {cuda}" if cuda else "is built without CUDA"
-        driver = f", which needs a driver of version {newest} or newer" if newest else ""
         raise InputError(
             f"this job asks for a GPU, but PyTorch {torch.__version__} can use none on "
-            f"{platform.node()}: {reason}. This PyTorch {build}{driver}. Set 'hardware.gpus' to 0 "
-            "to compute on the CPU."
+            f"{platform.node()}: {reason}. This PyTorch {_needed_driver(torch.version.cuda)}. "
+            "Set 'hardware.gpus' to 0 to compute on the CPU."
         ) from None
     return torch.device("cuda")
+
+
+def _needed_driver(cuda: str | None) -> str:
+    """What a build of PyTorch needs, after "This PyTorch ", and how to get another."""
+    if not cuda:
+        return "is built without CUDA"
+    major = cuda.split(".")[0]
+    text = f"is built for CUDA {cuda}"
+    if major in _DRIVERS:
+        text += f", which needs a driver of version {_DRIVERS[major]} or newer"
+    if major != "12":
+        text += f"; for one from {_DRIVERS['12']} on, run: make setup CUDA=12"
+    return text
 
 
 def device_name(device: "torch.device") -> str:

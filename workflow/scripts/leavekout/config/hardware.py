@@ -71,13 +71,17 @@ class Hardware(Section):
     copied first, for file systems that are slow to read at random. Jobs of a node share the copy,
     and it stays there until you or the cluster delete it."""
     checkpoint_seconds: Positive
-    """Seconds between saved states. Trainings, encodings, sweeps and projected gradients resume
-    from them after a kill."""
+    """Seconds between saved states. Trainings, encodings, sweeps, gradients of all images and
+    curvatures resume from them after a kill."""
     resume_on_any_gpu: bool = False
     """Whether a training may resume on another model of GPU than it began on. This changes its last
     digits; otherwise the job stops and says so."""
-    longest_minutes: Positive | None = None
-    """Longest time in minutes that a cluster lets a job request. A training that needs more stops
-    at the cluster's warning and resumes in a retry."""
+    longest_minutes: Positive = 2880
+    """Longest time in minutes that the cluster lets a job request, 48 hours by default. No job
+    requests more. Jobs that may need more (trainings, encodings, sweeps, gradients of all images,
+    curvatures) stop at the cluster's warning and resume in a retry."""
+    most_memory_gb: Positive | None = None
+    """Most memory in GB that a job requests, such as that of a node. Jobs that do not resume
+    request more at each retry. Without it there is no limit."""
     estimates: Rates
     """Estimates for planning."""

@@ -7,6 +7,7 @@ George et al., *Fast Approximate Natural Gradient Descent in a Kronecker-factore
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -15,6 +16,7 @@ from torch.nn import functional
 
 from leavekout.base.errors import InputError
 from leavekout.base.precision import arithmetic
+from leavekout.base.sums import Sums
 from leavekout.config.fields import Precision
 from leavekout.curvature.fisher import FisherSample, fisher_samples
 from leavekout.curvature.per_sample import watch_layers
@@ -38,6 +40,7 @@ def ekfac(
     precision: Precision = "float32",
     batch: int,
     objective: Backward | None = None,
+    sums: Sums | None = None,
 ) -> dict[str, Tensor]:
     """The EK-FAC factors of weights W [out, in], from the samples of the diagonal Fisher.
 
@@ -50,6 +53,8 @@ def ekfac(
         samples: number of samples for the bases; the eigenvalues use the same ones.
         objective: (denoiser, process, sample) → the outputs [B] to differentiate. The default is
             the loss, which gives the empirical Fisher.
+        sums: where A, S and Λ are added up, maybe from the middle of an earlier attempt. It counts
+            the samples twice.
 
     Returns:
         For each name in `weights`: `<name>.input_basis` U_A [in, in], `<name>.output_basis` U_S
@@ -68,7 +73,8 @@ def ekfac(
                 f"holds '{name}'."
             )
         layers[layer] = name
-    options = {"samples": samples, "seed": seed, "batch": batch}
+    sums = sums or Sums()
+    options: dict[str, Any] = {"samples": samples, "seed": seed, "batch": batch}
     seen: dict[tuple, tuple[str, Tensor]] = {}
 
     def leader_of(layer: str, module: nn.Module, a: Tensor) -> str:
@@ -76,26 +82,28 @@ def ekfac(
         kind = (a.data_ptr(), _window(module))
         return seen.setdefault(kind, (layer, a))[0]  # holds a, so that its memory is not reused
 
-    covariances: dict[str, Tensor] = {}
-    leaders: dict[str, str] = {}
+    leaders: dict[str, str] = sums.notes.setdefault("leaders", {})
 
     def add_covariances(layer: str, module: nn.Module, a: Tensor, g: Tensor) -> None:
         leaders[layer] = leader_of(layer, module, a)
         for part, x in zip((_INPUT, _OUTPUT), _tokens(module, a, g), strict=True):
             if part == _OUTPUT or leaders[layer] == layer:
                 x = _in_full(x).flatten(0, -2)  # [B·tokens, width]
-                key = f"{layers[layer]}.{part}"
                 with torch.autocast(x.device.type, enabled=False):
-                    covariances[key] = covariances.get(key, 0) + (x.T @ x).double()
+                    sums.add(f"{layers[layer]}.{part}", x.T @ x)
 
-    for sample in fisher_samples(process, data, what="EK-FAC, covariances", **options):
+    batches = partial(fisher_samples, process, data, **options)
+    for sample in sums.counted(batches(what="EK-FAC, covariances", first=sums.count)):
         seen.clear()
         with arithmetic(precision, data.device), watch_layers(denoiser, layers, add_covariances):
             backward(denoiser, process, sample).sum().backward()
-    bases = {key: torch.linalg.eigh(c).eigenvectors for key, c in covariances.items()}
+    bases = {
+        key: torch.linalg.eigh(total).eigenvectors
+        for key, total in sums.totals.items()
+        if not key.endswith(_EIGENVALUES)
+    }
     for layer, leader in leaders.items():
         bases[f"{layers[layer]}.{_INPUT}"] = bases[f"{layers[leader]}.{_INPUT}"]
-    eigenvalues = {n: torch.zeros_like(p.flatten(1)).double() for n, p in weights.items()}
     rotated: dict[str, Tensor] = {}
 
     def add_eigenvalues(layer: str, module: nn.Module, a: Tensor, g: Tensor) -> None:
@@ -109,13 +117,15 @@ def ekfac(
                 rotated[leader] = (a @ u_a).reshape(len(a), -1, a.shape[-1])
             turned = (g @ u_s).reshape(len(g), -1, g.shape[-1])
             product = torch.bmm(turned.transpose(1, 2), rotated[leader])  # [B, out, in]
-        eigenvalues[name] += product.square().sum(0)
+        sums.add(f"{name}.{_EIGENVALUES}", product.square().sum(0))
 
-    for sample in fisher_samples(process, data, what="EK-FAC, eigenvalues", **options):
+    for sample in sums.counted(batches(what="EK-FAC, eigenvalues", first=sums.count - samples)):
         rotated.clear()
         with arithmetic(precision, data.device), watch_layers(denoiser, layers, add_eigenvalues):
             backward(denoiser, process, sample).sum().backward()
-    measured = {f"{n}.{_EIGENVALUES}": total / samples for n, total in eigenvalues.items()}
+    measured = {
+        key: total / samples for key, total in sums.totals.items() if key.endswith(_EIGENVALUES)
+    }
     return {name: tensor.float() for name, tensor in (bases | measured).items()}
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from leavekout.base.errors import InputError
 from leavekout.base.job import progress
 from leavekout.base.noise import Domain, normal
 from leavekout.base.precision import arithmetic
+from leavekout.base.sums import Sums
 from leavekout.config.fields import Precision
 from leavekout.curvature.per_sample import per_sample_gradients
 from leavekout.data.encoded import EncodedData
@@ -29,21 +29,35 @@ class FisherSample:
     noise: Tensor  # [B, 4, h, w]
     output_noise: Tensor  # [B, 4, h, w], for a sampled Gauss-Newton matrix
 
+    def __len__(self) -> int:
+        """B."""
+        return len(self.x0)
+
     def loss(self, denoiser: Denoiser, process: Process) -> Tensor:
         """L of each sample: [B]."""
         return denoising_loss(denoiser, process, self.x0, self.timesteps, self.noise, self.text)
 
 
 def fisher_samples(
-    process: Process, data: EncodedData, *, samples: int, seed: int, batch: int, what: str
+    process: Process,
+    data: EncodedData,
+    *,
+    samples: int,
+    seed: int,
+    batch: int,
+    what: str,
+    first: int = 0,
 ) -> Iterator[FisherSample]:
     """Training samples in batches: one uniform timestep and fresh noise for each.
 
     A sample is an image, flip and caption; images come in shuffled epochs. Sample j is keyed by
     (seed, j), so only rounding depends on `batch`. Only training images are drawn.
+
+    Args:
+        first: the sample to begin with, of `samples`.
     """
     stream = Stream.of_images(data, timesteps=process.timesteps, seed=seed, domain=Domain.FISHER)
-    starts = range(0, samples, batch)
+    starts = range(first, samples, batch)
     for start in progress(starts, what, total=len(starts)):
         drawn = stream.samples(start, min(start + batch, samples))
         x0, text = data.batch(drawn)
@@ -65,24 +79,27 @@ def diagonal_fisher(
     seed: int,
     precision: Precision = "float32",
     batch: int,
+    sums: Sums | None = None,
 ) -> dict[str, Tensor]:
     """F = mean over samples of (∇L(z, θ))², the square taken for each sample alone.
+
+    Args:
+        sums: where the squares are added up, maybe from the middle of an earlier attempt.
 
     Returns:
         For each name in `weights`, a float32 tensor of the weight's shape.
     """
-    sums = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in weights.items()}
-    for sample in fisher_samples(
-        process, data, samples=samples, seed=seed, batch=batch, what="Fisher"
-    ):
+    sums = sums or Sums()
+    options = {"samples": samples, "seed": seed, "batch": batch, "first": sums.count}
+    for sample in sums.counted(fisher_samples(process, data, what="Fisher", **options)):
         with (
             arithmetic(precision, data.device),
             per_sample_gradients(denoiser, weights) as gradients,
         ):
             sample.loss(denoiser, process).sum().backward()
         for name, gradient in gradients.items():
-            sums[name] += gradient.square().sum(0)
-    return {name: (total / samples).float() for name, total in sums.items()}
+            sums.add(name, gradient.square().sum(0))
+    return {name: (total / samples).float() for name, total in sums.totals.items()}
 
 
 def damped(fisher: Mapping[str, Tensor], damping: float) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from leavekout.planning.costs import Costs
 
 _TRAINING = "retrain.py"
 _LIKE = {"train_source.py": _TRAINING}  # the same work in another script
-_AT_ONCE = 100  # cluster jobs at the same time: `jobs` in slurm/config.yaml
+_AT_ONCE = 20  # cluster jobs at the same time: `jobs` in slurm/config.yaml
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,20 @@ class Cost:
         """Whether such jobs should share cluster jobs."""
         return self.seconds < _SHORT_SECONDS
 
-    def minutes(self, attempt: int) -> int:
-        """Time to request: twice the expectation and a margin.
+    def minutes(self, attempt: int, longest: float = math.inf) -> int:
+        """Time to request: twice the expectation and a margin, up to `longest` minutes."""
+        return int(min(longest, math.ceil(self._share(attempt) * (3 + 2 * self.seconds / 60))))
 
-        Each retry requests as much again, unless it resumes from the last attempt.
+    def megabytes(self, attempt: int, most: float = math.inf) -> int:
+        """Host memory to request, up to `most` megabytes."""
+        return int(min(most, math.ceil(self._share(attempt) * self.memory_mb)))
+
+    def _share(self, attempt: int) -> int:
+        """Each retry requests as much again, unless it resumes from the last attempt.
+
+        A job that resumes is expected to be interrupted, mostly by its time limit.
         """
-        return math.ceil((1 if self.resumes else attempt) * (3 + 2 * self.seconds / 60))
+        return 1 if self.resumes else attempt
 
 
 class Costs:
@@ -177,6 +185,7 @@ class Costs:
             further_seconds=self.loading,
             memory_mb=self.data_mb + 4 * self.weights_mb,
             disk_mb=self.weights_mb,
+            resumes=True,
         )
 
     def ekfac(self) -> Cost:
