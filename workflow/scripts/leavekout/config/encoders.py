@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from leavekout.config.fields import Fraction, Name, Positive, PositiveFloat, Section, Seed
+from leavekout.config.fields import Fraction, Name, PathText, Positive, PositiveFloat, Section, Seed
 
 
 class VaeTraining(Section):
@@ -99,11 +99,11 @@ class TrainedEncoders(Section):
 class HubFolder(Section):
     """The section names a folder of a model repository, at one revision."""
 
-    repo: str
+    repo: PathText
     """Name of the repository, or a local folder of the same layout."""
     revision: str
     """Revision of the repository. It has no meaning for a local folder."""
-    folder: str = ""
+    folder: PathText = ""
     """Folder within the repository, if the model is not the whole repository."""
 
 
@@ -147,13 +147,13 @@ class Published(Section):
     control to compare with.
     """
 
-    source_model: str | HubFolder | None = None
+    source_model: PathText | HubFolder | None = None
     """Weights of the denoiser, used in place of a source model that is trained here. It is a file
     (safetensors, or a PyTorch file of tensors alone) or a section for a model in the format of
     diffusers."""
-    latents: str | None = None
+    latents: PathText | None = None
     """File with an array [F·N, 4, h, w], all images and then all flips, used in place of encoding.
     Some rows are compared with what the `encoders` compute. Another order or scale is refused."""
-    text: str | None = None
+    text: PathText | None = None
     """File with an array [N, C, T, E] of text states, used in place of encoding. It is checked as
     `latents` are. New content of either file is noticed only under a new name."""

@@ -304,7 +304,8 @@ def _sentence(error: Any, layers: Merged, schema: Tree) -> str:
         case "one_of":
             return f"{file}: '{key}' {error['msg']}."
         case _:
-            message = error["msg"][0].lower() + error["msg"][1:]
+            message = error["msg"].removeprefix("Value error, ")
+            message = message[0].lower() + message[1:]
             return f"{file}: '{key}' is {error['input']!r}, but {message}."
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from leavekout.base.errors import InputError, first_few
 from leavekout.config.experiment import Experiment
+from leavekout.config.fields import PathText
 from leavekout.methods.family import Family, KeyInfo
 
 _TEXT = """Scores that were computed elsewhere.
@@ -18,17 +19,12 @@ class ExternalFamily(Family[str]):
     """Each entry is a folder of score files."""
 
     section = "external"
-    key = KeyInfo(str, _TEXT, {})
+    key = KeyInfo(PathText, _TEXT, {})
     from_elsewhere = True
 
     def score_file(self, e: Experiment, method: str, query: str) -> str:
         """The file of a method's scores of a query; raises InputError unless there is just one."""
         folder = Path(self.entries(e)[method])
-        if set("{}") & set(str(folder)):
-            raise InputError(
-                f"external: the folder '{folder}' of method '{method}' has a curly bracket in its "
-                "name, which Snakemake reads as a wildcard; rename it."
-            )
         files = score_files(folder, query)
         if not files:
             queries = e.query_names()
