@@ -21,7 +21,6 @@ class PlannedJob:
         needed: whether it still has to run.
         expected_seconds: by the configuration's estimates (see `costs.py`); 0 if there is none.
         seconds: the time that it took, if it ran and has a benchmark file.
-        older: whether its files are older than those that they were made from.
     """
 
     rule: str
@@ -32,7 +31,6 @@ class PlannedJob:
     expected_seconds: float
     disk_mb: float
     seconds: float | None
-    older: bool = False
 
 
 def measured_ratios(jobs: Sequence[PlannedJob]) -> dict[str, float]:
