@@ -78,7 +78,7 @@ def test_every_text_that_is_no_path_is_known() -> None:
     }
     assert plain == {
         *("HubFolder.revision", "FetchedEncoders.endpoint"),
-        *("Archive.url", "Archive.mirrors", "Archive.md5"),
+        *("Archive.url", "Archive.mirrors"),
         *("Customization.initial_word", "Hardware.stage_to"),
     }
 
@@ -367,6 +367,8 @@ def test_configurations_that_extend_each_other_are_refused(tmp_path: Path) -> No
         (b"[" * 5000, "not valid YAML"),
         (b"a: !!python/object/apply:os.system [ls]\n", "line 1: not valid YAML"),
         (b"a: 1\n---\nb: 1\n", "not valid YAML"),
+        (b"methods: !!set {b, a}\n", "line 1: not valid YAML .*'tag:yaml.org,2002:set'"),
+        (b"extra: &a { b: *a }\n", "not valid YAML .Circular reference"),
     ],
 )
 def test_a_malformed_file_is_refused(tmp_path: Path, text: bytes, sentence: str) -> None:

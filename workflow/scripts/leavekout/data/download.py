@@ -33,7 +33,7 @@ def fetch_archive(urls: Sequence[str], md5: str, folder: Path) -> Path:
     Raises:
         InputError: no address provides an archive with this checksum.
     """
-    target = folder / PurePosixPath(urls[0]).name
+    target, md5 = folder / PurePosixPath(urls[0]).name, md5.lower()
     if target.exists() and md5_of(target) == md5:
         return target
     folder.mkdir(parents=True, exist_ok=True)

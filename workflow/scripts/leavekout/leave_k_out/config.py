@@ -30,7 +30,7 @@ class Archive(Section):
     """Address of the archive. A different address reruns nothing."""
     mirrors: list[str] = []
     """Addresses to try if `url` fails."""
-    md5: str
+    md5: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{32}$")]
     """MD5 checksum that the file must have."""
 
 
