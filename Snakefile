@@ -58,6 +58,7 @@ require_known_methods()
 onstart:
     require_own_files()
     require_times_in_the_past()
+    require_times_in_order()
 
 
 rule all:

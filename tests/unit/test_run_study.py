@@ -11,7 +11,7 @@ import pytest
 from leavekout.base.errors import InputError
 from leavekout.planning.bill import PlannedJob
 from project import ENV, ROOT, copy_project
-from run_study import Progress, require_in_order, run, why_it_stopped
+from run_study import Progress, run, why_it_stopped
 
 
 def planned(rule: str, seconds: float, *, needed: bool = True) -> PlannedJob:
@@ -123,16 +123,6 @@ def test_a_second_run_leaves_the_log_of_the_first(tmp_path: Path) -> None:
     subprocess.run(["kill", "--", f"-{first.pid}"], check=True)
     first.wait(30)
     assert run(["true"], Progress([]), log) == 0
-
-
-def test_a_finished_study_that_was_copied_without_times_is_not_run_again(tmp_path: Path) -> None:
-    old = [PlannedJob("a", "a.py", True, 0, 1, 1, 0.0, None, older=True)] * 4
-    kept = [PlannedJob("b", "b.py", True, 0, 1, 1, 0.0, None)] * 6
-    require_in_order(old + kept, tmp_path, COMMAND)  # it has no report
-    (tmp_path / "report.html").touch()
-    require_in_order(old[:1] + kept, tmp_path, COMMAND)  # one file changed, and others follow
-    with pytest.raises(InputError, match="snakemake --touch --cores all --configfile"):
-        require_in_order(old + kept, tmp_path, COMMAND)
 
 
 @pytest.mark.parametrize("program", ["run_study", "plan_study"])

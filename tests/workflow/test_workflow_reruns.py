@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from project import TINY, planned, ran
+from project import TINY, planned, ran, refused
 
 
 def test_a_second_run_finds_nothing_to_do(project: Path) -> None:
@@ -90,10 +90,36 @@ def test_a_deleted_outcome_runs_only_itself_and_the_tables(project: Path, result
     assert (results / "tables" / "estimates.csv").read_bytes() == table
 
 
-def test_a_data_set_in_a_folder_is_not_made_again(project: Path) -> None:
-    jobs = planned(project, *TINY, "--config", "experiment=own", "dataset={source: folder}")
-    assert jobs["check_dataset"] == jobs["prepare_images"] == 1
-    assert "write_dataset" not in jobs
+def test_a_data_set_in_a_folder_is_not_made_again(project: Path, tmp_path: Path) -> None:
+    """Nor is anything written into it; a checksum that an older version wrote there is taken."""
+    own = [*TINY, "--config", "experiment=own", "dataset={source: folder}"]
+    jobs = planned(project, *own)
+    assert jobs["prepare_images"] == 1
+    assert not {"write_dataset", "check_dataset"} & set(jobs)
+    folder = tmp_path / "pictures"
+    shutil.copytree(project / "resources" / "digits", folder)
+    (folder / "dataset.json").unlink()
+    before = sorted(folder.rglob("*"))
+    own[-1] = f"dataset={{source: folder, root: {folder}}}"
+    ran(project, *own, "--", "results/own/data/dataset.json")
+    assert (project / "results/own/data/dataset.json").exists()
+    assert sorted(folder.rglob("*")) == before
+    assert "check_dataset" not in planned(project, *own)
+
+
+def test_a_study_that_was_copied_without_times_is_made_to_hold(
+    project: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(project, copy, copy_function=shutil.copy)
+    (copy / "results/tiny/encoders/vae/.snakemake_timestamp").touch()  # copied last
+    printed = ran(copy, "-n", *TINY)
+    touch = "snakemake --touch --cores 1 --cores 2 --configfile config/tiny.yaml"
+    assert "as after a copy without times" in printed
+    assert touch in printed
+    assert touch in refused(copy, *TINY)
+    ran(copy, "--touch", *TINY)
+    assert planned(copy, *TINY) == {}
 
 
 @pytest.mark.thorough

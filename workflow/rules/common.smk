@@ -8,6 +8,7 @@
 #   methods_needed                  methods that need scores
 #   METHODS_OF_BUNDLE               methods whose scores are published, and not made here
 
+import atexit
 import difflib
 import hashlib
 import json
@@ -223,6 +224,52 @@ def require_times_in_the_past():
                 f"{file}: its time is in the future ({time.ctime(os.path.getmtime(file))}), so all "
                 f"that is made from it would seem older; set it with: touch {shlex.quote(file)}"
             )
+
+
+def was_copied(file):
+    """Whether a file that a job made has a later time than Snakemake recorded, or no record."""
+    if not os.path.exists(file):
+        return False
+    stamp = Path(file, ".snakemake_timestamp")  # of a folder
+    record = workflow.persistence.metadata(file)
+    made = record.endtime if record and record.endtime else 0
+    return os.path.getmtime(stamp if stamp.exists() else file) > made + 1
+
+
+def advice_on_copy(arguments):
+    """What to say if a study would run again since it was copied without times, or None.
+
+    Where a rule made an input again, or a person edited it, other files have the times recorded.
+    """
+    jobs, needed = list(workflow.dag.jobs), list(workflow.dag.needrun_jobs(False))
+    made = {file for job in jobs for file in job.output}
+    newer = {file for job in needed for file in workflow.dag.reason(job).updated_input}
+    copied = sum(any(map(was_copied, job.output)) for job in needed)
+    if not any(map(was_copied, newer & made)) or copied <= len(needed) / 2:
+        return None
+    touch = ["snakemake", "--touch", "--cores", "1", *arguments]
+    command = shlex.join(word for word in touch if word not in ("-n", "--dry-run", "--dryrun"))
+    return (
+        f"{len(needed)} of the study's {len(jobs)} jobs would run again, because their files have "
+        "other times than when they were made, as after a copy without times (cp -r; cp -a keeps "
+        f"them). If the files are whole, say so:\n\n    {command}\n\nTo make all of them again, "
+        "add --forceall to the command of the study."
+    )
+
+
+def require_times_in_order():
+    """Stops before any job if a study was copied without times."""
+    advice = None if workflow.touch else advice_on_copy(sys.argv[1:])
+    if advice:
+        raise WorkflowError(advice)
+
+
+@atexit.register
+def say_in_a_dry_run():
+    """The same after a plan, for which `onstart` is not called."""
+    if workflow.is_main_process and workflow.dryrun and workflow.dag:
+        if advice := advice_on_copy(sys.argv[1:]):
+            print(advice, file=sys.stderr)
 
 
 def require_own_files():

@@ -1,8 +1,6 @@
 """Draws what a study does: queries, images that the best method selects, pictures without them."""
 
-import pandas as pd
-
-from leavekout.base.artifacts import load_image, load_npy, load_table
+from leavekout.base.artifacts import load_csv, load_image, load_npy, load_table
 from leavekout.base.job import job
 from leavekout.contract.removal import RANDOM
 from leavekout.leave_k_out.report.headline import main_k, ranked
@@ -11,7 +9,7 @@ from leavekout.report.pictures import Idea, draw_idea
 from leavekout.report.style import save
 
 with job(snakemake) as run:
-    estimates = pd.read_csv(run.input.estimates)
+    estimates = load_csv(run.input.estimates)
     k = main_k(estimates)
     method = ranked(estimates, k)[0]
     pixels = load_npy(run.input.pixels, mmap=True)

@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,26 @@ def in_project(path: Path) -> Path:
     return found.relative_to(ROOT) if found.is_relative_to(ROOT) else found
 
 
-def planned(job: Any, *, needed: bool, older: bool = False) -> PlannedJob:
+@dataclass(frozen=True)
+class Plan:
+    """What Snakemake would do: all jobs in the order of the rules, and the configuration.
+
+    Args:
+        advice: what to say if the study was copied without its files' times.
+    """
+
+    jobs: list[PlannedJob]
+    config: dict[str, Any]
+    advice: str | None
+
+
+def planned(job: Any, *, needed: bool) -> PlannedJob:
     """Converts a job of Snakemake."""
     resources, benchmark = job.resources, Path(job.benchmark) if job.benchmark else None
     return PlannedJob(
         rule=job.rule.name,
         script=str(job.rule.script or job.rule.name).rpartition("/")[2],
         needed=needed,
-        older=older,
         gpus=resources.get("on_gpu", 0),
         threads=job.threads,
         expected_seconds=resources.get("expected_seconds", 0),
@@ -59,10 +72,12 @@ def planned(job: Any, *, needed: bool, older: bool = False) -> PlannedJob:
     )
 
 
-def jobs_of_study(
-    configfiles: Sequence[Path], config: Mapping[str, Any], targets: Sequence[str]
-) -> tuple[list[PlannedJob], dict[str, Any]]:
-    """All jobs for the targets, in the order of the rules, and the configuration.
+def plan_of(
+    configfiles: Sequence[Path],
+    config: Mapping[str, Any] | None = None,
+    targets: Sequence[str] = ("all",),
+) -> Plan:
+    """The plan for some targets of a study.
 
     Raises:
         InputError, WorkflowError: in one sentence, why there is no plan.
@@ -76,7 +91,7 @@ def jobs_of_study(
     ):
         study = api.workflow(
             resource_settings=ResourceSettings(cores=1),
-            config_settings=ConfigSettings(config=config, configfiles=configfiles),
+            config_settings=ConfigSettings(config=config or {}, configfiles=configfiles),
             snakefile=ROOT / "Snakefile",
         )
         study.dag(DAGSettings(targets=set(targets), rerun_triggers=TRIGGERS)).printrulegraph()
@@ -87,11 +102,9 @@ def jobs_of_study(
         jobs = [job for level in dag.toposorted() for job in level if job.rule.name not in targets]
         order = {rule.name: number for number, rule in enumerate(workflow.rules)}
         jobs.sort(key=lambda job: order[job.rule.name])
-        converted = [
-            planned(job, needed=dag.needrun(job), older=bool(dag.reason(job).updated_input))
-            for job in jobs
-        ]
-        return converted, workflow.config
+        converted = [planned(job, needed=dag.needrun(job)) for job in jobs]
+        options = ["--configfile", *map(str, configfiles)]
+        return Plan(converted, workflow.config, workflow.globals["advice_on_copy"](options))
 
 
 def main() -> None:
@@ -104,11 +117,13 @@ def main() -> None:
     try:
         files = [in_project(path) for path in arguments.configfile or [DEFAULT]]
         os.chdir(ROOT)
-        jobs, config = jobs_of_study(files, arguments.config, arguments.targets)
-        costs = costs_of(read_experiment(config, []))
+        plan = plan_of(files, arguments.config, arguments.targets)
+        costs = costs_of(read_experiment(plan.config, []))
     except (InputError, WorkflowError) as error:
         sys.exit(str(error))
-    print(account(jobs, costs))
+    print(account(plan.jobs, costs))
+    if plan.advice:
+        print(f"\n{plan.advice}")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-import pandas as pd
 from matplotlib.figure import Figure
 
+from leavekout.base.artifacts import load_csv
 from leavekout.base.job import job
 from leavekout.leave_k_out.report.figures.agreement import plot_agreement
 from leavekout.leave_k_out.report.figures.costs import plot_costs
@@ -24,5 +24,5 @@ PLOTS: dict[str, Callable[..., Figure]] = {
 }
 
 with job(snakemake) as run:
-    tables = {path.stem: pd.read_csv(path) for path in run.input}
+    tables = {path.stem: load_csv(path) for path in run.input}
     save(PLOTS[run.wildcards.figure](**tables, methods=run.params.methods), list(run.output))

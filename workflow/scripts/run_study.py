@@ -25,7 +25,7 @@ from snakemake.exceptions import WorkflowError
 
 from leavekout.base.errors import InputError
 from leavekout.planning.bill import PlannedJob
-from plan_study import DEFAULT, ROOT, in_project, jobs_of_study
+from plan_study import DEFAULT, ROOT, in_project, plan_of
 
 # Snakemake 9.27 reports finished jobs only to its log and to logger plugins. A plugin would have to
 # be an installed package, and this workflow runs without being installed.
@@ -169,26 +169,6 @@ def unlocking(command: Sequence[str]) -> str:
     return shlex.join([command[0], "--unlock", *command[command.index("--configfile") :]])
 
 
-def require_in_order(jobs: Sequence[PlannedJob], results: Path, command: Sequence[str]) -> None:
-    """Rejects a finished study of which most is planned again since its files' times are mixed up.
-
-    One file that changed makes few jobs older than their inputs, and the rest follow from these.
-
-    Raises:
-        InputError: with the commands that go on.
-    """
-    older = sum(job.needed and job.older for job in jobs)
-    if older > len(jobs) / 3 and (results / "report.html").exists():
-        touch = [command[0], "--touch", *command[1:]]
-        raise InputError(
-            f"The study is finished, and yet {sum(job.needed for job in jobs)} of its {len(jobs)} "
-            f"jobs would run again: {older} have files that are older than what they were made "
-            "from, as after a copy without times (cp -r; cp -a keeps them). If its content is "
-            f"whole, say so:\n\n    {shlex.join(touch)}\n\nOr run it all again:\n\n"
-            f"    {shlex.join(command)}\n"
-        )
-
-
 def run_study(configfiles: Sequence[Path], *, gpus: int = 1) -> None:
     """Plans and runs a study, and prints where the results are. Exits on errors.
 
@@ -204,15 +184,16 @@ def run_study(configfiles: Sequence[Path], *, gpus: int = 1) -> None:
 
 
 def _run_study(configfiles: Sequence[Path], gpus: int) -> None:
-    jobs, config = jobs_of_study(configfiles, {}, ["all"])
-    results = Path("results") / config["experiment"]
+    plan = plan_of(configfiles)
+    if plan.advice:
+        raise InputError(plan.advice)
+    results, hardware = Path("results") / plan.config["experiment"], plan.config["hardware"]
     log = results / "snakemake.log"
     snakemake = str(Path(sys.executable).with_name("snakemake"))
-    at_once = gpus * config["hardware"]["jobs_per_gpu"]
-    options = ["--resources", f"gpu={at_once}"] if config["hardware"]["gpus"] else []
+    at_once = gpus * hardware["jobs_per_gpu"]
+    options = ["--resources", f"gpu={at_once}"] if hardware["gpus"] else []
     command = [snakemake, "--cores", "all", *options, "--configfile", *map(str, configfiles)]
-    require_in_order(jobs, results, command)
-    progress = Progress(jobs)
+    progress = Progress(plan.jobs)
     print(f"{progress.total} jobs to run; their output goes to {log}.", flush=True)
     status = run(command, progress, log)
     if status:
@@ -223,7 +204,7 @@ def _run_study(configfiles: Sequence[Path], gpus: int) -> None:
     print(f"\n{headline.read_text()}" if headline.exists() else "")
     print(f"Report:             {results / 'report.html'} (open it in a browser)")
     print(f"Tables and figures: {results / 'tables'}, {results / 'figures'}")
-    if config.get("joins") is None:
+    if plan.config.get("joins") is None:
         print("Next: add a method of your own (docs/adding-a-baseline.md), bundle and join this")
         print("      study (docs/joining.md), or compare more methods (config/digits-study.yaml).")
 

@@ -16,7 +16,7 @@ from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.config import LeaveKOut
 from leavekout.leave_k_out.so_far import table_so_far
 from leavekout.planning.status import status
-from plan_study import DEFAULT, ROOT, in_project, jobs_of_study
+from plan_study import DEFAULT, ROOT, in_project, plan_of
 
 
 def main() -> None:
@@ -28,10 +28,10 @@ def main() -> None:
     try:
         files = [in_project(path) for path in arguments.configfile or [DEFAULT]]
         os.chdir(ROOT)
-        jobs, config = jobs_of_study(files, arguments.config, ["all"])
-        experiment = read_experiment(config, [])
+        plan = plan_of(files, arguments.config)
+        experiment = read_experiment(plan.config, [])
         locked = any(Path(".snakemake/locks").glob("*"))
-        print(status(experiment.experiment, jobs, locked=locked))
+        print(status(experiment.experiment, plan.jobs, locked=locked))
         if isinstance(experiment, LeaveKOut):
             results = Path("results") / experiment.experiment
             if so_far := table_so_far(experiment, results):

@@ -4,9 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from leavekout.base.artifacts import load_table, provenance
+from leavekout.base.artifacts import load_csv, load_table, provenance
 from leavekout.base.job import job
 from leavekout.data.table import images_digest
 from leavekout.leave_k_out.bundle.files import pack
@@ -20,7 +18,7 @@ def plain(mapping: Any) -> dict[str, Any]:
 
 with job(snakemake) as run:
     params, images = run.params, load_table(run.input.images)
-    clusters = pd.read_csv(run.input.clusters)
+    clusters = load_csv(run.input.clusters)
     versions = versions_of(Path(params.logs), params.earlier)
     pack(
         run.output.bundle,

@@ -1,15 +1,13 @@
 """Writes the headline tables, for the terminal and for a paper."""
 
-import pandas as pd
-
-from leavekout.base.artifacts import atomic
+from leavekout.base.artifacts import atomic, load_csv
 from leavekout.base.job import job
 from leavekout.leave_k_out.report.headline import as_latex, controls, headline, note
 from leavekout.report.text import as_text
 
 with job(snakemake) as run:
     names = ("estimates", "comparisons", "equivalents")
-    tables = {name: pd.read_csv(run.input[name]) for name in names}
+    tables = {name: load_csv(run.input[name]) for name in names}
     joined = run.params.joined
     first, *further = headline(**tables, joined=joined)
     about = note(tables["estimates"], joined)

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import pandas as pd
 import yaml
 
-from leavekout.base.artifacts import atomic, load_image, load_npy, load_table
+from leavekout.base.artifacts import atomic, load_csv, load_image, load_npy, load_table
 from leavekout.base.job import job
 from leavekout.leave_k_out.report.document import TABLES, document
 from leavekout.report import gallery, provenance
@@ -19,10 +18,10 @@ with job(snakemake) as run:
     prompts = load_table(paths.queries).set_index("query")["prompt"]
     ranked = ranked_by_query(paths.scores, images=len(pixels), top=params.top)
     models = regenerated_by_query(paths.outcomes, params.gallery)
-    tables = {name: pd.read_csv(paths[name]) for name in TABLES}
+    tables = {name: load_csv(paths[name]) for name in TABLES}
     for name in ("removals", "seeds", "drift"):
         if paths.get(name):
-            tables[name] = pd.read_csv(paths[name])
+            tables[name] = load_csv(paths[name])
     published = params.config["report"]["published_numbers"]
     page = render(
         paths.template,
@@ -46,7 +45,7 @@ with job(snakemake) as run:
             versions=provenance.versions_of(Path(params.logs), params.earlier),
             costs=provenance.costs_of(Path(params.benchmarks)),
             afterwards=params.afterwards,
-            published=pd.read_csv(paths.published) if published else None,
+            published=load_csv(paths.published) if published else None,
             paper=yaml.safe_load(paths.paper.read_text()),
         ),
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from leavekout.base.artifacts import load_json, load_npy, load_table, save_csv, save_table
+from leavekout.base.artifacts import load_csv, load_json, load_npy, load_table, save_csv, save_table
 from leavekout.base.job import Run, job
 from leavekout.leave_k_out.measures.registry import measure
 from leavekout.leave_k_out.statistics.comparisons import comparisons_table
@@ -25,7 +25,7 @@ from leavekout.leave_k_out.statistics.tuning import with_choices
 
 def tabulate_measurements(run: Run) -> None:
     """All measurements as one tidy table, and its data dictionary."""
-    clusters = pd.read_csv(run.input.clusters)
+    clusters = load_csv(run.input.clusters)
     cluster_of = dict(zip(clusters["query"], clusters["cluster"], strict=True))
     table = tabulate((load_table(path) for path in run.input.measured), cluster_of)
     save_table(run.output.measurements, table)

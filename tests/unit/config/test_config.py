@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import pytest
 import yaml
@@ -61,6 +61,51 @@ def test_every_key_is_explained() -> None:
     assert [section.__name__ for section in sections if not section.__doc__] == []
 
 
+def has_plain_text(kind: Any, *, bounded: bool = False) -> bool:
+    """Whether a type has texts that nothing checks; keys of mappings do not count."""
+    parts = get_args(kind)[1:] if get_origin(kind) is dict else get_args(kind)
+    return (kind is str and not bounded) or (
+        get_origin(kind) is not Annotated and any(has_plain_text(part) for part in parts)
+    )
+
+
+def test_every_text_that_is_no_path_is_known() -> None:
+    plain = {
+        f"{section.__name__}.{key}"
+        for section in subclasses(Section)
+        for key, field in section.model_fields.items()
+        if has_plain_text(field.annotation, bounded=bool(field.metadata))
+    }
+    assert plain == {
+        *("HubFolder.revision", "FetchedEncoders.endpoint"),
+        *("Archive.url", "Archive.mirrors"),
+        *("Customization.initial_word", "Hardware.stage_to"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("~/x", "'~' and '$' are not replaced in paths; write the whole path"),
+        ("$HOME/x", "'~' and '$' are not replaced"),
+        ("a/${X}", "'~' and '$' are not replaced"),
+        ("a{b}", "braces are wildcards for Snakemake; rename the file or folder"),
+    ],
+)
+def test_paths_mean_what_is_written(path: str, reason: str) -> None:
+    for changes, key in (
+        ({"dataset": {"root": path}}, "dataset.root"),
+        ({"external": {"mine": path}}, "external.mine"),
+        ({"extra_rules": [path]}, "extra_rules.0"),
+        ({"published": {"text": path}}, "published.text"),
+        ({"embeddings": {"mine": {"mapper": path}}}, "embeddings.mine.mapper"),
+    ):
+        with pytest.raises(InputError, match=re.escape(f"'{key}' is {path!r}, but {reason}")):
+            experiment("digits", **changes)
+    for fine in ("a~b", "cash$", "100$ bills", "Übung (1)/a b"):
+        assert experiment("digits", dataset={"root": fine}).dataset.root == fine
+
+
 def test_coco_has_the_papers_values() -> None:
     coco = experiment("coco")
     assert coco.dataset.images == 118_287
@@ -116,7 +161,7 @@ def test_coco_has_the_papers_values() -> None:
          "unknown key 'unlearning.unlearning-t0.step_sze'; the nearest known key is 'step_size'"),
         ({"tuning": {"k": [100], "criterion": "dino", "settings": {"trak": [{}]}},
           "queries": {"tuning": 2}}, "'tuning.criterion' is 'dino', none of the measures"),
-        ({"counterfactual": {"k": [50, 50]}}, "'counterfactual.k' is [50, 50], but value error"),
+        ({"counterfactual": {"k": [50, 50]}}, "'counterfactual.k' is [50, 50], but its entries sh"),
         ({"methods": []}, "'methods' is [], but"),
         ({"training": {"seed": 2**32}}, "'training.seed' is 4294967296, but"),
         ({"unlearning": {"random": {"weights": "all", "step": "newton", "step_size": 1, "steps": 1,
@@ -322,6 +367,8 @@ def test_configurations_that_extend_each_other_are_refused(tmp_path: Path) -> No
         (b"[" * 5000, "not valid YAML"),
         (b"a: !!python/object/apply:os.system [ls]\n", "line 1: not valid YAML"),
         (b"a: 1\n---\nb: 1\n", "not valid YAML"),
+        (b"methods: !!set {b, a}\n", "line 1: not valid YAML .*'tag:yaml.org,2002:set'"),
+        (b"extra: &a { b: *a }\n", "not valid YAML .Circular reference"),
     ],
 )
 def test_a_malformed_file_is_refused(tmp_path: Path, text: bytes, sentence: str) -> None:

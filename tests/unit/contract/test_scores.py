@@ -96,6 +96,3 @@ def test_a_query_has_one_file_of_external_scores(tmp_path: Path) -> None:
         (tmp_path / f"q001.{ending}").touch()
     with pytest.raises(InputError, match=r"two files .* query q001, .*parquet and q001.npy; del"):
         EXTERNAL.score_file(study, "mine", "q001")
-    study = experiment("digits", external={"mine": str(tmp_path / "{v1}")})
-    with pytest.raises(InputError, match="'mine' has a curly bracket"):
-        EXTERNAL.score_file(study, "mine", "q001")

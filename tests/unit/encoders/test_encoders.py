@@ -17,7 +17,7 @@ from leavekout.config.encoders import ClipTraining, VaeTraining
 from leavekout.data import coco
 from leavekout.encoders.cleaning import cleaned, distinct
 from leavekout.encoders.clip import ClipImageEncoder
-from leavekout.encoders.text import TextEncoder, padded_tokens, write_text
+from leavekout.encoders.text import TextEncoder, load_tokenizer, padded_tokens, write_text
 from leavekout.encoders.train_clip import build_tokenizer, save_clip, to_transformers, train_clip
 from leavekout.encoders.train_vae import train_vae
 from leavekout.encoders.vae import decode_latents, encode_images, load_vae, write_latents
@@ -69,7 +69,7 @@ ODD_TEXTS = [
     "“a dog’s” day — ‘tis…", "ﬁne ﬂower oﬃce", "caf&eacute; &amp;amp; bar", "Ａ ｒｅｄ １２３",
     "nai\u0308ve", "e&#769;te", "cafÃ© crÃ¨me", "\ufeffa\u200bb\u00adc", "½ ² ①", "ｶﾞｷﾞ",
     "\x1b[31mred\x1b[0m", "a\u2028b\x0cc", "🐶 &#x1F600; 犬", "&ldquo;q&rdquo; &copy &nothing;",
-    "straße İ Å", "", UNESCAPED_AGAIN,
+    "straße İ Å ΟΔΟΣ", "so! <|endoftext|>", "", UNESCAPED_AGAIN,
 ]  # fmt: skip
 
 
@@ -82,14 +82,39 @@ def test_both_tokenizers_read_the_same_of_a_cleaned_text() -> None:
     assert torch.equal(found[:-1], theirs(ODD_TEXTS[:-1]))
 
 
-def test_tokens_of_plain_texts_are_clip_s() -> None:
-    found = padded_tokens(
-        build_tokenizer(9), ["a photo of a cat", "A  Photo of 3 dogs, really?"], 9
-    )
-    assert found.tolist() == [
-        [49406, 320, 1125, 539, 320, 2368, 49407, 0, 0],
-        [49406, 320, 1125, 539, 274, 3255, 267, 1414, 49407],  # cut before the question mark
-    ]
+# Between the tokens of start and end. The first five are in the documentation and tests of others.
+TOKENS = {
+    "a photo of a cat": [320, 1125, 539, 320, 2368],
+    "A PHOTO of  a Cat!": [320, 1125, 539, 320, 2368, 256],
+    "Hello, world!": [3306, 267, 1002, 256],
+    "! !! !!!": [256, 748, 995],
+    "You should've done this": [592, 1535, 1200, 1700, 589],
+    "“a dog’s” day": [257, 320, 1929, 568, 257, 575],
+    "ﬁne oﬃce": [3797, 2171],
+    "caf&eacute; &amp;amp; bar": [15304, 261, 2411],
+    "Ａ ｒｅｄ １２３": [320, 736, 272, 273, 274],
+    "e&#769;te": [3459, 756],
+    "ΟΔΟΣ ΣΑΣ": [138, 123, 138, 112, 138, 123, 139, 480, 139, 225, 138, 109, 139, 480],
+    "🐶": [10631],
+    "": [],
+}
+
+
+@pytest.mark.parametrize(("padding", "number"), [("!", 0), ("<|endoftext|>", 49407)])
+def test_tokens_are_those_that_clip_was_trained_on(
+    padding: str, number: int, tmp_path: Path
+) -> None:
+    """Stable Diffusion 2 and what is trained here pad with "!", Stable Diffusion 1 with the end."""
+    tokenizer = build_tokenizer(20)
+    tokenizer.pad_token = padding
+    tokenizer.save_pretrained(tmp_path)
+    whole = [[49406, *tokens, 49407] for tokens in TOKENS.values()]
+    expected = [tokens + [number] * (20 - len(tokens)) for tokens in whole]
+    found = padded_tokens(load_tokenizer(tmp_path), [*TOKENS], 20)
+    assert found.tolist() == expected
+    assert padded_tokens(tokenizer, ["a photo of a cat"], 4).tolist() == [[49406, 320, 1125, 49407]]
+    theirs = open_clip.SimpleTokenizer(context_length=20)
+    assert [theirs.encode(cleaned(text)) for text in TOKENS] == [*TOKENS.values()]
 
 
 def text_encoder(length: int) -> TextEncoder:

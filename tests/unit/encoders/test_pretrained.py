@@ -163,6 +163,14 @@ def test_other_precisions_are_read_in_float32(
     np.testing.assert_array_equal(found, output(kind, exact))
 
 
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.float8_e4m3fn])
+@pytest.mark.parametrize("kind", WRITE)
+def test_quantised_weights_are_refused(kind: str, dtype: torch.dtype, tmp_path: Path) -> None:
+    folder = changed(kind, tmp_path / kind, lambda w: w | {(name := inner(w)): w[name].to(dtype)})
+    with pytest.raises(InputError, match=r"is stored as (I8|U8|F8_E4M3), as in quantised models"):
+        output(kind, folder)
+
+
 @pytest.mark.parametrize("kind", WRITE)
 def test_weights_in_other_formats_are_not_random(kind: str, tmp_path: Path) -> None:
     folder = changed(kind, tmp_path / kind, dict)

@@ -142,6 +142,9 @@ def test_a_source_model_is_read_from_either_format(tmp_path: Path) -> None:
     torch.save(broken, tmp_path / "broken.pth")
     with pytest.raises(InputError, match=r"broken.pth: values in the weight 'conv_in.bias' are Na"):
         read_weights(tmp_path / "broken.pth", MODEL)
+    torch.save({"conv_in.bias": torch.zeros(8, dtype=torch.int8)}, tmp_path / "int8.pth")
+    with pytest.raises(InputError, match=r"int8.pth: .* 'conv_in.bias' is stored as torch.int8"):
+        read_weights(tmp_path / "int8.pth", MODEL)
     torch.save({"model": [1]}, tmp_path / "other.pth")
     with pytest.raises(InputError, match=r"other.pth: does not fit"):
         read_weights(tmp_path / "other.pth", MODEL)

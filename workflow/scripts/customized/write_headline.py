@@ -1,14 +1,12 @@
 """Writes the headline tables on customized models, for the terminal."""
 
-import pandas as pd
-
-from leavekout.base.artifacts import atomic
+from leavekout.base.artifacts import atomic, load_csv
 from leavekout.base.job import job
 from leavekout.customized.report import NOTE, headlines
 from leavekout.report.text import as_text
 
 with job(snakemake) as run:
-    tables = headlines(pd.read_csv(run.input.summary))
+    tables = headlines(load_csv(run.input.summary))
     last = list(tables)[-1]
     shown = [
         (f"{measure} on {run.params.experiment}", table, NOTE if measure == last else "")

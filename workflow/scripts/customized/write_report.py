@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from leavekout.base.artifacts import atomic, load_image, load_npy, load_table
+from leavekout.base.artifacts import atomic, load_csv, load_image, load_npy, load_table
 from leavekout.base.job import job
 from leavekout.customized.exemplars import candidates, exemplar_rows, model_of
 from leavekout.customized.report import TABLES, CustomizedPictures, document
@@ -40,7 +39,7 @@ with job(snakemake) as run:
     page = render(
         paths.template,
         document(
-            {name: pd.read_csv(paths[name]) for name in TABLES},
+            {name: load_csv(paths[name]) for name in TABLES},
             run.params.config,
             figures={path.stem: gallery.figure_address(path) for path in paths.figures},
             gallery=list(map(pictures_of, run.params.gallery, paths.pictures)),

@@ -228,6 +228,12 @@ def save_csv(path: Path, table: pd.DataFrame) -> None:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
+def load_csv(path: Path) -> pd.DataFrame:
+    """Reads a table that `save_csv` wrote; raises InputError if it is missing or broken."""
+    with reading(path, "table", *_TABLE_ERRORS):
+        return pd.read_csv(path)
+
+
 def load_table(path: Path) -> pd.DataFrame:
     """Reads a parquet table; raises InputError if it is missing or truncated."""
     with reading(path, "parquet file", *_TABLE_ERRORS):

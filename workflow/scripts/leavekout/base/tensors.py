@@ -1,6 +1,7 @@
 """Reads and writes named tensors: weights, Fisher information, training states."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,14 +47,38 @@ def require_finite(
         )
 
 
+def require_unquantised(types: Mapping[str, Any], where: Path) -> None:
+    """Raises InputError if a weight is stored in eight bits or fewer.
+
+    Args:
+        types: the type of each weight, by its name in torch or in safetensors.
+    """
+    for name, kind in types.items():
+        if re.search(r"[a-z][48](_|$)", str(kind).lower()):  # I8, F8_E4M3, torch.uint8
+            raise InputError(
+                f"{where}: the weight '{name}' is stored as {kind}, as in quantised models; use "
+                "the model in half precision or more."
+            )
+
+
+def types_in(path: Path) -> dict[str, str]:
+    """The type of each tensor in a safetensors file, from its header."""
+    with safe_open(path, "pt") as file:
+        return {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+
+
 def load_foreign_tensors(path: Path) -> dict[str, Tensor]:
     """Reads a safetensors file, or a PyTorch file that contains only tensors.
 
     Raises:
-        InputError: it is neither. A file that could run code is refused.
+        InputError: it is neither, or quantised. A file that could run code is refused.
     """
-    if path.suffix == ".safetensors":
-        return load_tensors(path)[0]
+    tensors = load_tensors(path)[0] if path.suffix == ".safetensors" else _from_torch(path)
+    require_unquantised({name: tensor.dtype for name, tensor in tensors.items()}, path)
+    return tensors
+
+
+def _from_torch(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:

@@ -40,6 +40,8 @@ cluster with GPUs |
 - Single keys can be changed on the command line:
   `snakemake --cores all --config 'counterfactual={k: [50, 100]}'`.
 - Unknown keys are refused.
+- Paths are relative to the folder in which Snakemake runs, and mean what is written: `~` and
+  `$VARIABLE` are refused, except in `hardware.stage_to`, where the node of a job replaces them.
 - A value that changes a result is a parameter of the rules that use it. If you change it, Snakemake
   reruns these rules and all that depends on them. Only `hardware` and `counterfactual.keep_models`
   rerun nothing. If you change a number under `queries`, all queries are sampled again, and all that

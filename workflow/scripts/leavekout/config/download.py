@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from leavekout.config.fields import Positive, Section
+from leavekout.config.fields import PathText, Positive, Section
 
 
 class Download(Section):
@@ -16,7 +16,7 @@ class Download(Section):
     It is a `file` of a data set of the Hub, whose checksums are checked, or is at a `url`.
     """
 
-    repo: str | None = None
+    repo: PathText | None = None
     """Name of a data set of the Hugging Face Hub, or a local folder of the same layout."""
     revision: str = "main"
     """Revision of that data set."""

@@ -7,6 +7,7 @@ from pydantic import Field
 from leavekout.config.fields import (
     Fraction,
     Name,
+    PathText,
     Positive,
     PositiveFloat,
     Section,
@@ -114,11 +115,11 @@ class TrainedEncoders(Section):
 class HubFolder(Section):
     """The section names a folder of a model repository, at one revision."""
 
-    repo: str
+    repo: PathText
     """Name of the repository, or a local folder of the same layout."""
     revision: str
     """Revision of the repository. It has no meaning for a local folder."""
-    folder: str = ""
+    folder: PathText = ""
     """Folder within the repository, if the model is not the whole repository."""
 
 

@@ -15,6 +15,7 @@ from leavekout.config.fields import (
     Distinct,
     Fraction,
     Name,
+    PathText,
     Positive,
     PositiveFloat,
     Precision,
@@ -30,13 +31,13 @@ from leavekout.config.published import Published
 class Dataset(Section):
     """Images and captions in COCO's folder and annotation format."""
 
-    root: str
+    root: PathText
     """Folder of the raw data. Several experiments may share it."""
-    train_images: str
+    train_images: PathText
     """Folder of the training images, relative to `root`."""
-    train_annotations: str
+    train_annotations: PathText
     """Captions of the training images (COCO's `captions_*.json`), relative to `root`."""
-    prompt_annotations: str | None = None
+    prompt_annotations: PathText | None = None
     """Captions that queries are sampled from, relative to `root`. A caption that is also a training
     caption is left out. `null` where queries have prompts of their own."""
     images: Positive
@@ -251,7 +252,7 @@ class Experiment(Section):
     """The diagonal Fisher information at the source model."""
     losses: LossSweep
     """The sweep over all training images behind attribution by unlearning."""
-    extra_rules: list[str] = []
+    extra_rules: list[PathText] = []
     """Further rule files, from outside the repository.
 
     See [how to add a baseline](../docs/adding-a-baseline.md).

@@ -1,5 +1,6 @@
 """The types that the configuration's schema is built from."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -31,6 +32,16 @@ def _colour(name: str) -> str:
     return name
 
 
+def _path(text: str) -> str:
+    if re.search(r"^~|\$[\w{]", text):
+        raise ValueError("'~' and '$' are not replaced in paths; write the whole path")
+    if re.search("[{}]", text):
+        raise ValueError("braces are wildcards for Snakemake; rename the file or folder")
+    return text
+
+
+# A file or folder, relative to the folder in which Snakemake runs.
+PathText = Annotated[str, AfterValidator(_path)]
 Colour = Annotated[str, AfterValidator(_colour)]
 WeightSubset = Literal[
     "all", "attention", "cross_attention", "cross_attention_kv", "feed_forward", "matrices"

@@ -7,10 +7,10 @@ from pydantic_core import PydanticCustomError
 
 from leavekout.config.download import Download
 from leavekout.config.encoders import HubFolder
-from leavekout.config.fields import Name, Positive, Section, added_field
+from leavekout.config.fields import Name, PathText, Positive, Section, added_field
 
 # A local path, or where to fetch the file.
-File = str | Download
+File = PathText | Download
 
 
 class PublishedQueries(Section):
@@ -77,7 +77,7 @@ class Published(Section):
     control to compare with.
     """
 
-    source_model: str | HubFolder | Download | None = None
+    source_model: PathText | HubFolder | Download | None = None
     """Weights of the denoiser, used in place of a source model that is trained here. It is a file
     (safetensors, or a PyTorch file of tensors alone), a section that says where to fetch one, as
     for `latents`, or a section for a model in the format of diffusers."""

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,6 +56,8 @@ class _Loader(yaml.SafeLoader):
 
 for _kind in ("int", "float"):
     _Loader.add_constructor(f"tag:yaml.org,2002:{_kind}", _Loader.construct_number)
+for _kind in ("set", "omap", "pairs", "binary"):  # a set has no order, and JSON has none of them
+    _Loader.yaml_constructors.pop(f"tag:yaml.org,2002:{_kind}")
 
 
 def read_yaml(path: Path) -> Tree:
@@ -66,6 +69,7 @@ def read_yaml(path: Path) -> Tree:
         raise InputError(f"{path}: there is no such configuration file{hint}.")
     try:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
+        json.dumps(content, default=str, skipkeys=True)  # raises ValueError if it contains itself
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
@@ -304,7 +308,8 @@ def _sentence(error: Any, layers: Merged, schema: Tree) -> str:
         case "one_of":
             return f"{file}: '{key}' {error['msg']}."
         case _:
-            message = error["msg"][0].lower() + error["msg"][1:]
+            message = error["msg"].removeprefix("Value error, ")
+            message = message[0].lower() + message[1:]
             return f"{file}: '{key}' is {error['input']!r}, but {message}."
 
 

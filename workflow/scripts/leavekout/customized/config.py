@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from leavekout.config.experiment import Dataset, Experiment
-from leavekout.config.fields import Distinct, Name, Positive, PositiveFloat, Section, Seed
+from leavekout.config.fields import Distinct, Name, PathText, Positive, PositiveFloat, Section, Seed
 from leavekout.methods.registry import with_families
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Customized(Section):
       the training script of diffusers writes it.
     """
 
-    root: str
+    root: PathText
     """Folder that contains the models' folders. Each has the name of its model."""
     objects: Annotated[list[Name], Distinct]
     """Models that were customized on an object. Results are separate for objects and styles."""

@@ -65,7 +65,7 @@ def has_checksum(path: Path, checksum: str | None) -> bool:
         return True
     with open(path, "rb") as file:
         kind = "md5" if len(checksum) == _MD5_DIGITS else "sha256"
-        return hashlib.file_digest(file, kind).hexdigest() == checksum
+        return hashlib.file_digest(file, kind).hexdigest() == checksum.lower()
 
 
 def _reason(error: Exception) -> str:

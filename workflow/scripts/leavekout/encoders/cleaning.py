@@ -10,11 +10,12 @@ def cleaned(text: str) -> str:
     """A text as CLIP was trained on texts: straight quotes, no ligatures, entities or wide letters.
 
     Tokenizers of open_clip clean texts and those of transformers do not, so without this they would
-    read different tokens. A cleaned text does not change if it is cleaned again.
+    read different tokens. Both make small letters, but not of the Greek capital sigma at the end of
+    a word. A cleaned text does not change if it is cleaned again.
     """
     before = None
     while text != before:
-        before, text = text, whitespace_clean(basic_clean(text))
+        before, text = text, whitespace_clean(basic_clean(text)).lower()
     return text
 
 

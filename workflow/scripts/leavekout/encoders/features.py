@@ -1,6 +1,5 @@
 """Features of images and captions by published encoders, each with its preprocessing."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
 from transformers import AutoImageProcessor, AutoModel
 
-from leavekout.base.artifacts import save_npy
+from leavekout.base.artifacts import load_json, save_npy
 from leavekout.base.errors import InputError
 from leavekout.base.rows import write_rows
 from leavekout.base.tensors import load_foreign_tensors, require_finite
@@ -43,8 +42,13 @@ def load_image_encoder(folder: Path, device: torch.device) -> ImageFeatures:
     if (folder / "open_clip_config.json").is_file():
         clip = ClipImageEncoder.load(folder, device)
         return lambda pixels: clip(pixels).numpy()
-    with reading_folder(folder, "a model of open_clip, timm or transformers"):
-        of_timm = "architecture" in json.loads((folder / "config.json").read_text())
+    config = folder / "config.json"
+    if not config.is_file():
+        raise InputError(
+            f"{folder}: not a folder of a model of open_clip, timm or transformers, each of which "
+            "has a config.json or open_clip_config.json."
+        )
+    of_timm = "architecture" in load_json(config)
     return (_load_timm if of_timm else _load_transformers)(folder, device)
 
 

@@ -12,7 +12,7 @@ from transformers.utils.logging import set_verbosity_error
 
 from leavekout.base.errors import InputError
 from leavekout.base.job import progress
-from leavekout.base.tensors import require_finite
+from leavekout.base.tensors import require_finite, require_unquantised, types_in
 
 
 def load_encoder(
@@ -25,10 +25,12 @@ def load_encoder(
         kind: what the folder should be of.
 
     Raises:
-        InputError: the folder cannot be read, or a weight is missing, does not fit or is not
-            finite.
+        InputError: the folder cannot be read, or a weight is missing, does not fit, is quantised or
+            is not finite.
     """
     with reading_folder(folder, kind):
+        for path in sorted(folder.glob("*.safetensors")):
+            require_unquantised(types_in(path), path)
         encoder = load().float()
     require_finite(encoder.state_dict(), folder)
     return encoder.to(device).eval().requires_grad_(False)

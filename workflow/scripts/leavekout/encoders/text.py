@@ -64,19 +64,23 @@ class TextEncoder:
 
     def _whole_tokens(self, texts: Sequence[str]) -> Iterator[list[int]]:
         for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            part = [cleaned(text) for text in texts[start : start + _TEXTS_AT_ONCE]]
-            yield from self.tokenizer(part, verbose=False).input_ids
+            yield from _read(self.tokenizer, texts[start : start + _TEXTS_AT_ONCE], verbose=False)
 
 
 def padded_tokens(tokenizer: Any, texts: Sequence[str], length: int) -> Tensor:
     """The tokens of texts, cut or padded to the same length: int64 [B, length]."""
-    return tokenizer(
-        [cleaned(text) for text in texts],
-        padding="max_length",
-        truncation=True,
-        max_length=length,
-        return_tensors="pt",
-    ).input_ids
+    cut = {"truncation": True, "max_length": length}
+    return _read(tokenizer, texts, padding="max_length", return_tensors="pt", **cut)
+
+
+def _read(tokenizer: Any, texts: Sequence[str], **options: Any) -> Any:
+    """The tokens of cleaned texts.
+
+    Some tokenizers pad with "!", and would read one in a text as padding if special tokens were not
+    split. The text encoder was trained on exclamation marks.
+    """
+    clean = [cleaned(text) for text in texts]
+    return tokenizer(clean, split_special_tokens=True, **options).input_ids
 
 
 def load_tokenizer(folder: Path) -> Any:

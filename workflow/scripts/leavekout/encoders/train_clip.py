@@ -5,7 +5,6 @@ transformers. (Stable Diffusion 2 also uses the text tower of an open_clip model
 is for the CLIP measure.
 """
 
-import gzip
 import json
 import logging
 from collections.abc import Sequence
@@ -150,16 +149,11 @@ def to_transformers(model: CLIP, config: ClipTraining) -> CLIPTextModel:
 
 def build_tokenizer(context_length: int) -> CLIPTokenizer:
     """CLIP's tokenizer for transformers, from the vocabulary that ships inside open_clip."""
-    path = Path(open_clip.__file__).parent / "bpe_simple_vocab_16e6.txt.gz"
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        lines = file.read().split("\n")
-    merges = [(a, b) for a, b in (m.split() for m in lines[1 : _VOCABULARY - 2 - 512 + 1])]
-    characters = list(open_clip.tokenizer.bytes_to_unicode().values())
-    tokens = [*characters, *(c + "</w>" for c in characters), *("".join(m) for m in merges)]
-    vocabulary = {token: number for number, token in enumerate([*tokens, _START, _END])}
+    theirs = open_clip.SimpleTokenizer()
+    *tokens, _, _ = theirs.encoder  # the last two, start and end, have other names there
     return CLIPTokenizer(
-        vocab=vocabulary,
-        merges=merges,
+        vocab={token: number for number, token in enumerate([*tokens, _START, _END])},
+        merges=list(theirs.bpe_ranks),
         pad_token="!",  # token 0, which open_clip pads with; Stable Diffusion 2 does the same
         model_max_length=context_length,
     )

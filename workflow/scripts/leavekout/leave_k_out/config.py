@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from leavekout.config.experiment import Dataset, Experiment, Training
-from leavekout.config.fields import Distinct, Name, Positive, Precision, Section, Seed, added_field
+from leavekout.config.fields import (
+    Distinct,
+    Name,
+    PathText,
+    Positive,
+    Precision,
+    Section,
+    Seed,
+    added_field,
+)
 from leavekout.methods.registry import with_families
 
 if TYPE_CHECKING:
@@ -21,7 +30,7 @@ class Archive(Section):
     """Address of the archive. A different address reruns nothing."""
     mirrors: list[str] = []
     """Addresses to try if `url` fails."""
-    md5: str
+    md5: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{32}$")]
     """MD5 checksum that the file must have."""
 
 
@@ -34,7 +43,7 @@ class CocoDataset(Dataset):
     are in `root` already."""
     archives: list[Archive] = []
     """What `source: archives` fetches."""
-    prompt_annotations: str
+    prompt_annotations: PathText
     """Captions that queries are sampled from, relative to `root`. A caption that is also a training
     caption is left out."""
 
@@ -205,7 +214,7 @@ class Joins(Section):
     ([how to join a study](../docs/joining.md)).
     """
 
-    bundle: str
+    bundle: PathText
     """Folder of the study's bundle."""
     continues: bool = False
     """Whether the bundle is an earlier part of this very study, so that a long one can be made in

@@ -22,7 +22,6 @@ class PlannedJob:
         needed: whether it still has to run.
         expected_seconds: by the configuration's estimates (see `costs.py`); 0 if there is none.
         seconds: the time that it took, if it ran and has a benchmark file.
-        older: whether its files are older than those that they were made from.
         benchmark, log: its files, if the rule names them.
     """
 
@@ -34,7 +33,6 @@ class PlannedJob:
     expected_seconds: float
     disk_mb: float
     seconds: float | None
-    older: bool = False
     benchmark: Path | None = None
     log: Path | None = None
 

@@ -1,6 +1,5 @@
 """Which versions made the artifacts, and what the jobs cost: from their logs and benchmarks."""
 
-import csv
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from leavekout.base.benchmarks import last_attempt
 from leavekout.contract.removal import CONTROLS
 
 _DIGEST = "params_sha256"
@@ -47,10 +47,8 @@ def costs_of(benchmarks: Path) -> pd.DataFrame:
     """
     rows = []
     for path in sorted(benchmarks.rglob("*.tsv")):
-        with open(path, newline="") as file:
-            lines = list(csv.DictReader(file, delimiter="\t"))
-        if lines:
-            hours, memory = _number(lines[-1]["s"]) / 3600, _number(lines[-1]["max_rss"]) / 1024
+        if attempt := last_attempt(path):
+            hours, memory = _number(attempt["s"]) / 3600, _number(attempt["max_rss"]) / 1024
             rows.append((_stage(path, benchmarks), 1, hours, memory))
     table = pd.DataFrame(rows, columns=["stage", "jobs", "hours", "memory_gb"])
     how = {"jobs": "sum", "hours": "sum", "memory_gb": "max"}

@@ -1,11 +1,12 @@
 """What a method's scores cost: seconds of its jobs, from their benchmark files."""
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from leavekout.base.benchmarks import last_attempt
 
 COLUMNS = ("method", "n_queries", "seconds_per_query", "seconds_once", "seconds_per_query_here")
 
@@ -13,9 +14,8 @@ COLUMNS = ("method", "n_queries", "seconds_per_query", "seconds_once", "seconds_
 def seconds_of(benchmark: Path) -> float | None:
     """The time in a benchmark file of Snakemake; None if the file is missing or incomplete."""
     try:
-        with open(benchmark, newline="") as file:
-            return float(list(csv.DictReader(file, delimiter="\t"))[-1]["s"])
-    except (OSError, LookupError, ValueError):
+        return float((last_attempt(benchmark) or {})["s"])
+    except (LookupError, TypeError, ValueError):
         return None
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from leavekout.config.fields import Name, Section
+from leavekout.config.fields import Name, PathText, Section
 
 
 class Embedding(Section):
@@ -18,7 +18,7 @@ class Embedding(Section):
     features: Literal["image", "text"] = "image"
     """`image`: the better score of an image and its flip. `text` (of `clip` only): the prompt is
     compared with captions, and the score is the average over an image's captions."""
-    mapper: str | None = None
+    mapper: PathText | None = None
     """File with a linear layer, which is safetensors or a PyTorch file of tensors alone. The layer
     is applied to features of unit length (CLIP and DINO of *Attribution by Customization*)."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from leavekout.base.errors import InputError, first_few
 from leavekout.config.experiment import Experiment
+from leavekout.config.fields import PathText
 from leavekout.methods.family import Family, KeyInfo, Problem
 
 _TEXT = """Scores that were computed elsewhere.
@@ -21,7 +22,7 @@ class ExternalFamily(Family[str]):
     """Each entry is a folder of score files."""
 
     section = "external"
-    key = KeyInfo(str, _TEXT, {})
+    key = KeyInfo(PathText, _TEXT, {})
     from_elsewhere = True
 
     def problems(self, e: Experiment, entry: str, *, used: bool) -> Iterator[Problem]:
@@ -34,11 +35,6 @@ class ExternalFamily(Family[str]):
         if self.entries(e)[method] == _PUBLISHED:
             return f"results/{e.experiment}/published_scores/{query}.npy"
         folder = Path(self.entries(e)[method])
-        if set("{}") & set(str(folder)):
-            raise InputError(
-                f"external: the folder '{folder}' of method '{method}' has a curly bracket in its "
-                "name, which Snakemake reads as a wildcard; rename it."
-            )
         files = score_files(folder, query)
         if not files:
             queries = e.query_names()
