@@ -5,7 +5,8 @@ from pathlib import Path
 
 from leavekout.base.artifacts import save_checksum
 from leavekout.base.job import job
-from leavekout.data.download import fetch_archive, require_unpacked, unpack
+from leavekout.data.archives import unpack
+from leavekout.data.download import fetch_archive, require_unpacked
 
 with job(snakemake) as run:
     root = Path(run.params.root)

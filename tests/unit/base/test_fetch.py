@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from leavekout.base.errors import InputError
-from leavekout.data import download
-from leavekout.data.download import fetch_archive, require_unpacked, unpack
+from leavekout.data import archives, download
+from leavekout.data.archives import unpack
+from leavekout.data.download import fetch_archive, require_unpacked
 from leavekout.encoders import hub
 from loopback import Loopback, loopback
 
@@ -112,8 +113,8 @@ def test_an_archive_larger_than_the_disk_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zipped(tmp_path / "big.zip", MEMBERS)
-    full = download.shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda path: full)
+    full = archives.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda path: full)
     with pytest.raises(InputError, match=r"unpacked it takes 0.0 GB, but .* has 0.0 GB left"):
         unpack(tmp_path / "big.zip", tmp_path / "root", ["train"])
     assert not (tmp_path / "root" / "train").exists()

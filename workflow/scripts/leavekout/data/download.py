@@ -1,18 +1,14 @@
-"""Downloads published archives, resumes broken downloads, and checks and unpacks them."""
+"""Downloads published files, resumes broken downloads, and checks what arrived."""
 
 import hashlib
 import logging
-import shutil
 import time
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import requests
 
-from leavekout.base.artifacts import reading_zip
 from leavekout.base.errors import InputError
-from leavekout.base.job import progress
 
 logger = logging.getLogger("leavekout")
 _CHUNK_BYTES = 2**20
@@ -113,41 +109,6 @@ def md5_of(path: Path) -> str:
     """The MD5 sum of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
-
-
-def unpack(archive: Path, folder: Path, wanted: list[str]) -> None:
-    """Unpacks the members of a zip archive that are at or below the wanted paths."""
-    advice = "delete it, or unpack it with another program and name its folder instead"
-    with reading_zip(archive, advice) as file:
-        members = []
-        for member in file.infolist():
-            path = PurePosixPath(member.filename)
-            if path.is_absolute() or ".." in path.parts:
-                raise InputError(
-                    f"{archive}: the member '{member.filename}' would leave the folder."
-                )
-            if any(path.is_relative_to(w) for w in wanted):
-                members.append(member)
-        folder.mkdir(parents=True, exist_ok=True)
-        needed = sum(member.file_size for member in members)
-        if needed > (free := shutil.disk_usage(folder).free):
-            raise InputError(
-                f"{archive}: unpacked it takes {1e-9 * needed:.1f} GB, but '{folder}' has "
-                f"{1e-9 * free:.1f} GB left."
-            )
-        for member in progress(members, f"unpacking {archive.name}", total=len(members)):
-            _extract(file, member, folder)
-
-
-def _extract(file: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
-    try:
-        file.extract(member, folder)
-    except OSError as error:
-        if error.errno is None:  # of a decompressor, not of the disk
-            raise
-        raise InputError(
-            f"{error.filename or folder}: cannot be written ({error.strerror})."
-        ) from error
 
 
 def require_unpacked(folder: Path, wanted: list[str]) -> None:
