@@ -19,7 +19,8 @@ import yaml
 from leavekout.base.artifacts import atomic_folder
 from leavekout.base.errors import InputError
 from leavekout.config.reading import read_yaml
-from leavekout.data.download import fetch_archive, unpack
+from leavekout.data.archives import unpack
+from leavekout.data.download import fetch_archive
 from leavekout.leave_k_out.bundle.files import STUDY, Bundle, read_bundle
 from plan_study import ROOT, in_project
 from run_study import run_study

@@ -15,46 +15,57 @@ _CHUNK_BYTES = 2**20
 _TIMEOUT_SECONDS = (10, 60)  # to connect; between two chunks
 _PAUSES_SECONDS = (1, 5, 20)  # before retries; they start again after a retry that made progress
 _LOG_EVERY_SECONDS = 15
+_MD5_DIGITS = 32
 
 
-def fetch_archive(urls: Sequence[str], md5: str, folder: Path) -> Path:
-    """Downloads an archive, unless it is there, and checks its MD5 sum.
+def fetch_archive(urls: Sequence[str], checksum: str | None, folder: Path) -> Path:
+    """Downloads an archive or another file, unless it is there, and checks its checksum.
 
     A broken download resumes, now or when the job runs again. If an address fails, the next one is
     tried.
 
     Args:
         urls: an address and its mirrors.
+        checksum: MD5 or SHA-256, in hexadecimal; None if it is not known.
 
     Raises:
-        InputError: no address provides an archive with this checksum.
+        InputError: no address provides a file with this checksum.
     """
     target = folder / PurePosixPath(urls[0]).name
-    if target.exists() and md5_of(target) == md5:
+    if target.exists() and has_checksum(target, checksum):
         return target
     folder.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    if part.exists() and md5_of(part) == md5:  # stopped before it was renamed
+    if checksum and part.exists() and has_checksum(part, checksum):  # stopped before its renaming
         return part.rename(target)
     reasons = []
     for url in urls:
         resumed = part.exists()
         try:
             _download(url, part)
-            if resumed and md5_of(part) != md5:  # its beginning is from another archive
+            if resumed and not has_checksum(part, checksum):  # its beginning is from another file
                 part.unlink()
                 _download(url, part)
         except (requests.RequestException, ConnectionError) as error:
             reasons.append(f"{url}: cannot be fetched ({_reason(error)})")
             continue
-        if md5_of(part) == md5:
+        if has_checksum(part, checksum):
             return part.rename(target)
         part.unlink()
-        reasons.append(f"{url}: the download does not have the checksum {md5}")
+        reasons.append(f"{url}: the download does not have the checksum {checksum}")
     raise InputError(
         f"{'; '.join(reasons)}; try again, or correct the addresses or the checksum. On a cluster "
         "without internet, run this rule on the login node."
     )
+
+
+def has_checksum(path: Path, checksum: str | None) -> bool:
+    """Whether a file has an MD5 or SHA-256 sum; true if none is known."""
+    if checksum is None:
+        return True
+    with open(path, "rb") as file:
+        kind = "md5" if len(checksum) == _MD5_DIGITS else "sha256"
+        return hashlib.file_digest(file, kind).hexdigest() == checksum
 
 
 def _reason(error: Exception) -> str:
@@ -103,12 +114,6 @@ def _append(url: str, part: Path, start: int) -> None:
                     logged, have = now, file.tell()
                     rate = 1e-6 * (have - start) / (now - began)
                     logger.info("%s: %.1f of %.1f GB, %.0f MB/s", url, 1e-9 * have, total_gb, rate)
-
-
-def md5_of(path: Path) -> str:
-    """The MD5 sum of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def require_unpacked(folder: Path, wanted: list[str]) -> None:
