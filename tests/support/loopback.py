@@ -18,7 +18,8 @@ class Loopback:
     """What is served, and what was asked for.
 
     Args:
-        folder: the files; models of the hub are below `hub/<owner>/<name>/`.
+        folder: the files; models of the hub are below `hub/<owner>/<name>/`, and data sets below
+            `hub/datasets/<owner>/<name>/`.
         breaks: for a path, after how many bytes its next answer breaks off.
         asked: (path, the first byte asked for) of each GET.
         authorized: the authorization headers of requests.
@@ -60,10 +61,12 @@ def loopback(folder: Path) -> Iterator[Loopback]:
             path = self.path.split("?")[0].strip("/")
             parts = path.split("/")
             extra: dict[str, str] = {}
-            if parts[:2] == ["api", "models"] and parts[4:5] == ["revision"]:
-                content = hub_listing(state.folder / "hub" / "/".join(parts[2:4]))
-            elif parts[2:3] == ["resolve"]:
-                file = state.folder.joinpath("hub", *parts[:2], *parts[4:])
+            kind = ["datasets"] if "datasets" in parts[:2] else []
+            if parts[:1] == ["api"] and parts[4:5] == ["revision"]:
+                content = hub_listing(state.folder.joinpath("hub", *kind, *parts[2:4]))
+            elif parts[len(kind) + 2 : len(kind) + 3] == ["resolve"]:
+                repo, inside = parts[: len(kind) + 2], parts[len(kind) + 4 :]
+                file = state.folder.joinpath("hub", *repo, *inside)
                 content = content_of(file)
                 extra = {"X-Repo-Commit": COMMIT}
             else:
@@ -117,7 +120,7 @@ def hub_listing(folder: Path) -> bytes | None:
             "size": len(content),
             "blobId": hashlib.sha1(content).hexdigest(),
         }
-        if path.suffix == ".safetensors":
+        if path.suffix == ".safetensors" or ".7z" in path.suffixes:
             sha256 = hashlib.sha256(content).hexdigest()
             entry["lfs"] = {"sha256": sha256, "size": len(content), "pointerSize": 1}
         siblings.append(entry)

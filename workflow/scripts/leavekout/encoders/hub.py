@@ -1,10 +1,12 @@
-"""Downloads folders of model repositories from a hub or a mirror; broken downloads resume."""
+"""Downloads models, and files of data sets, from a hub or a mirror; broken downloads resume."""
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import httpx2
 from huggingface_hub import HfApi
@@ -47,10 +49,9 @@ def fetch_model(
             _require_weights([path.name for path in source.glob("*")], str(source))
         _copy(source, target)
         return
-    key = hashlib.sha256(f"{repo}@{revision}/{folder}".encode()).hexdigest()[:8]
-    partial = target.with_name(f".{target.name}.{key}.partial")
-    try:
-        hub = HfApi(endpoint=endpoint, token=False if endpoint else None)
+    partial = _partial(target, f"{repo}@{revision}/{folder}")
+    with _reaching(repo, revision, "encoders"):
+        hub = _hub(endpoint)
         info = hub.model_info(repo, revision=revision, files_metadata=True)
         wanted = [file for file in info.siblings or () if _is_wanted(file.rfilename, folder)]
         if not wanted:
@@ -59,21 +60,109 @@ def fetch_model(
             inside = [PurePosixPath(file.rfilename) for file in info.siblings or ()]
             names = [path.name for path in inside if path.parent == PurePosixPath(folder)]
             _require_weights(names, f"{repo}@{revision}/{folder}".rstrip("/"))
-        for file in progress(wanted, f"fetching {repo}", total=len(wanted)):
-            name, commit = file.rfilename, info.sha
-            path = Path(hub.hf_hub_download(repo, name, revision=commit, local_dir=partial))
-            if file.lfs is not None and _sha256(path) != file.lfs.sha256:
-                path.unlink()
-                raise InputError(
-                    f"{repo}@{revision}: '{name}' does not have the published checksum; try again."
-                )
-    except (HFValidationError, LocalEntryNotFoundError, httpx2.HTTPError, OSError) as error:
-        raise InputError(
-            f"{repo}@{revision}: cannot be fetched ({type(error).__name__}); check 'encoders' and "
-            "the network, or on a cluster without internet run this rule on the login node."
-        ) from error
+        _fetch(hub, info, wanted, partial, kind="model")
     _copy(partial / folder, target)
     shutil.rmtree(partial)
+
+
+def fetch_files(
+    repo: str,
+    revision: str,
+    pattern: str,
+    partial: Path,
+    *,
+    endpoint: str | None = None,
+    size: int | None = None,
+) -> list[Path]:
+    """Downloads the files of a data set whose path matches a pattern to the folder `partial`.
+
+    Files of an earlier attempt that are complete are not downloaded again.
+
+    Args:
+        repo: a data set's id, or a local folder of the same layout.
+        pattern: a path, in which a `*` stands for a part of a name.
+        endpoint: as in `fetch_model`.
+        size: the bytes that all files have to have together; None if it is not known.
+
+    Returns:
+        The files, ordered by name.
+
+    Raises:
+        InputError: none matches, or they cannot be fetched, have other checksums or another size,
+            or do not fit on the disk.
+    """
+    if Path(repo).is_dir():
+        found = sorted(path for path in Path(repo).glob(pattern) if path.is_file())
+    else:
+        with _reaching(repo, revision, "published"):
+            hub = _hub(endpoint)
+            info = hub.dataset_info(repo, revision=revision, files_metadata=True)
+            wanted = [file for file in info.siblings or () if _matches(file.rfilename, pattern)]
+            _require_space(wanted, partial, f"{repo}@{revision}")
+            _fetch(hub, info, wanted, partial, kind="dataset")
+        found = sorted(partial / file.rfilename for file in wanted)
+    if not found:
+        raise InputError(f"{repo}@{revision}: has no file '{pattern}'.")
+    if size is not None and size != (bytes_found := sum(path.stat().st_size for path in found)):
+        raise InputError(
+            f"{repo}@{revision}: '{pattern}' has {bytes_found:,} bytes in {len(found)} files, but "
+            f"'size' is {size:,}; check the revision, or correct 'size'."
+        )
+    return found
+
+
+def _require_space(files: Sequence[Any], folder: Path, source: str) -> None:
+    """Raises InputError if files that are not there yet do not fit on the disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = sum(file.size or 0 for file in files if not (folder / file.rfilename).exists())
+    if missing > (free := shutil.disk_usage(folder).free):
+        raise InputError(
+            f"{source}: {1e-9 * missing:.1f} GB are to be downloaded, but '{folder}' has "
+            f"{1e-9 * free:.1f} GB left."
+        )
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Whether a path matches a pattern whose `*` stays within a folder."""
+    path, wanted = PurePosixPath(name), PurePosixPath(pattern)
+    return path.parent == wanted.parent and fnmatch(path.name, wanted.name)
+
+
+def _hub(endpoint: str | None) -> HfApi:
+    return HfApi(endpoint=endpoint, token=False if endpoint else None)
+
+
+def _partial(target: Path, source: str) -> Path:
+    key = hashlib.sha256(source.encode()).hexdigest()[:8]
+    return target.with_name(f".{target.name}.{key}.partial")
+
+
+@contextmanager
+def _reaching(repo: str, revision: str, section: str) -> Iterator[None]:
+    """Raises InputError if the hub, or a file of it, cannot be reached."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (HFValidationError, LocalEntryNotFoundError, httpx2.HTTPError, OSError) as error:
+        raise InputError(
+            f"{repo}@{revision}: cannot be fetched ({type(error).__name__}); check '{section}' and "
+            "the network, or on a cluster without internet run this rule on the login node."
+        ) from error
+
+
+def _fetch(hub: HfApi, info: Any, wanted: Sequence[Any], folder: Path, *, kind: str) -> None:
+    """Downloads files of a repository, and checks those that have a checksum."""
+    for file in progress(wanted, f"fetching {info.id}", total=len(wanted)):
+        name = file.rfilename
+        path = Path(
+            hub.hf_hub_download(info.id, name, revision=info.sha, local_dir=folder, repo_type=kind)
+        )
+        if file.lfs is not None and _sha256(path) != file.lfs.sha256:
+            path.unlink()
+            raise InputError(
+                f"{info.id}: '{name}' does not have the published checksum; try again."
+            )
 
 
 def _is_wanted(name: str, folder: str) -> bool:
