@@ -1,4 +1,4 @@
-# make demo · make unlock · make join · make bundle · make plan · make benchmark · make gpu-check · make test · make test-all · make test-slurm
+# make demo · make unlock · make join · make bundle · make plan · make published-check · make benchmark · make gpu-check · make test · make test-all · make test-slurm
 # · make lint · make docs · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 # it, each job would compile them again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo unlock join bundle plan benchmark gpu-check test test-all test-slurm lint format docs lock clean
+.PHONY: setup demo unlock join bundle plan published-check benchmark gpu-check test test-all test-slurm lint format docs lock clean
 
 # The environment alone.
 setup: $(READY)
@@ -34,6 +34,12 @@ join: $(READY)
 # A finished study as a folder that others can join: make bundle EXPERIMENT=digits
 bundle: $(READY)
 	$(BIN)/snakemake --cores all --configfile config/$(EXPERIMENT).yaml -- bundle
+
+# Before any retraining: our scores of the first QUERIES published queries beside the published
+# scores; fails if they do not agree. make published-check EXPERIMENT=coco-published QUERIES=2
+published-check: $(READY)
+	$(BIN)/snakemake --cores all --configfile config/$(EXPERIMENT).yaml \
+	    $(if $(QUERIES),--config 'published={scores: {queries: $(QUERIES)}}') -- published_check
 
 # Every heavy step at COCO's architecture on this machine, beside plain loops; some minutes.
 benchmark: $(READY)

@@ -83,6 +83,7 @@ rule fetch:
     input:
         DATASET_CHECKSUM,
         collect("<results>/encoders/{encoder}", encoder=FETCHED),
+        collect("<results>/published/{download}", download=DOWNLOADS),
 
 
 rule tuning:

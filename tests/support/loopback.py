@@ -18,7 +18,7 @@ class Loopback:
     """What is served, and what was asked for.
 
     Args:
-        folder: the files; models of the hub are below `hub/<owner>/<name>/`, and data sets below
+        folder: the files; models of the hub are below `hub/<owner>/<name>/`, data sets below
             `hub/datasets/<owner>/<name>/`.
         breaks: for a path, after how many bytes its next answer breaks off.
         asked: (path, the first byte asked for) of each GET.
@@ -61,12 +61,12 @@ def loopback(folder: Path) -> Iterator[Loopback]:
             path = self.path.split("?")[0].strip("/")
             parts = path.split("/")
             extra: dict[str, str] = {}
-            kind = ["datasets"] if "datasets" in parts[:2] else []
+            of_data = [part for part in parts[:2] if part == "datasets"]
+            rest = parts[len(of_data) :]
             if parts[:1] == ["api"] and parts[4:5] == ["revision"]:
-                content = hub_listing(state.folder.joinpath("hub", *kind, *parts[2:4]))
-            elif parts[len(kind) + 2 : len(kind) + 3] == ["resolve"]:
-                repo, inside = parts[: len(kind) + 2], parts[len(kind) + 4 :]
-                file = state.folder.joinpath("hub", *repo, *inside)
+                content = hub_listing(state.folder.joinpath("hub", *of_data, *parts[2:4]))
+            elif rest[2:3] == ["resolve"]:
+                file = state.folder.joinpath("hub", *of_data, *rest[:2], *rest[4:])
                 content = content_of(file)
                 extra = {"X-Repo-Commit": COMMIT}
             else:
@@ -109,7 +109,7 @@ def content_of(file: Path) -> bytes | None:
 
 
 def hub_listing(folder: Path) -> bytes | None:
-    """A hub's answer on a model repository, as far as its client reads it."""
+    """A hub's answer on a repository, as far as its client reads it."""
     if not folder.is_dir():
         return None
     siblings = []
@@ -120,7 +120,7 @@ def hub_listing(folder: Path) -> bytes | None:
             "size": len(content),
             "blobId": hashlib.sha1(content).hexdigest(),
         }
-        if path.suffix == ".safetensors" or ".7z" in path.suffixes:
+        if path.suffix not in (".json", ".md", ".txt"):
             sha256 = hashlib.sha256(content).hexdigest()
             entry["lfs"] = {"sha256": sha256, "size": len(content), "pointerSize": 1}
         siblings.append(entry)

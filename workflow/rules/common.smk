@@ -220,7 +220,9 @@ def require_own_files():
     files = {
         job.params.file
         for job in workflow.dag.needrun_jobs()
-        if job.rule.name.startswith("import_") and isinstance(job.params.get("file"), str)
+        if job.rule.name.startswith("import_")
+        and isinstance(job.params.get("file"), str)
+        and not job.input.get("fetched")
     }
     for file in sorted(files):
         if not Path(file).is_file():

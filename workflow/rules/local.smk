@@ -5,6 +5,8 @@
 LOCAL = {
     *("all", "plan", "fetch", "tuning", "queries", "bundle"),
     *("write_dataset", "fetch_dataset", "check_dataset", "write_digits", "fetch_encoder"),
+    *("fetch_published", "import_prompts", "import_curvature", "import_scores"),
+    *("tabulate_published", "published_check"),
     *("fetch_tasks", "fetch_benchmark", "write_models", "write_pool"),
     *("import_source", "import_mapper", "import_customization", "add_tokens", "mark_trained"),
     *("attribute_by_external", "attribute_by_oracle"),

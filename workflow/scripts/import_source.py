@@ -10,8 +10,8 @@ from leavekout.config.model import Model
 from leavekout.encoders.published import read_weights
 
 with job(snakemake) as run:
-    # A file of the user, or a fetched folder in diffusers' format.
-    fetched = run.input.get("fetched")
-    path = Path(fetched, WEIGHTS_NAME) if fetched else Path(run.params.file)
+    # A file, or a fetched folder in diffusers' format.
+    file = run.params.file
+    path = Path(file) if isinstance(file, str) else run.input.fetched / WEIGHTS_NAME
     weights = read_weights(path, Model(**run.params.model))
     save_tensors(run.output.weights, weights, {"published": run.params.file})

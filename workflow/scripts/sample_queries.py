@@ -14,9 +14,13 @@ from leavekout.queries.prompts import choose_queries, require_apart
 with compute_job(snakemake) as run:
     files, params, model = run.input, run.params, Model(**run.params.model)
     encoder = TextEncoder.load(files.tokenizer, files.text_encoder, run.device)
-    prompts = held_out_prompts(files.prompts, files.images, encoder.readings)
     teacher = params.get("teacher", [])
-    table = choose_queries(params.test, params.tuning, prompts, params.seed, teacher=teacher)
+    if chosen := files.get("chosen"):
+        known = load_table(chosen).drop(columns="line")
+        table = known[known["query"].isin([*params.test, *params.tuning, *teacher])]
+    else:
+        prompts = held_out_prompts(files.prompts, files.images, encoder.readings)
+        table = choose_queries(params.test, params.tuning, prompts, params.seed, teacher=teacher)
     if teacher:  # the others are another job's
         table = table[table["query"].isin(teacher)].reset_index(drop=True)
         require_apart(table, load_table(files.drawn))

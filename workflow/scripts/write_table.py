@@ -15,6 +15,7 @@ from leavekout.leave_k_out.statistics.estimates import estimates_table
 from leavekout.leave_k_out.statistics.forgetting import forgetting_table
 from leavekout.leave_k_out.statistics.measurements import dictionary, tabulate
 from leavekout.leave_k_out.statistics.power import power_table, variance_table
+from leavekout.leave_k_out.statistics.published import published_table
 from leavekout.leave_k_out.statistics.removals import removals_table
 from leavekout.leave_k_out.statistics.repeatability import repeatability_table
 from leavekout.leave_k_out.statistics.seeds import seeds_table
@@ -102,6 +103,14 @@ def tabulate_repeatability(run: Run) -> None:
     save_csv(run.output.table, repeatability_table(halves, run.params.ks))
 
 
+def tabulate_published(run: Run) -> None:
+    """How well our scores agree with published ones."""
+    halves = run.input.get("halves") or [None] * len(run.params.queries)
+    files = zip(run.params.queries, run.input.ours, run.input.theirs, halves, strict=True)
+    pairs = ((query, *(p and load_npy(p) for p in paths)) for query, *paths in files)
+    save_csv(run.output.table, published_table(pairs, run.params.ks))
+
+
 def tabulate_costs(run: Run) -> None:
     """What the scores of each method cost."""
     save_csv(run.output.table, spent_table(load_json(path) for path in run.input))
@@ -110,7 +119,7 @@ def tabulate_costs(run: Run) -> None:
 TABLES: tuple[Callable[[Run], None], ...] = (
     *(tabulate_measurements, estimate, compare, find_equivalents, choose_settings),
     *(tabulate_removals, tabulate_seeds, tabulate_drift, tabulate_forgetting),
-    *(tabulate_repeatability, tabulate_costs),
+    *(tabulate_repeatability, tabulate_published, tabulate_costs),
 )
 
 with job(snakemake) as run:

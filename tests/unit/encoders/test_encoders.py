@@ -193,3 +193,31 @@ def test_a_folder_without_an_encoder_is_refused(tmp_path: Path, kind: str) -> No
     }
     with pytest.raises(InputError, match="not a folder of a"):
         load[kind]()
+
+
+def test_sampled_latents_are_those_of_their_images_whatever_the_batch(
+    tmp_path: Path, pixels: np.ndarray
+) -> None:
+    """μ + σ ε: ε is standard normal, and belongs to an image's id and flip."""
+    vae, ids = train_vae(pixels, VAE, CPU), np.arange(8) * 7 + 3
+    arrays = []
+    for batch, chosen in ((8, slice(None)), (3, slice(None)), (3, slice(4, None))):
+        path = tmp_path / f"{len(arrays)}.npy"
+        write_latents(
+            path, vae, pixels[chosen], flips=2, batch=batch, device=CPU,
+            sampled_by=ids[chosen], **SAVING,
+        )  # fmt: skip
+        arrays.append(np.load(path).astype(np.float64))
+    np.testing.assert_allclose(arrays[1], arrays[0], atol=2e-3)
+    np.testing.assert_allclose(arrays[2], arrays[0][4:], atol=2e-3)
+    epsilon = []
+    for flip, part in enumerate((pixels, pixels[:, :, ::-1].copy())):
+        signed = torch.from_numpy(part).permute(0, 3, 1, 2).float() / 127.5 - 1
+        with torch.no_grad():
+            posterior = vae.encode(signed).latent_dist
+        sample = torch.from_numpy(arrays[0][:, flip]) / vae.config.scaling_factor
+        epsilon.append((sample - posterior.mean) / posterior.std)
+    both = torch.stack(epsilon)
+    assert abs(float(both.mean())) < 0.1
+    assert float(both.std()) == pytest.approx(1, abs=0.1)
+    assert abs(float(torch.corrcoef(both.flatten(1))[0, 1])) < 0.2

@@ -16,6 +16,7 @@ from world import CPU, MODEL, SAVING, unet_with
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 4, 4, 3), dtype=np.uint8)
 CAPTIONS = [[f"caption {n} of {image}" for n in range(2)] for image in range(12)]
+IN_ORDER, OF_CAPTIONS = np.arange(12), np.tile(np.arange(2), (12, 1))
 
 
 def encode(pixels: np.ndarray) -> np.ndarray:
@@ -38,7 +39,7 @@ def test_latents_are_converted_to_our_layout(tmp_path: Path) -> None:
     theirs = published_latents() + 0.05  # of a slightly other encoder
     np.save(tmp_path / "theirs.npy", theirs)
     out = tmp_path / "latents.npy"
-    import_latents(tmp_path / "theirs.npy", out, encode, PIXELS, flips=2, **SAVING)
+    import_latents(tmp_path / "theirs.npy", out, encode, PIXELS, IN_ORDER, flips=2, **SAVING)
     latents = np.load(out)
     assert (latents.shape, latents.dtype) == ((12, 2, 3, 4, 4), np.float16)
     np.testing.assert_array_equal(latents[7, 1], theirs[12 + 7].astype(np.float16))
@@ -76,26 +77,56 @@ def test_other_latents_are_refused(tmp_path: Path, change: str, message: str) ->
     np.save(tmp_path / "theirs.npy", theirs)
     out = tmp_path / "latents.npy"
     with pytest.raises(InputError, match=message):
-        import_latents(tmp_path / "theirs.npy", out, encode, PIXELS, flips=2, **SAVING)
+        import_latents(tmp_path / "theirs.npy", out, encode, PIXELS, IN_ORDER, flips=2, **SAVING)
     assert not out.exists()
 
 
 def test_text_states_are_checked_and_copied(tmp_path: Path) -> None:
     theirs = np.stack([states(texts) for texts in CAPTIONS]).astype(np.float16)
     np.save(tmp_path / "theirs.npy", theirs)
-    import_text(tmp_path / "theirs.npy", tmp_path / "text.npy", states, CAPTIONS, **SAVING)
+    order = IN_ORDER, OF_CAPTIONS
+    import_text(tmp_path / "theirs.npy", tmp_path / "text.npy", states, CAPTIONS, *order, **SAVING)
     np.testing.assert_array_equal(np.load(tmp_path / "text.npy"), theirs)
     single = [texts[:1] for texts in CAPTIONS]
     np.save(tmp_path / "single.npy", theirs[:, :1])
-    import_text(tmp_path / "single.npy", tmp_path / "one.npy", states, single, **SAVING)
+    first = IN_ORDER, OF_CAPTIONS[:, :1]
+    import_text(tmp_path / "single.npy", tmp_path / "one.npy", states, single, *first, **SAVING)
     infinite = theirs.copy()
     infinite[3, 1, 0, 0] = np.inf
     np.save(tmp_path / "infinite.npy", infinite)
     with pytest.raises(InputError, match="row 3 has values that are NaN, infinite"):
-        import_text(tmp_path / "infinite.npy", tmp_path / "i.npy", states, CAPTIONS, **SAVING)
+        import_text(
+            tmp_path / "infinite.npy", tmp_path / "i.npy", states, CAPTIONS, *order, **SAVING
+        )
     np.save(tmp_path / "theirs.npy", theirs[:, ::-1])
     with pytest.raises(InputError, match="row 0 is not what the encoders make"):
-        import_text(tmp_path / "theirs.npy", tmp_path / "other.npy", states, CAPTIONS, **SAVING)
+        import_text(
+            tmp_path / "theirs.npy", tmp_path / "other.npy", states, CAPTIONS, *order, **SAVING
+        )
+
+
+def test_arrays_in_another_order_are_permuted(tmp_path: Path) -> None:
+    drawn = np.random.default_rng(1)
+    places, of_captions = drawn.permutation(12), drawn.permuted(OF_CAPTIONS, axis=1)
+    latents = published_latents()
+    theirs = np.empty_like(latents)
+    theirs[np.concatenate([places, 12 + places])] = latents
+    np.save(tmp_path / "latents.npy", theirs)
+    text = np.stack([states(texts) for texts in CAPTIONS]).astype(np.float16)
+    permuted = np.empty_like(text)
+    permuted[places[:, None], of_captions] = text
+    np.save(tmp_path / "text.npy", permuted)
+    out = tmp_path / "our-latents.npy", tmp_path / "our-text.npy"
+    import_latents(tmp_path / "latents.npy", out[0], encode, PIXELS, places, flips=2, **SAVING)
+    import_text(tmp_path / "text.npy", out[1], states, CAPTIONS, places, of_captions, **SAVING)
+    np.testing.assert_array_equal(
+        np.load(out[0]), np.stack([latents[:12], latents[12:]], 1).astype(np.float16)
+    )
+    np.testing.assert_array_equal(np.load(out[1]), text)
+    with pytest.raises(InputError, match=r"row 0 is not .*the order \('published.order'\)"):
+        import_latents(
+            tmp_path / "latents.npy", tmp_path / "x", encode, PIXELS, IN_ORDER, flips=2, **SAVING
+        )
 
 
 def test_a_source_model_is_read_from_either_format(tmp_path: Path) -> None:

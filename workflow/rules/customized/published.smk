@@ -39,9 +39,7 @@ rule fetch_benchmark:
     wildcard_constraints:
         archive=one_of(ARCHIVES),
     resources:
-        **resources_for(
-            lambda wildcards: EXPECTED.published_archive(wildcards.archive), gpu=False
-        ),
+        **resources_for(lambda wildcards: EXPECTED.published_archive(wildcards.archive), gpu=False),
         **HUB,
     params:
         **DATA_OF_HUB,

@@ -7,15 +7,12 @@ IMAGES, ANNOTATIONS, PROMPTS = (
     f"{ROOT}/{DATASET[key]}" for key in ("train_images", "train_annotations", "prompt_annotations")
 )
 DATASET_CHECKSUM = f"{ROOT}/dataset.json"
-# Prompts that queries and related prompts take; none where a bundle has the queries.
-PROMPTS_NEEDED = (
-    0
-    if BUNDLE
-    else max(
-        len(QUERIES) + len(TEACHER_QUERIES),
-        len(TEST_QUERIES) + FORGETTING["related"],
-    )
+# Prompts that queries and related prompts take; queries take none if they are published or in a
+# bundle.
+PROMPTS_OF_QUERIES = (
+    0 if BUNDLE or EXPERIMENT.published.queries else len(QUERIES) + len(TEACHER_QUERIES)
 )
+PROMPTS_NEEDED = 0 if BUNDLE else max(PROMPTS_OF_QUERIES, len(TEST_QUERIES) + FORGETTING["related"])
 
 # What can be known of the data set is said before anything is trained: here if it is there and no
 # image was read yet, otherwise by `prepare_images`.

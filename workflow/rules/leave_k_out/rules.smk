@@ -2,6 +2,7 @@
 
 
 include: "queries.smk"
+include: "published.smk"
 include: "retrain.smk"
 include: "oracle.smk"
 include: "forgetting.smk"

@@ -1,4 +1,7 @@
-# The frozen encoders, trained here or fetched, and the training set encoded with them.
+# The frozen encoders, trained here or fetched, published files, and the training set encoded.
+
+from leavekout.config.download import Download
+from leavekout.config.encoders import HubFolder
 
 ENCODERS = config["encoders"]
 FETCHED = (
@@ -9,7 +12,7 @@ FETCHED = (
     if ENCODERS["source"] == "fetch"
     else {}
 )
-if isinstance(config["published"]["source_model"], dict):
+if isinstance(EXPERIMENT.published.source_model, HubFolder):
     FETCHED["denoiser"] = config["published"]["source_model"]
 
 if ENCODERS["source"] == "train":
@@ -81,9 +84,51 @@ else:
             "../../scripts/fetch_encoder.py"
 
 
+PUBLISHED = EXPERIMENT.published
+DOWNLOADS = PUBLISHED.downloads()
+
+
+def fetched(*files):
+    """The folders of those published files that are fetched, as an input."""
+    folders = [file.folder for file in files if isinstance(file, Download)]
+    return [f"<results>/published/{folder}" for folder in dict.fromkeys(folders)]
+
+
+def path_of(file):
+    """The path of a published file, as a parameter."""
+    if isinstance(file, Download):
+        return f"results/{config['experiment']}/published/{file.folder}/{file.content}"
+    return file
+
+
+rule fetch_published:
+    output:
+        folder=directory("<results>/published/{download}"),
+    log:
+        "<logs>/fetch_published/{download}.log",
+    benchmark:
+        "<benchmarks>/fetch_published/{download}.tsv"
+    wildcard_constraints:
+        download=one_of(DOWNLOADS),
+    resources:
+        **resources_for(
+            lambda wildcards: EXPECTED.fetched_file(DOWNLOADS[wildcards.download][0].size),
+            gpu=False,
+        ),
+        endpoint=ENCODERS.get("endpoint") or "",
+    params:
+        download=lambda wildcards: DOWNLOADS[wildcards.download][0].model_dump(),
+        members=lambda wildcards: DOWNLOADS[wildcards.download][1],
+    script:
+        "../../scripts/fetch_published.py"
+
+
 # Latents and text states are published, or encoded here. The rule is named for its script.
-PUBLISHED = {key: config["published"][key] for key in ("latents", "text")}
-LATENTS_RULE, TEXT_RULE = (f"{'import' if PUBLISHED[key] else 'encode'}_{key}" for key in PUBLISHED)
+LATENTS_RULE, TEXT_RULE = (
+    f"{'import' if getattr(PUBLISHED, key) else 'encode'}_{key}" for key in ("latents", "text")
+)
+# What says the order of images and captions in arrays of others.
+THEIR_ORDER = {"annotations": ancient(ANNOTATIONS)} if PUBLISHED.order == "annotations" else {}
 
 
 rule:
@@ -91,6 +136,7 @@ rule:
         LATENTS_RULE
     input:
         **PIXELS,
+        **({**THEIR_ORDER, "fetched": fetched(PUBLISHED.latents)} if PUBLISHED.latents else {}),
         vae="<results>/encoders/vae",
     output:
         latents="<results>/data/latents.npy",
@@ -105,7 +151,8 @@ rule:
         **resources_for(EXPECTED.latents()),
         **hardware("checkpoint_seconds", batch="encode_batch"),
     params:
-        **({"file": PUBLISHED["latents"]} if PUBLISHED["latents"] else {}),
+        **({"file": path_of(PUBLISHED.latents)} if PUBLISHED.latents else {}),
+        **({"latents": ENCODERS["latents"]} if "latents" in ENCODERS else {}),
         flips=2 if DATASET["flips"] else 1,
     script:
         f"../../scripts/{LATENTS_RULE}.py"
@@ -116,6 +163,7 @@ rule:
         TEXT_RULE
     input:
         **PIXELS,
+        **({**THEIR_ORDER, "fetched": fetched(PUBLISHED.text)} if PUBLISHED.text else {}),
         tokenizer="<results>/encoders/tokenizer",
         text_encoder="<results>/encoders/text_encoder",
     output:
@@ -132,6 +180,6 @@ rule:
         **resources_for(EXPECTED.text()),
         **hardware("checkpoint_seconds", batch="encode_batch"),
     params:
-        **({"file": PUBLISHED["text"]} if PUBLISHED["text"] else {}),
+        **({"file": path_of(PUBLISHED.text)} if PUBLISHED.text else {}),
     script:
         f"../../scripts/{TEXT_RULE}.py"

@@ -1,13 +1,15 @@
 # The source model θ0, its Fisher information and its losses.
 
 
-SOURCE_MODEL = config["published"]["source_model"]
+SOURCE_MODEL = PUBLISHED.source_model
 
 if SOURCE_MODEL:
 
     rule import_source:
         input:
-            fetched="<results>/encoders/denoiser" if isinstance(SOURCE_MODEL, dict) else [],
+            fetched=(
+                "<results>/encoders/denoiser" if "denoiser" in FETCHED else fetched(SOURCE_MODEL)
+            ),
         output:
             weights="<results>/source/model.safetensors",
         log:
@@ -15,7 +17,7 @@ if SOURCE_MODEL:
         benchmark:
             "<benchmarks>/import_source.tsv"
         params:
-            file=SOURCE_MODEL,
+            file=FETCHED.get("denoiser") or path_of(SOURCE_MODEL),
             content=lambda wildcards: content_of(SOURCE_MODEL),
             model=config["model"],
         script:
@@ -55,6 +57,33 @@ CURVATURES = {
 }
 
 
+# The published curvature, by the folder that it takes the place in.
+CURVATURE_FILES = {
+    folder: file
+    for folder, form in (("fisher", "diagonal"), ("ekfac", "ekfac"))
+    if PUBLISHED.fisher and (file := getattr(PUBLISHED.fisher, form))
+}
+
+
+rule import_curvature:
+    input:
+        fetched=lambda wildcards: fetched(CURVATURE_FILES[wildcards.curvature]),
+    output:
+        curvature="<results>/{curvature}/{weights}.safetensors",
+    log:
+        "<logs>/import_{curvature}/{weights}.log",
+    benchmark:
+        "<benchmarks>/import_{curvature}/{weights}.tsv"
+    wildcard_constraints:
+        curvature=one_of(CURVATURE_FILES),
+    params:
+        model=config["model"],
+        curvature=lambda wildcards: CURVATURES[wildcards.curvature][0],
+        file=lambda wildcards: path_of(CURVATURE_FILES[wildcards.curvature]),
+    script:
+        "../../scripts/import_curvature.py"
+
+
 rule estimate_curvature:
     input:
         **ENCODED,
@@ -66,7 +95,7 @@ rule estimate_curvature:
     benchmark:
         "<benchmarks>/estimate_{curvature}/{weights}.tsv"
     wildcard_constraints:
-        curvature=one_of(CURVATURES),
+        curvature=one_of([name for name in CURVATURES if name not in CURVATURE_FILES]),
     group:
         batched("source")
     resources:

@@ -25,6 +25,7 @@ There is one file for each experiment, mostly of the same name. Results go to
 | `letters-study.yaml` | a study on printed letters, of many more kinds than digits; two hours |
 | `folder-example.yaml` | your own captioned pictures ([how](../docs/own-pictures.md)) |
 | `coco.yaml` | the paper's study on MSCOCO, for a cluster with GPUs |
+| `coco-published.yaml` | the same from the files that its authors published |
 | `digits-dit.yaml`, `coco-dit.yaml` | the same with a transformer \
 ([how](../docs/another-model.md)) |
 | `coco-ablations.yaml` | the paper's ablations of unlearning, in the same results folder |
@@ -169,7 +170,7 @@ def _words(node: Schema) -> str:
             *others, last = [f"`{value}`" for value in values]
             return f"{', '.join(others)} or {last}"
         case {"anyOf": parts} | {"oneOf": parts}:
-            return " or ".join(_words(part) for part in parts)
+            return " or ".join(dict.fromkeys(_words(part) for part in parts))
         case {"$ref": _}:
             return "section"
         case {"prefixItems": [first, *_], "maxItems": count}:

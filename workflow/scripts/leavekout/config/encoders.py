@@ -1,10 +1,22 @@
-"""The configuration's sections on encoders: trained, fetched, or replaced by published files."""
+"""The configuration's sections on encoders: trained, or fetched."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from leavekout.config.fields import Fraction, Name, Positive, PositiveFloat, Section, Seed
+from leavekout.config.fields import (
+    Fraction,
+    Name,
+    Positive,
+    PositiveFloat,
+    Section,
+    Seed,
+    added_field,
+)
+
+# A latent of an image: the mean of the VAE's posterior, or one sample of it, with noise keyed to
+# image and flip.
+Latents = Literal["mean", "sampled"]
 
 
 class VaeTraining(Section):
@@ -90,6 +102,9 @@ class TrainedEncoders(Section):
     """CLIP, whose text tower is the text encoder."""
     dino: DinoTraining
     """DINO."""
+    latents: Latents = added_field("mean")
+    """Latents of the training images: the `mean` of the VAE's posterior, or `sampled` from it once,
+    as JourneyTRAK's and FastGDA's code does."""
 
     def names(self) -> set[str]:
         """The image encoders that embeddings and measures can use."""
@@ -127,33 +142,10 @@ class FetchedEncoders(Section):
     """The CLIP model, in the format of open_clip."""
     more: dict[Name, HubFolder] = {}
     """Further encoders by name, for `embeddings`."""
+    latents: Latents = added_field("mean")
+    """Latents of the training images: the `mean` of the VAE's posterior, or `sampled` from it once,
+    as JourneyTRAK's and FastGDA's code does."""
 
     def names(self) -> set[str]:
         """The image encoders that embeddings and measures can use."""
         return {"clip", *self.more}
-
-
-class Published(Section):
-    """Artifacts that others published, in place of what would be trained or encoded here.
-
-    The paper's files are a data set of the Hugging Face Hub. This command downloads it:
-
-    `hf download sywang/AttributeByUnlearning --repo-type dataset --include 'mscoco/*'`
-
-    Unpacked with `7z x`, it gives the three files.
-
-    A published source model shares neither initial weights nor random stream with the retrainings.
-    The loss of retrainings without removal (K = 0) is then the noise floor, and `random` is the
-    control to compare with.
-    """
-
-    source_model: str | HubFolder | None = None
-    """Weights of the denoiser, used in place of a source model that is trained here. It is a file
-    (safetensors, or a PyTorch file of tensors alone) or a section for a model in the format of
-    diffusers."""
-    latents: str | None = None
-    """File with an array [F·N, 4, h, w], all images and then all flips, used in place of encoding.
-    Some rows are compared with what the `encoders` compute. Another order or scale is refused."""
-    text: str | None = None
-    """File with an array [N, C, T, E] of text states, used in place of encoding. It is checked as
-    `latents` are. New content of either file is noticed only under a new name."""

@@ -1,14 +1,15 @@
 """The typed configuration of an experiment: one class for each section of `config/*.yaml`.
 
-Sections on encoders are in `encoders.py`; each family of methods has its own in `methods/`. The
-docstring below a field explains its key, and `document.py` makes `config/README.md` from them.
+Sections on encoders are in `encoders.py`, those on published files in `published.py`; each family
+of methods has its own in `methods/`. The docstring below a field explains its key, and
+`document.py` makes `config/README.md` from them.
 """
 
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from leavekout.config.encoders import FetchedEncoders, Published, TrainedEncoders
+from leavekout.config.encoders import FetchedEncoders, TrainedEncoders
 from leavekout.config.fields import (
     Colour,
     Distinct,
@@ -23,6 +24,7 @@ from leavekout.config.fields import (
 )
 from leavekout.config.hardware import Hardware
 from leavekout.config.model import Model
+from leavekout.config.published import Published
 
 
 class Dataset(Section):

@@ -29,6 +29,11 @@ def check(e: CustomizedExperiment, file_of: FileOf) -> None:
             f"{file_of('published')}: 'published.latents' and 'published.text' hold no exemplars, "
             "so an experiment with 'customized' encodes its own; set them to null."
         )
+    if e.published.queries:
+        raise InputError(
+            f"{file_of('published', 'queries')}: 'published.queries' is not for experiments with "
+            "'customized', whose models have queries of their own; set it to null."
+        )
     for name in registry.scored_methods(e):
         family = registry.family_of(e, name)
         if family is None:

@@ -34,12 +34,15 @@ class _Archive:
     extract: Callable[[Sequence[str], Path], None]  # the members of these names, into a folder
 
 
-def unpack(archive: Path | Sequence[Path], folder: Path, wanted: Sequence[str]) -> None:
+def unpack(archive: Path | Sequence[Path], folder: Path, wanted: Sequence[str]) -> list[str]:
     """Unpacks the members of an archive that are at or below the wanted paths ('.' is all).
 
     Args:
         archive: a file, or the parts of one in their order. The first name, without `.001` and the
             like, says the format: `.zip`, `.7z`, or else tar, compressed or not.
+
+    Returns:
+        The names of all members, also of those that are not wanted.
 
     Raises:
         InputError: it is damaged or encrypted, a member would leave the folder or is a link, or the
@@ -75,6 +78,7 @@ def unpack(archive: Path | Sequence[Path], folder: Path, wanted: Sequence[str]) 
             raise InputError(
                 f"{error.filename or folder}: cannot be written ({error.strerror})."
             ) from error
+        return [member.name for member in opened.members]
 
 
 def names(archive: Path | Sequence[Path]) -> list[str]:
@@ -95,6 +99,7 @@ def _path_of(member: _Member, archive: Path) -> PurePosixPath:
 def _opened(parts: Sequence[Path]) -> Iterator[_Archive]:
     first = parts[0]
     name = first.stem if first.suffix[1:].isdigit() else first.name
+    errors: tuple[type[Exception], ...]
     with ExitStack() as stack:
         if name.endswith(".zip"):
             kind, errors, read = "zip archive that Python can unpack", ZIP_ERRORS, _zip

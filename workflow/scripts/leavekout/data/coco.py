@@ -53,6 +53,23 @@ def read_annotations(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     )
 
 
+def places_of_captions(path: Path) -> dict[int, list[int]]:
+    """By image id, the places of its captions, ordered as `read_annotations` orders captions.
+
+    A place counts the image's annotations in the file before it, also those without text.
+    """
+    content = load_json(path)
+    has_ids = any("id" in entry for entry in content["annotations"])
+    seen: dict[int, int] = {}
+    found: dict[int, list[tuple[int, int]]] = {}
+    for number, entry in enumerate(content["annotations"]):
+        own, image, caption = _read_caption(path, entry, None if has_ids else number)
+        if caption:
+            found.setdefault(image, []).append((own, seen.get(image, 0)))
+        seen[image] = seen.get(image, 0) + 1
+    return {image: [place for _, place in sorted(own)] for image, own in found.items()}
+
+
 def _read_image_entry(path: Path, entry: dict[str, Any]) -> tuple[int, str]:
     """Id and file name of an entry of `images`."""
     image = _whole(path, "image ids", entry.get("id"))

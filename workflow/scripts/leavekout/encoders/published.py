@@ -15,7 +15,7 @@ from leavekout.config.model import Model
 from leavekout.models.denoiser import require_weights, skeleton
 
 _ROWS_AT_ONCE = 256
-_CHECKED_ROWS = 8  # spread over the array
+_CHECKED_ROWS = 64  # drawn over the whole array
 # Ours and theirs differ by the interpolation of pictures and the precision of encoders. Another
 # image's latent or another caption's states differ by far more.
 _SIMILAR = 0.9
@@ -38,6 +38,7 @@ def import_latents(
     output: Path,
     encode: Callable[[np.ndarray], np.ndarray],
     pixels: np.ndarray,
+    places: np.ndarray,
     *,
     flips: int,
     identity: str,
@@ -49,6 +50,7 @@ def import_latents(
 
     Args:
         encode: uint8 [B, H, W, 3] → our latents of the images [B, 4, h, w].
+        places: int64 [N], the place of each of our images among all images of that array.
         identity, save_seconds: as in `Rows`.
 
     Raises:
@@ -60,17 +62,17 @@ def import_latents(
     needed = (flips * images, *ours)
     if theirs.shape != needed:
         raise InputError(f"{path}: latents of shape {theirs.shape}, but {needed} are needed.")
-    rows = np.linspace(0, images - 1, min(_CHECKED_ROWS, images)).astype(int)
+    rows = _rows_to_check(images)
     for flip in range(flips):
-        _in_half_precision(theirs, rows + flip * images, path)
+        found = _in_half_precision(theirs, places[rows] + flip * images, path)
         part = pixels[rows][:, :, ::-1] if flip else pixels[rows]
-        _require_like(theirs[rows + flip * images], encode(part), rows, path)
+        _require_like(found, encode(part), rows, path)
 
     def parts(first: int) -> Iterator[np.ndarray]:
         for start in range(first, images, _ROWS_AT_ONCE):
-            stop = min(start + _ROWS_AT_ONCE, images)
-            both = [np.arange(start, stop) + f * images for f in range(flips)]
-            yield np.stack([_in_half_precision(theirs, rows, path) for rows in both], 1)
+            part = places[start : start + _ROWS_AT_ONCE]
+            both = [_in_half_precision(theirs, part + f * images, path) for f in range(flips)]
+            yield np.stack(both, 1)
 
     shape = (images, flips, *ours)
     write_rows(output, np.float16, shape, parts, identity=identity, save_seconds=save_seconds)
@@ -81,6 +83,8 @@ def import_text(
     output: Path,
     encode: Callable[[Sequence[str]], np.ndarray],
     captions: Sequence[Sequence[str]],
+    places: np.ndarray,
+    of_captions: np.ndarray,
     *,
     identity: str,
     save_seconds: float,
@@ -89,6 +93,8 @@ def import_text(
 
     Args:
         encode: B captions → our states [B, T, E].
+        places: int64 [N], the place of each of our images in that array.
+        of_captions: int64 [N, C], the place of each of our captions among its image's.
         identity, save_seconds: as in `Rows`.
 
     Raises:
@@ -99,17 +105,27 @@ def import_text(
     shape = (images, count, *encode([""]).shape[1:])
     if theirs.shape != shape:
         raise InputError(f"{path}: text states of shape {theirs.shape}, but {shape} are needed.")
-    rows = np.linspace(0, images - 1, min(_CHECKED_ROWS, images)).astype(int)
-    _in_half_precision(theirs, rows, path)
+
+    def states(rows: np.ndarray) -> np.ndarray:
+        """Their states [B, C, T, E] of our rows, each row's captions in our order."""
+        found = _in_half_precision(theirs, places[rows], path)
+        return found[np.arange(len(rows))[:, None], of_captions[rows]]
+
+    rows = _rows_to_check(images)
     ours = encode([text for row in rows for text in captions[row]])
-    _require_like(theirs[rows].reshape(ours.shape), ours, np.repeat(rows, count), path)
+    _require_like(states(rows).reshape(ours.shape), ours, np.repeat(rows, count), path)
 
     def parts(first: int) -> Iterator[np.ndarray]:
         for start in range(first, images, _ROWS_AT_ONCE):
-            rows = np.arange(start, min(start + _ROWS_AT_ONCE, images))
-            yield _in_half_precision(theirs, rows, path)
+            yield states(np.arange(start, min(start + _ROWS_AT_ONCE, images)))
 
     write_rows(output, np.float16, shape, parts, identity=identity, save_seconds=save_seconds)
+
+
+def _rows_to_check(images: int) -> np.ndarray:
+    """Our rows to compare, ascending; the same in every run."""
+    drawn = np.random.default_rng(0).permutation(images)
+    return np.sort(drawn[:_CHECKED_ROWS])
 
 
 def _in_half_precision(theirs: np.ndarray, rows: np.ndarray, path: Path) -> np.ndarray:
@@ -135,5 +151,5 @@ def _require_like(theirs: Any, ours: np.ndarray, rows: Iterable[int], path: Path
             raise InputError(
                 f"{path}: row {row} is not what the encoders make of that row of "
                 f"data/images.parquet (cosine {similarity:.2f}, {norms[0] / norms[1]:.2f} times as "
-                "long); the order, the scale or the encoder differs."
+                "long); the order ('published.order'), the scale or the encoder differs."
             )

@@ -1,6 +1,7 @@
 """The autoencoder: images ↔ latents."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,11 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
+from leavekout.base.noise import Domain, normal
 from leavekout.base.rows import write_rows
 from leavekout.encoders.pretrained import load_encoder, module_from_folder, starts
+
+Noise = Callable[[Sequence[int]], Tensor]
 
 
 def load_vae(folder: Path, device: torch.device) -> Any:
@@ -29,10 +33,19 @@ def to_signed_range(pixels: np.ndarray) -> Tensor:
 
 
 @torch.no_grad()
-def encode_images(vae: Any, pixels: np.ndarray, device: torch.device) -> Tensor:
-    """uint8 [B, H, W, 3] → scaled latents [B, 4, h, w], the means of the posteriors."""
-    mean = vae.encode(to_signed_range(pixels).to(device)).latent_dist.mean
-    return mean * vae.config.scaling_factor
+def encode_images(
+    vae: Any, pixels: np.ndarray, device: torch.device, noise: Noise | None = None
+) -> Tensor:
+    """uint8 [B, H, W, 3] → scaled latents [B, 4, h, w], the means of the posteriors.
+
+    Args:
+        noise: shape → ε [B, *shape], for samples μ + σ ε of the posteriors.
+    """
+    posterior = vae.encode(to_signed_range(pixels).to(device)).latent_dist
+    latents = posterior.mean
+    if noise:
+        latents = latents + posterior.std * noise(latents.shape[1:]).to(latents)
+    return latents * vae.config.scaling_factor
 
 
 @torch.no_grad()
@@ -53,18 +66,33 @@ def write_latents(
     device: torch.device,
     identity: str,
     save_seconds: float,
+    sampled_by: np.ndarray | None = None,
 ) -> None:
     """Writes `latents.npy`: float16 [N, F, 4, h, w], of each image and its horizontal flip.
 
     Args:
+        sampled_by: the images' ids [N], if latents are sampled; the noise is keyed to id and flip.
         identity, save_seconds: as in `Rows`.
     """
 
+    def noise_of(rows: slice, flip: int) -> Noise | None:
+        if sampled_by is None:
+            return None
+        return partial(_keyed_noise, torch.from_numpy(sampled_by[rows].astype(np.int64)), flip)
+
     def parts(first: int) -> Iterator[Tensor]:
         for start in starts(first, len(pixels), batch, "encoding images"):
-            part = pixels[start : start + batch]
-            oriented = [part, part[:, :, ::-1]][:flips]
-            yield torch.stack([encode_images(vae, p, device).half() for p in oriented], 1)
+            rows = slice(start, start + batch)
+            oriented = [pixels[rows], pixels[rows][:, :, ::-1]][:flips]
+            encoded = [
+                encode_images(vae, part, device, noise_of(rows, flip)).half()
+                for flip, part in enumerate(oriented)
+            ]
+            yield torch.stack(encoded, 1)
 
     shape = (len(pixels), flips, *encode_images(vae, pixels[:1], device).shape[1:])
     write_rows(path, np.float16, shape, parts, identity=identity, save_seconds=save_seconds)
+
+
+def _keyed_noise(image_ids: Tensor, flip: int, shape: Sequence[int]) -> Tensor:
+    return normal(0, Domain.LATENTS, image_ids, flip, shape=tuple(shape))

@@ -129,6 +129,10 @@ class Costs:
         """Of downloading an encoder and reading it; 3.5 GB is the largest that we know."""
         return Cost(0, 5000, 3500)
 
+    def fetched_file(self, size: int | None) -> Cost:
+        """Of downloading and unpacking a published file, whose bytes may not be known."""
+        return Cost(0, 5000, 2e-6 * (size or 0))
+
     def preparation(self) -> Cost:
         """Of a pass over the images' pixels."""
         return self.cost(encoding=self.images, memory_mb=2000, disk_mb=self.pixels_mb)
@@ -161,6 +165,10 @@ class Costs:
         return replace(
             cost, seconds=max(cost.seconds, self.rates.start_seconds + _STEP_SECONDS * steps)
         )
+
+    def decoding(self, pictures: int) -> Cost:
+        """Of turning latents into pictures, or back."""
+        return self.cost(encoding=pictures, memory_mb=2000)
 
     def fisher(self) -> Cost:
         """Of the Fisher information's diagonal."""
