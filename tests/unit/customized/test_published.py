@@ -10,6 +10,7 @@ import py7zr
 import pytest
 import torch
 
+from configured import experiment
 from custom_sd14 import EXEMPLARS, MODELS, MORE, NAMES, POOL, pack, write_json, write_published
 from leavekout.base.errors import InputError
 from leavekout.customized.collection import given_queries
@@ -209,3 +210,21 @@ def test_a_model_without_its_files_is_refused(data: Path, name: str) -> None:
     ):
         write_models(models, data / "unpacked", data / "models")
     assert not (data / "models").exists()
+
+
+def test_a_smaller_study_has_the_first_models_of_each_kind() -> None:
+    kinds = experiment("custom-sd14", customized={"first": 2}).customized.kinds()
+    assert kinds == {
+        "imagenet-n01440764_0000": "object",
+        "imagenet-n01669191_0008": "object",
+        "artchive-african": "style",
+        "bamfg-101549_0": "style",
+    }
+
+
+@pytest.mark.parametrize(
+    "changes", [{"dataset": {"source": "folder"}}, {"customized": {"published": None}}]
+)
+def test_a_source_without_its_section_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"'dataset.source: published' and the section"):
+        experiment("custom-sd14", **changes)
