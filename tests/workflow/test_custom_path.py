@@ -15,38 +15,45 @@ from diffusers import UNet2DConditionModel
 
 from configured import experiment
 from custom_sd14 import (
+    DATA_SET,
     EXEMPLARS,
-    MODELS,
+    NAMES,
     POOL,
     QUERIES,
     SIDE,
-    write_custom_models,
     write_hub,
-    write_images,
+    write_published,
+    write_weights,
 )
 from leavekout.base.artifacts import load_image
 from leavekout.encoders.text import TextEncoder
 from leavekout.encoders.vae import encode_images, load_vae
-from leavekout.kinds import read_experiment
 from loopback import loopback
 from project import copy_project, output_of, planned, ran, refused, snakemake
 from published import TEXT_WIDTH, UNET
 
 CPU = torch.device("cpu")
 PATH = ["--configfile", "config/small.yaml"]
+FISH, INK = NAMES
 
 
-def small_study(url: str) -> dict[str, Any]:
+def small_study(url: str, sha256: str) -> dict[str, Any]:
     """What differs from config/custom-sd14.yaml: sizes, and where things come from."""
-    few, models = {"gradient_samples": 8, "steps": 2}, {"objects": ["fish"], "styles": ["ink"]}
+    few = {"gradient_samples": 8, "steps": 2}
     batches = {"forward_batch": 16, "encode_batch": 8, "gradient_batch": 8, "per_sample_batch": 4}
+    address = f"{url}/hub/datasets/{DATA_SET}/all_tasks.json"
     return {
         "extends": "custom-sd14.yaml",
         "experiment": "small",
-        "dataset": {"root": "resources/pool", "images": POOL, "image_size": SIDE},
+        "dataset": {"images": POOL, "image_size": SIDE},
         "encoders": {"source": "fetch", "endpoint": url},
         "model": {"unet": UNET},
-        "customized": {"root": "resources/models", "trained_on": 100, **models},
+        "customized": {
+            "published": {"tasks": {"url": address, "sha256": sha256}},
+            "trained_on": 100,
+            "objects": [FISH],
+            "styles": [INK],
+        },
         "queries": {"test": QUERIES},
         "fisher": {"samples": 20},
         "losses": {"timestep_stride": 500},
@@ -57,27 +64,26 @@ def small_study(url: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A project in which the small study ran."""
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the small study was fetched, and then ran without a network."""
     folder = tmp_path_factory.mktemp("custom")
     project = copy_project(folder / "project")
     with loopback(folder / "served") as server:
-        config = small_study(server.url)
+        unet = experiment("custom-sd14").model.unet | UNET
+        write_hub(server.folder / "hub", unet)
+        data = server.folder / "hub" / "datasets" / DATA_SET
+        sha256 = write_published(data, write_weights(unet))
+        config = small_study(server.url, sha256)
         (project / "config" / "small.yaml").write_text(yaml.safe_dump(config))
-        path = project / "config" / "small.yaml"
-        denoiser = read_experiment({}, [path]).model.unet
-        write_hub(server.folder / "hub", denoiser)
-        pool = project / "resources" / "pool"
-        write_images(pool, "images", [f"picture {i}" for i in range(POOL)], seed=0, suffix="jpg")
-        (pool / "images.json").rename(pool / "captions.json")
-        write_custom_models(project / "resources" / "models", denoiser)
-        ran(project, *PATH)
-        yield project
+        ran(project, *PATH, "--", "fetch")
+    assert not list(project.rglob("*.7z*"))  # archives are deleted once they are unpacked
+    ran(project, *PATH)
+    return project
 
 
 def test_every_method_is_measured_on_every_query(study: Path) -> None:
     table = pd.read_csv(study / "results/small/tables/retrievals.csv")
-    assert len(table) == 4 * QUERIES * len(MODELS)
+    assert len(table) == 4 * QUERIES * len(NAMES)
     assert set(table["candidates"]) == {POOL + EXEMPLARS}
     assert set(table["exemplars"]) == {EXEMPLARS}
     assert table["average_precision"].between(0, 1).all()
@@ -90,12 +96,13 @@ def test_given_queries_are_encoded_and_scaled_like_all_images(study: Path) -> No
     vae = load_vae(results / "encoders" / "vae", CPU)
     assert vae.config.scaling_factor == 0.18215
     table = pd.read_parquet(results / "queries" / "queries.parquet")
-    assert table["query"].tolist() == [f"{m}-q00{i}" for m in MODELS for i in range(QUERIES)]
+    assert table["query"].tolist() == [f"{m}-q00{i}" for m in NAMES for i in range(QUERIES)]
     latents = np.load(results / "queries" / "latents.npy")
     for name, latent in zip(table["query"], latents, strict=True):
         picture = load_image(results / "queries" / "images" / f"{name}.png")
         model, number = name.split("-q00")
-        given = load_image(study / "resources/models" / model / "queries" / f"{number}.png")
+        models = study / "resources" / "custom-sd14" / "models"
+        given = load_image(models / model / "queries" / f"00{number}.png")
         assert np.array_equal(picture, given)
         expected = encode_images(vae, picture[None], CPU)[0]
         np.testing.assert_allclose(latent, expected, atol=1e-5)
@@ -115,67 +122,108 @@ def test_each_models_prompts_hold_its_own_token(study: Path) -> None:
 
 def test_the_losses_of_customized_models_differ_and_the_fisher_is_shared(study: Path) -> None:
     results = study / "results" / "small"
-    losses = [np.load(results / "losses" / model / "loss.npy") for model in MODELS]
-    assert losses[0].shape == (POOL + len(MODELS) * EXEMPLARS, 2, 2)  # flips, passes
+    losses = [np.load(results / "losses" / model / "loss.npy") for model in NAMES]
+    assert losses[0].shape == (POOL + len(NAMES) * EXEMPLARS, 2, 2)  # flips, passes
     assert not np.allclose(*losses)
     assert len(list((results / "fisher").iterdir())) == 2  # K,V and all weights
 
 
-def broken(study: Path, *targets: str) -> str:
-    """What a run prints that imports the customized models again."""
-    shutil.rmtree(study / "results" / "small" / "models", ignore_errors=True)
-    return refused(study, *PATH, "--forcerun", "check_dataset", "--", *targets)
+def test_the_pool_is_the_first_pictures_with_their_captions(study: Path) -> None:
+    table = pd.read_parquet(study / "results/small/data/images.parquet")[:POOL]
+    assert table["file_name"].tolist() == [f"{number:07d}.png" for number in range(POOL)]
+    assert table["captions"].str[0].tolist() == [f"picture {number}" for number in range(POOL)]
+
+
+def test_nothing_is_fetched_or_made_again(study: Path) -> None:
+    assert planned(study, *PATH, "--", "all", "fetch") == {}
+
+
+# Folders of one's own: here those that the published files were made into.
+OWN = ["--configfile", "config/small.yaml", "config/own.yaml"]
+
+
+def weights(model: str) -> str:
+    return f"results/own/models/{model}/weights.safetensors"
+
+
+@pytest.fixture(scope="module")
+def own(study: Path) -> Path:
+    """A study of the same pool and models as a user's own folders, as far as its images."""
+    config = {
+        "experiment": "own",
+        "dataset": {"source": "folder"},
+        "customized": {"published": None},
+    }
+    (study / "config" / "own.yaml").write_text(yaml.safe_dump(config))
+    ran(study, *OWN, "--", "results/own/data/images.parquet", *map(weights, NAMES))
+    return study
 
 
 @pytest.fixture
-def restored(study: Path, tmp_path: Path) -> Iterator[Path]:
-    """The study's models, which are restored after the test."""
-    models = study / "resources" / "models"
+def restored(own: Path, tmp_path: Path) -> Iterator[Path]:
+    """The user's models, which are restored after the test."""
+    models = own / "resources" / "custom-sd14" / "models"
     shutil.copytree(models, tmp_path / "models")
     yield models
     shutil.rmtree(models)
     shutil.copytree(tmp_path / "models", models)
 
 
-WEIGHTS = "results/small/models/fish/weights.safetensors"
+def test_folders_of_ones_own_give_the_same_images(own: Path) -> None:
+    published, theirs = (
+        pd.read_parquet(own / f"results/{name}/data/images.parquet") for name in ("small", "own")
+    )
+    pd.testing.assert_frame_equal(published, theirs)
 
 
-def test_another_token_is_taken_anew(study: Path, restored: Path) -> None:
-    torch.save({"<new1>": torch.randn(TEXT_WIDTH)}, restored / "fish" / "<new1>.bin")
-    assert planned(study, *PATH)["import_customization"] == 1
+def broken(own: Path, *targets: str) -> str:
+    """What a run prints that imports the customized models again."""
+    shutil.rmtree(own / "results" / "own" / "models", ignore_errors=True)
+    return refused(own, *OWN, "--forcerun", "check_dataset", "--", *targets)
 
 
-def test_a_wrong_customized_model_is_refused(study: Path, restored: Path) -> None:
-    fish = restored / "fish"
+def test_another_token_is_taken_anew(own: Path, restored: Path) -> None:
+    torch.save({"<new1>": torch.randn(TEXT_WIDTH)}, restored / FISH / "<new1>.bin")
+    assert planned(own, *OWN, "--", *map(weights, NAMES)) == {"import_customization": 1, "total": 1}
+
+
+def test_a_wrong_customized_model_is_refused(own: Path, restored: Path) -> None:
+    fish = restored / FISH
     (fish / "<new1>.bin").unlink()
-    message = "resources/models/fish: the customized model's token's embedding is missing"
-    assert message in broken(study, WEIGHTS)
+    message = f"models/{FISH}: the customized model's token's embedding is missing"
+    assert message in broken(own, weights(FISH))
     torch.save({"<new1>": torch.randn(TEXT_WIDTH)}, fish / "<new1>.bin")
-    weights = fish / "pytorch_custom_diffusion_weights.pt"
-    torch.save({"x.attn2.to_k.weight": torch.zeros(2)}, weights)
-    weights.with_suffix(".safetensors").unlink()
-    assert "does not fit the base model;" in broken(study, WEIGHTS)
+    changed = {"x.attn2.to_k.weight": torch.zeros(2)}
+    torch.save(changed, fish / "pytorch_custom_diffusion_weights.pt")
+    assert "does not fit the base model;" in broken(own, weights(FISH))
 
 
-def test_wrong_exemplars_are_refused(study: Path, restored: Path) -> None:
-    annotations = restored / "ink" / "exemplars.json"
-    target = "results/small/data/images.parquet"
+def test_wrong_exemplars_are_refused(own: Path, restored: Path) -> None:
+    annotations = restored / INK / "exemplars.json"
+    target = "results/own/data/images.parquet"
     annotations.write_text(annotations.read_text().replace("V* art", "some art"))
-    message = "ink/exemplars.json: 'some art style' lacks V*"
-    assert message in broken(study, target)
-    annotations.write_text(annotations.read_text().replace("some art", "V* art"))
-    shutil.copy(study / "resources/pool/images/7.jpg", restored / "ink" / "exemplars" / "1.jpg")
-    message = "this exemplar of model 'ink' is also in the pool, as '7.jpg'"
-    assert message in broken(study, target)
+    message = f"{INK}/exemplars.json: 'A picture in the style of some art' lacks V*"
+    assert message in broken(own, target)
+    text = annotations.read_text().replace("some art", "V* art").replace("001.JPEG", "001.png")
+    annotations.write_text(text)
+    pool = own / "resources" / "custom-sd14" / "pool" / "images"
+    shutil.copy(pool / "0000007.png", restored / INK / "exemplars" / "001.png")
+    message = f"this exemplar of model '{INK}' is also in the pool, as '0000007.png'"
+    assert message in broken(own, target)
 
 
 def test_the_study_is_planned_from_its_configuration_alone(tmp_path: Path) -> None:
     project = copy_project(tmp_path / "project")
-    jobs = planned(project, "--configfile", "config/custom-sd14.yaml")
+    path = ["--configfile", "config/custom-sd14.yaml"]
+    jobs = planned(project, *path)
+    assert jobs["fetch_benchmark"] == 4
     assert jobs["attribute_by_unlearning"] == 5 * 400
     assert jobs["estimate_curvature"] == 2  # shared by all models
     assert jobs["source_losses"] == jobs["import_customization"] == 20
-    result = snakemake(project, "--configfile", "config/custom-sd14.yaml", "--", "check_dataset")
+    jobs = planned(project, *path, "--config", "customized={'first': 1}")
+    assert jobs["attribute_by_unlearning"] == 5 * 40
+    folders = "dataset={'source': 'folder'}", "customized={'published': null}"
+    result = snakemake(project, *path, "--config", *folders, "--", "check_dataset")
     assert "resources/custom-sd14/pool/captions.json: there is no such file." in output_of(result)
 
 
@@ -183,6 +231,7 @@ def test_the_study_is_the_papers() -> None:
     e = experiment("custom-sd14")
     assert e.customized
     assert list(e.customized.kinds().values()) == ["object"] * 10 + ["style"] * 10
+    assert [sum(n.startswith(letter) for n in e.customized.styles) for letter in "ab"] == [5, 5]
     assert (e.queries.test, e.dataset.images, e.fisher.samples) == (20, 100_000, 1_000_000)
     steps = {
         name: (v.steps, v.step_size, v.weights, v.step, v.without_token)

@@ -7,6 +7,7 @@ LOCAL = {
     *("write_dataset", "fetch_dataset", "check_dataset", "write_digits", "fetch_encoder"),
     *("fetch_published", "import_prompts", "import_curvature", "import_scores"),
     *("tabulate_published", "published_check"),
+    *("fetch_tasks", "fetch_benchmark", "write_models", "write_pool"),
     *("import_source", "import_mapper", "import_customization", "add_tokens", "mark_trained"),
     *("attribute_by_external", "attribute_by_oracle"),
     *("tabulate_measurements", "tabulate_removals", "tabulate_seeds", "tabulate_repeatability"),

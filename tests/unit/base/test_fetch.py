@@ -246,3 +246,54 @@ def test_a_model_may_be_in_a_local_folder(tmp_path: Path, model: Path) -> None:
     assert {p.name for p in (tmp_path / "vae").iterdir()} == {"config.json", "model.safetensors"}
     with pytest.raises(InputError, match="unet: there are no files of a model"):
         hub.fetch_model(str(model), "main", "unet", tmp_path / "unet")
+
+
+# Data sets of a hub.
+
+PARTS = {f"a.7z.00{i}": bytes([i]) * 3_000_000 for i in (1, 2)}
+
+
+@pytest.fixture
+def data_set(server: Loopback) -> Path:
+    """A data set with an archive in two parts, and a file beside them."""
+    folder = server.folder / "hub" / "datasets" / "owner" / "name"
+    (folder / "a").mkdir(parents=True)
+    for name, content in {**PARTS, "README.md": b"# a"}.items():
+        (folder / "a" / name).write_bytes(content)
+    return folder
+
+
+def fetch_parts(server: Loopback, folder: Path, pattern: str = "a/a.7z*") -> dict[str, bytes]:
+    paths = hub.fetch_files("owner/name", "main", pattern, folder, endpoint=server.url)
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def test_files_of_a_data_set_are_fetched_once(
+    tmp_path: Path, server: Loopback, data_set: Path
+) -> None:
+    folder = tmp_path / "parts"
+    path = "datasets/owner/name/resolve/0123456789abcdef0123456789abcdef01234567/a/a.7z.002"
+    server.breaks[path] = 1_000_000
+    assert fetch_parts(server, folder) == PARTS
+    asked = len(server.asked)
+    assert fetch_parts(server, folder) == PARTS
+    assert not [path for path, _ in server.asked[asked:] if "resolve" in path]
+    local = hub.fetch_files(str(data_set), "", "a/a.7z*", tmp_path / "unused")
+    assert local == [data_set / "a" / name for name in PARTS]  # where they are
+
+
+def test_a_data_set_that_is_not_as_published_is_refused(
+    tmp_path: Path, server: Loopback, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"owner/name@main: has no file 'b/\*'"):
+        fetch_parts(server, tmp_path, "b/*")
+    with pytest.raises(InputError, match=r"owner/none@main: cannot be fetched"):
+        hub.fetch_files("owner/none", "main", "a/*", tmp_path, endpoint=server.url)
+    full = hub.shutil.disk_usage(tmp_path)._replace(free=1_000_000)
+    with monkeypatch.context() as patch:
+        patch.setattr(hub.shutil, "disk_usage", lambda path: full)
+        with pytest.raises(InputError, match=r"main: 0.0 GB are to be downloaded, but .* has 0.0"):
+            fetch_parts(server, tmp_path)
+    monkeypatch.setattr(hub, "_sha256", lambda path: "0" * 64)
+    with pytest.raises(InputError, match=r"'a/a.7z.001' does not have the published checksum"):
+        fetch_parts(server, tmp_path)

@@ -22,6 +22,9 @@ QUERIES_OF_A_JOB = [f"{{model}}-{number}" for number in TEST_NUMBERS + TUNING_NU
 NAME_OF_A_JOB = "{method}/{model}"
 # Models' files may be given in folders, which need not be there when a study is planned.
 GIVEN = DATASET["source"] == "folder"
+BENCHMARK = CUSTOMIZED.get("published")
+# Folders of models that a rule writes from published files.
+WRITTEN_MODELS = CUSTOMIZED["root"] if BENCHMARK else []
 BEGUN = Path(f"results/{config['experiment']}/data/images.parquet").exists()
 
 

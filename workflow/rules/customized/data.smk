@@ -3,15 +3,22 @@
 ROOT = DATASET["root"]
 IMAGES, ANNOTATIONS = (f"{ROOT}/{DATASET[key]}" for key in ("train_images", "train_annotations"))
 EXEMPLARS = [f"{CUSTOMIZED['root']}/{model}/exemplars.json" for model in CUSTOM_MODELS]
-# In folders it is the study's, since studies may share a pool.
-DATASET_CHECKSUM = "<results>/data/dataset.json" if GIVEN else f"{ROOT}/dataset.json"
+# Of digits it is beside them; otherwise it is the study's, since studies may share a pool.
+DIGITS = DATASET["source"] == "digits_custom"
+DATASET_CHECKSUM = f"{ROOT}/dataset.json" if DIGITS else "<results>/data/dataset.json"
 
 
-if GIVEN:
+if BENCHMARK:
+
+    include: "published.smk"
+
+
+if not DIGITS:
 
     rule check_dataset:
         input:
-            [if_there(file) for file in [ANNOTATIONS, *EXEMPLARS]],
+            [if_there(file) for file in [ANNOTATIONS, *EXEMPLARS]] if GIVEN else [ANNOTATIONS],
+            models=WRITTEN_MODELS,
         output:
             checksum=DATASET_CHECKSUM,
         log:

@@ -33,7 +33,8 @@ if CUSTOMIZATION:
 rule import_customization:
     input:
         folder="<results>/models/{model}/custom_diffusion" if CUSTOMIZATION else [],
-        weights=[] if CUSTOMIZATION else given_weights,
+        weights=given_weights if GIVEN and not CUSTOMIZATION else [],
+        models=[] if CUSTOMIZATION else WRITTEN_MODELS,
     output:
         weights="<results>/models/{model}/weights.safetensors",
         token="<results>/models/{model}/token.safetensors",
@@ -42,7 +43,7 @@ rule import_customization:
     benchmark:
         "<benchmarks>/import_customization/{model}.tsv"
     params:
-        **({} if CUSTOMIZATION else {"token": token_checksums}),
+        **({"token": token_checksums} if GIVEN and not CUSTOMIZATION else {}),
         folder=lambda wildcards, input: input.folder or f"{CUSTOMIZED['root']}/{wildcards.model}",
         model=config["model"],
     script:
@@ -104,9 +105,10 @@ rule sample_queries:
         pictures=[
             str(path)
             for m in CUSTOM_MODELS
-            if CUSTOMIZED["queries"] == "given"
+            if GIVEN and CUSTOMIZED["queries"] == "given"
             for path in sorted(Path(CUSTOMIZED["root"], m, "queries").glob("*"))
         ],
+        models=WRITTEN_MODELS,
         vae="<results>/encoders/vae",
         tokenizer="<results>/customized/tokenizer",
         text_encoder="<results>/customized/text_encoder",

@@ -14,6 +14,11 @@ def check(e: CustomizedExperiment, file_of: FileOf) -> None:
             f"{file_of('customized')}: 'customized' needs at least one model under 'objects' or "
             "'styles', each with a name of its own, which is not 'source'."
         )
+    if (e.dataset.source == "published") != bool(e.customized.published):
+        raise InputError(
+            f"{file_of('dataset', 'source')}: 'dataset.source: published' and the section "
+            "'customized.published' need each other; add the missing one or remove the other."
+        )
     if e.training is None and e.published.source_model is None:
         raise InputError(
             f"{file_of('published')}: the base model is missing; name it under "

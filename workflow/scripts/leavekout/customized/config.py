@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from leavekout.config.experiment import Dataset, Experiment
-from leavekout.config.fields import Distinct, Name, PathText, Positive, PositiveFloat, Section, Seed
+from leavekout.config.fields import (
+    Distinct,
+    Name,
+    PathText,
+    Positive,
+    PositiveFloat,
+    Section,
+    Seed,
+    added_field,
+)
 from leavekout.methods.registry import with_families
 
 if TYPE_CHECKING:
@@ -36,6 +45,31 @@ class Customization(Section):
     """Seed of the customization."""
 
 
+class TaskList(Section):
+    """A file on the web."""
+
+    url: str
+    """Address of the file. A different address reruns nothing."""
+    sha256: str
+    """SHA-256 checksum that the file must have."""
+
+
+class PublishedBenchmark(Section):
+    """The benchmark as its authors published it: archives of a data set, and a list of queries.
+
+    All models of that list are fetched, so another choice of models downloads nothing. A model's
+    name is its path in that list: `models/artchive/african` is `artchive-african`.
+    """
+
+    repo: str
+    """Name of the data set on the Hugging Face Hub, or a local folder of the same layout. The hub
+    is that of `encoders.endpoint`."""
+    revision: str
+    """Revision of the data set. It has no meaning for a local folder."""
+    tasks: TaskList
+    """The list of queries, `all_tasks.json` of the authors' code."""
+
+
 class Customized(Section):
     """The Customized Model benchmark: exemplars have to be found again in a pool of images.
 
@@ -43,9 +77,11 @@ class Customized(Section):
     exemplars among the images of `dataset`, the pool ([what is measured](../docs/customized.md)).
     Such an experiment retrains nothing. `queries.test` and `queries.tuning` are numbers for each
     model, and names of queries begin with the model's name: `slanted-q000`. `dataset.source` is
-    `folder`, or `digits_custom`, which writes digits as a pool and as the folders of models.
+    `folder`, or `digits_custom`, which writes digits as a pool and as the folders of models, or
+    `published`.
 
-    Each model has a folder with the following files. Captions and prompts contain `V*` in the place
+    Each model has a folder with the following files, which are written from the published ones if
+    there is a section `published`. Captions and prompts contain `V*` in the place
     of the model's token.
 
     - `exemplars.json` and `exemplars/`: the exemplars and their captions in COCO's format, with at
@@ -66,6 +102,12 @@ class Customized(Section):
     """Models that were customized on an object. Results are separate for objects and styles."""
     styles: Annotated[list[Name], Distinct]
     """Models that were customized on a style."""
+    first: Positive | None = added_field(None)
+    """Only the first of the `objects` and the first of the `styles`, as many of each. If left out,
+    all models are in the study. Another number runs everything again except for downloads, because
+    the exemplars of a study's models are among its images."""
+    published: PublishedBenchmark | None = added_field(None)
+    """Where `dataset.source: published` comes from."""
     queries: Literal["generated", "given"]
     """`given`: pictures that the models generated elsewhere. `generated`: pictures that are made
     here, with `sampling`."""
@@ -78,15 +120,20 @@ class Customized(Section):
 
     def kinds(self) -> dict[str, str]:
         """The kind of each model, `object` or `style`, in the configuration's order."""
-        return {**dict.fromkeys(self.objects, "object"), **dict.fromkeys(self.styles, "style")}
+        chosen = slice(self.first)
+        return {
+            **dict.fromkeys(self.objects[chosen], "object"),
+            **dict.fromkeys(self.styles[chosen], "style"),
+        }
 
 
 class CustomizedDataset(Dataset):
     """The pool of images in COCO's folder and annotation format."""
 
-    source: Literal["digits_custom", "folder"]
+    source: Literal["digits_custom", "folder", "published"]
     """`digits_custom` writes digits as a pool and as the folders of customized models. `folder`
-    takes the files that are in `root` already."""
+    takes the files that are in `root` already. `published` fetches what `customized.published`
+    names, and writes pool and folders from it; the pool is its first `images` pictures by name."""
 
 
 class CustomizedExperiment(ExperimentWithMethods):

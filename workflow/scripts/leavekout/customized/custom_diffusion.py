@@ -35,7 +35,7 @@ def read_weights(folder: Path, denoiser: Denoiser) -> dict[str, Tensor]:
         InputError: there is no such file, it runs code when read, or its weights do not fit the
             base model.
     """
-    path = _only([folder / f"{_WEIGHTS}{ending}" for ending in _ENDINGS], folder, "weights")
+    path = _weights_file(folder)
     tensors = {
         _OF_PROCESSOR.sub(r".\1.", name): tensor.float()
         for name, tensor in load_foreign_tensors(path).items()
@@ -59,6 +59,16 @@ def read_token(folder: Path) -> Tensor:
         shapes = [tuple(t.shape) for t in tensors]
         raise InputError(f"{path}: not the embedding of one token; its tensors are {shapes}.")
     return tensors[0].float()
+
+
+def require_files(folder: Path) -> None:
+    """Raises InputError if a model's folder lacks its weights or its token's embedding."""
+    _weights_file(folder)
+    read_token(folder)
+
+
+def _weights_file(folder: Path) -> Path:
+    return _only([folder / f"{_WEIGHTS}{ending}" for ending in _ENDINGS], folder, "weights")
 
 
 def _only(candidates: list[Path], folder: Path, what: str) -> Path:

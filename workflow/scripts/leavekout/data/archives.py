@@ -49,13 +49,13 @@ def unpack(archive: Path | Sequence[Path], folder: Path, wanted: Sequence[str]) 
             disk is too small.
     """
     parts = [archive] if isinstance(archive, Path) else list(archive)
-    first = parts[0]
+    first, places = parts[0], {PurePosixPath(path) for path in wanted}
     with _opened(parts) as opened:
         paths = [_path_of(member, first) for member in opened.members]
         chosen = [
             member
             for member, path in zip(opened.members, paths, strict=True)
-            if any(path.is_relative_to(w) for w in wanted)
+            if not places.isdisjoint((path, *path.parents))
         ]
         for member in chosen:
             if not member.is_plain:
@@ -78,6 +78,12 @@ def unpack(archive: Path | Sequence[Path], folder: Path, wanted: Sequence[str]) 
             raise InputError(
                 f"{error.filename or folder}: cannot be written ({error.strerror})."
             ) from error
+        return [member.name for member in opened.members]
+
+
+def names(archive: Path | Sequence[Path]) -> list[str]:
+    """The names of the members of an archive, as for `unpack`."""
+    with _opened([archive] if isinstance(archive, Path) else list(archive)) as opened:
         return [member.name for member in opened.members]
 
 

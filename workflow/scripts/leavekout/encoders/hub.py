@@ -88,8 +88,8 @@ def fetch_files(
         The files, ordered by name.
 
     Raises:
-        InputError: none matches, or they cannot be fetched, or have other checksums or another
-            size.
+        InputError: none matches, or they cannot be fetched, have other checksums or another size,
+            or do not fit on the disk.
     """
     if Path(repo).is_dir():
         found = sorted(path for path in Path(repo).glob(pattern) if path.is_file())
@@ -98,6 +98,7 @@ def fetch_files(
             hub = _hub(endpoint)
             info = hub.dataset_info(repo, revision=revision, files_metadata=True)
             wanted = [file for file in info.siblings or () if _matches(file.rfilename, pattern)]
+            _require_space(wanted, partial, f"{repo}@{revision}")
             _fetch(hub, info, wanted, partial, kind="dataset")
         found = sorted(partial / file.rfilename for file in wanted)
     if not found:
@@ -108,6 +109,17 @@ def fetch_files(
             f"'size' is {size:,}; check the revision, or correct 'size'."
         )
     return found
+
+
+def _require_space(files: Sequence[Any], folder: Path, source: str) -> None:
+    """Raises InputError if files that are not there yet do not fit on the disk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = sum(file.size or 0 for file in files if not (folder / file.rfilename).exists())
+    if missing > (free := shutil.disk_usage(folder).free):
+        raise InputError(
+            f"{source}: {1e-9 * missing:.1f} GB are to be downloaded, but '{folder}' has "
+            f"{1e-9 * free:.1f} GB left."
+        )
 
 
 def _matches(name: str, pattern: str) -> bool:
