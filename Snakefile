@@ -82,7 +82,7 @@ rule plan:
 rule fetch:
     input:
         DATASET_CHECKSUM,
-        collect("<results>/encoders/{encoder}", encoder=FETCHED),
+        FROM_NETWORK,
 
 
 rule tuning:

@@ -5,7 +5,8 @@
 LOCAL = {
     *("all", "plan", "fetch", "tuning", "queries", "bundle"),
     *("write_dataset", "fetch_dataset", "check_dataset", "write_digits", "fetch_encoder"),
-    *("import_source", "import_mapper", "import_customization", "add_tokens", "mark_trained"),
+    *("fetch_mapper", "import_mapper"),
+    *("import_source", "import_customization", "add_tokens", "mark_trained"),
     *("attribute_by_external", "attribute_by_oracle"),
     *("tabulate_measurements", "tabulate_removals", "tabulate_seeds", "tabulate_repeatability"),
     *("tabulate_costs", "tabulate_drift", "tabulate_forgetting", "record_cost"),

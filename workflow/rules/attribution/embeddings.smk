@@ -2,6 +2,27 @@
 
 EMBEDDINGS = config["embeddings"]
 MAPPERS = {name: entry["mapper"] for name, entry in EMBEDDINGS.items() if entry["mapper"]}
+# The archive of each mapper that is fetched, by the mapper's method, and what it is fetched by.
+ARCHIVE_OF = {
+    method: hashlib.sha256(mapper["url"].encode()).hexdigest()[:12]
+    for method, mapper in MAPPERS.items()
+    if isinstance(mapper, dict)
+}
+ARCHIVES = {archive: MAPPERS[method] for method, archive in ARCHIVE_OF.items()}
+FROM_NETWORK += collect(
+    "<results>/mappers/{archive}.tar",
+    archive=[ARCHIVE_OF[method] for method in methods_needed() if method in ARCHIVE_OF],
+)
+
+
+def try_mapper(file):
+    """Reads a file of the user's own, so that what is wrong with it is said before any job."""
+    from leavekout.methods.embeddings.mapper import read_mapper
+
+    read_mapper(Path(file))
+
+
+TRIED["import_mapper"] = try_mapper
 
 
 rule encode_features:
@@ -15,6 +36,7 @@ rule encode_features:
     benchmark:
         "<benchmarks>/encode_features/{encoder}/{of}.tsv"
     wildcard_constraints:
+        encoder=r"(?!clip/)[a-z][a-z0-9_-]*",
         of="image|text",
     group:
         batched("scores")
@@ -27,7 +49,48 @@ rule encode_features:
         "../../scripts/encode_features.py"
 
 
+# CLIP's had unit length in the first version; other encoders' are what they were.
+use rule encode_features as encode_clip_features with:
+    input:
+        **PIXELS,
+        encoder="<results>/encoders/clip",
+    output:
+        features="<results>/features/clip/{of}.npy",
+    log:
+        "<logs>/encode_features/clip/{of}.log",
+    benchmark:
+        "<benchmarks>/encode_features/clip/{of}.tsv"
+    wildcard_constraints:
+        of="image|text",
+    params:
+        version=2,
+
+
+rule fetch_mapper:
+    output:
+        archive="<results>/mappers/{archive}.tar",
+    log:
+        "<logs>/fetch_mapper/{archive}.log",
+    benchmark:
+        "<benchmarks>/fetch_mapper/{archive}.tsv"
+    wildcard_constraints:
+        archive=one_of(ARCHIVES),
+    resources:
+        **resources_for(EXPECTED.fetched_encoder(), gpu=False),
+    params:
+        url=lambda wildcards: ARCHIVES[wildcards.archive]["url"],
+        sha256=lambda wildcards: ARCHIVES[wildcards.archive]["sha256"],
+    script:
+        "../../scripts/fetch_mapper.py"
+
+
 rule import_mapper:
+    input:
+        archive=lambda wildcards: (
+            f"<results>/mappers/{ARCHIVE_OF[wildcards.method]}.tar"
+            if wildcards.method in ARCHIVE_OF
+            else []
+        ),
     output:
         mapper="<results>/mappers/{method}.safetensors",
     log:
@@ -39,6 +102,7 @@ rule import_mapper:
     params:
         file=lambda wildcards: MAPPERS[wildcards.method],
         content=lambda wildcards: content_of(MAPPERS[wildcards.method]),
+        version=2,
     script:
         "../../scripts/import_mapper.py"
 

@@ -11,6 +11,8 @@ FETCHED = (
 )
 if isinstance(config["published"]["source_model"], dict):
     FETCHED["denoiser"] = config["published"]["source_model"]
+# What `snakemake fetch` fetches beside the data set; rule files of methods may add to it.
+FROM_NETWORK = collect("<results>/encoders/{encoder}", encoder=FETCHED)
 
 if ENCODERS["source"] == "train":
 

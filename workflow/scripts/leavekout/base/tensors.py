@@ -1,13 +1,14 @@
 """Reads and writes named tensors: weights, Fisher information, training states."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from leavekout.base.artifacts import atomic, provenance, reading
@@ -46,16 +47,26 @@ def require_finite(
         )
 
 
-def load_foreign_tensors(path: Path) -> dict[str, Tensor]:
+def load_foreign_tensors(
+    path: Path, content: bytes | None = None, *, nested: bool = False
+) -> dict[str, Tensor]:
     """Reads a safetensors file, or a PyTorch file that contains only tensors.
+
+    Args:
+        content: of a file that is part of an archive; `path` then names it in messages.
+        nested: whether tensors of mappings within the mapping count, as `outer.inner`.
 
     Raises:
         InputError: it is neither. A file that could run code is refused.
     """
     if path.suffix == ".safetensors":
-        return load_tensors(path)[0]
+        if content is None:
+            return load_tensors(path)[0]
+        with reading(path, "safetensors file", SafetensorError):
+            return load(content)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        file = path if content is None else BytesIO(content)
+        found = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
     except Exception as error:  # unpickling raises many kinds, with long advice on torch.load
@@ -63,5 +74,12 @@ def load_foreign_tensors(path: Path) -> dict[str, Tensor]:
             f"{path}: not a complete file of tensors alone; save the model's 'state_dict()' as "
             "safetensors."
         ) from error
-    items = content.items() if isinstance(content, Mapping) else ()
-    return {name: value for name, value in items if isinstance(value, Tensor)}
+    return dict(_tensors(found, "", nested=nested))
+
+
+def _tensors(content: Any, before: str, *, nested: bool) -> Iterator[tuple[str, Tensor]]:
+    for name, value in content.items() if isinstance(content, Mapping) else ():
+        if isinstance(value, Tensor):
+            yield f"{before}{name}", value
+        elif nested:
+            yield from _tensors(value, f"{before}{name}.", nested=True)

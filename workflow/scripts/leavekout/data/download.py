@@ -1,16 +1,20 @@
 """Downloads published archives, resumes broken downloads, and checks and unpacks them."""
 
+import difflib
 import hashlib
 import logging
+import lzma
 import shutil
+import tarfile
 import time
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import requests
 
-from leavekout.base.artifacts import reading_zip
+from leavekout.base.artifacts import atomic, reading, reading_zip
 from leavekout.base.errors import InputError
 from leavekout.base.job import progress
 
@@ -19,10 +23,13 @@ _CHUNK_BYTES = 2**20
 _TIMEOUT_SECONDS = (10, 60)  # to connect; between two chunks
 _PAUSES_SECONDS = (1, 5, 20)  # before retries; they start again after a retry that made progress
 _LOG_EVERY_SECONDS = 15
+_DIGESTS = {32: "md5", 64: "sha256"}  # by the digits of a checksum
+_TAR_ERRORS = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
+_LARGEST_MEMBER = 1 << 30  # bytes
 
 
-def fetch_archive(urls: Sequence[str], md5: str, folder: Path) -> Path:
-    """Downloads an archive, unless it is there, and checks its MD5 sum.
+def fetch_archive(urls: Sequence[str], checksum: str, folder: Path) -> Path:
+    """Downloads an archive, unless it is there, and checks its MD5 or SHA-256 sum.
 
     A broken download resumes, now or when the job runs again. If an address fails, the next one is
     tried.
@@ -34,28 +41,64 @@ def fetch_archive(urls: Sequence[str], md5: str, folder: Path) -> Path:
         InputError: no address provides an archive with this checksum.
     """
     target = folder / PurePosixPath(urls[0]).name
-    if target.exists() and md5_of(target) == md5:
+    if target.exists() and _has(target, checksum):
         return target
     folder.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
-    if part.exists() and md5_of(part) == md5:  # stopped before it was renamed
+    if part.exists() and _has(part, checksum):  # stopped before it was renamed
         return part.rename(target)
     reasons = []
     for url in urls:
         resumed = part.exists()
         try:
             _download(url, part)
-            if resumed and md5_of(part) != md5:  # its beginning is from another archive
+            if resumed and not _has(part, checksum):  # its beginning is from another archive
                 part.unlink()
                 _download(url, part)
         except (requests.RequestException, ConnectionError) as error:
             reasons.append(f"{url}: cannot be fetched ({_reason(error)})")
             continue
-        if md5_of(part) == md5:
+        if _has(part, checksum):
             return part.rename(target)
         part.unlink()
-        reasons.append(f"{url}: the download does not have the checksum {md5}")
-    raise InputError(
+        reasons.append(f"{url}: the download does not have the checksum {checksum}")
+    raise _not_fetched(*reasons)
+
+
+def fetch_file(url: str, checksum: str | None, target: Path) -> None:
+    """Downloads a small file, anew at each call, and compares it with what came before.
+
+    Args:
+        checksum: MD5 or SHA-256. If it is not known, the file's SHA-256 is written beside it, and
+            later downloads are compared with that.
+
+    Raises:
+        InputError: it cannot be fetched, or has another checksum.
+    """
+    note = target.with_name(f"{target.name}.sha256")
+    known = note.read_text().strip() if note.exists() else None
+    with atomic(target) as part:
+        part.unlink()  # nothing to resume
+        try:
+            _download(url, part)
+        except (requests.RequestException, ConnectionError) as error:
+            raise _not_fetched(f"{url}: cannot be fetched ({_reason(error)})") from error
+        if checksum and not _has(part, checksum):
+            raise _not_fetched(f"{url}: the download does not have the checksum {checksum}")
+        found = digest_of(part, "sha256")
+        if not checksum and known not in (None, found):
+            raise InputError(
+                f"{url}: is not what it was when it was first fetched (SHA-256 {found}, then "
+                f"{known}); to take it nevertheless, delete {note}."
+            )
+    if not checksum:
+        logger.info("%s: SHA-256 %s, which no checksum of the configuration confirms", url, found)
+        with atomic(note) as temporary:
+            temporary.write_text(f"{found}\n")
+
+
+def _not_fetched(*reasons: str) -> InputError:
+    return InputError(
         f"{'; '.join(reasons)}; try again, or correct the addresses or the checksum. On a cluster "
         "without internet, run this rule on the login node."
     )
@@ -109,10 +152,39 @@ def _append(url: str, part: Path, start: int) -> None:
                     logger.info("%s: %.1f of %.1f GB, %.0f MB/s", url, 1e-9 * have, total_gb, rate)
 
 
-def md5_of(path: Path) -> str:
-    """The MD5 sum of a file."""
+def digest_of(path: Path, kind: str) -> str:
+    """The checksum of a file, of a kind that `hashlib` knows."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "md5").hexdigest()
+        return hashlib.file_digest(file, kind).hexdigest()
+
+
+def _has(path: Path, checksum: str) -> bool:
+    return digest_of(path, _DIGESTS[len(checksum)]) == checksum
+
+
+def read_member(archive: Path, name: str) -> bytes:
+    """The content of one file of a tar archive, compressed or not. Nothing is unpacked.
+
+    Raises:
+        InputError: it is no such archive, or has no such file.
+    """
+    advice = "delete it, and it is fetched again"
+    with reading(archive, "tar archive", *_TAR_ERRORS, advice=advice):
+        if not tarfile.is_tarfile(archive):  # what `open` says lists all kinds of compression
+            raise tarfile.ReadError("it does not begin as one")
+        with tarfile.open(archive) as file:
+            members = {PurePosixPath(member.name).as_posix(): member for member in file}
+            found = members.get(PurePosixPath(name).as_posix())
+            if found is None:
+                near = difflib.get_close_matches(name, members, n=1, cutoff=0)
+                hint = f"; the nearest is '{near[0]}'" if near else ""
+                raise InputError(f"{archive}: holds no '{name}'{hint}.")
+            content = file.extractfile(found) if found.isfile() else None
+            if content is None:
+                raise InputError(f"{archive}: '{name}' is a link or a folder, and no file.")
+            if found.size > _LARGEST_MEMBER:
+                raise InputError(f"{archive}: '{name}' has {1e-9 * found.size:.1f} GB, too many.")
+            return content.read()
 
 
 def unpack(archive: Path, folder: Path, wanted: list[str]) -> None:
