@@ -1,5 +1,7 @@
 # Attribution by similarity of features: every entry under `embeddings:` in the configuration.
 
+from leavekout.methods.embeddings.family import EMBEDDINGS as EMBEDDINGS_FAMILY
+
 EMBEDDINGS = config["embeddings"]
 MAPPERS = {name: entry["mapper"] for name, entry in EMBEDDINGS.items() if entry["mapper"]}
 # The archive of each mapper that is fetched, by the mapper's method, and what it is fetched by.
@@ -76,7 +78,7 @@ rule fetch_mapper:
     wildcard_constraints:
         archive=one_of(ARCHIVES),
     resources:
-        **resources_for(EXPECTED.fetched_encoder(), gpu=False),
+        **resources_for(EMBEDDINGS_FAMILY.fetching_cost(), gpu=False),
     params:
         url=lambda wildcards: ARCHIVES[wildcards.archive]["url"],
         sha256=lambda wildcards: ARCHIVES[wildcards.archive]["sha256"],

@@ -26,6 +26,10 @@ class EmbeddingsFamily(Family[Embedding]):
         """Of comparing cached features."""
         return costs.similarity(costs.queries)
 
+    def fetching_cost(self) -> Cost:
+        """Of downloading an archive of linear layers; a dozen of 768 by 768 have 28 MB."""
+        return Cost(0, 1000, 100)
+
     def preparation(self, e: Experiment, method: str) -> list[str]:
         """The features of all training images."""
         entry = self.entries(e)[method]
