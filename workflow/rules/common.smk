@@ -272,21 +272,27 @@ def say_in_a_dry_run():
             print(advice, file=sys.stderr)
 
 
+# By the name of a rule that imports a file: what reads such a file where that takes seconds.
+TRIED = {}
+
+
 def require_own_files():
-    """Stops before any job if a file that the configuration names is not there and will be read."""
+    """Stops before any job if a file of the configuration will be read and is not there or broken."""
     files = {
-        job.params.file
+        (job.params.file, job.rule.name)
         for job in workflow.dag.needrun_jobs()
         if job.rule.name.startswith("import_")
         and isinstance(job.params.get("file"), str)
         and not job.input.get("fetched")
     }
-    for file in sorted(files):
+    for file, rule_name in sorted(files):
         if not Path(file).is_file():
             raise WorkflowError(
                 f"{file}: there is no such file, and the configuration names it (under 'published' "
                 "or as a 'mapper')."
             )
+        if rule_name in TRIED:
+            or_say_why(TRIED[rule_name], file)
 
 
 def is_made(folder, method):

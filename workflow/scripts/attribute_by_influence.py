@@ -1,10 +1,12 @@
 """Scores every training image by its projected gradients, averaged over source models."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 
 from leavekout.base.artifacts import load_npy
 from leavekout.base.job import compute_job
@@ -29,6 +31,8 @@ with compute_job(snakemake) as run:
     model = Model(**run.params.model)
     method = Influence(**run.params.influence)
     queries = Queries.load(run.input, run.params.names, run.device)
+    if predicted := run.input.get("predicted"):
+        queries = replace(queries, latents=torch.from_numpy(load_npy(predicted)).to(run.device))
     # Where models have seen different images, a file says which.
     trained = load_npy(run.input.trained) if run.input.get("trained") else None
 

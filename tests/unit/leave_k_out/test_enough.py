@@ -43,6 +43,8 @@ def test_files_of_the_user_that_are_gone_are_said_before_any_job(tmp_path: Path)
     mapper = [*tiny, "embeddings={mine: {mapper: absent.pth}}", "methods=[mine]"]
     ran(project, "-n", *mapper)
     assert "absent.pth: there is no such file" in refused(project, *mapper)
+    (project / "absent.pth").write_bytes(b"no weights")
+    assert "absent.pth: not a complete file of tensors alone" in refused(project, *mapper)
     scores = project / "results/tiny/attribution/mine/q000.npy"
     scores.parent.mkdir(parents=True)
     scores.touch()  # imported earlier, from a folder that is gone

@@ -109,3 +109,44 @@ def test_an_oracle_without_a_section_has_groups_of_the_largest_k(k: list[int], g
     assert resolved(**changes).oracle.groups == groups
     assert resolved(**changes, oracle={"groups": 7}).oracle.groups == 7
     assert resolved(counterfactual={"k": k}).oracle is None
+
+
+def test_methods_that_are_left_out_are_in_no_list() -> None:
+    lists: dict[str, Any] = {
+        "methods": ["unlearning", "abu-plus", "clip"],
+        "tuning": {"methods": ["clip"], "settings": {"abu-plus": [{}], "trak": [{}]}, "k": [100]},
+        "forgetting": {"methods": ["unlearning", "abu-plus"], "k": [], "related": 1, "seed": 0},
+        "counterfactual": {
+            "more": {"methods": ["abu-plus", "dino"], "k": [50]},
+            "union": {"methods": ["abu-plus", "trak"], "k": 9, "queries": 2, "others": 1},
+        },
+        "queries": {"tuning": 1},
+    }
+    e = resolved(**lists, without=["abu-plus", "clip", "mucs"])  # mucs is in none of them
+    assert e.methods == ["unlearning"]
+    assert e.tuning.methods == ["trak-t0"]
+    assert e.forgetting.methods == ["unlearning"]
+    assert e.counterfactual.more.methods == ["dino"]
+    assert e.counterfactual.union.methods == ["trak"]
+    everything = resolved("coco", without=["clip-abc", "dino-abc"])
+    assert len(everything.methods) == len(resolved("coco").methods) - 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"without": ["clip-abd"]}, "'without' names 'clip-abd', .*; the nearest is 'clip-abc'"),
+        ({"without": ["abu-plus"]}, "'distilled.distilled.teacher' is among the methods of 'with"),
+        ({"methods": ["clip"], "without": ["clip"]}, r"'methods' is \[\], but list should have"),
+        ({"without": "clip"}, "'without' is 'clip', but input should be a valid list"),
+    ],
+)
+def test_what_cannot_be_left_out_is_said(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=rf"^\S+ {sentence}"):
+        resolved("coco", forgetting=None, **changes)
+
+
+def test_a_trajectory_needs_queries_that_are_generated() -> None:
+    changes = {"methods": ["journey-trak"], "customized": {"queries": "given"}}
+    with pytest.raises(InputError, match="query_timestep' needs queries that are gen"):
+        resolved("tiny-custom", **changes)

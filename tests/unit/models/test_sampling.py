@@ -11,7 +11,7 @@ from leavekout.base.noise import Domain, normal
 from leavekout.config.experiment import Sampling
 from leavekout.models.denoiser import Denoiser, build_denoiser
 from leavekout.models.process import Process, build_process
-from leavekout.models.sampling import sample_latents
+from leavekout.models.sampling import sample_latents, trace_latents
 from world import CPU, MODELS
 
 SAMPLERS = {
@@ -81,3 +81,38 @@ def test_sampling_equals_a_plain_loop(name: str, config: Sampling, conditions: A
             x = theirs.step(guided(x, t), t, x, generator=generator).prev_sample
     found = sample_latents(denoiser, process, config, text[:1], null, [7])
     torch.testing.assert_close(found, x, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "config"), CASES)
+@torch.no_grad()
+def test_the_prediction_at_a_timestep_is_that_of_a_plain_loop(
+    name: str, config: Sampling, conditions: Any
+) -> None:
+    """With the formulas of x̂_0 written out, at the visited timestep that is nearest."""
+    text, null = conditions
+    denoiser, process = model_with_noise(name)
+    visited, predictions = [], []
+    x = normal(0, Domain.SAMPLING, torch.tensor([7]), shape=(4, 4, 4))
+    generator = torch.Generator().manual_seed(7)
+    sampler = process.sampler(config)
+    for t in sampler.timesteps:
+        conditional, unconditional = (
+            denoiser(x, t, states) for states in (text[:1], torch.from_numpy(null)[None])
+        )
+        f = unconditional + config.guidance * (conditional - unconditional)
+        if config.sampler == "euler":
+            x0 = x - t / 1000 * f
+        else:
+            kept = sampler.alphas_cumprod[int(t)]
+            x0 = (x - (1 - kept).sqrt() * f) / kept.sqrt()
+        visited.append(float(t))
+        predictions.append(x0 if config.clip_x0 is None else x0.clamp(-1, 1))
+        x = sampler.step(f, t, x, generator=generator).prev_sample
+    for timestep in (0, 9, 19):
+        time = float(process.times(torch.tensor([timestep])))
+        expected = predictions[int(np.argmin([abs(time - other) for other in visited]))]
+        latents, found = trace_latents(
+            denoiser, process, config, text[:1], null, [7], timestep=timestep, what="test"
+        )
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(latents, x, rtol=1e-3, atol=1e-4)

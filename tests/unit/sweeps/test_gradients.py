@@ -1,22 +1,30 @@
 """Projected gradients against autograd, and whole scores against traker."""
 
 import logging
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from diffusers import DDPMScheduler
 from trak import TRAKer
 from trak.modelout_functions import AbstractModelOutput
 from trak.projectors import AbstractProjector, ProjectionType
 from trak.utils import vectorize
 
+from leavekout.base.errors import InputError
 from leavekout.base.noise import Domain, normal, random_uint32, scale_to
+from leavekout.config.experiment import Sampling
 from leavekout.methods.influence.projector import GradientProjector
 from leavekout.methods.influence.settings import Gradients
 from leavekout.methods.influence.solvers import Features, ridge_scores
 from leavekout.models.denoiser import select_weights
+from leavekout.models.process import Diffusion
+from leavekout.models.sampling import sample_latents
+from leavekout.queries.generation import predicted_latents
 from leavekout.queries.loading import Queries
 from leavekout.sweeps.gradients import (
     draw,
@@ -199,6 +207,87 @@ def test_query_features_are_projected_autograd_gradients(
         draws = query_draws(queries, i, 5, timestep)
         expected = projected(projector, plain_gradient(denoiser64, process, JOINT, draws))
         torch.testing.assert_close(found[i, 0], expected, rtol=1e-5, atol=1e-8)
+
+
+GUIDANCE, JOURNEY_STEP = 2.0, 8
+
+
+def plain_journey(denoiser: Any, process: Any, text: Any, null: Any, seed: int) -> torch.Tensor:
+    """x̂_0 at the timestep, in a loop of its own; diffusers' sampler clamps it as it comes."""
+    x = normal(0, Domain.SAMPLING, torch.tensor([seed]), shape=(4, 4, 4))
+
+    def guided(x: torch.Tensor, time: Any) -> torch.Tensor:
+        conditional, unconditional = (denoiser(x, time, states[None]) for states in (text, null))
+        return unconditional + GUIDANCE * (conditional - unconditional)
+
+    if isinstance(process, Diffusion):
+        generator, sampler = torch.Generator().manual_seed(seed), DDPMScheduler(20, 1e-3, 0.2)
+        sampler.set_timesteps(20)
+        for t in sampler.timesteps:
+            stepped = sampler.step(guided(x, t), t, x, generator=generator)
+            if t == JOURNEY_STEP:
+                return stepped.pred_original_sample
+            x = stepped.prev_sample
+    for step in range(20):  # v from t = 1 to 0; the time nearest to that of the timestep
+        t, nearest = 1 - step / 20, round(20 * float(process.scales(JOURNEY_STEP)[1])) / 20
+        v = guided(x, torch.tensor([1000 * t]))
+        if abs(t - nearest) < 1e-6:
+            return x - t * v
+        x = x - v / 20
+    raise AssertionError(process)
+
+
+def test_journey_trak_s_scores_are_those_along_the_trajectory(
+    denoiser64: Any, process: Any, data64: Any
+) -> None:
+    """From the model to the scores, by plain loops, autograd and an explicit inverse in float64."""
+    denoiser, seeds = deepcopy(denoiser64).float(), [77, 78]
+    text, null = make_queries().text.float(), np.ones((5, 6), np.float32)
+    ddpm = isinstance(process, Diffusion)
+    sampling = Sampling(
+        sampler="ddpm" if ddpm else "euler",
+        steps=20,
+        guidance=GUIDANCE,
+        clip_x0=1.0 if ddpm else None,
+    )
+    latents = sample_latents(denoiser, process, sampling, text, null, seeds)
+    queries = Queries(["q000", "q001"], seeds, latents, text, [0, 1])
+    arguments: Any = (null, sampling, process)
+    options: Any = {"timestep": JOURNEY_STEP, "batch": 1}
+    x0 = predicted_latents(denoiser, queries, *arguments, **options)
+    journey = replace(queries, latents=x0.double(), text=text.double())
+    projector = GradientProjector(denoiser64, JOINT, model_seed=0, device=CPU)
+    model = (denoiser64, process)
+    images = torch.cat(list(training_gradients(*model, data64, projector, batch=24)))
+    options = {"draws": 20, "timestep": JOURNEY_STEP, "batch": 7}
+    of_queries = query_gradients(*model, journey, projector, **options).mean(1)
+    solved = Features(images.numpy()), of_queries
+    found = ridge_scores(*solved, damping=0.0, device=CPU).max(2)
+
+    phi = torch.stack(
+        [
+            projected(projector, plain_gradient(*model, JOINT, draws_of(JOINT, data64, row, flip)))
+            for row in range(12)
+            for flip in range(2)
+        ]
+    )[:, 0].numpy()
+    inverse = np.linalg.inv(phi.T @ phi / 2)
+    for i, seed in enumerate(seeds):
+        with torch.no_grad():
+            expected = plain_journey(denoiser, process, text[i], torch.from_numpy(null), seed)
+        torch.testing.assert_close(x0[i][None], expected, rtol=1e-3, atol=1e-4)
+        gradient = plain_gradient(*model, JOINT, query_draws(journey, i, 20, JOURNEY_STEP))
+        scores = phi @ inverse @ projected(projector, gradient)[0].numpy()
+        scores = scores.reshape(12, 2).max(1)
+        np.testing.assert_allclose(found[i], scores, rtol=1e-3, atol=1e-3 * np.ptp(scores))
+    # Flips as rows of their own in ΦᵀΦ, as published, divide all scores by their number.
+    apart = Features(images.reshape(24, 1, *images.shape[2:]).numpy())
+    each = ridge_scores(apart, of_queries, damping=0.0, device=CPU)
+    np.testing.assert_allclose(2 * each.reshape(2, 12, 2).max(2), found, rtol=1e-6)
+
+    other = replace(queries, latents=latents.flip(0))
+    with pytest.raises(InputError, match=r"'q000': generated again, its latents differ by \d+ %"):
+        predicted_latents(denoiser, other, *arguments, timestep=0, batch=2)
 
 
 def test_uniform_timesteps_cover_the_range_in_strides() -> None:

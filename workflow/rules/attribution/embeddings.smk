@@ -1,7 +1,19 @@
 # Attribution by similarity of features: every entry under `embeddings:` in the configuration.
 
 EMBEDDINGS = config["embeddings"]
+# Learned layers: files of the user's, and published ones that are fetched.
 MAPPERS = {name: entry["mapper"] for name, entry in EMBEDDINGS.items() if entry["mapper"]}
+MAPPERS.update(registry.downloads(EXPERIMENT))
+
+
+def try_mapper(file):
+    """Reads a file of the user's own, so that what is wrong with it is said before any job."""
+    from leavekout.methods.embeddings.mapper import read_mapper
+
+    read_mapper(Path(file))
+
+
+TRIED["import_mapper"] = try_mapper
 
 
 rule encode_features:
@@ -15,6 +27,7 @@ rule encode_features:
     benchmark:
         "<benchmarks>/encode_features/{encoder}/{of}.tsv"
     wildcard_constraints:
+        encoder=r"(?!clip/)[a-z][a-z0-9_-]*",
         of="image|text",
     group:
         batched("scores")
@@ -27,7 +40,26 @@ rule encode_features:
         "../../scripts/encode_features.py"
 
 
+# CLIP's had unit length in the first version; other encoders' are what they were.
+use rule encode_features as encode_clip_features with:
+    input:
+        **PIXELS,
+        encoder="<results>/encoders/clip",
+    output:
+        features="<results>/features/clip/{of}.npy",
+    log:
+        "<logs>/encode_features/clip/{of}.log",
+    benchmark:
+        "<benchmarks>/encode_features/clip/{of}.tsv"
+    wildcard_constraints:
+        of="image|text",
+    params:
+        version=2,
+
+
 rule import_mapper:
+    input:
+        fetched=lambda wildcards: fetched(MAPPERS[wildcards.method]),
     output:
         mapper="<results>/mappers/{method}.safetensors",
     log:
@@ -37,8 +69,9 @@ rule import_mapper:
     wildcard_constraints:
         method=one_of(MAPPERS),
     params:
-        file=lambda wildcards: MAPPERS[wildcards.method],
+        file=lambda wildcards: path_of(MAPPERS[wildcards.method]),
         content=lambda wildcards: content_of(MAPPERS[wildcards.method]),
+        version=2,
     script:
         "../../scripts/import_mapper.py"
 

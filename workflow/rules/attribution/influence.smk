@@ -7,6 +7,15 @@ GRADIENTS = config["gradients"]
 INFLUENCE = config["influence"]
 
 
+def predicted_latents(wildcards):
+    """What the sampler predicted of a job's queries, for methods that begin from there."""
+    timestep = INFLUENCE[wildcards.method]["query_timestep"]
+    if timestep is None:
+        return []
+    model = model_of(QUERIES_OF_A_JOB[0].format(**wildcards))
+    return f"<results>/queries/predicted/{model}/{timestep}.npy"
+
+
 rule project_gradients:
     input:
         **SCORED,
@@ -35,9 +44,36 @@ rule project_gradients:
         "../../scripts/project_gradients.py"
 
 
+# The same queries again, and not an output of the rule that generates them, which all models follow.
+rule trace_queries:
+    input:
+        **QUERY_FILES,
+        weights=lambda wildcards: weights_of(wildcards.model),
+        null_text=SCORED["null_text"],
+    output:
+        predicted="<results>/queries/predicted/{model}/{timestep}.npy",
+    log:
+        "<logs>/trace_queries/{model}/{timestep}.log",
+    benchmark:
+        "<benchmarks>/trace_queries/{model}/{timestep}.tsv"
+    wildcard_constraints:
+        timestep=r"\d+",
+    group:
+        batched("scores")
+    resources:
+        **resources_for(EXPECTED.sampling(len(QUERIES_OF_A_JOB))),
+        **hardware(batch="encode_batch"),
+    params:
+        **sections("model", "sampling"),
+        names=lambda wildcards: [query.format(**wildcards) for query in QUERIES_OF_A_JOB],
+    script:
+        "../../scripts/trace_queries.py"
+
+
 rule attribute_by_influence:
     input:
         **QUERY_FILES,
+        predicted=predicted_latents,
         trained=trained_rows_of,
         weights=lambda wildcards: [
             path for model in explaining_models(wildcards) for path in weights_of(model)

@@ -1,6 +1,6 @@
 # The frozen encoders, trained here or fetched, published files, and the training set encoded.
 
-from leavekout.config.download import Download
+from leavekout.config.download import Download, by_folder
 from leavekout.config.encoders import HubFolder
 
 ENCODERS = config["encoders"]
@@ -85,7 +85,8 @@ else:
 
 
 PUBLISHED = EXPERIMENT.published
-DOWNLOADS = PUBLISHED.downloads()
+OF_METHODS_ONLY = registry.downloads(EXPERIMENT)
+DOWNLOADS = by_folder([*PUBLISHED.downloads(), *OF_METHODS_ONLY.values()])
 
 
 def fetched(*files):
@@ -99,6 +100,13 @@ def path_of(file):
     if isinstance(file, Download):
         return f"results/{config['experiment']}/published/{file.folder}/{file.content}"
     return file
+
+
+# What `snakemake fetch` fetches beside the data set.
+FROM_NETWORK = [
+    *collect("<results>/encoders/{encoder}", encoder=FETCHED),
+    *fetched(*PUBLISHED.downloads(), *map(OF_METHODS_ONLY.get, methods_needed())),
+]
 
 
 rule fetch_published:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,20 +67,24 @@ def types_in(path: Path) -> dict[str, str]:
         return {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
 
 
-def load_foreign_tensors(path: Path) -> dict[str, Tensor]:
+def load_foreign_tensors(path: Path, *, nested: bool = False) -> dict[str, Tensor]:
     """Reads a safetensors file, or a PyTorch file that contains only tensors.
+
+    Args:
+        nested: whether tensors of mappings within the mapping count, as `outer.inner`.
 
     Raises:
         InputError: it is neither, or quantised. A file that could run code is refused.
     """
-    tensors = load_tensors(path)[0] if path.suffix == ".safetensors" else _from_torch(path)
+    of_torch = path.suffix != ".safetensors"
+    tensors = _from_torch(path, nested=nested) if of_torch else load_tensors(path)[0]
     require_unquantised({name: tensor.dtype for name, tensor in tensors.items()}, path)
     return tensors
 
 
-def _from_torch(path: Path) -> dict[str, Tensor]:
+def _from_torch(path: Path, *, nested: bool) -> dict[str, Tensor]:
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
     except Exception as error:  # unpickling raises many kinds, with long advice on torch.load
@@ -88,5 +92,12 @@ def _from_torch(path: Path) -> dict[str, Tensor]:
             f"{path}: not a complete file of tensors alone; save the model's 'state_dict()' as "
             "safetensors."
         ) from error
-    items = content.items() if isinstance(content, Mapping) else ()
-    return {name: value for name, value in items if isinstance(value, Tensor)}
+    return dict(_tensors(found, "", nested=nested))
+
+
+def _tensors(content: Any, before: str, *, nested: bool) -> Iterator[tuple[str, Tensor]]:
+    for name, value in content.items() if isinstance(content, Mapping) else ():
+        if isinstance(value, Tensor):
+            yield f"{before}{name}", value
+        elif nested:
+            yield from _tensors(value, f"{before}{name}.", nested=True)

@@ -1,6 +1,7 @@
 """A published file in the configuration: where it is, and what is taken of it."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Annotated, Self
 
@@ -59,3 +60,13 @@ class Download(Section):
         """The path of what was fetched, within `folder`: a file, or `.` for several files."""
         name = PurePosixPath(self.source).name
         return self.member or ("." if "*" in name else name)
+
+
+def by_folder(downloads: Iterable[Download]) -> dict[str, tuple[Download, list[str]]]:
+    """What is fetched, by its folder's name: the address, and members of its archive."""
+    found: dict[str, tuple[Download, list[str]]] = {}
+    for download in downloads:
+        _, members = found.setdefault(download.folder, (download, []))
+        if download.member and download.member not in members:
+            members.append(download.member)
+    return found

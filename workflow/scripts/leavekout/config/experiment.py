@@ -270,6 +270,11 @@ class Experiment(Section):
     family's section, `oracle`, or a method with a rule file in `workflow/rules/attribution/` or
     among `extra_rules`. The random control is always included.
     """
+    without: Annotated[list[Name], Distinct] = added_field([])
+    """Methods that are left out of all lists that name methods.
+
+    For methods whose files are not to be had: `--config 'without=[clip-abc, dino-abc]'`.
+    """
     tuning: Tuning | None = None
     """Hyperparameters compared on queries of their own."""
     report: Report
@@ -288,6 +293,10 @@ class Experiment(Section):
     def tuning_queries(self) -> tuple[str, ...]:
         """The names of the queries that only choose hyperparameters."""
         return numbered("t", self.queries.tuning)
+
+    def generates_queries(self) -> bool:
+        """Whether the queries are generated here, so that the sampler's way to them is known."""
+        return True
 
     def query_names(self) -> tuple[str, ...]:
         """The names of all queries, test queries first."""

@@ -106,14 +106,8 @@ class Published(Section):
             )
         return self
 
-    def downloads(self) -> dict[str, tuple[Download, list[str]]]:
-        """What is fetched, by its folder's name: the address, and members of its archive."""
-        found: dict[str, tuple[Download, list[str]]] = {}
+    def downloads(self) -> list[Download]:
+        """The files that are fetched."""
         sections = (self, self.queries, self.fisher, self.scores)
-        for section in sections:
-            for value in vars(section).values() if section else ():
-                if isinstance(value, Download):
-                    _, members = found.setdefault(value.folder, (value, []))
-                    if value.member and value.member not in members:
-                        members.append(value.member)
-        return found
+        values = [value for section in sections if section for value in vars(section).values()]
+        return [value for value in values if isinstance(value, Download)]

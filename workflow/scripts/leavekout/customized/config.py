@@ -155,5 +155,9 @@ class CustomizedExperiment(ExperimentWithMethods):
         """Those of all models, one model after another."""
         return self._of_models(super().tuning_queries())
 
+    def generates_queries(self) -> bool:
+        """Whether they are not given as pictures."""
+        return self.customized.queries == "generated"
+
     def _of_models(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(f"{model}-{name}" for model in self.customized.kinds() for name in names)

@@ -36,6 +36,6 @@ class ClipImageEncoder:
 
     @torch.no_grad()
     def __call__(self, pixels: np.ndarray) -> Tensor:
-        """uint8 [B, H, W, 3] → image embeddings of unit length, float32 [B, D]."""
+        """uint8 [B, H, W, 3] → image embeddings, float32 [B, D]."""
         images = torch.stack([self.preprocess(Image.fromarray(p)) for p in pixels])
-        return self.model.encode_image(images.to(self.device), normalize=True).float().cpu()
+        return self.model.encode_image(images.to(self.device)).float().cpu()

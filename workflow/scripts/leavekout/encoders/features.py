@@ -1,4 +1,8 @@
-"""Features of images and captions by published encoders, each with its preprocessing."""
+"""Features of images and captions by published encoders, each with its preprocessing.
+
+They have the lengths that the encoders give them. Whatever compares them by cosines divides by
+these, and learned layers are made for features as they are.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +19,6 @@ from transformers import AutoImageProcessor, AutoModel
 from leavekout.base.artifacts import load_json, save_npy
 from leavekout.base.errors import InputError
 from leavekout.base.rows import write_rows
-from leavekout.base.tensors import load_foreign_tensors, require_finite
 from leavekout.encoders.cleaning import cleaned, distinct
 from leavekout.encoders.clip import ClipImageEncoder
 from leavekout.encoders.pretrained import (
@@ -91,14 +94,14 @@ def _load_transformers(folder: Path, device: torch.device) -> ImageFeatures:
 
 
 def load_text_encoder(folder: Path, device: torch.device) -> TextFeatures:
-    """The text tower of an open_clip folder: B captions → float32 [B, D], of unit length."""
+    """The text tower of an open_clip folder: B captions → float32 [B, D]."""
     model: Any = ClipImageEncoder.load(folder, device).model
     tokenize = open_clip.get_tokenizer(f"local-dir:{folder}")
 
     def features(captions: Sequence[str]) -> np.ndarray:
         with torch.no_grad():
             tokens = tokenize([cleaned(text) for text in captions]).to(device)
-            return model.encode_text(tokens, normalize=True).float().cpu().numpy()
+            return model.encode_text(tokens).float().cpu().numpy()
 
     return features
 
@@ -138,21 +141,3 @@ def write_text_features(
         for start in starts(0, len(texts), batch, "features of captions")
     ]
     save_npy(path, np.concatenate(parts)[inverse].reshape(len(captions), len(captions[0]), -1))
-
-
-def read_mapper(path: Path) -> dict[str, torch.Tensor]:
-    """Reads a linear mapper h(f) = W f + b: {"weight": W, "bias": b}.
-
-    The file (see `load_foreign_tensors`) holds one matrix [D', D] and optionally one vector [D'],
-    under any names.
-    """
-    flat = list(load_foreign_tensors(path).values())
-    matrices, vectors = ([t for t in flat if t.dim() == n] for n in (2, 1))
-    if len(matrices) != 1 or len(vectors) > 1 or any(len(v) != len(matrices[0]) for v in vectors):
-        shapes = [tuple(t.shape) for t in flat]
-        raise InputError(f"{path}: not one linear layer; its tensors have shapes {shapes}.")
-    mapper = {"weight": matrices[0].float()}
-    if vectors:
-        mapper["bias"] = vectors[0].float()
-    require_finite(mapper, path)
-    return mapper

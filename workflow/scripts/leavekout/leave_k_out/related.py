@@ -8,6 +8,7 @@ import torch
 
 from leavekout.base.errors import InputError
 from leavekout.base.noise import Domain, random_uint32
+from leavekout.encoders.similarity import nearest
 
 _PROMPTS_AT_ONCE = 1024
 
@@ -24,7 +25,7 @@ def choose_related(
 
     Args:
         queries: by query name, with a column `prompt`.
-        encode: B captions → features [B, D] of unit length, compared by cosine similarity.
+        encode: B captions → features [B, D], compared by cosine similarity.
         names: of each query's related prompts, equally many for all.
 
     Raises:
@@ -39,12 +40,12 @@ def choose_related(
         )
     starts = range(0, len(others), _PROMPTS_AT_ONCE)
     features = np.concatenate([encode(others[i : i + _PROMPTS_AT_ONCE]) for i in starts])
-    nearest = np.argsort(-(encode(own) @ features.T), axis=1, kind="stable")[:, :related]
+    near = nearest(encode(own), features, related)
     count = len(own) * related
     return pd.DataFrame(
         {
             "query": [name for query in queries.index for name in names[query]],
-            "prompt": [others[i] for i in nearest.ravel()],
+            "prompt": [others[i] for i in near.ravel()],
             "noise_seed": random_uint32(seed, Domain.PROMPTS, torch.arange(count), 1)[0].tolist(),
         }
     )

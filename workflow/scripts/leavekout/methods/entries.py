@@ -4,7 +4,8 @@ This happens to the plain mapping, before it is validated. Malformed values stay
 the types then refuse them with a sentence.
 """
 
-from collections.abc import Iterable, Mapping
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from leavekout.base.errors import InputError
@@ -42,13 +43,52 @@ def with_entries(tree: _Tree, file_of: FileOf) -> _Tree:
     """The configuration with an entry for every built-in method that it names.
 
     An entry that is written changes some keys of the built-in one. Each of `tuning.settings`
-    becomes an entry, too, and is added to `tuning.methods`.
+    becomes an entry, too, and is added to `tuning.methods`. Methods of `without` are in no list.
     """
-    tree = _with_built_in(tree)
+    tree = _with_built_in(_without(tree, file_of))
     tree = _with_built_in(_with_variants(tree, file_of))
     for family in FAMILIES:
         tree = dict(family.completed(tree, {*_named(tree)}))
     return tree
+
+
+def _without(tree: _Tree, file_of: FileOf) -> _Tree:
+    """The configuration with the methods of `without` taken out of all lists that name methods.
+
+    Raises:
+        InputError: one of them is no method that the configuration or a family knows.
+    """
+    names = tree.get("without")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return tree
+    entries = [name for section in SECTIONS for name in _keys(tree.get(section))]
+    known = dict.fromkeys([*_named(tree), *entries, *registry.built_in_names()])
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+            raise InputError(
+                f"{file_of('without')}: 'without' names '{name}', which is no method here; the "
+                f"nearest is '{near}'."
+            )
+    for path in _NAMING:
+        tree = _reduced(tree, path, {*names})
+    return tree
+
+
+def _reduced(tree: _Tree, path: Sequence[str], names: set[str]) -> _Tree:
+    """A mapping whose list or mapping of methods under a path is without some of them."""
+    key, *rest = path
+    value = tree.get(key)
+    if isinstance(value, list) and not rest:
+        return {**tree, key: [name for name in value if name not in names]}
+    if isinstance(value, Mapping):
+        kept = {name: item for name, item in value.items() if name not in names}
+        return {**tree, key: _reduced(dict(value), rest, names) if rest else kept}
+    return tree
+
+
+def _keys(section: Any) -> Iterable[str]:
+    return section if isinstance(section, Mapping) else ()
 
 
 def _with_built_in(tree: _Tree) -> _Tree:

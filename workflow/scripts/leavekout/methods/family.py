@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
+from leavekout.config.download import Download
 from leavekout.config.experiment import Experiment
 from leavekout.models.shapes import Need
 from leavekout.planning.costs import Cost, Costs
@@ -86,6 +87,10 @@ class Family(Generic[Entry]):
     def source_seeds(self, e: Experiment, method: str) -> Sequence[int]:
         """Training seeds of the source models whose scores are averaged; none for θ0 alone."""
         return ()
+
+    def downloads(self, e: Experiment) -> Mapping[str, Download]:
+        """The published file that a method needs, by the method's name."""
+        return {}
 
     def unlearns(self, e: Experiment, method: str) -> bool:
         """Whether a method makes an unlearned model from the query alone."""

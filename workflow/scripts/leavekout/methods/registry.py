@@ -7,6 +7,7 @@ from pydantic import Field, create_model
 
 from leavekout.base.errors import InputError
 from leavekout.config.checks import FileOf
+from leavekout.config.download import Download
 from leavekout.config.experiment import Experiment
 from leavekout.config.fields import Name
 from leavekout.methods.distilled.family import DISTILLED
@@ -117,6 +118,11 @@ def source_seeds(e: Experiment, *methods: str) -> list[int]:
     families = [(family_of(e, name), name) for name in names]
     seeds = [seed for family, name in families if family for seed in family.source_seeds(e, name)]
     return [*dict.fromkeys(seeds)]
+
+
+def downloads(e: Experiment) -> dict[str, Download]:
+    """The published files that methods need, by the method's name."""
+    return {name: file for family in FAMILIES for name, file in family.downloads(e).items()}
 
 
 def scoring_cost(costs: Costs, method: str) -> Cost:

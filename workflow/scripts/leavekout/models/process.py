@@ -55,6 +55,15 @@ class Process(ABC):
     def sampler(self, config: Sampling) -> Any:
         """The reverse process: a scheduler of diffusers, with its timesteps set."""
 
+    @abstractmethod
+    def predicted_x0(self, stepped: Any, x_t: Tensor, predicted: Tensor, time: Tensor) -> Tensor:
+        """x̂_0, the clean latents that the sampler predicts in a step.
+
+        Args:
+            stepped: the sampler's output of the step from x_t, with the prediction f_θ(x_t).
+            time: the sampler's timestep, one number.
+        """
+
 
 class Diffusion(Process):
     """DDPM: x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε, and ε is predicted (Ho et al., NeurIPS 2020)."""
@@ -92,6 +101,10 @@ class Diffusion(Process):
         )
         sampler.set_timesteps(config.steps)
         return sampler
+
+    def predicted_x0(self, stepped: Any, x_t: Tensor, predicted: Tensor, time: Tensor) -> Tensor:
+        """(x_t − √(1 − ᾱ_t) ε) / √ᾱ_t, clamped if the sampler clamps it."""
+        return stepped.pred_original_sample
 
 
 class RectifiedFlow(Process):
@@ -136,6 +149,10 @@ class RectifiedFlow(Process):
         sampler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=int(_TIME_SCALE))
         sampler.set_timesteps(sigmas=np.linspace(1.0, 1.0 / config.steps, config.steps))
         return sampler
+
+    def predicted_x0(self, stepped: Any, x_t: Tensor, predicted: Tensor, time: Tensor) -> Tensor:
+        """x_t − t v."""
+        return x_t - float(time) / _TIME_SCALE * predicted
 
 
 def build_process(model: Model) -> Process:

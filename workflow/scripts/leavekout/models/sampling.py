@@ -13,7 +13,6 @@ from leavekout.models.process import Process
 from leavekout.models.replay import replayed
 
 
-@torch.no_grad()
 def sample_latents(
     denoiser: Denoiser,
     process: Process,
@@ -32,8 +31,34 @@ def sample_latents(
     Args:
         text: [Q, T, E]; null_text: [T, E]; noise_seeds: Q numbers below 2^32.
     """
+    arguments = (denoiser, process, config, text, null_text, noise_seeds)
+    return trace_latents(*arguments, timestep=0, what=what)[0]
+
+
+@torch.no_grad()
+def trace_latents(
+    denoiser: Denoiser,
+    process: Process,
+    config: Sampling,
+    text: Tensor,
+    null_text: np.ndarray,
+    noise_seeds: list[int],
+    *,
+    timestep: int,
+    what: str,
+) -> tuple[Tensor, Tensor]:
+    """The same final latents, and the x̂_0 that the sampler predicts at a timestep on its way.
+
+    x̂_0 is the sampler's own: with guidance, and clamped if the sampler clamps it. A sampler with
+    fewer steps than the process has timesteps visits some alone; the nearest of them counts.
+
+    Returns:
+        Final latents and x̂_0, each [Q, 4, h, w].
+    """
     device = text.device
     sampler = process.sampler(config)
+    asked = process.times(torch.tensor([timestep]))
+    kept = int((sampler.timesteps - asked).abs().argmin())  # the step at which x̂_0 is kept
     # The sampler's noise comes from one generator for each query, always on the CPU.
     generators = [torch.Generator().manual_seed(seed) for seed in noise_seeds]
     ids = torch.tensor(noise_seeds, dtype=torch.int64)
@@ -55,9 +80,12 @@ def sample_latents(
         timesteps = sampler.timesteps.to(device)
         # For few pictures, launching kernels takes most of the time, so a GPU replays them.
         step = replayed(predict, latents, timesteps[0])
-        for t, on_device in progress(
-            zip(sampler.timesteps, timesteps, strict=True), what, total=len(timesteps)
+        for number, (t, on_device) in progress(
+            enumerate(zip(sampler.timesteps, timesteps, strict=True)), what, total=len(timesteps)
         ):
             predicted = step(latents, on_device)
-            latents = sampler.step(predicted, t, latents, generator=generators).prev_sample
-    return latents
+            stepped = sampler.step(predicted, t, latents, generator=generators)
+            if number == kept:
+                x0 = process.predicted_x0(stepped, latents, predicted, t).clone()
+            latents = stepped.prev_sample
+    return latents, x0

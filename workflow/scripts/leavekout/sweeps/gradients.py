@@ -188,6 +188,7 @@ def query_gradients(
     """The same features of Q queries: [Q, H, L, p].
 
     Args:
+        queries: with their final latents, or for a `timestep` with those predicted there.
         draws: number of draws of (t, ε) for each query.
         timestep: all draws at this timestep (JourneyTRAK: 400), in place of the scheme of
             `config.timesteps`.

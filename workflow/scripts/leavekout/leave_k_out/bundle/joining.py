@@ -19,7 +19,8 @@ from leavekout.methods import entries, registry
 
 # Keys that a study that joins may set freely: they change no number of the published study.
 _FREE = {
-    *("experiment", "methods", "tuning", "joins", "hardware", "report", "extra_rules", "extra"),
+    *("experiment", "methods", "without", "tuning", "joins", "hardware", "report"),
+    *("extra_rules", "extra"),
     *("dataset.root", "encoders.endpoint", "counterfactual.keep_models"),
 }
 # Keys to which a further part of a study may add values, but not take any away.

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leavekout.leave_k_out.measures.measure import Encoder, Measure
+from leavekout.leave_k_out.measures.measure import Encoder, Measure, cosines
 
 if TYPE_CHECKING:
     from leavekout.contract.outcome import Outcome
@@ -13,12 +13,9 @@ if TYPE_CHECKING:
 def clip_similarities(
     outcome: "Outcome", source: "Outcome", encoder: Encoder | None = None
 ) -> np.ndarray:
-    """Dot products [Q] of the pictures' embeddings, which have unit length."""
-    import torch  # here: every workflow imports this module
-
+    """Cosine similarity [Q] of the pictures' embeddings."""
     assert encoder
-    after, before = (torch.from_numpy(encoder(o.pictures)).double() for o in (outcome, source))
-    return np.array([float(a @ b) for a, b in zip(after, before, strict=True)])
+    return cosines(encoder(outcome.pictures), encoder(source.pictures))
 
 
 MEASURE = Measure(

@@ -45,6 +45,8 @@ class DistilledFamily(Family[Distilled]):
         encoders, images = e.encoders.names(), e.dataset.images
         if entry.teacher not in UNLEARNING.entries(e):
             yield "teacher", "is no entry of 'unlearning'"
+        if entry.teacher in e.without and used:
+            yield "teacher", "is among the methods of 'without'; leave this method out, too"
         if e.queries.teacher == 0 and used:
             yield ("has no queries to learn from: 'queries.teacher' is 0",)
         if entry.encoder not in encoders or "clip" not in encoders:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from leavekout.config.download import Download
 from leavekout.config.experiment import Experiment
 from leavekout.methods.embeddings.settings import BUILT_IN, Embedding
 from leavekout.methods.family import Family, KeyInfo, Problem
@@ -25,6 +26,11 @@ class EmbeddingsFamily(Family[Embedding]):
     def cost(self, costs: Costs, method: str) -> Cost:
         """Of comparing cached features."""
         return costs.similarity(costs.queries)
+
+    def downloads(self, e: Experiment) -> dict[str, Download]:
+        """Learned layers that others published."""
+        mappers = {name: entry.mapper for name, entry in self.entries(e).items()}
+        return {name: file for name, file in mappers.items() if isinstance(file, Download)}
 
     def preparation(self, e: Experiment, method: str) -> list[str]:
         """The features of all training images."""

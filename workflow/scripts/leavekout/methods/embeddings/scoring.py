@@ -1,4 +1,4 @@
-"""Similarity of cached features to those of queries, through a learned layer if there is one."""
+"""Similarity of cached features to those of queries, through learned layers if there are any."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -6,8 +6,8 @@ from typing import Literal
 import numpy as np
 from torch import Tensor
 
-from leavekout.base.errors import InputError
-from leavekout.encoders.similarity import cosine_scores, unit
+from leavekout.encoders.similarity import cosine_scores
+from leavekout.methods.embeddings.mapper import mapped
 
 
 def embedding_scores(
@@ -18,32 +18,23 @@ def embedding_scores(
     over: Literal["max", "mean"],
     batch: int = 4096,
 ) -> np.ndarray:
-    """Cosine similarity of cached features to Q queries: float32 [Q, N].
+    """Cosine similarity of features to those of Q queries: float32 [Q, N].
+
+    With a mapper it is the cosine of h_images(f(z)) and h_queries(f(ẑ)), as in *Attribution by
+    Customization*; f are features as the encoder gives them, not divided by their lengths.
 
     Args:
         queries: [Q, D]; features: [N, G, D], G features of each image (flips, or captions), may be
             memory-mapped.
-        mapper: of `features.read_mapper`; applied to features of unit length.
+        mapper: of `read_mapper`.
         over: how the G similarities become one.
     """
-
-    def mapped(values: np.ndarray) -> np.ndarray:
-        lengths_one = unit(values)
-        if mapper is None:
-            return lengths_one
-        result = lengths_one @ mapper["weight"].double().numpy().T
-        return result + mapper["bias"].double().numpy() if "bias" in mapper else result
-
-    if mapper is not None and mapper["weight"].shape[1] != queries.shape[1]:
-        raise InputError(
-            f"mapper: its matrix {tuple(mapper['weight'].shape)} does not take features of "
-            f"{queries.shape[1]} dimensions."
-        )
-    of_queries = mapped(queries)
+    of_queries = mapped(queries, mapper, "queries") if mapper else queries
     scores = np.empty((len(queries), len(features)), np.float32)
     for start in range(0, len(features), batch):
         part = np.asarray(features[start : start + batch])
-        found = cosine_scores(of_queries, mapped(part.reshape(-1, part.shape[-1])))
+        flat = part.reshape(-1, part.shape[-1])
+        found = cosine_scores(of_queries, mapped(flat, mapper, "images") if mapper else flat)
         grouped = found.reshape(len(queries), *part.shape[:2])
         scores[:, start : start + batch] = getattr(grouped, over)(axis=2)
     return scores

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from leavekout.config.download import Download
 from leavekout.config.fields import Name, PathText, Section
 
 
@@ -18,9 +19,13 @@ class Embedding(Section):
     features: Literal["image", "text"] = "image"
     """`image`: the better score of an image and its flip. `text` (of `clip` only): the prompt is
     compared with captions, and the score is the average over an image's captions."""
-    mapper: PathText | None = None
-    """File with a linear layer, which is safetensors or a PyTorch file of tensors alone. The layer
-    is applied to features of unit length (CLIP and DINO of *Attribution by Customization*)."""
+    mapper: PathText | Download | None = None
+    """Linear layers h(f) = W f + b that features go through before they are compared (CLIP and DINO
+    of *Attribution by Customization*): a file, which is safetensors or a PyTorch file of tensors
+    alone, or a section for one that is fetched. With two layers as published, `real_mapper` is
+    applied to training images and `synth_mapper` to the query: the score is the cosine of
+    h_real(f(z)) and h_synth(f(ẑ)). One layer alone is applied to both sides. Features f are as the
+    encoder gives them, and only the results are divided by their lengths."""
 
 
 BUILT_IN: dict[str, dict[str, Any]] = {

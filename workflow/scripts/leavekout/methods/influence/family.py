@@ -56,6 +56,11 @@ class InfluenceFamily(Family[Influence]):
             yield "query_draws", SHARED_DRAWS.format(found.draws)
         if entry.solver == "datainf" and entry.damping == 0:
             yield "damping", "has to be above 0 for 'datainf'"
+        if entry.query_timestep is not None and used and not e.generates_queries():
+            yield (
+                "query_timestep",
+                "needs queries that are generated here, to follow the sampler on its way to them",
+            )
         last = e.model.process.timesteps - 1
         if entry.query_timestep is not None and entry.query_timestep > last:
             yield "query_timestep", f"is beyond the last one, {last}"
@@ -105,6 +110,8 @@ class InfluenceFamily(Family[Influence]):
     def preparation(self, e: Experiment, method: str) -> list[str]:
         """Projected gradients of each model, further models, and DAS's losses."""
         entry, paths = self.entries(e)[method], []
+        if entry.query_timestep is not None:
+            paths.append(f"trace_queries/source/{entry.query_timestep}")
         for seed in entry.source_seeds:
             paths.append(f"project_gradients/{entry.gradients}/seed{seed}")
             model = "source"

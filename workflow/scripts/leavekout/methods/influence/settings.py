@@ -39,9 +39,11 @@ class Influence(Section):
     """For `ridge` and `das`: λ, in the units of ΦᵀΦ. For `datainf`: λ divided by the mean squared
     gradient entry of a layer; it has to be above 0. `cosine` uses none."""
     query_draws: Positive = 1000
-    """Draws of (timestep, noise) over which the query's gradient is averaged."""
+    """Draws of (timestep, noise) over which the query's gradient is averaged (JourneyTRAK: 20)."""
     query_timestep: Annotated[int, Field(ge=0)] | None = None
-    """One timestep for all of these draws (JourneyTRAK: 400)."""
+    """One timestep t for all of these draws (JourneyTRAK: 400). Then not the query's final latents
+    are noised, but x̂_0 as the sampler predicted it at t, with guidance and clamp, while it
+    generated the query. Of a sampler with fewer steps, the visited timestep nearest to t counts."""
     source_seeds: Annotated[list[Seed], Field(min_length=1), Distinct] = [0]
     """Training seeds of the source models whose scores are averaged. The seed of `training` is θ0.
     Other seeds are trained as further source models, which `retrain_seeds` share."""
@@ -59,9 +61,11 @@ BUILT_IN_GRADIENTS: dict[str, dict[str, Any]] = {
     "layers": {"layout": "by_layer", "dimension": 512},  # DataInf
     "mean-output": {"objective": "mean_output", "timesteps": "uniform", "normalise": True},  # DAS
     "shared": {"weights": "all", "shared_draws": True, "dimension": 2048},  # Motive
+    "trak-published": {"weights": "all", "draws": 20, "dimension": 512},
 }
 BUILT_IN: dict[str, dict[str, Any]] = {
     "trak": {"damping": 0.5},
+    "trak-published": {"gradients": "trak-published"},
     "journey-trak": {"damping": 0.5, "query_timestep": 400},
     "d-trak": {"gradients": "output", "damping": 800.0, "query_draws": 100},
     "datainf": {"gradients": "layers", "solver": "datainf", "damping": 0.1},
