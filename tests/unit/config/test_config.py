@@ -79,6 +79,9 @@ def test_every_text_that_is_no_path_is_known() -> None:
     assert plain == {
         *("HubFolder.revision", "FetchedEncoders.endpoint"),
         *("Archive.url", "Archive.mirrors"),
+        *("Download.revision", "Download.file", "Download.url", "Download.member"),
+        *("PublishedScores.entry", "PublishedBenchmark.revision"),
+        *("TaskList.url", "TaskList.sha256"),
         *("Customization.initial_word", "Hardware.stage_to"),
     }
 

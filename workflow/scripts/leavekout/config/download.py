@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from leavekout.config.fields import PathText, Positive, Section
@@ -60,6 +60,17 @@ class Download(Section):
         """The path of what was fetched, within `folder`: a file, or `.` for several files."""
         name = PurePosixPath(self.source).name
         return self.member or ("." if "*" in name else name)
+
+
+def _form(value: Any) -> str:
+    return "<path>" if isinstance(value, str) else "<Download>"
+
+
+# A local path, or where to fetch the file. (With a union alone, an error would be about both.)
+File = Annotated[
+    Annotated[PathText, Tag("<path>")] | Annotated[Download, Tag("<Download>")],
+    Discriminator(_form),
+]
 
 
 def by_folder(downloads: Iterable[Download]) -> dict[str, tuple[Download, list[str]]]:

@@ -1,16 +1,30 @@
 """The section `published`: artifacts that others published, in place of ours."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from leavekout.config.download import Download
+from leavekout.config.download import Download, File
 from leavekout.config.encoders import HubFolder
 from leavekout.config.fields import Name, PathText, Positive, Section, added_field
 
-# A local path, or where to fetch the file.
-File = PathText | Download
+
+def _form(value: Any) -> str:
+    if isinstance(value, str):
+        return "<path>"
+    keys = value if isinstance(value, Mapping) else value.model_fields_set
+    return "<Download>" if {"file", "url"} & {*keys} else "<HubFolder>"
+
+
+# Beside a file, a folder of a model repository.
+FileOrModel = Annotated[
+    Annotated[PathText, Tag("<path>")]
+    | Annotated[Download, Tag("<Download>")]
+    | Annotated[HubFolder, Tag("<HubFolder>")],
+    Discriminator(_form),
+]
 
 
 class PublishedQueries(Section):
@@ -77,7 +91,7 @@ class Published(Section):
     control to compare with.
     """
 
-    source_model: PathText | HubFolder | Download | None = None
+    source_model: FileOrModel | None = None
     """Weights of the denoiser, used in place of a source model that is trained here. It is a file
     (safetensors, or a PyTorch file of tensors alone), a section that says where to fetch one, as
     for `latents`, or a section for a model in the format of diffusers."""

@@ -267,6 +267,11 @@ def _reinterpreted(
             yield path, written, taken
 
 
+def _is_tag(step: str | int) -> bool:
+    """Whether a step of a location names which of several types a value has."""
+    return str(step).startswith("<")
+
+
 def _schema_node(root: Tree, location: Sequence[str | int]) -> tuple[Tree, list[str]]:
     """The JSON schema of the section at `location`, and the location without union tags."""
     node, path = root, []
@@ -274,6 +279,9 @@ def _schema_node(root: Tree, location: Sequence[str | int]) -> tuple[Tree, list[
         node = _follow(root, node)
         if "discriminator" in node and step in node["discriminator"]["mapping"]:
             node = {"$ref": node["discriminator"]["mapping"][step]}
+            continue
+        if _is_tag(step):
+            node = root["$defs"].get(str(step)[1:-1], {})
             continue
         path.append(str(step))
         by_pattern = node.get("patternProperties", {}).values()  # for mappings with free keys
@@ -291,7 +299,9 @@ def _follow(root: Tree, node: Tree) -> Tree:
 
 def _sentence(error: Any, layers: Merged, schema: Tree) -> str:
     """Describes one of pydantic's errors."""
-    location = error["loc"]
+    location = list(error["loc"])
+    while location and _is_tag(location[-1]):
+        location.pop()
     parent, parent_path = _schema_node(schema, location[:-1])
     last = str(location[-1]) if location else ""
     if last == "[key]" and parent_path:

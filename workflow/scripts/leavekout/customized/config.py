@@ -61,7 +61,7 @@ class PublishedBenchmark(Section):
     name is its path in that list: `models/artchive/african` is `artchive-african`.
     """
 
-    repo: str
+    repo: PathText
     """Name of the data set on the Hugging Face Hub, or a local folder of the same layout. The hub
     is that of `encoders.endpoint`."""
     revision: str

@@ -2,8 +2,8 @@
 
 from typing import Any, Literal
 
-from leavekout.config.download import Download
-from leavekout.config.fields import Name, PathText, Section
+from leavekout.config.download import File
+from leavekout.config.fields import Name, Section
 
 
 class Embedding(Section):
@@ -19,7 +19,7 @@ class Embedding(Section):
     features: Literal["image", "text"] = "image"
     """`image`: the better score of an image and its flip. `text` (of `clip` only): the prompt is
     compared with captions, and the score is the average over an image's captions."""
-    mapper: PathText | Download | None = None
+    mapper: File | None = None
     """Linear layers h(f) = W f + b that features go through before they are compared (CLIP and DINO
     of *Attribution by Customization*): a file, which is safetensors or a PyTorch file of tensors
     alone, or a section for one that is fetched. With two layers as published, `real_mapper` is
