@@ -1,7 +1,8 @@
 # make demo · make unlock · make join · make bundle · make plan · make benchmark · make gpu-check · make test · make test-all · make test-slurm
-# · make lint · make docs · make setup: each sets up all that it needs.
+# · make test-kills · make lint · make docs · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
+KILLS ?= 100
 BIN := .venv/bin
 READY := .venv/.ready
 # Tests that share runs of the workflow stay on one worker (tests/conftest.py), and start first.
@@ -12,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 # it, each job would compile them again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo unlock join bundle plan benchmark gpu-check test test-all test-slurm lint format docs lock clean
+.PHONY: setup demo unlock join bundle plan benchmark gpu-check test test-all test-slurm test-kills lint format docs lock clean
 
 # The environment alone.
 setup: $(READY)
@@ -61,6 +62,11 @@ test-all: lint
 test-slurm: $(READY)
 	$(BIN)/python tests/support/slurm_cluster.py --install
 	$(BIN)/pytest tests/cluster
+
+# A small study killed at random moments and resumed until it ends, again and again; by hand, before a
+# release. A run prints its seed: make test-kills KILLS=20 SEED=7
+test-kills: $(READY)
+	$(BIN)/python tests/support/kills.py --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 lint: $(READY)
 	$(BIN)/ruff check
