@@ -132,6 +132,13 @@ class Attempt:
 
     def until_killed(self, choose: Choose) -> Kill | None:
         """Runs until a blow, and returns it; or to the end, and returns None."""
+        try:
+            return self._watch(choose)
+        except KeyboardInterrupt:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
+
+    def _watch(self, choose: Choose) -> Kill | None:
         blow = choose(PLANNING)
         due = time.monotonic() + (blow.after if blow else 0)
         while self.process.poll() is None:
