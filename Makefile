@@ -1,7 +1,8 @@
 # make demo · make run · make unlock · make join · make bundle · make status · make plan · make published-check · make benchmark · make gpu-check · make test · make test-all · make test-slurm
-# · make lint · make docs · make setup: each sets up all that it needs.
+# · make test-kills · make lint · make docs · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
+KILLS ?= 100
 BIN := .venv/bin
 # For drivers before 580: make setup CUDA=12. The environment stays so until make setup CUDA=13.
 CUDA ?= $(lastword 13 $(patsubst .venv/.ready-%,%,$(wildcard .venv/.ready-*)))
@@ -15,7 +16,7 @@ export OMP_NUM_THREADS ?= 1
 # it, each job would compile them again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo run unlock join bundle status plan published-check benchmark gpu-check test test-all test-slurm lint format docs lock clean
+.PHONY: setup demo run unlock join bundle status plan published-check benchmark gpu-check test test-all test-slurm test-kills lint format docs lock clean
 
 # The environment alone.
 setup: $(READY)
@@ -78,6 +79,11 @@ test-all: lint
 test-slurm: $(READY)
 	$(BIN)/python tests/support/slurm_cluster.py --install
 	$(BIN)/pytest tests/cluster
+
+# A small study killed at random moments and resumed until it ends, again and again; by hand, before a
+# release. A run prints its seed: make test-kills KILLS=20 SEED=7
+test-kills: $(READY)
+	$(BIN)/python tests/support/kills.py --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -24,6 +24,7 @@ THOROUGH = (
     "test_workflow_joining",
     "test_coco_path",
     "test_custom_path",
+    "test_kills",
 )
 # Files that share one run of the tiny experiment.
 SHARING = ("test_workflow", "test_workflow_broken", "test_workflow_reruns")

@@ -32,7 +32,7 @@ def copy_project(folder: Path) -> Path:
 
 
 @cache
-def _warm_env() -> dict[str, str]:
+def warm_env() -> dict[str, str]:
     """The environment in which scripts start with their libraries imported; closed at exit."""
     until_the_end = ExitStack()
     atexit.register(until_the_end.close)
@@ -47,7 +47,7 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(
         [SNAKEMAKE, *where, *arguments],
         cwd=folder,
-        env=ENV if on_cluster else _warm_env(),
+        env=ENV if on_cluster else warm_env(),
         capture_output=True,
         text=True,
         check=False,

@@ -76,28 +76,25 @@ COMMAND = ["snakemake", "--cores", "all", "--configfile", "config/tiny.yaml"]
 
 
 @pytest.mark.parametrize(
-    ("said", "interrupted", "beside", "last"),
+    ("said", "case", "beside", "last"),
     [
-        ("Error: Directory cannot be locked.", False, [7], "Another Snakemake (process 7) works"),
-        ("Error: Directory cannot be locked.", False, [], "make unlock EXPERIMENT=tiny"),
-        ("CalledProcessError", True, [], "Stopped by Ctrl-C. Finished jobs are kept: the same"),
-        (
-            "Error in rule x",
-            False,
-            [],
-            "Error in rule x\nThe study stopped; see log for the reason",
-        ),
+        ("Error: Directory cannot be locked.", "", [7], "Another Snakemake (process 7) works"),
+        ("Error: Directory cannot be locked.", "", [], "make unlock EXPERIMENT=tiny"),
+        ("Finished jobid: 3", "killed", [], "make unlock EXPERIMENT=tiny"),
+        ("CalledProcessError", "interrupted", [], "Stopped by Ctrl-C. Finished jobs are kept: the"),
+        ("Error in rule x", "", [], "Error in rule x\nThe study stopped; see log for the reason"),
     ],
 )
 def test_the_last_lines_say_which_case_it_is(
-    said: str, interrupted: bool, beside: list[int], last: str, monkeypatch: pytest.MonkeyPatch
+    said: str, case: str, beside: list[int], last: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("run_study.runs_beside", lambda: beside)
-    text = why_it_stopped(said, interrupted=interrupted, log=Path("log"), command=COMMAND)
+    cases = {name: name == case for name in ("killed", "interrupted")}
+    text = why_it_stopped(said, **cases, log=Path("log"), command=COMMAND)
     assert last in text
     assert "CalledProcessError" not in text
     elsewhere = [*COMMAND[:-1], "my study.yaml", "b.yaml"]
-    text = why_it_stopped(said, interrupted=interrupted, log=Path("log"), command=elsewhere)
+    text = why_it_stopped(said, **cases, log=Path("log"), command=elsewhere)
     unlock = "snakemake --unlock --configfile 'my study.yaml' b.yaml"
     assert (unlock in text) == ("make unlock" in last)
 

@@ -136,14 +136,17 @@ def runs_beside() -> list[int]:
     return found
 
 
-def why_it_stopped(status: str, *, interrupted: bool, log: Path, command: Sequence[str]) -> str:
+def why_it_stopped(
+    said: str, *, killed: bool, interrupted: bool, log: Path, command: Sequence[str]
+) -> str:
     """The last lines after a run that failed: which case it is, and the command that goes on.
 
     Args:
-        status: what Snakemake printed; command: that ran it.
+        said: what Snakemake printed; killed: before it could unlock the folder; command: that ran
+            it.
     """
     go_on = "Finished jobs are kept: the same command resumes the study."
-    if "Directory cannot be locked" in status:
+    if "Directory cannot be locked" in said or killed:
         if others := runs_beside():
             return (
                 f"Another Snakemake (process {others[0]}) works on this study. Wait until it has "
@@ -157,7 +160,7 @@ def why_it_stopped(status: str, *, interrupted: bool, log: Path, command: Sequen
         )
     if interrupted:
         return f"Stopped by Ctrl-C. {go_on}"
-    tail = "\n".join(status.splitlines()[-_TAIL:])
+    tail = "\n".join(said.splitlines()[-_TAIL:])
     return f"{tail}\nThe study stopped; see {log} for the reason. {go_on}"
 
 
@@ -198,8 +201,9 @@ def _run_study(configfiles: Sequence[Path], gpus: int) -> None:
     status = run(command, progress, log)
     if status:
         said = log.read_text(errors="replace")
-        stopped = progress.interrupted
-        sys.exit(why_it_stopped(said, interrupted=stopped, log=log, command=command))
+        killed = status < 0 and any(Path(".snakemake/locks").glob("*"))
+        case = {"killed": killed, "interrupted": progress.interrupted}
+        sys.exit(why_it_stopped(said, **case, log=log, command=command))
     headline = results / "tables" / "headline.txt"
     print(f"\n{headline.read_text()}" if headline.exists() else "")
     print(f"Report:             {results / 'report.html'} (open it in a browser)")

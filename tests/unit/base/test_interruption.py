@@ -7,6 +7,7 @@ import platform
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -108,6 +109,47 @@ def test_leftovers_of_dead_processes_are_removed_and_nothing_else(tmp_path: Path
     assert not other_host.exists()
     mine = artifacts.temporary_beside(tmp_path / "k5.json")
     assert mine.name.startswith(f".{here}~{os.getpid()}~")
+
+
+def test_two_jobs_may_write_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a kill of Snakemake alone: its jobs run on, and are started again."""
+    path = tmp_path / "vae"
+
+    def write(between: Callable[[], None] = lambda: None) -> None:
+        with artifacts.atomic_folder(path) as folder:
+            (folder / "config.json").touch()
+            between()
+
+    write(between=write)
+    assert [file.name for file in path.iterdir()] == ["config.json"]
+    rename = Path.rename
+
+    def late(self: Path, target: Path) -> Path:
+        """Another job writes the folder while this one is about to."""
+        if target == path:
+            monkeypatch.undo()
+            write()
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    write()
+    assert [file.name for file in path.iterdir()] == ["config.json"]
+    assert os.listdir(tmp_path) == ["vae"]
+
+
+def test_a_kill_leaves_no_half_of_a_folder_that_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "vae"
+    (path / "part").mkdir(parents=True)
+
+    def killed(folder: Path, ignore_errors: bool) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(artifacts.shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt), artifacts.atomic_folder(path) as folder:
+        (folder / "config.json").touch()
+    assert [file.name for file in path.iterdir()] == ["config.json"]  # not a part of the old one
 
 
 @pytest.mark.parametrize("resources", [{"on_gpu": 1}, {"gpu": 0, "on_gpu": 1}])

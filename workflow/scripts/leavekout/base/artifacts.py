@@ -14,7 +14,7 @@ import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -55,14 +55,20 @@ def temporary_beside(path: Path) -> Path:
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """As `atomic`, for a folder: yields a new temporary folder and replaces `path` with it."""
-    temporary = temporary_beside(path)
+    temporary, old = temporary_beside(path), temporary_beside(path)
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.rename(path)
+        with suppress(FileNotFoundError):
+            path.rename(old)  # deleted under this name, so that a kill leaves no half of it
+        try:
+            temporary.rename(path)
+        except OSError:
+            if not path.is_dir():  # else another job has just made the same folder
+                raise
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for folder in (temporary, old):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import logging
+import math
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,12 +76,14 @@ def training_identity(
 def save_state(
     denoiser: Denoiser,
     optimizer: torch.optim.Optimizer,
+    losses: deque[Tensor],
     checkpoint: Checkpoint,
     identity: str,
     step: int,
 ) -> None:
-    """Writes the weights and AdamW's moments after `step` steps."""
-    tensors = {f"parameter/{name}": p for name, p in denoiser.named_parameters()}
+    """Writes the weights, AdamW's moments and the last losses after `step` steps."""
+    tensors: dict[str, Tensor] = {f"parameter/{name}": p for name, p in denoiser.named_parameters()}
+    tensors["losses"] = torch.stack([*losses])
     for number, slot in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{number}/{key}": value for key, value in slot.items()}
     notes = {"identity": identity, "step": step, "device": _device_of(denoiser)}
@@ -87,7 +91,11 @@ def save_state(
 
 
 def resume(
-    denoiser: Denoiser, optimizer: torch.optim.Optimizer, checkpoint: Checkpoint, identity: str
+    denoiser: Denoiser,
+    optimizer: torch.optim.Optimizer,
+    losses: deque[Tensor],
+    checkpoint: Checkpoint,
+    identity: str,
 ) -> int:
     """Restores a saved state of the same training, if there is one; returns the next step.
 
@@ -116,6 +124,8 @@ def resume(
     with torch.no_grad():
         for name, parameter in denoiser.named_parameters():
             parameter.copy_(tensors[f"parameter/{name}"])
+    unknown = torch.tensor([math.nan])  # in states of older versions
+    losses.extend(tensors.get("losses", unknown).to(next(denoiser.parameters()).device))
     content = optimizer.state_dict()
     for name, tensor in tensors.items():
         if name.startswith("optimizer/"):

@@ -98,7 +98,7 @@ def train(
     compiled: bool = False,
     what: str = "training",
     on_step: Callable[[int, Tensor], None] = lambda step, loss: None,
-) -> dict[str, float | None]:
+) -> dict[str, float]:
     """Trains `denoiser` in place: A(D \\ D^K) of eq. 1.
 
     AdamW minimizes the loss over the paired stream of `config.seed` (see `stream.py`). The full
@@ -142,12 +142,12 @@ def train(
         parameters, rate, weight_decay=config.weight_decay, fused=True, capturable=on_gpu
     )
     identity = training_identity(denoiser, process, data, config, removed, compiled=compiled)
-    first = resume(denoiser, optimizer, checkpoint, identity)
+    losses: deque[Tensor] = deque(maxlen=max(1, steps // 10))
+    first = resume(denoiser, optimizer, losses, checkpoint, identity)
     for group in optimizer.param_groups:
         group["lr"] = rate  # resuming replaced it by a copy
     if first:
         logger.info("%s: continues at step %d of %d", what, first, steps)
-    losses: deque[Tensor] = deque(maxlen=max(1, steps // 10))
     saved = time.monotonic()
     batches = training_batches(data, stream, config, first, steps)
     with (
@@ -169,7 +169,7 @@ def train(
             if step % _CHECK_EVERY == 0 or step == steps - 1:
                 _require_finite(losses[-1], data, what, step)
             if stop.by:
-                save_state(denoiser, optimizer, checkpoint, identity, step + 1)
+                save_state(denoiser, optimizer, losses, checkpoint, identity, step + 1)
                 raise Interrupted(
                     f"{what}: stopped by {stop.by.name} after step {step + 1} of {steps}; its "
                     "state is saved, and a retry resumes from there.",
@@ -177,14 +177,13 @@ def train(
                 )
             if time.monotonic() - saved > checkpoint.every_seconds:
                 try:
-                    save_state(denoiser, optimizer, checkpoint, identity, step + 1)
+                    save_state(denoiser, optimizer, losses, checkpoint, identity, step + 1)
                 except InputError as error:
                     logger.warning("%s Training continues; a kill would lose it.", error)
                 saved = time.monotonic()
             on_step(step, losses[-1])
     require_finite(denoiser.state_dict(), what, "lower training.learning_rate")
-    # None if the saved state was already at the last step.
-    final_loss = torch.stack(list(losses)).mean().item() if losses else None
+    final_loss = torch.stack([*losses]).mean().item()
     return {"steps": steps, "final_loss": final_loss}
 
 
