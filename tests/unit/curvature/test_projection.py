@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.linalg import hadamard
 
 from leavekout.base.errors import InputError
@@ -58,3 +59,19 @@ def test_projected_inner_products_are_unbiased(entries: int) -> None:
 def test_a_projection_that_does_not_reduce_is_refused() -> None:
     with pytest.raises(InputError, match="no reduction of gradients with 10 entries"):
         Projection(10, 17, seed=0, number=0, device=CPU)
+
+
+def test_an_even_gradient_is_estimated_as_well_as_any() -> None:
+    """Which without random signs would be in one row of the transform alone."""
+    g = torch.ones(1, 512, dtype=torch.float64)
+    lengths = [
+        float(Projection(512, 64, seed=seed, number=0, device=CPU)(g).square().mean()) / 512
+        for seed in range(20)
+    ]
+    assert np.mean(lengths) == pytest.approx(1, abs=0.2)
+
+
+def test_rows_are_drawn_from_the_whole_transform() -> None:
+    drawn = [Projection(512, 16, seed=seed, number=0, device=CPU).rows for seed in range(40)]
+    counts = torch.bincount(torch.cat(drawn) // 64, minlength=8)
+    assert stats.chisquare(counts).pvalue > 0.001
