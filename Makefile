@@ -1,5 +1,5 @@
 # make demo · make unlock · make join · make bundle · make plan · make benchmark · make gpu-check · make test · make test-all · make test-slurm
-# · make lint · make docs · make setup: each sets up all that it needs.
+# · make test-mutants · make lint · make docs · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
 BIN := .venv/bin
@@ -12,7 +12,7 @@ export OMP_NUM_THREADS ?= 1
 # it, each job would compile them again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo unlock join bundle plan benchmark gpu-check test test-all test-slurm lint format docs lock clean
+.PHONY: setup demo unlock join bundle plan benchmark gpu-check test test-all test-slurm test-mutants lint format docs lock clean
 
 # The environment alone.
 setup: $(READY)
@@ -61,6 +61,11 @@ test-all: lint
 test-slurm: $(READY)
 	$(BIN)/python tests/support/slurm_cluster.py --install
 	$(BIN)/pytest tests/cluster
+
+# Breaks each formula, one at a time, and names those that no unit test notices (CONTRIBUTING.md).
+# Some only: make test-mutants ONLY=curvature
+test-mutants: $(READY)
+	$(BIN)/python tests/support/try_mutants.py $(ONLY)
 
 lint: $(READY)
 	$(BIN)/ruff check
