@@ -250,10 +250,6 @@ MUTANTS = [
         "sweeps/losses",
         "sweeps/test_loss sweeps/test_passes",
         ("captions, data.flips, -1)", "data.flips, captions, -1)"),
-    ),
-    *_of(
-        "sweeps/losses",
-        "base/test_rows sweeps/test_passes",
         ("images[done : done + len(losses)]", "images[: len(losses)]"),
     ),
     *_of(

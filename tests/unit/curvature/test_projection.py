@@ -62,13 +62,11 @@ def test_a_projection_that_does_not_reduce_is_refused() -> None:
 
 
 def test_an_even_gradient_is_estimated_as_well_as_any() -> None:
-    """Which without random signs would be in one row of the transform alone."""
+    """Without random signs, it would be in one row of the transform alone."""
     g = torch.ones(1, 512, dtype=torch.float64)
-    lengths = [
-        float(Projection(512, 64, seed=seed, number=0, device=CPU)(g).square().mean()) / 512
-        for seed in range(20)
-    ]
-    assert np.mean(lengths) == pytest.approx(1, abs=0.2)
+    for seed in range(20):
+        found = Projection(512, 64, seed=seed, number=0, device=CPU)(g).square().mean() / 512
+        assert 0.3 < float(found) < 2  # 1 ± √(2 / 64)
 
 
 def test_rows_are_drawn_from_the_whole_transform() -> None:

@@ -188,11 +188,14 @@ def test_the_teacher_s_momentum_rises_to_1_along_a_cosine(
     pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[float] = []
-    monkeypatch.setattr(dino_training, "update_momentum", lambda *_: kept.append(_[2]))
+
+    def record(student: Any, teacher: Any, momentum: float) -> None:
+        kept.append(momentum)
+
+    monkeypatch.setattr(dino_training, "update_momentum", record)
     train_dino(pixels, DINO, CPU)
-    assert kept == pytest.approx(
-        [0.9, 0.95 - 0.05 * math.sqrt(0.5), 0.95, 0.95 + 0.05 * math.sqrt(0.5)]
-    )
+    quarter = 0.05 * math.sqrt(0.5)
+    assert kept == pytest.approx([0.9, 0.95 - quarter, 0.95, 0.95 + quarter])
 
 
 def test_features_are_cached_for_image_flip_and_caption(pixels: np.ndarray, tmp_path: Path) -> None:

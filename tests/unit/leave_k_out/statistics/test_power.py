@@ -91,8 +91,7 @@ def test_the_smallest_difference_follows_from_the_parts_of_the_variance(
     table = study(sets=4, ks=(10,), measures=("delta_loss",))
     is_random = table["method"] == "random"
     table.loc[is_random, "value"] += 0.3 * table["removal_set"][is_random].astype(float)
-    cells = {m: g.pivot(index="query", columns="k", values="value")[10].to_numpy()
-             for m, g in table[~is_random & (table["k"] > 0)].groupby("method")}  # fmt: skip
+    means = table[table["k"] > 0].pivot_table(index="query", columns="method", values="value")
     random = table[is_random].pivot(index="query", columns="removal_set", values="value")
     within, shared = retraining_variance(random.to_numpy())
     noise = within - 0.01**2  # without the evaluation's
@@ -102,12 +101,12 @@ def test_the_smallest_difference_follows_from_the_parts_of_the_variance(
         noise = min(noise, variance)
         return (variance - noise + noise / retrainings) / queries
 
-    two = own((cells["good"] - cells["bad"]).var(ddof=1), 2 * noise)
+    two = own((means["good"] - means["bad"]).var(), 2 * noise)
     effect = smallest_effect(queries, queries - 1, level=0.05)
     row = found["two methods", queries, retrainings]
     assert row["difference"] == pytest.approx(effect * np.sqrt(two))
-    excesses = [cell - random.mean(axis=1).to_numpy() for cell in cells.values()]
-    one = own(float(np.median([e.var(ddof=1) for e in excesses])), noise)
+    variances = [(means[method] - means["random"]).var() for method in ("good", "bad")]
+    one = own(float(np.median(variances)), noise)
     freedom = (one + shared / 4) ** 2 / (one**2 / (queries - 1) + (shared / 4) ** 2 / 3)
     effect = smallest_effect(queries, freedom, level=0.05)
     row = found["method and random", queries, retrainings]
