@@ -1,5 +1,5 @@
 # make demo · make run · make unlock · make join · make bundle · make status · make plan · make published-check · make benchmark · make gpu-check · make test · make test-all · make test-slurm
-# · make test-kills · make lint · make docs · make setup: each sets up all that it needs.
+# · make test-kills · make test-mutants · make lint · make docs · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
 KILLS ?= 100
@@ -16,7 +16,7 @@ export OMP_NUM_THREADS ?= 1
 # it, each job would compile them again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo run unlock join bundle status plan published-check benchmark gpu-check test test-all test-slurm test-kills lint format docs lock clean
+.PHONY: setup demo run unlock join bundle status plan published-check benchmark gpu-check test test-all test-slurm test-kills test-mutants lint format docs lock clean
 
 # The environment alone.
 setup: $(READY)
@@ -84,6 +84,11 @@ test-slurm: $(READY)
 # release. A run prints its seed: make test-kills KILLS=20 SEED=7
 test-kills: $(READY)
 	$(BIN)/python tests/support/kills.py --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+# Breaks each formula, one at a time, and names those that no unit test notices (CONTRIBUTING.md).
+# Some only: make test-mutants ONLY=curvature
+test-mutants: $(READY)
+	$(BIN)/python tests/support/try_mutants.py $(ONLY)
 
 lint: $(READY)
 	$(BIN)/ruff check

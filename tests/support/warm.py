@@ -26,7 +26,7 @@ from types import FrameType
 from typing import Any
 
 SOCKET = "LEAVEKOUT_WARM_START"
-_LIBRARIES = (
+LIBRARIES = (
     *("torch", "diffusers", "transformers", "open_clip", "timm", "pandas", "pyarrow.parquet"),
     *("matplotlib.pyplot", "scipy.stats", "sklearn.datasets", "statsmodels.stats.multitest"),
     *("diffusers.models.autoencoders.autoencoder_kl", "diffusers.models.unets.unet_2d_condition"),
@@ -89,7 +89,7 @@ def _receive(connection: socket.socket, size: int) -> bytes:
 
 
 def _serve(address: str) -> None:
-    for name in _LIBRARIES:
+    for name in LIBRARIES:
         __import__(name)
     server = socket.socket(socket.AF_UNIX)
     server.bind(address + ".new")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from leavekout.base.noise import Domain, normal, philox, random_uint32, scale_to
+from leavekout.base.noise import Domain, normal, philox, random_uint32, scale_to, to_unit
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,20 @@ def test_noise_is_standard_normal() -> None:
 def test_integers_are_uniform() -> None:
     drawn = scale_to(random_uint32(0, Domain.TRAINING, torch.arange(30_000))[0], 7)
     assert stats.chisquare(torch.bincount(drawn, minlength=7)).pvalue > 0.001
+
+
+def test_uniform_numbers_are_neither_0_nor_1() -> None:
+    lowest, highest = to_unit(torch.tensor([0, 2**32 - 1])).tolist()
+    assert 0 < lowest < highest < 1
+
+
+def test_words_differ_by_their_key_and_from_those_that_noise_is_made_of() -> None:
+    one = torch.tensor([1])
+    drawn = [
+        random_uint32(0, Domain.SWEEP, one),
+        random_uint32(1, Domain.SWEEP, one),
+        random_uint32(0, Domain.FISHER, one),
+        random_uint32(0, Domain.SWEEP, one, 1),
+        philox((one, 0, 0, 0), (0, int(Domain.SWEEP))),  # of the first four numbers of the noise
+    ]
+    assert len({tuple(int(word) for word in words) for words in drawn}) == len(drawn)

@@ -8,7 +8,7 @@ import pytest
 
 from configured import experiment
 from leavekout.base.errors import InputError
-from leavekout.contract.scores import check_scores, read_scores, top_k
+from leavekout.contract.scores import check_scores, read_scores, tied_at, top_k
 from leavekout.methods.external.family import EXTERNAL
 from leavekout.methods.external.reading import read_external_scores
 from leavekout.methods.pixel.scoring import flattened, similarity_scores
@@ -42,6 +42,11 @@ def test_good_scores_pass_in_single_precision() -> None:
 
 def test_top_k_is_sorted_by_score_and_ties_go_to_the_lower_row() -> None:
     assert top_k(np.array([1, 5, 3, 5, 2], np.float32), 3).tolist() == [1, 3, 2]
+
+
+def test_ties_at_the_end_of_the_top_k_are_counted() -> None:
+    scores = np.array([5, 3, 3, 9, 3, 3, 1], np.float32)
+    assert [tied_at(scores, k) for k in range(1, 8)] == [0, 0, 3, 2, 1, 0, 0]
 
 
 def test_similarity_is_the_larger_cosine_of_image_and_flip() -> None:

@@ -16,7 +16,7 @@ from leavekout.base.noise import Domain, normal
 from leavekout.base.sums import SavedSums, Sums
 from leavekout.config.fields import WeightSubset
 from leavekout.curvature.ekfac import ekfac, gauss_newton
-from leavekout.curvature.fisher import damped, diagonal_fisher
+from leavekout.curvature.fisher import damped, diagonal_fisher, fisher_samples
 from leavekout.curvature.per_sample import per_sample_gradients
 from leavekout.models.denoiser import select_weights
 from leavekout.models.loss import denoising_loss
@@ -69,6 +69,12 @@ def test_fisher_does_not_depend_on_the_batch_size(
     )
     for name in one:
         torch.testing.assert_close(one[name], other[name], rtol=1e-6, atol=0)
+
+
+def test_the_noise_of_outputs_is_not_that_of_inputs(process: Any, data64: Any) -> None:
+    [z] = fisher_samples(process, data64, samples=40, seed=5, batch=40, what="test")
+    pair = torch.stack([z.noise.flatten(), z.output_noise.flatten()])
+    assert abs(float(torch.corrcoef(pair)[0, 1])) < 4 / pair.shape[1] ** 0.5
 
 
 def test_per_sample_gradients_leave_the_model_as_it_was(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.linalg import hadamard
 
 from leavekout.base.errors import InputError
@@ -58,3 +59,17 @@ def test_projected_inner_products_are_unbiased(entries: int) -> None:
 def test_a_projection_that_does_not_reduce_is_refused() -> None:
     with pytest.raises(InputError, match="no reduction of gradients with 10 entries"):
         Projection(10, 17, seed=0, number=0, device=CPU)
+
+
+def test_an_even_gradient_is_estimated_as_well_as_any() -> None:
+    """Without random signs, it would be in one row of the transform alone."""
+    g = torch.ones(1, 512, dtype=torch.float64)
+    for seed in range(20):
+        found = Projection(512, 64, seed=seed, number=0, device=CPU)(g).square().mean() / 512
+        assert 0.3 < float(found) < 2  # 1 ± √(2 / 64)
+
+
+def test_rows_are_drawn_from_the_whole_transform() -> None:
+    drawn = [Projection(512, 16, seed=seed, number=0, device=CPU).rows for seed in range(40)]
+    counts = torch.bincount(torch.cat(drawn) // 64, minlength=8)
+    assert stats.chisquare(counts).pvalue > 0.001

@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from leavekout.base.errors import InputError
+from leavekout.base.noise import Domain, normal, random_uint32
 from leavekout.base.tensors import save_tensors
 from leavekout.config.experiment import LossSweep
 from leavekout.customized import exemplars as ex
@@ -36,6 +37,7 @@ from leavekout.methods.unlearning.steps import unlearn
 from leavekout.models.denoiser import build_denoiser, load_denoiser, select_weights
 from leavekout.models.process import build_process
 from leavekout.sweeps.losses import training_losses
+from reference import plain_errors
 from world import CPU, MODEL, SAVING, make_data, one_query, unet_with
 
 WIDTH, LENGTH = 6, 12
@@ -222,6 +224,49 @@ def test_the_pool_counts_by_its_weight_alone(denoiser: Any, encoder: TextEncoder
 
     assert torch.equal(token(0.0, shift=0.0), token(0.0, shift=1.0))
     assert not torch.equal(token(1.0, shift=0.0), token(1.0, shift=1.0))
+
+
+def test_customizing_equals_a_plain_loop(denoiser: Any, encoder: TextEncoder) -> None:
+    """The loss of exemplars, plus the weighted loss of as many images of the pool."""
+    data = make_data(dtype=torch.float64)
+    data.held_out = torch.tensor([10, 11])
+    captions = {10: [f"a {token_of('cat')}", f"my {token_of('cat')}"], 11: [token_of("cat")] * 2}
+    config = TRAINING.model_copy(update={"prior_weight": 0.3})
+    denoiser.double()
+    plain, words = copy.deepcopy(denoiser), copy.deepcopy(encoder)
+    found, token = customize(denoiser, process(), encoder, data, captions, "cat", config)
+
+    table = words.model.get_input_embeddings().weight
+    start = table[words.tokenizer("digit", add_special_tokens=False).input_ids[0]].detach()
+    add_tokens(words.tokenizer, words.model, {"cat": start})
+    table = words.model.get_input_embeddings().weight
+    own = words.tokenizer.convert_tokens_to_ids(token_of("cat"))
+    weights = select_weights(plain, "cross_attention_kv")
+    optimizer = torch.optim.AdamW([*weights.values(), table], 1e-2, weight_decay=0)
+    for step in range(config.steps):
+        losses = []
+        for kind, rows in enumerate(([10, 11], range(10))):
+            for position in range(3 * step, 3 * step + 3):
+                key = (0, Domain.CUSTOMIZATION, torch.tensor([position]), kind)
+                row, word, flip, t = random_uint32(*key)
+                image = rows[int(row) * len(rows) >> 32]
+                if kind == 0:
+                    text = words.with_gradient([captions[image][int(word) * 2 >> 32]]).double()
+                else:
+                    text = data.text[torch.tensor([image]), word * 3 >> 32]
+                x0 = data.latents[torch.tensor([image]), flip * 2 >> 32]
+                noise = normal(*key, shape=(4, 4, 4)).double()
+                error, _ = plain_errors(plain, process(), x0, t * 20 >> 32, noise, text)
+                losses.append(error.square().mean())
+        optimizer.zero_grad()
+        of_exemplars, of_pool = torch.stack(losses).chunk(2)
+        (of_exemplars.mean() + 0.3 * of_pool.mean()).backward()
+        assert table.grad is not None
+        table.grad[torch.arange(len(table)) != own] = 0  # only V* is learned
+        optimizer.step()
+    for name, weight in weights.items():
+        torch.testing.assert_close(found[name], weight.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(token, table[own].detach(), rtol=1e-4, atol=1e-5)
 
 
 def test_an_initial_word_of_several_tokens_is_refused(denoiser: Any, encoder: TextEncoder) -> None:

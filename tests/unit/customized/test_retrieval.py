@@ -104,6 +104,27 @@ def test_intervals_are_over_models_and_errors_over_queries() -> None:
     assert pairs[("average_precision",)]["p"] == 1
 
 
+def test_a_mean_is_over_queries_whichever_model_they_are_of() -> None:
+    table = retrievals(("a", "x", 0, 0.2, 0.5), ("a", "x", 1, 0.2, 0.5), ("a", "y", 0, 0.8, 0.5))
+    assert keyed(summary_table(table), "measure")[("recall",)]["mean"] == pytest.approx(0.4)
+
+
+def test_pairs_are_corrected_together_and_a_constant_difference_is_a_sign_test() -> None:
+    values = {"a": [0.1, 0.2, 0.3], "b": [0.2, 0.3, 0.4], "c": [0.25, 0.5, 0.4]}
+    rows = [(m, f"m{i}", 0, v, v) for m, row in values.items() for i, v in enumerate(row)]
+    pairs = comparisons_table(retrievals(*rows))
+    found = keyed(pairs[pairs["measure"] == "recall"], "ahead", "behind")
+    p = {
+        ("b", "a"): 2 / 2**3,
+        ("c", "a"): stats.ttest_rel(values["c"], values["a"]).pvalue,
+        ("c", "b"): stats.ttest_rel(values["c"], values["b"]).pvalue,
+    }
+    assert {pair: row["p"] for pair, row in found.items()} == pytest.approx(p)
+    first, second, third = sorted(p, key=p.__getitem__)
+    by_holm = np.maximum.accumulate([3 * p[first], 2 * p[second], p[third]])
+    assert [found[pair]["p_holm"] for pair in (first, second, third)] == pytest.approx(by_holm)
+
+
 def test_the_comparisons_p_is_a_paired_t_test_s() -> None:
     drawn = DRAWN.uniform(size=(2, 5))
     named = zip("ab", drawn, strict=True)

@@ -8,7 +8,7 @@ import torch
 
 from leavekout.base.artifacts import save_npy
 from leavekout.base.errors import InputError
-from leavekout.data.encoded import DeviceArray, copied_to
+from leavekout.data.encoded import DeviceArray, Samples, copied_to
 from world import CPU, make_data
 
 
@@ -28,6 +28,25 @@ def test_every_kind_of_index_gives_the_file_s_rows(mapped: np.ndarray) -> None:
         ((one[:, None], other[None]), mapped[[[3], [0], [3]], [[2, 1, 0]]]),
     ):
         assert torch.equal(rows[index], torch.from_numpy(expected).float())
+
+
+def test_a_batch_has_each_sample_s_latent_and_caption_or_none() -> None:
+    data, none = make_data(), torch.zeros(3, dtype=torch.int64)
+    rows, flips, captions = [1, 4, 4], [0, 1, 0], [2, 0, 1]
+    x0, text = data.batch(
+        Samples(
+            positions=none,
+            rows=torch.tensor(rows),
+            flips=torch.tensor(flips),
+            captions=torch.tensor(captions),
+            timesteps=none,
+            drop_caption=torch.tensor([False, True, False]),
+        )
+    )
+    np.testing.assert_array_equal(x0, data.latents.array[rows, flips])
+    expected = data.text.array[rows, captions].astype(np.float32)
+    expected[1] = data.null_text
+    np.testing.assert_array_equal(text, expected)
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 200, 1 << 28])

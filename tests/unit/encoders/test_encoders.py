@@ -1,8 +1,10 @@
 """Encoders: written in the published formats, read by the published loaders."""
 
+import math
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ import open_clip
 import pandas as pd
 import pytest
 import torch
+from diffusers import AutoencoderKL
+from torch.nn import functional
 
 from leavekout.base.artifacts import save_table
 from leavekout.base.errors import InputError
@@ -18,9 +22,21 @@ from leavekout.data import coco
 from leavekout.encoders.cleaning import cleaned, distinct
 from leavekout.encoders.clip import ClipImageEncoder
 from leavekout.encoders.text import TextEncoder, load_tokenizer, padded_tokens, write_text
-from leavekout.encoders.train_clip import build_tokenizer, save_clip, to_transformers, train_clip
+from leavekout.encoders.train_clip import (
+    build_tokenizer,
+    clip_config,
+    save_clip,
+    to_transformers,
+    train_clip,
+)
 from leavekout.encoders.train_vae import train_vae
-from leavekout.encoders.vae import decode_latents, encode_images, load_vae, write_latents
+from leavekout.encoders.vae import (
+    decode_latents,
+    encode_images,
+    load_vae,
+    to_signed_range,
+    write_latents,
+)
 from world import CPU, SAVING
 
 CLIP = ClipTraining(
@@ -206,6 +222,93 @@ def test_latents_have_unit_variance_and_decode_to_images(
     flipped = encode_images(vae, pixels[:, :, ::-1], CPU)
     np.testing.assert_allclose(written[:, 0], latents, atol=2e-3)
     np.testing.assert_allclose(written[:, 1], flipped, atol=2e-3)
+
+
+def plain_steps(
+    optimizer: torch.optim.Optimizer, learning_rate: float, epochs: int
+) -> Iterator[torch.Tensor]:
+    """The rows of each step, for 8 images in batches of 4; the rate falls along a cosine."""
+    for step in range(2 * epochs):
+        if step % 2 == 0:
+            order = torch.randperm(8)
+        rate = learning_rate * (1 + math.cos(math.pi * step / (2 * epochs))) / 2
+        optimizer.param_groups[0]["lr"] = rate
+        yield order[step % 2 * 4 :][:4]
+
+
+def test_the_vae_s_training_equals_a_plain_loop(pixels: np.ndarray) -> None:
+    config = VAE.model_copy(update={"kl_weight": 0.05, "learning_rate": 1e-2})
+    found = train_vae(pixels, config, CPU)
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        plain: Any = AutoencoderKL.from_config(dict(found.config))
+        optimizer = torch.optim.AdamW(plain.parameters())
+        for rows in plain_steps(optimizer, config.learning_rate, config.epochs):
+            mean, log_variance = plain.quant_conv(plain.encoder(images[rows])).chunk(2, 1)
+            z = mean + (log_variance / 2).exp() * torch.randn(mean.shape)
+            error = (plain.decode(z).sample - images[rows]).square().mean()
+            divergence = (mean.square() + log_variance.exp() - 1 - log_variance) / 2
+            loss = error + config.kl_weight * divergence.flatten(1).sum(1).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    # Not the weights, since rounding alone moves those that the output does not depend on.
+    with torch.no_grad():
+        for part in (
+            lambda vae: vae.encode(images).latent_dist.parameters,
+            lambda vae: vae(images)[0],
+        ):
+            torch.testing.assert_close(part(found), part(plain), rtol=1e-3, atol=1e-4)
+
+
+def test_clip_s_training_equals_a_plain_loop(pixels: np.ndarray) -> None:
+    config = CLIP.model_copy(update={"epochs": 3})
+    found = train_clip(pixels, CAPTIONS, config, CPU)
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 127.5 - 1
+    tokens = torch.stack([open_clip.SimpleTokenizer(context_length=12)(t) for t in CAPTIONS])
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        plain = open_clip.CLIP(**clip_config(config, 8))
+        optimizer = torch.optim.AdamW(plain.parameters(), weight_decay=0.1)
+        for rows in plain_steps(optimizer, config.learning_rate, config.epochs):
+            texts = tokens[rows, torch.randint(2, (4,))]
+            image, text = plain.encode_image(images[rows]), plain.encode_text(texts)
+            cosines = functional.cosine_similarity(image[:, None], text[None], dim=2)
+            logits, own = plain.logit_scale.exp() * cosines, torch.arange(4)
+            of_images = functional.cross_entropy(logits, own)
+            of_texts = functional.cross_entropy(logits.T, own)
+            optimizer.zero_grad()
+            ((of_images + of_texts) / 2).backward()
+            optimizer.step()
+    with torch.no_grad():
+        for ours, theirs in zip(
+            found(images, tokens[:, 0]), plain(images, tokens[:, 0]), strict=True
+        ):
+            torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_clip_s_logits_are_at_most_100_cosines(
+    pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sharp(**arguments: Any) -> open_clip.CLIP:
+        model = open_clip.CLIP(**arguments)
+        model.logit_scale.data.fill_(5.0)
+        return model
+
+    monkeypatch.setattr("leavekout.encoders.train_clip.CLIP", sharp)
+    scale = train_clip(pixels, CAPTIONS, CLIP, CPU).logit_scale.exp().item()
+    assert scale == pytest.approx(100, rel=0.01)
+
+
+def test_pixels_are_scaled_to_the_signed_range_and_back() -> None:
+    grey = np.array([0, 51, 255], np.uint8).reshape(1, 1, 3, 1).repeat(3, 3)
+    assert to_signed_range(grey)[0, 0, 0].tolist() == pytest.approx([-1, -0.6, 1])
+    images = torch.tensor([-1.2, -0.6, 0.3, 1]).reshape(1, 1, 1, 4).expand(1, 3, 1, 4)
+    vae = SimpleNamespace(
+        config=SimpleNamespace(scaling_factor=0.5), decode=lambda z: SimpleNamespace(sample=z)
+    )
+    assert decode_latents(vae, 0.5 * images)[0, 0, :, 0].tolist() == [0, 51, 166, 255]
 
 
 @pytest.mark.parametrize("kind", ["vae", "clip", "text"])

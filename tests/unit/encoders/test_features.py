@@ -1,6 +1,7 @@
 """Features of published encoders against the libraries themselves, and scores from them."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from transformers import (
 )
 
 from leavekout.base.errors import InputError
+from leavekout.encoders import train_dino as dino_training
 from leavekout.encoders.features import (
     load_image_encoder,
     load_text_encoder,
@@ -151,6 +153,47 @@ def test_crops_show_a_part_of_their_own_image() -> None:
         assert crops.shape == images.shape
         for crop in crops:  # one colour: nothing comes in from beyond the border or from the other
             assert (crop.amax() - crop.amin()) < 1e-6
+
+
+def test_crops_are_turned_rectangles_inside_their_image() -> None:
+    """Channels that hold the coordinates tell which place each pixel of a crop was taken from."""
+    size, count = 16, 300
+    centres = (2 * torch.arange(size) + 1) / size - 1
+    y, x = torch.meshgrid(centres, centres, indexing="ij")
+    grey, half = torch.zeros(size, size), torch.full((size, size), 0.5)
+    images = torch.stack([0.3 * x, 0.3 * y, grey, half]).expand(count, -1, -1, -1)
+    crops = random_crops(images, torch.Generator().manual_seed(0))
+    areas, turns = [], []
+    for crop in crops.double():
+        contrast = (crop[3] - crop[2]).mean() / 0.5
+        taken = (crop[:2] - crop[2]) / contrast / 0.3  # x and y in the image
+        inside = (taken.abs() < 1 - 1 / size - 1e-3).all(0)  # others are the border's
+        at = torch.stack([x, y, torch.ones_like(x)])[:, inside].T.double()
+        (width_x, width_y), (height_x, height_y), centre = torch.linalg.lstsq(
+            at, taken[:, inside].T
+        ).solution.tolist()
+        width, height = math.hypot(width_x, width_y), math.hypot(height_x, height_y)
+        assert width_x * height_x + width_y * height_y == pytest.approx(0, abs=1e-4)
+        assert abs(centre[0]) <= 1 - width + 1e-4
+        assert abs(centre[1]) <= 1 - height + 1e-4
+        areas.append(width * height)
+        turns.append(math.degrees(math.atan2(width_y, width_x)))
+    assert 0.55 < min(areas) < 0.65 < 0.95 < max(areas) < 1.001
+    assert -10 < min(turns) < -8 < 8 < max(turns) < 10
+
+
+def test_the_teacher_s_momentum_rises_to_1_along_a_cosine(
+    pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[float] = []
+
+    def record(student: Any, teacher: Any, momentum: float) -> None:
+        kept.append(momentum)
+
+    monkeypatch.setattr(dino_training, "update_momentum", record)
+    train_dino(pixels, DINO, CPU)
+    quarter = 0.05 * math.sqrt(0.5)
+    assert kept == pytest.approx([0.9, 0.95 - quarter, 0.95, 0.95 + quarter])
 
 
 def test_features_are_cached_for_image_flip_and_caption(pixels: np.ndarray, tmp_path: Path) -> None:

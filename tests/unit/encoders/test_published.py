@@ -129,6 +129,20 @@ def test_arrays_in_another_order_are_permuted(tmp_path: Path) -> None:
         )
 
 
+def test_rows_in_another_order_are_refused_though_all_are_alike(tmp_path: Path) -> None:
+    """Their differences are compared, not what all of them share."""
+
+    def alike(texts: Sequence[str]) -> np.ndarray:
+        return 10 + states(texts)
+
+    theirs = np.stack([alike(texts) for texts in CAPTIONS])
+    np.save(tmp_path / "theirs.npy", theirs)
+    import_text(tmp_path / "theirs.npy", tmp_path / "text.npy", alike, CAPTIONS, **SAVING)
+    np.save(tmp_path / "turned.npy", theirs[::-1])
+    with pytest.raises(InputError, match="row 0 is not what the encoders make"):
+        import_text(tmp_path / "turned.npy", tmp_path / "other.npy", alike, CAPTIONS, **SAVING)
+
+
 def test_a_source_model_is_read_from_either_format(tmp_path: Path) -> None:
     denoiser: Any = build_denoiser(MODEL, seed=3, device=CPU)
     torch.save(denoiser.state_dict(), tmp_path / "model.pth")

@@ -96,6 +96,7 @@ def test_every_flip_is_scored_and_captions_are_the_first() -> None:
     assert images.shape == (4, 2, 5)
     expected = text[2, 0] / np.linalg.norm(text[2, 0])
     np.testing.assert_allclose(images[2, 1, 3:], expected, rtol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(images[..., :3], axis=2), 1, rtol=1e-6)
     student = Student(5, CONFIG).eval()
     both = student_scores(student, images[:1, 0], images)
     alone = [student_scores(student, images[:1, 0], images[:, f : f + 1]) for f in range(2)]

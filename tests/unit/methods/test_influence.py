@@ -122,20 +122,34 @@ def test_halves_are_solved_alone() -> None:
     assert with_halves(array, queries[:, :1], solve).shape == (1, 3, 12, 1)
 
 
-@pytest.mark.parametrize("solver", ["ridge", "datainf"])
+@pytest.mark.parametrize("solver", ["ridge", "das", "datainf"])
 def test_images_that_a_model_was_not_trained_on_change_no_others_score(solver: str) -> None:
     rng = np.random.default_rng(2)
     features = rng.standard_normal((9, 2, 2, 4)).astype(np.float32)
-    queries = torch.from_numpy(rng.standard_normal((2, 2, 4)))
+    queries, losses = torch.from_numpy(rng.standard_normal((2, 2, 4))), rng.random((9, 2))
     trained = np.arange(9) < 7
 
     def scores(of: np.ndarray, trained: np.ndarray | None) -> np.ndarray:
         options: Any = {"damping": 0.5, "device": CPU, "trained": trained}
         if solver == "ridge":
             return ridge_scores(whole(of), queries, **options)
+        if solver == "das":
+            return das_scores(whole(of), queries, losses[: len(of)], **options)
         return datainf_scores(whole(of), queries, [40, 10], **options)
 
     found = scores(features, trained)
     assert found.shape == (2, 9, 2)
     np.testing.assert_allclose(found[:, :7], scores(features[:7], None), rtol=1e-9)
     assert not np.allclose(found, scores(features, None))
+
+
+def test_das_leaves_nothing_out_where_a_model_was_not_trained() -> None:
+    """Such an image has no leverage: its score is (φ(ẑ)ᵀ G φ(z) r(z))²."""
+    rng = np.random.default_rng(6)
+    features, losses = rng.standard_normal((9, 2, 1, 4)).astype(np.float32), rng.random((9, 2))
+    query, trained = rng.standard_normal((1, 1, 4)), np.arange(9) < 7
+    options: Any = {"damping": 0.5, "device": CPU, "trained": trained}
+    found = das_scores(whole(features), torch.from_numpy(query), losses, **options)
+    x = features[:, :, 0].astype(np.float64)
+    solved = np.linalg.solve(plain_kernel(x[:7], 0.5), query[0, 0])
+    np.testing.assert_allclose(found[0, 7:], (x[7:] @ solved) ** 2 * losses[7:], rtol=1e-9)

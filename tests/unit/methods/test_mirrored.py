@@ -3,8 +3,10 @@
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy.optimize import brentq
 
 from leavekout.base.noise import Domain, normal, random_uint32, scale_to
 from leavekout.methods.unlearning.mirrored import mirrored_ascent, null_loss, training_batches
@@ -74,6 +76,25 @@ def test_it_stops_before_the_query_s_loss_reaches_the_bound(
     assert unlearned(denoiser64, process, data, null=0.01) == 0
     for name, value in denoiser64.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_it_ends_where_bounded_losses_are_near_the_bound_on_average(
+    denoiser64: Any, process: Any, data64: Any
+) -> None:
+    """At a bound with mean(min(L, bound)) = 0.96 bound, and not at one with 0.94 bound."""
+    latent, text = query(data64)
+    draws = torch.arange(4)
+    key: Any = (6, Domain.MIRRORED, 77, 1, draws)
+    t = scale_to(random_uint32(*key)[0], process.timesteps)
+    noise = normal(*key, shape=(4, 4, 4)).double()
+    error, _ = plain_errors(denoiser64, process, latent[None], t, noise, text.expand(4, -1, -1))
+    losses = error.detach().square().flatten(1).mean(1).numpy()
+
+    def bound(share: float) -> float:
+        return brentq(lambda b: np.minimum(losses, b).mean() - share * b, losses.min(), 9.0)
+
+    assert unlearned(denoiser64, process, data64, bound(0.96), steps=1) == 0
+    assert unlearned(denoiser64, process, data64, bound(0.94), steps=1) == 1
 
 
 def test_a_warning_follows_when_all_steps_were_taken(

@@ -74,8 +74,10 @@ def test_noise_and_signal_are_the_process_s(process: Any) -> None:
 
 
 def test_halves_take_turns() -> None:
-    draws = np.arange(12.0).reshape(3, 2, 2)  # draws, images, flips
+    """Each score is the mean over draws, then the better of an image and its flip."""
+    of_image, of_flip = [8.0, 1.0, 2.0], [0.0, 4.0, 3.0]  # by draw
+    draws = np.stack([of_image, of_flip], 1)[:, None]  # draws, images, flips
     whole, halves = split_half_scores(draws)
-    assert whole.tolist() == [5.0, 7.0]
-    assert halves.tolist() == [[5.0, 7.0], [5.0, 7.0]]
+    assert whole.tolist() == [pytest.approx(11 / 3)]
+    assert halves.tolist() == [[5.0], [4.0]]
     assert np.isnan(split_half_scores(draws[:1])[1]).all()

@@ -125,6 +125,7 @@ def test_a_box_unlearns_only_inside_it(denoiser64: Any, process: Any, query: Que
     weights = select_weights(denoiser64, "cross_attention_kv")
     mask = latent_mask((0.5, 0.0, 1.0, 0.4), (4, 4))
     assert mask.nonzero().tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]
+    assert latent_mask((0.5, 0.0, 1.0, 0.3), (4, 4)).nonzero().tolist() == [[0, 2], [0, 3]]
     objectives: list[Objective] = ["loss", "squared_output"]
     for objective in objectives:
         config = Unlearning(gradient_samples=2, seed=1, objective=objective)

@@ -16,8 +16,8 @@ from world import CPU, MODELS
 
 SAMPLERS = {
     "ddim": Sampling(sampler="ddim", steps=5, guidance=3.0, clip_x0=None),
-    "ddpm": Sampling(sampler="ddpm", steps=20, guidance=2.0, clip_x0=1.0),
-    "euler": Sampling(sampler="euler", steps=7, guidance=3.0, clip_x0=None),
+    "ddpm": Sampling(sampler="ddpm", steps=20, guidance=2.0, clip_x0=0.7),
+    "euler": Sampling(sampler="euler", steps=7, guidance=0.5, clip_x0=None),
 }
 CASES = [
     (name, SAMPLERS[sampler])
@@ -75,7 +75,8 @@ def test_sampling_equals_a_plain_loop(name: str, config: Sampling, conditions: A
             x = x - guided(x, torch.tensor([1000 * t])) / config.steps
     else:
         kind = DDIMScheduler if config.sampler == "ddim" else DDPMScheduler
-        theirs = kind(20, beta_start=1e-3, beta_end=0.2, clip_sample=config.sampler == "ddpm")
+        clip: Any = {"clip_sample": config.sampler == "ddpm", "clip_sample_range": 0.7}
+        theirs = kind(20, beta_start=1e-3, beta_end=0.2, **clip)
         theirs.set_timesteps(config.steps)
         for t in theirs.timesteps:
             x = theirs.step(guided(x, t), t, x, generator=generator).prev_sample

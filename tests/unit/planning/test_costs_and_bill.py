@@ -134,6 +134,37 @@ def test_rules_ask_by_attempt_and_within_the_limits(tmp_path: Path) -> None:
         assert (int(asked["mem_mb"]), int(asked["runtime"])) == limits_of_rule
 
 
+def test_twice_the_expected_time_and_three_minutes_are_requested() -> None:
+    assert [Cost(600, 0).minutes(attempt) for attempt in (1, 2)] == [23, 46]
+    assert Cost(600, 0, resumes=True).minutes(2) == 23
+
+
+def test_passes_of_each_stage_are_priced_at_their_rate() -> None:
+    """Of COCO's configuration, in words of its own."""
+    coco = experiment("coco")
+    losses = coco.losses.model_copy(update={"draws": 3, "timestep_stride": 300})
+    e = coco.model_copy(update={"losses": losses})
+    costs, rates = costs_of(e), e.hardware.estimates
+    start, images = rates.start_seconds, 118287 * 2
+    passes = images * 5 * 4 * 3  # captions, timesteps 0, 300, 600 and 900, draws
+    loading = costs.sweep().seconds - start - passes / rates.forward_per_second
+    assert loading == pytest.approx(costs.loading)
+    pictures = 1000 * (2 * 1000 / rates.forward_per_second + 1 / rates.encoding_per_second)
+    assert costs.sampling(1000).seconds == pytest.approx(start + pictures)
+    assert costs.ekfac().seconds == 2 * costs.fisher().seconds
+    of_query = costs.query_losses(110).seconds - start
+    timesteps = -(-1000 // e.evaluation.timestep_stride)
+    assert of_query == pytest.approx(110 * timesteps / rates.forward_per_second)
+    assert UNLEARNING.step_cost(costs, "unlearning").seconds == pytest.approx(
+        start + e.unlearning["unlearning"].gradient_samples / rates.training_per_second
+    )
+    mucs = e.unlearning["mucs"]
+    samples = 2 * mucs.steps * mucs.gradient_samples  # queries and training images
+    assert UNLEARNING.step_cost(costs, "mucs").seconds == pytest.approx(
+        start + samples / rates.training_per_second
+    )
+
+
 def test_memory_covers_data_that_is_read_from_the_host() -> None:
     digits, coco = experiment("digits"), experiment("coco")
     on_cpu = costs_of(digits)
@@ -168,18 +199,19 @@ def test_future_jobs_are_priced_by_measured_ones() -> None:
     jobs = [
         replaced(needed=False, seconds=900.0),
         replaced(needed=False, seconds=1800.0, expected_seconds=1800),  # a larger K
+        replaced(needed=False, seconds=36.0),  # the last attempt of one that was interrupted
         JOB,
         replaced(rule="train_source", script="train_source.py"),
         replaced(rule="compare", script="compare.py", gpus=0, threads=4),
     ]
-    assert measured_ratios(jobs) == {"retrain": 0.625, "retrain.py": 0.625}  # 1/4 and 1
+    assert measured_ratios(jobs) == {"retrain": 0.25, "retrain.py": 0.25}  # of 1/4, 1 and 1/100
     table = bill(jobs)
     retrain = table.loc["retrain"]
-    assert (retrain["done"], retrain["to_do"], retrain["disk_gb"]) == (2, 1, 0.2)
-    assert retrain["spent_gpu_h"] == pytest.approx(0.75)
-    assert retrain["gpu_h"] == pytest.approx(0.625)
+    assert (retrain["done"], retrain["to_do"], retrain["disk_gb"]) == (3, 1, 0.2)
+    assert retrain["spent_gpu_h"] == pytest.approx(0.76)
+    assert retrain["gpu_h"] == pytest.approx(0.25)
     assert retrain["from"] == "benchmarks"
-    assert table.loc["train_source", "gpu_h"] == pytest.approx(0.625)  # the same work
+    assert table.loc["train_source", "gpu_h"] == pytest.approx(0.25)  # the same work
     assert table.loc["train_source", "disk_gb"] == pytest.approx(0.2)
     assert table.loc["compare", "cpu_h"] == pytest.approx(4)  # four cores for an hour
     assert table.loc["compare", "from"] == "estimate"

@@ -60,6 +60,28 @@ def test_without_skewness_halls_test_is_student_s() -> None:
     assert skewed_t_test(symmetric[None]) == pytest.approx(expected)
 
 
+def test_hall_s_transformation_is_his_cube() -> None:
+    """x + g x² / 3 + g² x³ / 27 = ((1 + g x / 3)³ − 1) / g."""
+    values = np.array([0.1, 0.4, 3.0, -0.2, 0.6])
+    x, g = values.mean() / values.std(ddof=1), stats.skew(values)
+    t = np.sqrt(5) * (((1 + g * x / 3) ** 3 - 1) / g + g / (6 * 5))
+    assert skewed_t_test(values[None]) == pytest.approx(2 * stats.t.sf(t, 4))
+
+
+def test_a_difference_has_to_pass_every_test() -> None:
+    differences = np.random.default_rng(0).gamma(0.3, size=(6, 8)) - 0.1
+    flipped, corrected = sign_flips(differences, resamples=1000)
+    of_t = skewed_t_test(differences)
+    assert (flipped > of_t).any()
+    assert (flipped < of_t).any()
+    p_values, of_all = paired_tests(differences, resamples=1000)
+    assert (p_values >= np.maximum(flipped, of_t)).all()
+    assert (of_all >= np.maximum(corrected, holm(of_t))).all()
+    also = np.array([1.0, 0, 0, 0, 0, 0])
+    by_another, _ = paired_tests(differences, resamples=1000, also=also)
+    assert by_another == pytest.approx(np.r_[1, p_values[1:]])
+
+
 def test_drawn_flips_come_near_all_flips() -> None:
     differences = np.random.default_rng(3).normal(0.4, 1, (3, 14))
     every, drawn = (sign_flips(differences, resamples=n) for n in (2**13, 5000))

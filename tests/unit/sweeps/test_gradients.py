@@ -141,6 +141,25 @@ def test_normalised_draws_are_of_length_one_before_their_mean(
     torch.testing.assert_close(of_queries[1].mean(0)[0], expected(draws), rtol=1e-5, atol=1e-8)
 
 
+@pytest.mark.parametrize("layout", ["joint", "by_layer"])
+def test_a_normalised_draw_has_length_one_over_all_layers(layout: Any, denoiser64: Any) -> None:
+    config = JOINT.model_copy(update={"normalise": True, "layout": layout, "dimension": 8})
+    projector = GradientProjector(denoiser64, config, model_seed=2, device=CPU)
+    gradients = {name: torch.randn(1, *w.shape).double() for name, w in projector.weights.items()}
+    found = projector.summed(gradients, 1)
+    assert float(found.norm()) == pytest.approx(1)
+    assert found.shape == (1, *projector.shape)
+
+
+def test_each_model_of_an_ensemble_has_a_projection_of_its_own(denoiser64: Any) -> None:
+    one, other = (
+        GradientProjector(denoiser64, JOINT, model_seed=seed, device=CPU).projections[0]
+        for seed in (0, 1)
+    )
+    assert not torch.equal(one.signs, other.signs)
+    assert not torch.equal(one.rows, other.rows)
+
+
 def test_shared_draws_are_the_same_for_all_images_and_queries(
     denoiser64: Any, process: Any, data64: Any
 ) -> None:
@@ -294,6 +313,8 @@ def test_uniform_timesteps_cover_the_range_in_strides() -> None:
     config = JOINT.model_copy(update={"timesteps": "uniform", "draws": 4})
     t = draw_timesteps(config, torch.zeros(2, 4, dtype=torch.int64), torch.arange(4), 4, 1000)
     assert t.tolist() == [[0, 250, 500, 750]] * 2
+    t = draw_timesteps(config, torch.zeros(1, 7, dtype=torch.int64), torch.arange(7), 7, 1000)
+    assert t.tolist() == [[0, 142, 285, 428, 571, 714, 857]]
 
 
 def test_stratified_timesteps_are_within_their_strata_and_negatives_share_them() -> None:

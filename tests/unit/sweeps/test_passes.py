@@ -1,5 +1,6 @@
 """Draws of a loss sweep, and what is read from them."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from leavekout.base.noise import Domain, normal
 from leavekout.config.experiment import LossSweep, Refinement
 from leavekout.methods.unlearning.readout import best_share, halves_of, read_out, scores_of
-from leavekout.sweeps.losses import pass_losses, training_losses
+from leavekout.sweeps.losses import pass_losses, sweep_rows, training_losses
 from leavekout.sweeps.passes import Passes, passes_of
 from world import make_data
 
@@ -87,6 +88,25 @@ def test_losses_of_some_images_equal_a_whole_sweep_s(denoiser64: Any, process: A
     torch.testing.assert_close(found, whole[some], rtol=1e-12, atol=0)
     means = training_losses(denoiser64, process, data, config, batch=50)
     np.testing.assert_allclose(means, whole.mean(2).numpy(), rtol=1e-12)
+
+
+def test_losses_are_reduced_with_the_rows_that_they_are_of(
+    denoiser64: Any, process: Any, tmp_path: Path
+) -> None:
+    data, some = make_data(dtype=torch.float64), torch.tensor([1, 4, 5, 9])
+    parts = passes_of(SWEEP, process)
+
+    def with_rows(losses: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        return torch.stack([losses.mean(2), rows[:, None].expand(-1, 2)], 2)
+
+    options: Any = {"objective": "loss", "settings": {}, "save_seconds": 1e9}
+    model = denoiser64, process
+    rows = sweep_rows(
+        tmp_path / "l.npy", *model, data, parts, batch=1, images=some, reduce=with_rows, **options
+    )
+    means = training_losses(*model, data, SWEEP, batch=50)[some]
+    np.testing.assert_allclose(rows.array[..., 0], means, rtol=1e-12)
+    assert rows.array[..., 1].tolist() == [[row, row] for row in some.tolist()]
 
 
 @pytest.mark.parametrize("readout", ["difference", "skew"])

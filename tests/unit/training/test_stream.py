@@ -1,11 +1,15 @@
 """The paired stream: what a removal changes and what it does not."""
 
+from itertools import combinations
 from typing import Any
 
+import pytest
 import torch
+from scipy import stats
 
 from leavekout.base.noise import Domain
 from leavekout.training.stream import Samples, Stream
+from world import make_data
 
 
 def stream(removed: list[int], *, seed: int = 0) -> Stream:
@@ -60,3 +64,23 @@ def test_almost_all_images_can_be_removed() -> None:
 
 def test_another_seed_is_another_stream() -> None:
     assert not torch.equal(stream([]).samples(0, 50).rows, stream([], seed=1).samples(0, 50).rows)
+
+
+def test_what_is_drawn_is_uniform_and_independent() -> None:
+    z = stream([]).samples(0, 40_000)
+    drawn = {"t": z.timesteps // 100, "caption": z.captions, "flip": z.flips}
+    for values in drawn.values():
+        assert stats.chisquare(torch.bincount(values)).pvalue > 0.001
+    drawn["dropped"] = z.drop_caption.long()
+    assert z.drop_caption.float().mean() == pytest.approx(0.1, abs=0.01)
+    for one, other in combinations(drawn.values(), 2):
+        counts = stats.contingency.crosstab(one, other).count
+        assert stats.chi2_contingency(counts).pvalue > 0.001
+
+
+def test_a_stream_of_training_images_has_all_captions_and_no_held_out_image() -> None:
+    data = make_data()
+    data.held_out = torch.tensor([2, 5])
+    z = Stream.of_images(data, timesteps=20, seed=0, domain=Domain.FISHER).samples(0, 500)
+    assert set(z.rows.tolist()) == {*range(12)} - {2, 5}
+    assert not z.drop_caption.any()

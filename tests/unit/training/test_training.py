@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -17,10 +18,10 @@ from leavekout.models.denoiser import build_denoiser
 from leavekout.models.process import build_process
 from leavekout.training import training
 from leavekout.training.stream import Samples
-from leavekout.training.training import learning_rate, training_batches
+from leavekout.training.training import learning_rate, train, training_batches
 from reference import plain_errors
 from trainings import from_scratch, same, trained
-from world import CPU, TRAINING, make_data, stream_of, unet_with
+from world import CPU, MODEL, TRAINING, make_data, stream_of, unet_with
 
 
 def test_removing_nothing_with_the_same_seed_gives_the_same_bits(tmp_path: Path) -> None:
@@ -75,6 +76,21 @@ def test_learning_rate_warms_up_and_falls_to_zero() -> None:
     assert rates[10] == pytest.approx(0)
     constant = TRAINING.model_copy(update={"learning_rate_schedule": "constant"})
     assert learning_rate(constant, 10, 10) == 1e-3
+
+
+def test_the_final_loss_is_the_mean_over_the_last_tenth_of_the_steps(tmp_path: Path) -> None:
+    losses: list[float] = []
+    found = train(
+        build_denoiser(MODEL, seed=0, device=CPU),
+        build_process(MODEL),
+        make_data(),
+        TRAINING.model_copy(update={"epochs": 20}),
+        removed=torch.tensor([1]),
+        state=tmp_path / "state",
+        save_state_seconds=1e9,
+        on_step=lambda step, loss: losses.append(float(loss)),
+    )
+    assert found == {"steps": 30, "final_loss": pytest.approx(np.mean(losses[-3:]))}
 
 
 def test_removing_every_image_is_refused(tmp_path: Path) -> None:

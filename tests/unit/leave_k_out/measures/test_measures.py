@@ -125,6 +125,12 @@ def test_the_evaluation_error_is_the_spread_of_the_mean_over_redrawn_noise() -> 
     assert np.std(studies[0], ddof=1) / np.sqrt(200) > 3 * true  # what the trend would add
 
 
+def test_an_effect_rises_with_what_is_lost() -> None:
+    values = np.array([1.0, 0.75, -0.5])
+    assert measure("clip").as_effect(values).tolist() == [0, 0.25, 1.5]
+    assert measure("delta_loss").as_effect(values).tolist() == values.tolist()
+
+
 def test_a_measure_says_how_it_is_shown() -> None:
     assert measure("delta_loss").heading == "ΔL × 10³"
     assert measure("ssim").heading == "SSIM"

@@ -32,6 +32,14 @@ def test_the_drift_is_the_replica_s_mean_over_test_queries() -> None:
     assert table["mse"]["share"] == pytest.approx(0.02 / excess)
 
 
+def test_a_drift_in_either_direction_is_a_share_of_an_effect_in_either_direction() -> None:
+    up, down = (drift_table([replica(by)], study()) for by in (0.02, -0.02))
+    assert (down["drift"] < 0).all()
+    assert (down["share"] > 0).all()
+    assert (down["effect"] > 0).all()
+    assert down["share"].tolist() == pytest.approx(up["share"].tolist())
+
+
 def test_a_large_drift_has_a_caution() -> None:
     def output_of(by: float) -> str:
         measurements = study()

@@ -6,8 +6,13 @@ from sklearn.isotonic import IsotonicRegression
 
 from leavekout.leave_k_out.measures.registry import measure
 from leavekout.leave_k_out.statistics.arms import Arms
-from leavekout.leave_k_out.statistics.equivalents import Curves, monotone, random_curve
-from studies import arms_from
+from leavekout.leave_k_out.statistics.equivalents import (
+    Curves,
+    equivalents_table,
+    monotone,
+    random_curve,
+)
+from studies import arms_from, study
 
 
 def test_the_monotone_curve_is_isotonic_regression_shrunk_to_the_centres_of_its_pieces() -> None:
@@ -62,6 +67,41 @@ def test_a_random_equivalent_is_where_the_curve_has_the_method_s_effect() -> Non
     assert over["low_censored"]
     none = curves.equivalent(cell - 4)
     assert (none["equivalent"], none["equivalent_censored"]) == (0.0, False)
+
+
+def test_an_equivalent_is_the_same_by_measures_that_rise_and_that_fall() -> None:
+    """One image has an effect of 0.05, the method `bad` one of 1."""
+    table = equivalents_table(study(queries=20, ks=(10, 40)), resamples=50)
+    found = table[table["method"] == "bad"].set_index("measure")["equivalent"]
+    assert found.to_dict() == pytest.approx(dict.fromkeys(found.index, 20), rel=0.1)
+    assert len(found) == 3
+
+
+def test_the_curve_is_a_weighted_mean_over_queries_and_sets() -> None:
+    rng = np.random.default_rng(6)
+    random = {10: rng.random((4, 2)), 20: rng.random((4, 3))}
+    curve = random_curve(arms_from({"m": np.zeros(4)}, random), measure("delta_loss"))
+    queries, sets = rng.random((5, 4)), rng.random((5, 3))
+    found = curve.means(queries, sets)
+    for place, k in enumerate((10, 20)):
+        weights = sets[:, curve.number[curve.columns[k]]]
+        for b in range(5):
+            by_set = np.average(random[k], axis=0, weights=queries[b])
+            assert found[b, place] == pytest.approx(np.average(by_set, weights=weights[b]))
+
+
+def test_an_interval_reaches_the_last_k_that_cannot_be_told_apart() -> None:
+    """The curve is above the method's 4 at K = 100, and uncertain at 200."""
+    rng = np.random.default_rng(7)
+    sets = rng.standard_normal(6)
+    sets = (sets - sets.mean()) / sets.std()
+    noise = 0.02 * rng.standard_normal((30, 6))
+    random = {100: 5 + noise, 200: 6 + 2.5 * sets + noise}
+    cell = 4 + 0.02 * rng.standard_normal(30)
+    curve = random_curve(arms_from({"m": cell}, random), measure("delta_loss"))
+    found = Curves(curve, np.arange(30), 400).equivalent(cell)
+    assert found["equivalent"] == pytest.approx(80, abs=1)
+    assert (found["high"], found["high_censored"]) == (200, True)
 
 
 def test_sets_of_one_number_are_resampled_together_and_others_alone() -> None:

@@ -100,6 +100,28 @@ def test_many_methods_on_few_queries_can_be_shown_to_beat_random() -> None:
     assert p_values[5:] == pytest.approx(2 / 2**8)
 
 
+def test_a_p_value_is_of_the_excess_and_knows_that_queries_share_the_random_models() -> None:
+    rng = np.random.default_rng(1)
+    cells = 0.1 * rng.standard_normal((1, 8))
+    below = -1 + 0.1 * rng.standard_normal((8, 5))  # random removal has less effect than none
+    found = [excess(cells[0], below, count=200)]
+    assert p_of_excess(found, cells, below, count=2**8)[0] == pytest.approx(2 / 2**8)
+    scattered = below + 2 * rng.standard_normal(5)  # in all queries alike
+    found = [excess(cells[0], scattered, count=200)]
+    p_values, _ = p_of_excess(found, cells, scattered, count=2**8)
+    assert p_values[0] == found[0].p_value() > 10 * 2 / 2**8
+
+
+def test_a_cell_is_the_mean_over_its_training_seeds() -> None:
+    first = study(measures=("mse",))
+    good = first[first["method"] == "good"]
+    second = good.assign(training_seed=1, value=good["value"] + 0.2, evaluation_error=0.03)
+    arms = arms_of(pd.concat([first, second]), measure("mse"))
+    expected = good.sort_values("query")["value"].to_numpy() + 0.1
+    assert arms.effects["good", 10] == pytest.approx(expected)
+    assert arms.evaluation["good", 10] == pytest.approx((0.01**2 + 0.03**2) / 2)
+
+
 def test_a_model_that_was_not_measured_on_every_query_is_refused() -> None:
     measurements = study()
     lost = (measurements["method"] == "bad") & (measurements["query"] == "q003")

@@ -52,3 +52,4 @@ def test_a_row_is_the_mean_over_queries_and_methods_without_halves_have_none() -
     assert both["n_queries"].tolist() == [2, 2]
     np.testing.assert_allclose(both["overlap"], (alone["overlap"] + 1) / 2)
     np.testing.assert_allclose(both["overlap_lowest"], alone["overlap"])
+    np.testing.assert_allclose(both["overlap_error"], (1 - alone["overlap"]) / 2)

@@ -50,6 +50,20 @@ def test_the_best_setting_of_each_method_is_chosen(criterion: str, best: set[str
     assert table.loc[table["method"] == "random", "tuned"].eq("").all()
 
 
+def test_the_mean_over_all_k_decides() -> None:
+    excess = {
+        ("mine-t0", 10): 9.0,
+        ("mine-t0", 20): 0.0,
+        ("mine-t1", 10): 5.0,
+        ("mine-t1", 20): 6.0,
+    }
+    rows = [{"measure": "mse", "k": k, "method": m, "excess": v} for (m, k), v in excess.items()]
+    options: Any = {"criterion": measure("mse"), "together": False, "measured": MEASURED}
+    settings = {"mine": SETTINGS["mine"]}
+    table = with_choices(pd.DataFrame(rows), settings, **options)
+    assert set(table.loc[table["chosen"], "method"]) == {"mine-t1"}
+
+
 def test_settings_of_one_model_state_so_and_how_many_images_it_lacks() -> None:
     table = with_choices(
         estimates(), SETTINGS, criterion=measure("clip"), together=True, measured=MEASURED

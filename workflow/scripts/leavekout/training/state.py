@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import math
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,8 +123,7 @@ def resume(
     with torch.no_grad():
         for name, parameter in denoiser.named_parameters():
             parameter.copy_(tensors[f"parameter/{name}"])
-    unknown = torch.tensor([math.nan])  # in states of older versions
-    losses.extend(tensors.get("losses", unknown).to(next(denoiser.parameters()).device))
+    losses.extend(tensors["losses"].to(next(denoiser.parameters()).device))
     content = optimizer.state_dict()
     for name, tensor in tensors.items():
         if name.startswith("optimizer/"):
