@@ -89,6 +89,14 @@ def annotate(folder: Path, prompts: Path) -> str:
     if others := left_out(folder, pictures):
         print(f"Left out: {first_few(others)}.", file=sys.stderr)
     captions = [lines_of(picture.with_suffix(".txt")) for picture in pictures]
+    least = min(map(len, captions))
+    if more := sum(map(len, captions)) - least * len(captions):
+        fewest = next(p for p, own in zip(pictures, captions, strict=True) if len(own) == least)
+        print(
+            f"Not used: {more:,} captions, since as many of each picture are used as "
+            f"'{fewest.with_suffix('.txt').name}' has, which is {least}.",
+            file=sys.stderr,
+        )
     entries = [{"id": i, "file_name": picture.name} for i, picture in enumerate(pictures)]
     pairs = [(i, text) for i, texts in enumerate(captions) for text in texts]
     held_out = [(0, prompt) for prompt in lines_of(prompts)]
@@ -101,7 +109,7 @@ def annotate(folder: Path, prompts: Path) -> str:
         "train_annotations": "annotations.json",
         "prompt_annotations": "prompts.json",
         "images": len(pictures),
-        "captions": min(map(len, captions)),  # every image has at least this number
+        "captions": least,
     }
     return yaml.safe_dump({"dataset": section}, sort_keys=False, allow_unicode=True)
 

@@ -59,7 +59,9 @@ def test_lines_of_odd_files_are_captions(folder: Path, capsys: pytest.CaptureFix
     prompts = folder.parent / "prompts.txt"
     prompts.write_text("\ufeffred\n", encoding="utf-8")
     annotate(folder, prompts)
-    assert "Left out: '.DS_Store', '._a.jpg', 'more' and 1 more" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Left out: '.DS_Store', '._a.jpg', 'more' and 1 more" in said
+    assert "Not used: 1 captions, since as many of each picture are used as 'b.txt' has, " in said
     assert coco.prompts(folder.parent / "prompts.json") == ["red"]
     table = coco.training_table(folder.parent / "annotations.json", images=2, captions=1)
     assert table["captions"].tolist() == [["a red square  on white"], ["a blue square"]]

@@ -1,6 +1,7 @@
 """Data sets in COCO's format: what is read, and which input is refused."""
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,19 @@ def test_whatever_pillow_raises_names_the_picture(
     monkeypatch.setattr(coco.ImageOps, "exif_transpose", fail)
     with pytest.raises(InputError, match=r"a.png: not a complete picture \(.+\); mend it"):
         written(tmp_path / "a.png", Image.new("L", (2, 2)))
+
+
+def test_warnings_name_the_picture(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (4, 4)).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        coco.read_image(path, 2, "white")
+        large = Image.new("L", (10_000, 9_000))  # more than Pillow's warning, less than its limit
+        large.save(tmp_path / "b.png")
+        coco.read_image(tmp_path / "b.png", 2, "white")
+    (message,) = caplog.messages
+    assert message.startswith(f"{path}: Corrupt EXIF data.")
 
 
 def test_missing_pictures_are_counted_before_any_is_read(tmp_path: Path) -> None:

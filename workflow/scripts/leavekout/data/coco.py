@@ -1,9 +1,12 @@
 """Reads and writes image-caption pairs in COCO's folder and annotation format."""
 
 import json
+import logging
 import os
 import re
+import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from operator import itemgetter
 from os.path import normpath
 from pathlib import Path
@@ -17,6 +20,7 @@ from leavekout.base.artifacts import atomic, load_json, load_table, reading
 from leavekout.base.errors import InputError, first_few
 from leavekout.base.job import progress
 
+logger = logging.getLogger("leavekout")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character, which no file can hold
 
 
@@ -184,13 +188,24 @@ def read_image(path: Path, size: int, background: str) -> np.ndarray:
     """
     # Pillow's formats raise almost anything for broken files, and an Exception for huge ones.
     advice = "mend it, scale it down, or take it out of the data set"
-    with reading(path, "picture", Exception, advice=advice):
+    with _naming(path), reading(path, "picture", Exception, advice=advice):
         with Image.open(path) as file:
             image = _as_rgb(ImageOps.exif_transpose(file), background)
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         square = image.crop((left, top, left + side, top + side))
         return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Logs Pillow's warnings with the picture's name, such as that its EXIF data is damaged."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # a large one is no harm
+        yield
+    for message in dict.fromkeys(str(warning.message).strip() for warning in found):
+        logger.warning("%s: %s", path, message)
 
 
 def _as_rgb(image: Image.Image, background: str) -> Image.Image:
