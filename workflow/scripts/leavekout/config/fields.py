@@ -69,7 +69,9 @@ class Section(BaseModel):
     `config/README.md` is made from the docstrings of sections and of their fields.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 def spelled_out(value: Any) -> Any:
