@@ -17,6 +17,7 @@ from leavekout.data.encoded import EncodedData
 from leavekout.models.denoiser import build_denoiser
 from leavekout.models.process import build_process
 from leavekout.training import training
+from leavekout.training.state import Checkpoint
 from leavekout.training.stream import Samples
 from leavekout.training.training import learning_rate, train, training_batches
 from reference import plain_errors
@@ -86,8 +87,7 @@ def test_the_final_loss_is_the_mean_over_the_last_tenth_of_the_steps(tmp_path: P
         make_data(),
         TRAINING.model_copy(update={"epochs": 20}),
         removed=torch.tensor([1]),
-        state=tmp_path / "state",
-        save_state_seconds=1e9,
+        checkpoint=Checkpoint(tmp_path / "state"),
         on_step=lambda step, loss: losses.append(float(loss)),
     )
     assert found == {"steps": 30, "final_loss": pytest.approx(np.mean(losses[-3:]))}
