@@ -14,10 +14,14 @@ if "extends" not in config and ("experiment" not in config or not workflow.confi
     configfile: "config/digits.yaml"
 
 
-# Snakemake's default limit, 100 jobs a second, has it look at all ready jobs once more a second after
-# each job that ends: a study of 240 jobs lost four tenths of a core to it. No option turns it off, and
-# with a longer timespan Snakemake would wait for as long after its last job.
+# There is one such block, since a second one would replace it.
 onstart:
+    require_own_files()
+    require_times_in_the_past()
+    require_times_in_order()
+    # Snakemake's default limit, 100 jobs a second, has it look at all ready jobs once more a second
+    # after each job that ends: a study of 240 jobs lost four tenths of a core to it. No option turns it
+    # off, and with a longer timespan Snakemake would wait for as long after its last job.
     limit = getattr(workflow.scheduler, "job_rate_limiter", None)
     if limit and (limit.max_jobs, limit.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
@@ -53,12 +57,6 @@ include: f"workflow/rules/{EXPERIMENT.kind}/rules.smk"
 
 
 require_known_methods()
-
-
-onstart:
-    require_own_files()
-    require_times_in_the_past()
-    require_times_in_order()
 
 
 rule all:

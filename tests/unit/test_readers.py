@@ -23,13 +23,15 @@ FORMATS = {  # with a dot before it: a method of any object
     "safetensors": {"safe_open"},
     "PyTorch": {"torch.load"},
     "zip": {"zipfile.ZipFile", "file.open"},
+    "tar, 7z": {"tarfile.open", "py7zr.SevenZipFile", "io.BufferedReader"},
+    "pickle": {"pickle.Unpickler", ".load"},
     "folders of models": {
         *("kind.from_pretrained", "AutoImageProcessor.from_pretrained", "load"),
         *("open_clip.create_model_from_pretrained", "timm.create_model", "open_clip.get_tokenizer"),
         "hub.hf_hub_download",
     },
     "text": {".read_text"},
-    "bytes": {"open", ".read_bytes"},
+    "bytes": {"open", "os.open", ".read_bytes"},
     "of libraries": {"load_digits", "ImageFont.truetype"},
 }
 

@@ -137,10 +137,11 @@ def test_rows_in_another_order_are_refused_though_all_are_alike(tmp_path: Path) 
 
     theirs = np.stack([alike(texts) for texts in CAPTIONS])
     np.save(tmp_path / "theirs.npy", theirs)
-    import_text(tmp_path / "theirs.npy", tmp_path / "text.npy", alike, CAPTIONS, **SAVING)
+    rest: Any = (tmp_path / "text.npy", alike, CAPTIONS, IN_ORDER, OF_CAPTIONS)
+    import_text(tmp_path / "theirs.npy", *rest, **SAVING)
     np.save(tmp_path / "turned.npy", theirs[::-1])
     with pytest.raises(InputError, match="row 0 is not what the encoders make"):
-        import_text(tmp_path / "turned.npy", tmp_path / "other.npy", alike, CAPTIONS, **SAVING)
+        import_text(tmp_path / "turned.npy", *rest, **SAVING)
 
 
 def test_a_source_model_is_read_from_either_format(tmp_path: Path) -> None:

@@ -27,7 +27,6 @@ rule encode_features:
     benchmark:
         "<benchmarks>/encode_features/{encoder}/{of}.tsv"
     wildcard_constraints:
-        encoder=r"(?!clip/)[a-z][a-z0-9_-]*",
         of="image|text",
     group:
         batched("scores")
@@ -38,23 +37,6 @@ rule encode_features:
         flips=2 if DATASET["flips"] else 1,
     script:
         "../../scripts/encode_features.py"
-
-
-# CLIP's had unit length in the first version; other encoders' are what they were.
-use rule encode_features as encode_clip_features with:
-    input:
-        **PIXELS,
-        encoder="<results>/encoders/clip",
-    output:
-        features="<results>/features/clip/{of}.npy",
-    log:
-        "<logs>/encode_features/clip/{of}.log",
-    benchmark:
-        "<benchmarks>/encode_features/clip/{of}.tsv"
-    wildcard_constraints:
-        of="image|text",
-    params:
-        version=2,
 
 
 rule import_mapper:

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from torch import Tensor
 
+from leavekout.base.errors import InputError
 from leavekout.encoders.similarity import cosine_scores
 from leavekout.methods.embeddings.mapper import mapped
 
@@ -28,7 +29,12 @@ def embedding_scores(
             memory-mapped.
         mapper: of `read_mapper`.
         over: how the G similarities become one.
+
+    Raises:
+        InputError: there is a mapper, and the features have unit length.
     """
+    if mapper:
+        _require_lengths(features)
     of_queries = mapped(queries, mapper, "queries") if mapper else queries
     scores = np.empty((len(queries), len(features)), np.float32)
     for start in range(0, len(features), batch):
@@ -38,3 +44,13 @@ def embedding_scores(
         grouped = found.reshape(len(queries), *part.shape[:2])
         scores[:, start : start + batch] = getattr(grouped, over)(axis=2)
     return scores
+
+
+def _require_lengths(features: np.ndarray) -> None:
+    """Refuses CLIP's features as an older version wrote them."""
+    lengths = np.linalg.norm(np.asarray(features[:64]).reshape(-1, features.shape[-1]), axis=1)
+    if np.allclose(lengths, 1, atol=1e-4):
+        raise InputError(
+            "mapper: the features of images have unit length, as an older version wrote CLIP's; "
+            "delete the study's folder 'features/clip', and they are made again."
+        )
