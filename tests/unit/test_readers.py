@@ -24,7 +24,7 @@ FORMATS = {  # with a dot before it: a method of any object
     "PyTorch": {"torch.load"},
     "zip": {"zipfile.ZipFile", "file.open"},
     "tar, 7z": {"tarfile.open", "py7zr.SevenZipFile", "io.BufferedReader"},
-    "pickle": {"pickle.Unpickler", ".load"},
+    "pickle": {"unpickler.load"},
     "folders of models": {
         *("kind.from_pretrained", "AutoImageProcessor.from_pretrained", "load"),
         *("open_clip.create_model_from_pretrained", "timm.create_model", "open_clip.get_tokenizer"),

@@ -46,7 +46,8 @@ def load_pickle(path: Path, entry: str) -> Any:
         reading(path, "pickle of arrays alone", Exception, advice=advice),
         open(path, "rb") as file,
     ):
-        content = _Arrays(file).load()
+        unpickler = _Arrays(file)
+        content = unpickler.load()
     for key in entry.split(".") if entry else ():
         if not isinstance(content, dict) or key not in content:
             known = ", ".join(map(repr, content)) if isinstance(content, dict) else "no keys"
