@@ -3,11 +3,12 @@
 PYTHON ?= python3
 EXPERIMENT ?= digits
 KILLS ?= 100
-BIN := .venv/bin
+# In a conda environment: make plan BIN="$$CONDA_PREFIX/bin", and so for every other target.
+BIN ?= .venv/bin
 # For drivers before 580: make setup CUDA=12. The environment stays so until make setup CUDA=13.
 CUDA ?= $(lastword 13 $(patsubst .venv/.ready-%,%,$(wildcard .venv/.ready-*)))
 LOCK := $(patsubst %-cu13.lock,%.lock,requirements-cu$(CUDA).lock)
-READY := .venv/.ready-$(CUDA)
+READY := $(if $(filter .venv/bin,$(BIN)),.venv/.ready-$(CUDA))
 # Tests that share runs of the workflow stay on one worker (tests/conftest.py), and start first.
 PARALLEL := -n 2 --no-loadscope-reorder
 # On machines with few cores, numerical libraries that start threads of their own slow jobs down.
@@ -124,6 +125,7 @@ lock: $(READY)
 	    mv environment.new environment$$cuda.yml; \
 	done
 
+ifneq ($(READY),)
 $(READY): $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -132,6 +134,7 @@ $(READY): $(LOCK)
 	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' $(LOCK))
 	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python $(LOCK)
 	@touch $@
+endif
 
 clean:
 	rm -rf .venv .snakemake results/digits results/tiny resources/digits
