@@ -15,7 +15,7 @@
 #SBATCH --open-mode=append
 #SBATCH --output=leave-k-out-%j.log
 
-source .venv/bin/activate
+source .venv/bin/activate # or your environment of conda
 snakemake --unlock "$@"
 snakemake --profile slurm "$@" &
 running=$!
