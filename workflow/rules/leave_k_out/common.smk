@@ -122,6 +122,22 @@ def outcomes_of(models):
     return [f"<results>/{one.outcome}" for one in models]
 
 
+def dataset_checksum(root, annotations):
+    """The file whose content stands for the raw data: beside them if they are made here.
+
+    Nothing is written into a user's folder. But a file that an older version wrote there is taken
+    while it is up to date, so that studies of that version stay finished.
+    """
+    beside, own = f"{root}/dataset.json", "<results>/data/dataset.json"
+    if DATASET["source"] != "folder":
+        return beside
+    try:
+        newest = max(map(os.path.getmtime, annotations))
+        return beside if os.path.getmtime(beside) >= newest else own
+    except OSError:
+        return own
+
+
 def measurements(purpose, table):
     """The measurements of those arms of a purpose that are reported in one table."""
     return collect(

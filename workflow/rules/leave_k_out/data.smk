@@ -6,25 +6,7 @@ ROOT = DATASET["root"]
 IMAGES, ANNOTATIONS, PROMPTS = (
     f"{ROOT}/{DATASET[key]}" for key in ("train_images", "train_annotations", "prompt_annotations")
 )
-
-
-def dataset_checksum():
-    """The file whose content stands for the raw data: beside them if they are made here.
-
-    Nothing is written into a user's folder. But a file that an older version wrote there is taken
-    while it is up to date, so that studies of that version stay finished.
-    """
-    beside, own = f"{ROOT}/dataset.json", "<results>/data/dataset.json"
-    if DATASET["source"] != "folder":
-        return beside
-    try:
-        newest = max(map(os.path.getmtime, (ANNOTATIONS, PROMPTS)))
-        return beside if os.path.getmtime(beside) >= newest else own
-    except OSError:
-        return own
-
-
-DATASET_CHECKSUM = dataset_checksum()
+DATASET_CHECKSUM = dataset_checksum(ROOT, [ANNOTATIONS, PROMPTS])
 # Prompts that queries and related prompts take; queries take none if they are published or in a
 # bundle.
 PROMPTS_OF_QUERIES = (

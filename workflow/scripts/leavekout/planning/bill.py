@@ -106,8 +106,13 @@ def account(jobs: Sequence[PlannedJob], costs: Costs) -> str:
         f"{shown['spent_cpu_h']} CPU-hours (last attempts only).",
         f"To do: {sums['to_do']:,.0f} jobs, about {shown['gpu_h']} GPU-hours and {shown['cpu_h']} "
         "CPU-hours.",
-        f"Disk: {shown['disk_gb']} GB for results, and up to {_number(running_gb)} GB for each "
-        f"running training; at most {_number(peak_gb)} GB with {at_once} at once.",
+        f"Disk: {shown['disk_gb']} GB for results"
+        + (
+            f", and up to {_number(running_gb)} GB for each running training; at most "
+            f"{_number(peak_gb)} GB with {at_once} at once."
+            if at_once
+            else "."
+        ),
     ]
     ratio = measured_ratios(jobs).get(_TRAINING)
     if ratio:
