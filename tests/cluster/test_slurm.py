@@ -101,7 +101,7 @@ def study(slurm: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def jobs(slurm: Cluster, folder: Path) -> list[dict[str, str]]:
     """The cluster's jobs that were submitted from a folder, the latest last."""
-    fields = ("JobID", "State", "ReqTRES", "Comment", "WorkDir")
+    fields = ("JobID", "State", "ReqTRES", "QOS", "Constraints", "Comment", "WorkDir")
     lines = slurm.output_of("sacct", "-X", "-n", "-P", "-o", ",".join(fields)).splitlines()
     found = [dict(zip(fields, line.split("|"), strict=True)) for line in lines]
     return [job for job in found if job["WorkDir"] == str(folder)]
@@ -116,6 +116,22 @@ def test_every_computing_job_asks_for_a_gpu(slurm: Cluster, study: Path) -> None
     assert stages == {"data", "source", "scores", "controls", "methods"}
     assert len(submitted) == 5
     assert "localrule attribute_by_pixel" in (study / "run.log").read_text()
+
+
+def test_a_full_queue_costs_no_attempt(slurm: Cluster, tmp_path: Path) -> None:
+    """By a QOS of the profile that lets one job into the queue, and a constraint on the node."""
+    folder = copy_project(tmp_path / "narrow")
+    profile = folder / "slurm" / "config.yaml"
+    changed = profile.read_text().replace("# qos: my_qos", "qos: narrow")
+    changed = changed.replace("# constraint: \"'a100|h100'\"", "constraint: \"'old&new'\"")
+    profile.write_text(changed)
+    (folder / "config" / "disturbed.yaml").write_text(CONFIG)
+    encoders = [f"results/tiny/encoders/{name}" for name in ("vae", "clip")]
+    Run(folder, "--retries", "0", *ALONE, "--", *encoders).finish()
+    submitted = jobs(slurm, folder)
+    assert [job["State"] for job in submitted] == ["COMPLETED"] * 3  # and the pixels
+    assert all((job["QOS"], job["Constraints"]) == ("narrow", "old&new") for job in submitted)
+    assert "QOSMaxSubmitJobPerUserLimit" in (folder / "logs/slurm/refused.log").read_text()
 
 
 # What can happen to a training on a cluster. Each is called when the training of one cell has saved

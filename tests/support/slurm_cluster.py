@@ -68,7 +68,8 @@ AccountingStoragePort={dbd_port}
 AccountingStoragePass={folder}/munge/socket
 AccountingStorageTRES=gres/gpu
 AccountingStoreFlags=job_comment
-NodeName=localhost NodeAddr=127.0.0.1 CPUs=4 RealMemory=200000 Gres=gpu:h200:2 State=UNKNOWN
+AccountingStorageEnforce=limits,qos
+NodeName=localhost NodeAddr=127.0.0.1 CPUs=4 RealMemory=200000 Gres=gpu:h200:2 Feature=old,new
 PartitionName=debug Nodes=localhost Default=YES MaxTime=INFINITE DefMemPerCPU=100 State=UP
 """
 # Two character devices, which every machine has, pose as GPUs.
@@ -179,6 +180,9 @@ class Cluster:
         self._run(*client, f"--execute=CREATE DATABASE slurm_acct; {grant}")
         self._daemon("slurmdbd", "-D")
         self._wait("sacctmgr", "-i", "add", "cluster", "leavekout")
+        # A QOS with which only one job may be in the queue.
+        self._run("sacctmgr", "-i", "add", "qos", "narrow", "MaxSubmitJobsPerUser=1")
+        self._run("sacctmgr", "-i", "modify", "account", "root", "set", "qos=normal,narrow")
         self._daemon("slurmctld", "-D", "-i")
         self._wait("scontrol", "ping")
         self.start_node()
