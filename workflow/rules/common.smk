@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 
 from leavekout.base.errors import InputError
+from leavekout.config.download import Download
 from leavekout.config.experiment import numbered
 from leavekout.config.reading import merged, offer_package, require_all_files, require_unchanged
 from leavekout.kinds import costs_of, read_experiment
@@ -37,7 +38,7 @@ signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 # Snakemake counts a refused submission as a failed attempt: slurm/sbatch waits and submits again.
 if workflow.is_main_process and (SBATCH := shutil.which("sbatch")):
     os.environ.setdefault("LEAVEKOUT_SBATCH", SBATCH)
-    os.environ["PATH"] = f"{workflow.basedir}/slurm:{os.environ['PATH']}"
+    os.environ.update(PATH=os.pathsep.join([f"{workflow.basedir}/slurm", *os.get_exec_path()]))
 
 
 # Blanks, quotes and brackets work.
@@ -195,6 +196,19 @@ def batched(stage):
     return stage if STUDY_IS_SMALL else None
 
 
+def fetched(*files):
+    """The folders of those published files that are fetched, as an input."""
+    folders = [file.folder for file in files if isinstance(file, Download)]
+    return [f"<results>/published/{folder}" for folder in dict.fromkeys(folders)]
+
+
+def path_of(file):
+    """The path of a published file, as a parameter."""
+    if isinstance(file, Download):
+        return f"results/{config['experiment']}/published/{file.folder}/{file.content}"
+    return file
+
+
 def content_of(path):
     """The digest of a user's own file, so that new content reruns what reads it; None without one.
 
@@ -272,7 +286,7 @@ def say_in_a_dry_run():
             print(advice, file=sys.stderr)
 
 
-# By the name of a rule that imports a file: what reads such a file where that takes seconds.
+# What reads a file of the user where that takes seconds, by the name of the rule that imports it.
 TRIED = {}
 
 

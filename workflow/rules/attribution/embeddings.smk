@@ -1,19 +1,14 @@
 # Attribution by similarity of features: every entry under `embeddings:` in the configuration.
 
+from leavekout.methods.embeddings.family import EMBEDDINGS as EMBEDDINGS_FAMILY
+
 EMBEDDINGS = config["embeddings"]
 # Learned layers: files of the user's, and published ones that are fetched.
 MAPPERS = {name: entry["mapper"] for name, entry in EMBEDDINGS.items() if entry["mapper"]}
 MAPPERS.update(registry.downloads(EXPERIMENT))
 
 
-def try_mapper(file):
-    """Reads a file of the user's own, so that what is wrong with it is said before any job."""
-    from leavekout.methods.embeddings.mapper import read_mapper
-
-    read_mapper(Path(file))
-
-
-TRIED["import_mapper"] = try_mapper
+TRIED["import_mapper"] = EMBEDDINGS_FAMILY.try_mapper
 
 
 rule encode_features:

@@ -7,15 +7,6 @@ GRADIENTS = config["gradients"]
 INFLUENCE = config["influence"]
 
 
-def predicted_latents(wildcards):
-    """What the sampler predicted of a job's queries, for methods that begin from there."""
-    timestep = INFLUENCE[wildcards.method]["query_timestep"]
-    if timestep is None:
-        return []
-    model = model_of(QUERIES_OF_A_JOB[0].format(**wildcards))
-    return f"<results>/queries/predicted/{model}/{timestep}.npy"
-
-
 rule project_gradients:
     input:
         **SCORED,
@@ -73,7 +64,15 @@ rule trace_queries:
 rule attribute_by_influence:
     input:
         **QUERY_FILES,
-        predicted=predicted_latents,
+        # What the sampler predicted of the job's queries, for methods that begin from there.
+        predicted=lambda wildcards: (
+            "<results>/queries/predicted/{}/{}.npy".format(
+                model_of(QUERIES_OF_A_JOB[0].format(**wildcards)),
+                INFLUENCE[wildcards.method]["query_timestep"],
+            )
+            if INFLUENCE[wildcards.method]["query_timestep"] is not None
+            else []
+        ),
         trained=trained_rows_of,
         weights=lambda wildcards: [
             path for model in explaining_models(wildcards) for path in weights_of(model)

@@ -1,6 +1,6 @@
 # The frozen encoders, trained here or fetched, published files, and the training set encoded.
 
-from leavekout.config.download import Download, by_folder
+from leavekout.config.download import by_folder
 from leavekout.config.encoders import HubFolder
 
 ENCODERS = config["encoders"]
@@ -87,19 +87,6 @@ else:
 PUBLISHED = EXPERIMENT.published
 OF_METHODS_ONLY = registry.downloads(EXPERIMENT)
 DOWNLOADS = by_folder([*PUBLISHED.downloads(), *OF_METHODS_ONLY.values()])
-
-
-def fetched(*files):
-    """The folders of those published files that are fetched, as an input."""
-    folders = [file.folder for file in files if isinstance(file, Download)]
-    return [f"<results>/published/{folder}" for folder in dict.fromkeys(folders)]
-
-
-def path_of(file):
-    """The path of a published file, as a parameter."""
-    if isinstance(file, Download):
-        return f"results/{config['experiment']}/published/{file.folder}/{file.content}"
-    return file
 
 
 # What `snakemake fetch` fetches beside the data set.

@@ -1,6 +1,7 @@
 """The family of similarity of features: its refusals, costs and preparation."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from leavekout.config.download import Download
 from leavekout.config.experiment import Experiment
@@ -31,6 +32,12 @@ class EmbeddingsFamily(Family[Embedding]):
         """Learned layers that others published."""
         mappers = {name: entry.mapper for name, entry in self.entries(e).items()}
         return {name: file for name, file in mappers.items() if isinstance(file, Download)}
+
+    def try_mapper(self, file: str) -> None:
+        """Reads learned layers of the user's, so that what is wrong with them is said early."""
+        from leavekout.methods.embeddings.mapper import read_mapper  # it imports torch
+
+        read_mapper(Path(file))
 
     def preparation(self, e: Experiment, method: str) -> list[str]:
         """The features of all training images."""
