@@ -200,7 +200,7 @@ def test_sampled_latents_are_those_of_their_images_whatever_the_batch(
 ) -> None:
     """μ + σ ε: ε is standard normal, and belongs to an image's id and flip."""
     vae, ids = train_vae(pixels, VAE, CPU), np.arange(8) * 7 + 3
-    arrays = []
+    arrays: list[np.ndarray] = []
     for batch, chosen in ((8, slice(None)), (3, slice(None)), (3, slice(4, None))):
         path = tmp_path / f"{len(arrays)}.npy"
         write_latents(
