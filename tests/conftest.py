@@ -23,6 +23,7 @@ THOROUGH = (
     "test_workflow_customized",
     "test_workflow_joining",
     "test_coco_path",
+    "test_published_path",
     "test_custom_path",
     "test_kills",
 )

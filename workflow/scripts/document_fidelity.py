@@ -14,7 +14,7 @@ HEAD = """# Where we differ from the papers
 
 Made by `make docs` from [fidelity.yaml](fidelity.yaml) and the configurations.
 
-Every setting of the papers' studies: the paper's value and where it says so, what published code
+Settings of the papers' studies: the paper's value and where it says so, what published code
 does where it says more, and ours. Values in **bold** are of neither. The last column says why, and
 how a setting can be checked against something public, if it can.
 """
@@ -63,7 +63,9 @@ def _text(value: Any) -> str:
         if type(value) is int
         else "none"
         if value is None
-        else str(value).replace("_", " ")
+        else "yes"
+        if value is True
+        else str(value)
     )
 
 

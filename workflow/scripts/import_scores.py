@@ -17,7 +17,7 @@ with job(snakemake) as run:
         Path(params.file),
         entry=params.entry,
         ranks=params.ranks,
-        queries=load_table(files.prompts).set_index("query").loc[params.names, "line"].tolist(),
+        queries=load_table(files.chosen).set_index("query").loc[params.names, "line"].tolist(),
         places=image_places(annotations, images) if annotations else np.arange(len(images)),
         method=params.method,
     )

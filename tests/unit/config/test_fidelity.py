@@ -15,6 +15,16 @@ def test_what_is_neither_the_papers_nor_its_codes_has_a_reason() -> None:
     for study in yaml.safe_load(TABLE.read_text())["studies"]:
         config = experiment(study["config"]).model_dump(mode="json")
         for row in study["rows"]:
+            assert row.keys() <= {
+                "setting",
+                "key",
+                "ours",
+                "paper",
+                "where",
+                "code",
+                "why",
+                "check",
+            }
             assert ("key" in row) != ("ours" in row), row
             assert ("paper" in row) == ("where" in row), row
             assert "why" in row or "check" in row or not differs(row, config), row

@@ -16,7 +16,7 @@ from leavekout.queries.published import (
     require_decoded,
 )
 
-GROUPS: Any = {"test": ["q000", "q001"], "tuning": ["t000"], "teacher": ["d000"]}
+GROUPS: Any = (["q000", "q001"], ["t000"], ["d000"], 0)  # and the seed
 
 
 def written(path: Path, *lines: str, ending: str = "\n") -> Path:
@@ -27,11 +27,11 @@ def written(path: Path, *lines: str, ending: str = "\n") -> Path:
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_test_queries_are_the_first_lines_and_others_the_last(tmp_path: Path, ending: str) -> None:
     path = written(tmp_path / "p.txt", "a", "b", "c", " d ", "e", ending=ending)
-    table = published_table(path, **GROUPS, seed=0)
+    table = published_table(path, *GROUPS)
     assert table["query"].tolist() == ["q000", "q001", "t000", "d000"]
     assert table["prompt"].tolist() == ["a", "b", "e", "d"]
     assert table["line"].tolist() == [0, 1, 4, 3]
-    more = published_table(path, ["q000", "q001", "q002"], ["t000"], [], seed=0)
+    more = published_table(path, ["q000", "q001", "q002"], ["t000"], [], 0)
     seeds = table.set_index("query")["noise_seed"]
     assert more.set_index("query")["noise_seed"]["t000"] == seeds["t000"]
     assert seeds.nunique() == 4
@@ -44,12 +44,12 @@ def test_other_prompts_are_refused(tmp_path: Path, caplog: pytest.LogCaptureFixt
         (("a", "b", "c", "b"), r"1 prompts of test queries are prompts of tuning .*first 'b'"),
     ):
         with pytest.raises(InputError, match=message):
-            published_table(written(tmp_path / "p.txt", *lines), **GROUPS, seed=0)
+            published_table(written(tmp_path / "p.txt", *lines), *GROUPS)
     (tmp_path / "p.txt").write_bytes(b"caf\xe9\n")
     with pytest.raises(InputError, match="not a complete text file in UTF-8"):
-        published_table(tmp_path / "p.txt", **GROUPS, seed=0)
+        published_table(tmp_path / "p.txt", *GROUPS)
     logging.getLogger("leavekout").propagate = True
-    published_table(written(tmp_path / "p.txt", "a", "a", "c", "d"), **GROUPS, seed=0)
+    published_table(written(tmp_path / "p.txt", "a", "a", "c", "d"), *GROUPS)
     assert "1 prompts are there more than once, such as 'a'" in caplog.text
 
 

@@ -20,6 +20,8 @@ MEANING = (
     "are near zero if images, queries or signs are mixed up."
 )
 
+_TELLING = 0.3  # rank correlation of our scores with themselves
+
 
 def published_table(
     pairs: Iterable[tuple[str, np.ndarray, np.ndarray, np.ndarray | None]], ks: Sequence[int]
@@ -73,9 +75,19 @@ def in_words(table: pd.DataFrame) -> list[str]:
 
 
 def require_agreement(table: pd.DataFrame, least: float, method: str) -> None:
-    """Raises InputError if a query's scores agree less than `least` of what repeating allows."""
-    wanted = least * table["rank_correlation_repeated"]
-    low = table[~((table["rank_correlation"] >= wanted) & (wanted > 0))]
+    """Raises InputError if a query's scores agree less than `least` of what repeating allows.
+
+    Also if ours repeat so badly that no comparison says anything.
+    """
+    repeated = table["rank_correlation_repeated"]
+    if not (repeated >= _TELLING).all():
+        raise InputError(
+            f"our scores of '{method}' depend too much on their noise for a comparison: drawn "
+            f"again, their rank correlation with themselves would be {repeated.min():.2f}; raise "
+            "'losses.draws'."
+        )
+    wanted = least * repeated
+    low = table[~(table["rank_correlation"] >= wanted)]
     if len(low):
         queries = list(dict.fromkeys(low["query"]))
         raise InputError(
