@@ -322,7 +322,7 @@ MUTANTS = [
         "methods/dmin/compression",
         "methods/test_dmin",
         ("1 - 2 * (drawn[1] & 1)", "1 - 0 * (drawn[1] & 1)"),
-        ("-(-entries // config.dimension)", "1 + entries // config.dimension"),
+        ("-(-entries // config.dimension)", "entries // config.dimension"),
         (".cpu() * draws)", ".cpu())"),
     ),
     *_of(
