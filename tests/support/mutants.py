@@ -1,7 +1,7 @@
 """Formulas of the package, each broken in one way that some unit test has to notice.
 
 `try_mutants.py` tries them (`make test-mutants`); `tests/unit/test_mutants.py` checks that each old
-text is still in its file. A file is relative to the package, a test to `tests/unit`.
+text is still in its file.
 """
 
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ class Mutant:
     """One broken formula.
 
     Args:
-        file: of the package.
+        file: of the package, from the repository's root.
         old: a text that occurs once in the file; new: what replaces it.
-        tests: files of unit tests, one of which has to fail.
+        tests: files of unit tests, one of which has to fail, from the root.
     """
 
     file: str
@@ -31,7 +31,7 @@ class Mutant:
 
 
 def _of(file: str, tests: str, *changes: tuple[str, str]) -> Iterator[Mutant]:
-    """The mutants of a file; `tests` are names with blanks between them."""
+    """The mutants of a file, below the package; `tests`, below tests/unit, with blanks between."""
     files = tuple(f"tests/unit/{name}.py" for name in tests.split())
     for old, new in changes:
         yield Mutant(f"{PACKAGE}/{file}.py", old, new, files)
@@ -322,7 +322,7 @@ MUTANTS = [
         "methods/dmin/compression",
         "methods/test_dmin",
         ("1 - 2 * (drawn[1] & 1)", "1 - 0 * (drawn[1] & 1)"),
-        ("-(-entries // config.dimension)", "1 + entries // config.dimension"),
+        ("-(-entries // config.dimension)", "entries // config.dimension"),
         (".cpu() * draws)", ".cpu())"),
     ),
     *_of(

@@ -13,7 +13,7 @@ from leavekout.sweeps.losses import training_losses
 from reference import plain_errors
 from world import CPU
 
-SWEEP = LossSweep(timestep_stride=7, captions=2, seed=4)
+SWEEP = LossSweep(timestep_stride=7, captions=3, seed=4)
 
 
 def plain_loss(denoiser: Any, process: Any, x0: Any, t: int, noise: Any, text: Any) -> float:
@@ -29,7 +29,7 @@ def test_sweep_equals_a_plain_loop(denoiser64: Any, process: Any, data64: Any) -
         for flip in range(data64.flips):
             losses = []
             for t in (0, 7, 14):
-                for caption in range(2):
+                for caption in range(3):
                     image = data64.image_ids[row : row + 1]
                     variant = flip | caption << 1
                     noise = normal(4, Domain.SWEEP, image, variant, t, shape=(4, 4, 4))[0].double()

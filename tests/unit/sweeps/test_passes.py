@@ -75,6 +75,9 @@ def test_halves_see_captions_draws_and_timesteps_about_equally(changes: dict[str
     for level in one.strata:
         of_level = one.half[one.level == level]
         assert of_level.float().mean() == 0.5
+    if one.draws > 1:  # of one caption and timestep
+        draws = one.half.view(2, one.draws, 3).float()
+        assert (draws.mean(1) == 0.5).all()
 
 
 def test_losses_of_some_images_equal_a_whole_sweep_s(denoiser64: Any, process: Any) -> None:

@@ -131,6 +131,12 @@ def test_an_effect_rises_with_what_is_lost() -> None:
     assert measure("delta_loss").as_effect(values).tolist() == values.tolist()
 
 
+def test_a_difference_has_twice_the_range() -> None:
+    assert measure("mse").range_of_differences == (-1, 1)
+    assert measure("clip").range_of_differences == (-2, 2)
+    assert measure("delta_loss").range_of_differences == (-np.inf, np.inf)
+
+
 def test_a_measure_says_how_it_is_shown() -> None:
     assert measure("delta_loss").heading == "ΔL × 10³"
     assert measure("ssim").heading == "SSIM"

@@ -58,7 +58,7 @@ def test_a_random_equivalent_is_where_the_curve_has_the_method_s_effect() -> Non
     curve = random_curve(arms_from({"m": cell}, random), measure("delta_loss"))
     curves = Curves(curve, np.arange(30), 400)
     found = curves.equivalent(cell)
-    assert found["equivalent"] == pytest.approx(300, abs=1)
+    assert found["equivalent"] == pytest.approx(300, abs=1e-6)
     assert found["low"] < 300 < found["high"]
     assert not found["high_censored"]
     over = curves.equivalent(cell + 5)
