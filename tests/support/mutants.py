@@ -343,8 +343,8 @@ MUTANTS = [
     ),
     *_of(
         "methods/embeddings/scoring",
-        "encoders/test_features",
-        ("lengths_one = unit(values)", "lengths_one = np.asarray(values, np.float64)"),
+        "methods/test_embeddings",
+        ('mapped(queries, mapper, "queries")', 'mapped(queries, mapper, "images")'),
     ),
     # leave-K-out
     *_of(

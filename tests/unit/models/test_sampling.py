@@ -107,7 +107,8 @@ def test_the_prediction_at_a_timestep_is_that_of_a_plain_loop(
             kept = sampler.alphas_cumprod[int(t)]
             x0 = (x - (1 - kept).sqrt() * f) / kept.sqrt()
         visited.append(float(t))
-        predictions.append(x0 if config.clip_x0 is None else x0.clamp(-1, 1))
+        limit = config.clip_x0
+        predictions.append(x0 if limit is None else x0.clamp(-limit, limit))
         x = sampler.step(f, t, x, generator=generator).prev_sample
     for timestep in (0, 9, 19):
         time = float(process.times(torch.tensor([timestep])))
