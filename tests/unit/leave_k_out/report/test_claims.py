@@ -43,7 +43,7 @@ def test_topic_removal_is_a_control_of_its_own_in_sentences_and_headline() -> No
     assert over["bad"].startswith("−")  # significantly behind, which is a difference, too
     assert list(second) == ["removed by", "K", "over topic MSE × 10³", "over topic CLIP similarity"]
     assert "topic" in controls(estimates)[0]["removed"].tolist()
-    assert "Over topic: difference to the removal" in note(estimates)
+    assert "Over topic: the same for the removal of as many" in note(estimates)
 
 
 def test_pairs_state_how_many_queries_would_settle_them(tables: dict[str, pd.DataFrame]) -> None:

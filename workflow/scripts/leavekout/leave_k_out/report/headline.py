@@ -25,8 +25,8 @@ def note(estimates: pd.DataFrame, joined: Collection[str] = ()) -> str:
     """What the columns of the headline table mean."""
     label = primary(estimates).label
     of_topic = (
-        " Over topic: difference to the removal of as many images that are like the query by their "
-        "captions, with a star of its own."
+        " Over topic: the same for the removal of as many images that are like the query by their "
+        "captions."
         if has_topics(estimates)
         else ""
     )
@@ -34,10 +34,10 @@ def note(estimates: pd.DataFrame, joined: Collection[str] = ()) -> str:
     return (
         "Excess: difference to random removal of as many images, mean over queries with its 95 % "
         "interval. *: significantly different from random removal (p ≤ 0.05, corrected for all "
-        "methods; the intervals are not corrected, so one may exclude 0 without a star). Random "
-        "equivalent: how many random images have to be removed for the same effect, by "
-        f"{label}. Group: methods of one K that share a letter are not significantly different by "
-        f"{label} (paired tests, corrected for all pairs).{of_topic}{of_joined}"
+        "methods; the intervals are not corrected, so one may exclude 0 without a "
+        f"star).{of_topic} Random equivalent: how many random images have to be removed for the "
+        f"same effect, by {label}. Group: methods of one K that share a letter are not "
+        f"significantly different by {label} (paired tests, corrected for all pairs).{of_joined}"
     )
 
 
