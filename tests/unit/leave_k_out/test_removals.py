@@ -214,7 +214,7 @@ def test_topic_sets_are_drawn_from_the_topic_and_filled_up_with_others(tmp_path:
     np.save(tmp_path / "topic.npy", topic)
     one = Removal("topic", "topic", 50, 0, 1, 4, targets=("q007",))
     drawn = rows(one, 1000, topic=[tmp_path / "topic.npy"])
-    of_q007 = {"query": "q007", "number": 1, "seed": 4}
+    of_q007: dict[str, Any] = {"query": "q007", "number": 1, "seed": 4}
     assert drawn == topic_set(1000, 50, topic, **of_q007).tolist()
     assert len(set(drawn)) == 50
     assert set(drawn) <= set(topic)
