@@ -351,7 +351,9 @@ MUTANTS = [
         "leave_k_out/removals",
         "leave_k_out/test_removals",
         ("_FIRST_UNION_SET + number * targets", "number * targets"),
-        ("torch.arange(images), number)", "torch.arange(images), 0)"),
+        ("Domain.REMOVAL, number)", "Domain.REMOVAL, 0)"),
+        ("Domain.TOPIC, number, int(query[1:]))", "Domain.TOPIC, number, 0)"),
+        ("order[on_topic], order[~on_topic]", "order[~on_topic], order[on_topic]"),
     ),
     *_of(
         "leave_k_out/oracle",

@@ -23,10 +23,12 @@ def study(
     seed: int = 0,
     measures: tuple[str, ...] = ("delta_loss", "mse", "clip"),
     alike: int = 1,
+    topic_sets: int = 0,
 ) -> pd.DataFrame:
     """Measurements of methods `good` and `bad`, of a random curve and of two other seeds.
 
-    `alike` consecutive queries make a cluster.
+    `alike` consecutive queries make a cluster. With `topic_sets`, each query has so many, whose
+    removal has more effect than that of `bad`.
     """
     rng = np.random.default_rng(seed)
     rows = []
@@ -43,6 +45,8 @@ def study(
         add("bad", 10, query, 0, None, 1.0)
         for k, number in product(ks, range(sets)):
             add("random", k, query, 0, number, 0.05 * k)
+        for number in range(topic_sets):
+            add("topic", 10, query, 0, number, 2.0)
         for training in (1, 2):
             add("no_removal", 0, query, training, None, 0.5)
     order = "method query cluster k training_seed removal_set measure value evaluation_error"

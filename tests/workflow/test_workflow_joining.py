@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from configured import experiment
 from leavekout.config.reading import read_yaml
+from leavekout.contract.outcome import Outcome
 from leavekout.leave_k_out.bundle.files import read_bundle
+from leavekout.leave_k_out.topics import named_topic
 from project import ENV, TINY, copy_project, output_of, planned, ran, refused, snakemake
 
 JOINED = ["--configfile", "config/tiny-with-mine.yaml"]
@@ -102,6 +105,50 @@ def test_a_study_continues_from_a_bundle_of_its_own(elsewhere: Path) -> None:
     table = pd.read_parquet(elsewhere / "results/tiny-again/tables/measurements.parquet")
     random = table[(table["method"] == "random") & (table["k"] == 20)]
     assert set(random.groupby(["query", "measure"]).size()) == {2}
+
+
+@pytest.mark.thorough
+def test_a_continued_study_may_have_topic_removal_which_trains_nothing_else(
+    elsewhere: Path, project: Path
+) -> None:
+    """As config/digits-topic.yaml: by the nearest captions, and by the words of captions."""
+    joins = "joins={bundle: results/tiny/bundle, continues: true}"
+    topic = "counterfactual={topic: {sets: 2, nearest: 3, seed: 0}}"
+    config = [*TINY, "--config", joins, topic, "experiment=tiny-topic"]
+    jobs = planned(elsewhere, *config)
+    assert jobs["retrain"] == QUERIES * 2
+    assert jobs["find_topics"] == 1
+    assert {"train_source", "sample_queries", "retrain_other_seed"}.isdisjoint(jobs)
+    ran(elsewhere, *config)
+    results = elsewhere / "results" / "tiny-topic"
+    removed = [
+        set(Outcome.load(results / f"retrained/topic/q001-s{n}/k20/outcome.safetensors").removed)
+        for n in (0, 1)
+    ]
+    topic_rows = np.load(results / "topics/k20/q001.npy")
+    assert [len(rows) for rows in (topic_rows, *removed)] == [60, 20, 20]
+    assert removed[0] != removed[1]
+    assert removed[0] | removed[1] <= set(topic_rows)
+    # The scores of clip-text are the same similarity.
+    ran(project, *TINY, "--", "results/tiny/attribution/clip-text/q001.npy")
+    scores = np.load(project / "results/tiny/attribution/clip-text/q001.npy")
+    assert scores[topic_rows].min() >= np.sort(scores)[-60] - 1e-6
+    before, after = (
+        pd.read_csv(folder / "tables" / "estimates.csv")
+        for folder in (project / "results" / "tiny", results)
+    )
+    of_topic = after["method"] == "topic"
+    assert of_topic.sum() == 5
+    pd.testing.assert_frame_equal(after.loc[~of_topic, list(before)].reset_index(drop=True), before)
+    assert after["topic_excess"].notna().sum() == 5 * 2
+    assert "of topic removal" in (results / "report.html").read_text()
+    topics = experiment("digits-topic").dataset.topics
+    named = [*config, f"dataset={{topics: [{', '.join(topics)}]}}"]
+    ran(elsewhere, *named, "--", "results/tiny-topic/topics/k20/q001.npy")
+    images = pd.read_parquet(results / "data" / "images.parquet")["captions"]
+    prompt = pd.read_parquet(results / "queries" / "queries.parquet")["prompt"][1]
+    rows = named_topic("q001", prompt, images.tolist(), topics)
+    assert np.load(results / "topics/k20/q001.npy").tolist() == rows.tolist()
 
 
 def test_a_study_that_does_not_fit_is_refused_before_anything_runs(elsewhere: Path) -> None:

@@ -17,7 +17,7 @@ LOCAL = {
     *("write_headline", "write_report", "write_bundle", "open_source", "open_outcomes"),
 }
 LOCAL_IF_SMALL = {
-    *("prepare_images", "group_images", "attribute_by_pixel", "measure_outcomes"),
+    *("prepare_images", "group_images", "find_topics", "attribute_by_pixel", "measure_outcomes"),
     *("draw_attributed",),
 }
 NAMES = [one.name for one in workflow.rules]

@@ -19,7 +19,7 @@ with compute_job(snakemake) as run:
     checkpoint = Checkpoint.beside(output, run.resources)
     removal, model = Removal.from_dict(params.removal), Model(**params.model)
     data = EncodedData.load(run.input, run.device, run.resources)
-    files = {name: path for name in ("scores", "groups") if (path := run.input.get(name))}
+    files = {name: path for name in ("scores", "groups", "topic") if (path := run.input.get(name))}
     removed = removed_rows(removal, files, images=data.images)
     denoiser, notes = train_from_scratch(
         data,

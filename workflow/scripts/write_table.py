@@ -7,6 +7,7 @@ import pandas as pd
 
 from leavekout.base.artifacts import load_csv, load_json, load_npy, load_table, save_csv, save_table
 from leavekout.base.job import Run, job
+from leavekout.contract.removal import TOPIC
 from leavekout.leave_k_out.measures.registry import measure
 from leavekout.leave_k_out.statistics.comparisons import comparisons_table
 from leavekout.leave_k_out.statistics.drift import drift_table
@@ -29,7 +30,8 @@ def tabulate_measurements(run: Run) -> None:
     cluster_of = dict(zip(clusters["query"], clusters["cluster"], strict=True))
     table = tabulate((load_table(path) for path in run.input.measured), cluster_of)
     save_table(run.output.measurements, table)
-    save_csv(run.output.dictionary, dictionary([measure(name) for name in run.params.measures]))
+    measures, topics = map(measure, run.params.measures), TOPIC in set(table["method"])
+    save_csv(run.output.dictionary, dictionary([*measures], topics=topics))
 
 
 def estimate(run: Run) -> None:

@@ -14,6 +14,8 @@ from leavekout.leave_k_out.removals import (
     random_set,
     removed_rows,
     study_models,
+    topic_set,
+    topic_sets,
     tuning_models,
     unions,
 )
@@ -191,6 +193,49 @@ def test_random_sets_are_nested_distinct_and_uniform() -> None:
         counts[random_set(50, 10, number=number, seed=3)] += 1
     # Each image is in a set with probability 1/5: 80 ± 8 times.
     assert abs(counts - 80).max() < 5 * 8
+
+
+def test_each_query_has_topic_sets_of_its_own_at_each_k_of_the_methods() -> None:
+    further = {"more": {"methods": ["pixel"], "k": [10]}, "topic": {"sets": 2, "seed": 4}}
+    e = study(counterfactual={**further, "queries": 2})
+    found = list(topic_sets(e))
+    assert [(one.targets, one.number, one.k) for one in found] == [
+        ((query,), number, k) for query in TEST[:2] for number in (0, 1) for k in (10, 20)
+    ]
+    assert found[0].outcome == "retrained/topic/q000-s0/k10/outcome.safetensors"
+    assert found[0].inputs == {"topic": ["topics/k10/q000.npy"]}
+    assert found[0].roles == {"q000": "target"}
+    assert set(found) <= set(study_models(e))
+    assert not list(topic_sets(study()))
+
+
+def test_topic_sets_are_drawn_from_the_topic_and_filled_up_with_others(tmp_path: Path) -> None:
+    topic = np.arange(3, 1000, 5)
+    np.save(tmp_path / "topic.npy", topic)
+    one = Removal("topic", "topic", 50, 0, 1, 4, targets=("q007",))
+    drawn = rows(one, 1000, topic=[tmp_path / "topic.npy"])
+    of_q007: dict[str, Any] = {"query": "q007", "number": 1, "seed": 4}
+    assert drawn == topic_set(1000, 50, topic, **of_q007).tolist()
+    assert len(set(drawn)) == 50
+    assert set(drawn) <= set(topic)
+    for other in ({"query": "q008"}, {"number": 0}, {"seed": 5}):
+        assert set(drawn) != set(topic_set(1000, 50, topic, **{**of_q007, **other}))
+    larger = topic_set(1000, 300, topic, **of_q007)
+    assert larger[:50].tolist() == drawn
+    assert set(larger[:200]) == set(topic)
+    assert len({*larger[200:]} - {*topic}) == 100
+    # Query 0 has no random set of the other control.
+    first = topic_set(1000, 50, np.arange(1000), query="q000", number=0, seed=0)
+    assert set(first) != set(random_set(1000, 50, number=0, seed=0))
+
+
+def test_topic_sets_are_uniform_over_the_topic() -> None:
+    counts = np.zeros(50)
+    for number in range(400):
+        counts[topic_set(50, 5, np.arange(25), query="q001", number=number, seed=3)] += 1
+    # Each image on the topic is in a set with probability 1/5: 80 ± 8 times.
+    assert abs(counts[:25] - 80).max() < 5 * 8
+    assert not counts[25:].any()
 
 
 def test_galleries_show_one_model_without_removal_and_one_of_each_random_k() -> None:

@@ -3,6 +3,7 @@
 
 include: "queries.smk"
 include: "published.smk"
+include: "topics.smk"
 include: "retrain.smk"
 include: "oracle.smk"
 include: "forgetting.smk"

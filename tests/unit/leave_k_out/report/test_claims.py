@@ -26,6 +26,26 @@ def test_claims_name_the_methods_without_evidence(tables: dict[str, pd.DataFrame
     )
 
 
+def test_topic_removal_is_a_control_of_its_own_in_sentences_and_headline() -> None:
+    measurements = study(queries=12, topic_sets=2)
+    estimates = estimates_table(measurements, resamples=4096)
+    comparisons = comparisons_table(measurements, resamples=4096)
+    sentences = claims(estimates, comparisons)
+    assert "K = 10, ΔL: 1 of 2 methods are significantly ahead of topic removal: good." in sentences
+    assert "2 of 2 methods are significantly ahead of random removal, 1 of topic removal" in (
+        verdict(estimates, comparisons)
+    )
+    first, second = headline(
+        estimates, comparisons, pd.DataFrame(columns=["measure", "k", "method"])
+    )
+    over = {row["removed by"]: row["over topic ΔL × 10³"] for row in first.to_dict("records")}
+    assert over["good"].endswith(" *")
+    assert over["bad"].startswith("−")  # significantly behind, which is a difference, too
+    assert list(second) == ["removed by", "K", "over topic MSE × 10³", "over topic CLIP similarity"]
+    assert "topic" in controls(estimates)[0]["removed"].tolist()
+    assert "Over topic: the same for the removal of as many" in note(estimates)
+
+
 def test_pairs_state_how_many_queries_would_settle_them(tables: dict[str, pd.DataFrame]) -> None:
     row = pairs_table(tables["comparisons"], 10, measure("mse")).to_dict("records")[0]
     assert row["significantly different"] == "yes"

@@ -14,6 +14,7 @@ from leavekout.leave_k_out.statistics.estimates import (
     excess,
     mean_of_shared,
     mean_over_queries,
+    over_own,
     p_of_excess,
 )
 from leavekout.report.text import keyed
@@ -84,6 +85,61 @@ def test_estimates_are_the_plain_means() -> None:
         assert row["excess_low"] < row["excess"] < row["excess_high"]
         assert row["p"] == pytest.approx(2 / 2**8)  # as small as eight sign flips allow
         assert row["p_corrected"] >= row["p"]
+
+
+def test_the_excess_over_topic_removal_resamples_a_query_with_its_own_sets() -> None:
+    """Against a loop over clusters of queries, and a t-interval where queries are independent."""
+    measurements = study(queries=9, topic_sets=3, alike=3, measures=("mse",))
+    of_query = measurements[measurements["k"] == 10].groupby(["method", "query"])["value"].mean()
+    differences = of_query["good"] - of_query["topic"]  # the mean over the query's three sets
+    row = keyed(estimates_table(measurements, resamples=COUNT), "method")["good",]
+    rng, means = np.random.default_rng(5), []
+    by_cluster = differences.to_numpy().reshape(3, 3)
+    for _ in range(COUNT):
+        means.append(by_cluster[rng.integers(3, size=2)].mean())  # n - 1 of n, as all intervals
+    assert row["topic_excess"] == pytest.approx(differences.mean())
+    assert row["topic_excess_error"] == pytest.approx(np.std(means), rel=0.03)
+    alone = study(queries=9, topic_sets=3, measures=("mse",))
+    row = keyed(estimates_table(alone, resamples=COUNT), "method")["good",]
+    of_query = alone[alone["k"] == 10].groupby(["method", "query"])["value"].mean()
+    plain = stats.ttest_1samp(of_query["good"] - of_query["topic"], 0).confidence_interval(0.95)
+    found = row["topic_excess_low"], row["topic_excess_high"]
+    assert found == pytest.approx((plain.low, plain.high), rel=0.03)
+    assert row["topic_p"] == pytest.approx(2 / 2**9)
+
+
+def test_a_method_may_beat_random_removal_and_not_topic_removal() -> None:
+    measurements = study(topic_sets=2)
+    table = keyed(estimates_table(measurements, resamples=2**8), "measure", "k", "method")
+    bad, topic = table["mse", 10, "bad"], table["mse", 10, "topic"]
+    assert bad["p_corrected"] < 0.05
+    assert bad["excess"] > 0 > bad["topic_excess_high"]
+    assert (topic["n_models"], topic["covers"]) == (16, "queries and models")
+    assert bad["excess"] - bad["topic_excess"] == pytest.approx(topic["excess"])
+    assert topic["excess_low"] < topic["excess"] < topic["excess_high"]
+
+
+def test_topic_removal_changes_no_other_number() -> None:
+    without = study()
+    more = study(topic_sets=2)
+    more = more[more["method"] == "topic"]
+    plain = estimates_table(without, resamples=200)
+    table = estimates_table(pd.concat([without, more]), resamples=200)
+    table = table[table["method"] != "topic"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(table[list(plain)], plain)
+    assert not [name for name in plain if str(name).startswith("topic")]
+
+
+def test_the_interval_over_topic_removal_covers_the_truth() -> None:
+    """The noise of a query's own few sets is in the variance between queries."""
+    rng, held = np.random.default_rng(3), []
+    for _ in range(400):
+        query = 2 * rng.standard_normal((15, 1))
+        cells = query[:, 0] + 1.0 + rng.standard_normal(15)
+        topic = query + 1.5 * rng.standard_normal((15, 2))
+        found = mean_over_queries(over_own(cells[None], topic)[0], 300)
+        held.append(found.low <= 1.0 <= found.high)
+    assert np.mean(held) == pytest.approx(0.95, abs=0.033)  # three standard errors
 
 
 def test_many_methods_on_few_queries_can_be_shown_to_beat_random() -> None:

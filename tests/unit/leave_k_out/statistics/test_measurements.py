@@ -68,7 +68,11 @@ def test_measures_keep_their_order_and_seeds_and_random_sets_have_columns() -> N
 
 
 def test_the_dictionary_explains_every_column() -> None:
-    table = dictionary([measure("clip"), measure("mse"), measure("ssim")])
+    measures = [measure("clip"), measure("mse"), measure("ssim")]
+    table = dictionary(measures)
+    of_topics = dictionary(measures, topics=True)
+    changed = table["column"][table["meaning"] != of_topics["meaning"]]
+    assert changed.tolist() == ["method", "removal_set"]
     assert table["column"].tolist() == list(tabulate(STUDY, CLUSTERS))
     meaning = table.set_index("column")["meaning"]
     assert meaning.str.len().min() > 20

@@ -40,6 +40,7 @@ class Domain(IntEnum):
     )
     PATCHES = 14  # noise of a query that is compared with patches of images
     CUSTOMIZATION = 12  # image, caption, flip, timestep and noise of a customization's sample
+    TOPIC = 17  # topic sets
     LATENTS = 16  # noise of a latent that is sampled from the VAE's posterior
 
 

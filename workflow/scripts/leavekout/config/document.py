@@ -23,6 +23,8 @@ There is one file for each experiment, mostly of the same name. Results go to
 | `digits-study.yaml` | the study on digits: 17 methods, 40 queries; hours |
 | `digits-tuning.yaml` | the settings of that study's methods, compared on tuning queries |
 | `letters-study.yaml` | a study on printed letters, of many more kinds than digits; two hours |
+| `digits-topic.yaml`, `letters-topic.yaml` | the two studies continued with topic removal, a \
+stricter control |
 | `folder-example.yaml` | your own captioned pictures ([how](../docs/own-pictures.md)) |
 | `coco.yaml` | the paper's study on MSCOCO, for a cluster with GPUs |
 | `coco-first.yaml` | its first table, of ten queries, in the same results folder |

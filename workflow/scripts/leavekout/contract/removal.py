@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 # The method's name in tables where no attribution method chose the images.
-RANDOM, NO_REMOVAL, GROUP, REPLICA = "random", "no_removal", "group", "replica"
-CONTROLS = (RANDOM, NO_REMOVAL)
+RANDOM, TOPIC, NO_REMOVAL, GROUP, REPLICA = "random", "topic", "no_removal", "group", "replica"
+CONTROLS = (RANDOM, TOPIC, NO_REMOVAL)
 # Roles of the queries that a model is evaluated on.
 TARGET, OTHER, RELATED = "target", "other", "related"
 # The table that reports a model: the measurements that compare methods, further removals, the drift
@@ -28,8 +28,8 @@ class Removal:
         method: what chose the images: an attribution method, or a control's name.
         k: images removed; for unions, images removed for each target query.
         training_seed: seed of initial weights and stream; the source's seed pairs the trainings.
-        number: number of the random set, group or union; None if there is only one model.
-        set_seed: seed of the random sets.
+        number: number of the set, group or union; None if there is only one model.
+        set_seed: seed of the random sets, or of the topic sets.
         targets: queries whose images are removed.
         others: further queries, which serve as controls.
         related: pictures of prompts related to a target's, for the forgetting check.

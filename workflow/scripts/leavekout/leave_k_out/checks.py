@@ -27,6 +27,7 @@ def _reasons(e: LeaveKOut) -> Iterator[tuple[str, str]]:
     yield from _of_tuning_and_forgetting(e)
     yield from _of_sizes(e)
     yield from _of_controls(e)
+    yield from _of_topics(e)
     yield from _of_queries(e)
     yield from _of_unions(e)
 
@@ -117,6 +118,17 @@ def _of_controls(e: LeaveKOut) -> Iterator[tuple[str, str]]:
             f"'counterfactual.again.seed' is {again.seed}, and none of "
             "'counterfactual.retrain_seeds'; the others are compared with the model of that seed "
             "that has no removal.",
+        )
+
+
+def _of_topics(e: LeaveKOut) -> Iterator[tuple[str, str]]:
+    topic, n = e.counterfactual.topic, e.dataset.images
+    drawn_from = topic.nearest * max(e.counterfactual.all_ks()) if topic else 0
+    if topic and not e.dataset.topics and drawn_from > n:
+        yield (
+            "counterfactual.topic",
+            f"'counterfactual.topic.nearest' · K = {drawn_from:,} is more than the {n:,} training "
+            "images; lower it, or name the captions' topics in 'dataset.topics'.",
         )
 
 

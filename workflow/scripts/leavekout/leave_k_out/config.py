@@ -23,6 +23,10 @@ else:
     ExperimentWithMethods = with_families(Experiment)
 
 
+# Phrases with `|` between, none of them empty.
+Topic = Annotated[str, Field(pattern=r"^[^|\s][^|]*(\|[^|\s][^|]*)*$")]
+
+
 class Archive(Section):
     """A zip archive, fetched and unpacked in `root`. A broken download resumes where it was."""
 
@@ -46,6 +50,9 @@ class CocoDataset(Dataset):
     prompt_annotations: PathText
     """Captions that queries are sampled from, relative to `root`. A caption that is also a training
     caption is left out."""
+    topics: Annotated[list[Topic], Field(min_length=2), Distinct] | None = added_field(None)
+    """What captions name, such as ten digits: a word or phrase for each topic, or several with `|`
+    between, as in `seven|7`. Only `counterfactual.topic` reads it."""
 
 
 class KRange(Section):
@@ -82,6 +89,24 @@ class RandomSets(Section):
         extra = self.k_range
         more = range(extra.start, extra.stop + 1, extra.step) if extra else ()
         return sorted({*self.k, *more})
+
+
+class TopicSets(Section):
+    """Removal sets that are drawn from the images on a query's topic, a stricter control.
+
+    Each query has its own sets, which are removed at each K of the methods. With `dataset.topics`,
+    the images on a query's topic are those with a caption that names what the prompt names. If they
+    are fewer than K, all of them are removed, and random images with them. Without
+    `dataset.topics`, they are the `nearest` · K images whose captions are nearest to the prompt by
+    CLIP's text features.
+    """
+
+    sets: Positive
+    """Number of removal sets of each query."""
+    nearest: Annotated[int, Field(ge=2)] = 5
+    """From how many times K images a set is drawn, where `dataset.topics` names no topics."""
+    seed: Seed
+    """Seed that draws the sets."""
 
 
 class Unions(Section):
@@ -140,6 +165,8 @@ class Counterfactual(Section):
     """If left out, all methods have the same K."""
     random: RandomSets
     """The random control."""
+    topic: TopicSets | None = added_field(None)
+    """The topic control. If left out, there is none."""
     retrain_seeds: Annotated[list[Seed], Distinct]
     """Seeds of retrainings that remove nothing. They give the noise floor."""
     keep_models: bool

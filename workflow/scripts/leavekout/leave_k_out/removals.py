@@ -8,19 +8,22 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leavekout.contract.removal import GROUP, NO_REMOVAL, RANDOM, REPLICA, Removal
+from leavekout.contract.removal import GROUP, NO_REMOVAL, RANDOM, REPLICA, TOPIC, Removal
 from leavekout.leave_k_out.config import LeaveKOut
+
+if TYPE_CHECKING:
+    from leavekout.base.noise import Domain
 
 _FIRST_UNION_SET = 1 << 31  # so that random sets of unions differ from those of the control
 
 
 def study_models(e: LeaveKOut) -> list[Removal]:
     """Every model that a study trains, except for its tuning."""
-    policies = (top_k, random_sets, again, no_removal, replica, groups, unions)
+    policies = (top_k, random_sets, topic_sets, again, no_removal, replica, groups, unions)
     return [removal for policy in policies for removal in policy(e)]
 
 
@@ -90,6 +93,22 @@ def _random(e: LeaveKOut, number: int, k: int) -> Removal:
         # Only the first random set, at the methods' values of K.
         pictured=number == 0 and k in e.counterfactual.all_ks(),
     )
+
+
+def topic_sets(e: LeaveKOut) -> Iterator[Removal]:
+    """`topic`: K images drawn from those on a query's topic, a control of this query alone."""
+    config = e.counterfactual.topic
+    if config is None:
+        return
+    for query, number, k in product(
+        e.test_queries(), range(config.sets), e.counterfactual.all_ks()
+    ):
+        yield _trained(
+            f"{TOPIC}/{query}-s{number}/k{k}",
+            Removal("topic", TOPIC, k, e.training.seed, number, config.seed, targets=(query,)),
+            table="measurements",
+            pictured=number == 0,
+        )
 
 
 def no_removal(e: LeaveKOut) -> Iterator[Removal]:
@@ -212,6 +231,8 @@ def _trained(path: str, removal: Removal, **where: Any) -> Removal:
     inputs = {}
     if removal.policy == "group":
         inputs["groups"] = ["data/groups.npy"]
+    elif removal.policy == "topic":
+        inputs["topic"] = [f"topics/k{removal.k}/{query}.npy" for query in removal.targets]
     elif removal.targets and removal.method != RANDOM:
         inputs["scores"] = [f"attribution/{removal.method}/{q}.npy" for q in removal.targets]
     outcome = f"retrained/{path}/outcome.safetensors"
@@ -243,6 +264,10 @@ def removed_rows(removal: Removal, files: Mapping[str, list[Path]], *, images: i
             return best()[0]
         case "random", _:
             return drawn(number)[0]
+        case "topic", _:
+            assert removal.set_seed is not None
+            topic, query, seed = load_npy(files["topic"][0]), removal.targets[0], removal.set_seed
+            return topic_set(images, removal.k, topic, query=query, number=number, seed=seed)
         case "nothing" | "replica", _:
             return np.empty(0, np.int64)
         case "group", _:
@@ -257,9 +282,33 @@ def removed_rows(removal: Removal, files: Mapping[str, list[Path]], *, images: i
 
 def random_set(images: int, k: int, *, number: int, seed: int) -> np.ndarray:
     """K rows drawn uniformly: int64 [K]. Sets of one number are nested in K."""
-    import torch  # here: the Snakefile imports this module
+    from leavekout.base.noise import Domain  # here: the Snakefile imports this module
 
-    from leavekout.base.noise import Domain, random_uint32
+    return _shuffled(images, seed, Domain.REMOVAL, number)[:k]
 
-    order = random_uint32(seed, Domain.REMOVAL, torch.arange(images), number)
-    return torch.argsort((order[0] << 31) | (order[1] >> 1), stable=True)[:k].numpy()
+
+def topic_set(
+    images: int, k: int, topic: np.ndarray, *, query: str, number: int, seed: int
+) -> np.ndarray:
+    """K rows drawn uniformly from a topic: int64 [K]; all of it and random others if it has fewer.
+
+    Sets of one query and number are nested in K if their topics are the same.
+
+    Args:
+        topic: the rows on the query's topic; query: its name, such as `q007`.
+    """
+    from leavekout.base.noise import Domain
+
+    order = _shuffled(images, seed, Domain.TOPIC, number, int(query[1:]))
+    on_topic = np.isin(order, topic)
+    return np.concatenate([order[on_topic], order[~on_topic]])[:k]
+
+
+def _shuffled(images: int, seed: int, domain: "Domain", *identity: int) -> np.ndarray:
+    """All rows in an order that is keyed to an identity: int64 [N]."""
+    import torch
+
+    from leavekout.base.noise import random_uint32
+
+    words = random_uint32(seed, domain, torch.arange(images), *identity)
+    return torch.argsort((words[0] << 31) | (words[1] >> 1), stable=True).numpy()

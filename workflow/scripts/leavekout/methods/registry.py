@@ -30,7 +30,7 @@ FAMILIES: tuple[Family, ...] = (
 KEYS = {key: info for family in FAMILIES for key, info in family.keys().items()}
 SECTIONS = tuple(family.section for family in FAMILIES if family.key)
 # Names that no entry may have: they have another meaning, or a CSV file reads them as missing.
-_RESERVED = ("random", "no_removal", "group", "union", "replica", "oracle", "null", "nan")
+_RESERVED = ("random", "topic", "no_removal", "group", "union", "replica", "oracle", "null", "nan")
 _TAKEN = "has a name that is taken; choose another"
 
 

@@ -27,11 +27,15 @@ _FREE = {
 _GROWING = {
     *("methods", "counterfactual.k", "counterfactual.retrain_seeds"),
     *(f"counterfactual.random.{key}" for key in ("sets", "k", "half_size_sets")),
+    "counterfactual.topic.sets",
     *("counterfactual.more.methods", "counterfactual.more.k"),
     *("counterfactual.union.methods", "counterfactual.union.sets"),
 }
 # Sections that it may have if the earlier part had none.
-_LATER = {f"counterfactual.{key}" for key in ("more", "again", "union")}
+_LATER = {
+    "dataset.topics",
+    *(f"counterfactual.{key}" for key in ("more", "again", "union", "topic")),
+}
 
 
 def settings_of(experiment: LeaveKOut) -> dict[str, Any]:

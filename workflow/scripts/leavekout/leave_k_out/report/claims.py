@@ -4,7 +4,7 @@ import pandas as pd
 
 from leavekout.leave_k_out.measures.measure import Measure
 from leavekout.leave_k_out.measures.registry import measures_in
-from leavekout.leave_k_out.report.headline import main_k, methods_ks, primary, ranked
+from leavekout.leave_k_out.report.headline import has_topics, main_k, methods_ks, primary, ranked
 from leavekout.leave_k_out.report.text import estimate
 from leavekout.leave_k_out.statistics.measurements import rows_of
 from leavekout.report.text import keyed, pairs_text, significant_pairs
@@ -29,6 +29,8 @@ def verdict(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> str:
             f" Over {queries} {'query' if queries == 1 else 'queries'}, {methods} significantly "
             "ahead of random removal"
         )
+        if has_topics(estimates):
+            text += f", {_ahead(tested, measure, 'topic_').sum()} of topic removal"
         pairs = rows_of(comparisons, measure, k)
         if len(pairs):
             different = int(pairs["distinguishable"].astype(bool).sum())
@@ -54,15 +56,23 @@ def claims(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
                     f"significantly ahead of random removal{'; not shown for ' if rest else ''}"
                     f"{rest}."
                 )
+                if has_topics(estimates):
+                    ahead = _ahead(rows, measure, "topic_")
+                    which = ", ".join(rows[ahead]["method"])
+                    sentences.append(
+                        f"K = {k:,}, {measure.label}: {ahead.sum()} of {len(rows)} methods are "
+                        f"significantly ahead of topic removal{': ' if which else ''}{which}."
+                    )
             pairs = rows_of(comparisons, measure, k)
             if len(pairs):
                 sentences.append(f"K = {k:,}, {measure.label}: {significant_pairs(pairs)}")
     return sentences
 
 
-def _ahead(rows: pd.DataFrame, measure: Measure) -> pd.Series:
-    """Which rows are significantly better than random removal."""
-    return (rows["p_corrected"] <= LEVEL) & (measure.direction * rows["excess"] > 0)
+def _ahead(rows: pd.DataFrame, measure: Measure, control: str = "") -> pd.Series:
+    """Which rows are significantly better than random removal, or (`topic_`) topic removal."""
+    better = measure.direction * rows[f"{control}excess"] > 0
+    return (rows[f"{control}p_corrected"] <= LEVEL) & better
 
 
 def pairs_table(comparisons: pd.DataFrame, k: int, measure: Measure) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import pandas as pd
 
-from leavekout.contract.removal import CONTROLS, NO_REMOVAL, RANDOM
+from leavekout.contract.removal import CONTROLS, NO_REMOVAL, RANDOM, TOPIC
 from leavekout.leave_k_out.measures.measure import Measure
 from leavekout.leave_k_out.measures.registry import measures_in
 from leavekout.leave_k_out.report.text import equivalent, estimate
@@ -24,20 +24,31 @@ _LATEX = {
 def note(estimates: pd.DataFrame, joined: Collection[str] = ()) -> str:
     """What the columns of the headline table mean."""
     label = primary(estimates).label
+    of_topic = (
+        " Over topic: the same for the removal of as many images that are like the query by their "
+        "captions."
+        if has_topics(estimates)
+        else ""
+    )
     of_joined = f" {JOINED.strip()}: measured here; all others are as published." if joined else ""
     return (
         "Excess: difference to random removal of as many images, mean over queries with its 95 % "
         "interval. *: significantly different from random removal (p ≤ 0.05, corrected for all "
-        "methods; the intervals are not corrected, so one may exclude 0 without a star). Random "
-        "equivalent: how many random images have to be removed for the same effect, by "
-        f"{label}. Group: methods of one K that share a letter are not significantly different by "
-        f"{label} (paired tests, corrected for all pairs).{of_joined}"
+        "methods; the intervals are not corrected, so one may exclude 0 without a "
+        f"star).{of_topic} Random equivalent: how many random images have to be removed for the "
+        f"same effect, by {label}. Group: methods of one K that share a letter are not "
+        f"significantly different by {label} (paired tests, corrected for all pairs).{of_joined}"
     )
 
 
 def primary(estimates: pd.DataFrame) -> Measure:
     """The measure by which methods are ranked: the first of the configuration."""
     return measures_in(estimates["measure"])[0]
+
+
+def has_topics(estimates: pd.DataFrame) -> bool:
+    """Whether topic removal is among the controls."""
+    return TOPIC in set(estimates["method"])
 
 
 def ranked(estimates: pd.DataFrame, k: int) -> list[str]:
@@ -76,6 +87,7 @@ def headline(
     equivalent_of = keyed(equivalents, "measure", "k", "method")
     measures = measures_in(estimates["measure"])
     first, rows = measures[0], []
+    of_topics = measures if has_topics(estimates) else []
     for k in reversed(methods_ks(estimates)):
         order = ranked(estimates, k)
         letters = group_letters(comparisons, first, k, order)
@@ -89,20 +101,28 @@ def headline(
                 cell = by_cell[measure.name, k, method]
                 star = " *" if cell["p_corrected"] <= LEVEL else ""
                 row[f"excess {measure.heading}"] = estimate(cell, "excess") + star
+            for measure in of_topics:
+                cell = by_cell[measure.name, k, method]
+                star = " *" if cell["topic_p_corrected"] <= LEVEL else ""
+                row[f"over topic {measure.heading}"] = estimate(cell, "topic_excess") + star
             random = equivalent_of.get((first.name, k, method))
             row["random equivalent"] = "–" if random is None else equivalent(random)
             row["group"] = letters[method]
             rows.append(row)
-    return narrowed(pd.DataFrame(rows), [f"excess {measure.heading}" for measure in measures])
+    # The first table always has the excess over topic removal by the first measure.
+    wide = [f"excess {measure.heading}" for measure in measures]
+    wide += [f"over topic {measure.heading}" for measure in of_topics[1:]]
+    return narrowed(pd.DataFrame(rows), wide)
 
 
 def controls(estimates: pd.DataFrame) -> list[pd.DataFrame]:
-    """One row of text for random removal at each K of the methods, and for other seeds."""
+    """One row of text for random and topic removal at each K of the methods, and other seeds."""
     by_cell = keyed(estimates, "measure", "k", "method")
     measures, rows = measures_in(estimates["measure"]), []
-    for k, method in [*((k, RANDOM) for k in methods_ks(estimates)), (0, NO_REMOVAL)]:
+    removed = [(k, control) for k in methods_ks(estimates) for control in (RANDOM, TOPIC)]
+    for k, method in [*removed, (0, NO_REMOVAL)]:
         if (measures[0].name, k, method) in by_cell:
-            name = "nothing, other seeds" if method == NO_REMOVAL else "random"
+            name = "nothing, other seeds" if method == NO_REMOVAL else method
             models = by_cell[measures[0].name, k, method]["n_models"]
             means = {m.heading: estimate(by_cell[m.name, k, method], "mean") for m in measures}
             rows.append({"removed": name, "K": f"{k:,}", "models": f"{models}", **means})

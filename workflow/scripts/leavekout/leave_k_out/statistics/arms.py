@@ -1,14 +1,14 @@
 """One measure as arrays: effects of methods, the random curve, the noise floor."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 import pandas as pd
 
 from leavekout.base.errors import InputError
-from leavekout.contract.removal import NO_REMOVAL, RANDOM
+from leavekout.contract.removal import NO_REMOVAL, RANDOM, TOPIC
 from leavekout.leave_k_out.measures.measure import Measure
 from leavekout.leave_k_out.measures.registry import measures_in
 from leavekout.leave_k_out.statistics.measurements import rows_of
@@ -25,6 +25,7 @@ class Arms:
         floor: [Q, R], models of R other seeds without a removal.
         evaluation: (method or control, K) → mean over queries of the squared evaluation error.
         clusters: [Q], the cluster of each query; see `clusters.py`.
+        topic: K → [Q, S], models without a topic set, each of one query alone; may be empty.
     """
 
     effects: Mapping[tuple[str, int], np.ndarray]
@@ -33,6 +34,7 @@ class Arms:
     floor: np.ndarray
     evaluation: Mapping[tuple[str, int], float]
     clusters: np.ndarray
+    topic: Mapping[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def queries(self) -> int:
@@ -72,13 +74,14 @@ def arms_of(measurements: pd.DataFrame, measure: Measure) -> Arms:
     rows = rows_of(measurements, measure)
     effects: dict[tuple[str, int], np.ndarray] = {}
     random: dict[int, np.ndarray] = {}
+    topic: dict[int, np.ndarray] = {}
     sets: dict[int, np.ndarray] = {}
     evaluation: dict[tuple[str, int], float] = {}
     floor = np.empty((0, 0))
     queries = np.sort(rows["query"].unique())
     for key, group in rows.groupby(["method", "k"]):
         method, k = cast(tuple[str, int], key)
-        column = "removal_set" if method == RANDOM else "training_seed"
+        column = "removal_set" if method in (RANDOM, TOPIC) else "training_seed"
         values = group.pivot(index="query", columns=column, values="value").reindex(queries)
         if values.isna().any(axis=None):
             missing = values.index[values.isna().any(axis="columns")][0]
@@ -87,9 +90,11 @@ def arms_of(measurements: pd.DataFrame, measure: Measure) -> Arms:
         array = values.to_numpy(float)
         if method == RANDOM:
             random[k], sets[k] = array, values.columns.to_numpy(int)
+        elif method == TOPIC:
+            topic[k] = array
         elif method == NO_REMOVAL:
             floor = array
         else:
             effects[method, k] = array.mean(axis=1)
     clusters = rows.groupby("query")["cluster"].first().to_numpy()
-    return Arms(effects, random, sets, floor, evaluation, clusters)
+    return Arms(effects, random, sets, floor, evaluation, clusters, topic)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from leavekout.contract.removal import RANDOM
+from leavekout.contract.removal import CONTROLS, RANDOM
 from leavekout.leave_k_out.measures.registry import measure as measure_of
 from leavekout.leave_k_out.measures.registry import measures_in
 from leavekout.leave_k_out.statistics.measurements import rows_of
@@ -57,8 +57,8 @@ def drift_table(tables: Iterable[pd.DataFrame], measurements: pd.DataFrame) -> p
 def _median_effect(rows: pd.DataFrame) -> float:
     """The median over methods and K of |mean excess over random removal of as many images|."""
     means = rows.groupby(["method", "k"], as_index=False)["value"].mean()
-    control = means["method"] == RANDOM
-    both = means[~control].merge(means[control], on="k", suffixes=("", "_random"))
+    control, methods = means["method"] == RANDOM, ~means["method"].isin(CONTROLS)
+    both = means[methods].merge(means[control], on="k", suffixes=("", "_random"))
     return float((both["value"] - both["value_random"]).abs().median())
 
 

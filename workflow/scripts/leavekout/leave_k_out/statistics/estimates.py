@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leavekout.contract.removal import CONTROLS, NO_REMOVAL, RANDOM
+from leavekout.contract.removal import CONTROLS, NO_REMOVAL, RANDOM, TOPIC
 from leavekout.leave_k_out.measures.measure import Measure
 from leavekout.leave_k_out.statistics.arms import Arms, arms_of_measures
 from leavekout.statistics.resampling import Estimate, Resamples, mean, shared_mean
@@ -22,6 +22,10 @@ def estimates_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataFra
     in which the method is better than random removal. `p`: of no excess; `p_corrected`: for all
     methods of the measure and K. `covers`: what the intervals are over. Intervals and tests
     resample whole clusters of queries; there are `n_clusters`.
+
+    With topic sets, these are a control as well, whose own excess over random removal has no tests,
+    and each method has `topic_excess` over them, `topic_excess_low`, `_high`, `_error`, `topic_p`
+    and `topic_p_corrected`.
     """
     return pd.DataFrame(
         [
@@ -39,12 +43,14 @@ def _rows(arms: Arms, measure: Measure, count: int) -> list[dict[str, Any]]:
     for method, k, values in shared:
         estimate = mean_of_shared(values, count, clusters=arms.clusters)
         rows.append(_row(measure, k, method, values.shape[1], arms, estimate))
+    rows += [_of_topic(arms, k, measure, count) for k in sorted(arms.topic)]
     for k in arms.ks():
         excesses = _excesses(arms, k, measure, count) if k in arms.random else {}
+        over_topic = _excesses_over_topic(arms, k, measure, count) if k in arms.topic else {}
         for method in arms.methods(k):
             estimate = mean_over_queries(arms.effects[method, k], count, clusters=arms.clusters)
             row = _row(measure, k, method, arms.queries, arms, estimate)
-            rows.append(row | excesses.get(method, {}))
+            rows.append(row | excesses.get(method, {}) | over_topic.get(method, {}))
     return rows
 
 
@@ -106,6 +112,51 @@ def _excesses(arms: Arms, k: int, measure: Measure, count: int) -> dict[str, dic
         }
         for method, e, p, p_of_all in zip(methods, estimates, p_values, corrected, strict=True)
     }
+
+
+def _of_topic(arms: Arms, k: int, measure: Measure, count: int) -> dict[str, Any]:
+    """The row of topic removal, with its excess over random removal."""
+    values, clusters = arms.topic[k], arms.clusters
+    cell = values.mean(axis=1)
+    row = _row(
+        measure, k, TOPIC, values.size, arms, mean_over_queries(cell, count, clusters=clusters)
+    )
+    if k not in arms.random:
+        return row
+    e = excess(cell, arms.random[k], count=count, clusters=clusters)
+    over_random = columns_of("excess", e.within(measure.range_of_differences))
+    return row | over_random | {"naive_error": float(e.query_error)}
+
+
+def _excesses_over_topic(
+    arms: Arms, k: int, measure: Measure, count: int
+) -> dict[str, dict[str, Any]]:
+    """For each method of one K the columns of its excess over topic removal, and its tests."""
+    methods = arms.methods(k)
+    cells = np.stack([arms.effects[method, k] for method in methods])
+    differences = over_own(cells, arms.topic[k])
+    p_values, corrected = paired_tests(differences, resamples=count, clusters=arms.clusters)
+    estimates = [mean_over_queries(row, count, clusters=arms.clusters) for row in differences]
+    return {
+        method: {
+            **columns_of("topic_excess", e.within(measure.range_of_differences)),
+            "topic_p": float(p),
+            "topic_p_corrected": float(p_of_all),
+        }
+        for method, e, p, p_of_all in zip(methods, estimates, p_values, corrected, strict=True)
+    }
+
+
+def over_own(cells: np.ndarray, topic: np.ndarray) -> np.ndarray:
+    """Each query's effect beyond the mean of its own topic sets: [M, Q].
+
+    No model is shared between queries, as in the difference of two methods: a query's sets are
+    resampled with it, and the variance between queries contains theirs.
+
+    Args:
+        cells: [M, Q]; topic: [Q, S].
+    """
+    return cells - topic.mean(axis=1)
 
 
 def excess(

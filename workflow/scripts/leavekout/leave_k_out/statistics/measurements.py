@@ -23,6 +23,10 @@ DICTIONARY = {
     "evaluation_error": "Standard error of `value`, because the loss is evaluated at finitely many "
     "timesteps and noises; 0 where two pictures are compared.",
 }
+_OF_TOPICS = {
+    "method": " `topic`: a draw from the images that are like the query by their captions.",
+    "removal_set": " Of `topic`: the number of the query's own set.",
+}
 
 
 def tabulate(tables: Iterable[pd.DataFrame], clusters: Mapping[str, str]) -> pd.DataFrame:
@@ -55,8 +59,12 @@ def rows_of(table: pd.DataFrame, measure: Measure, k: int | None = None) -> pd.D
     return rows if k is None else rows[rows["k"] == k]
 
 
-def dictionary(measures: Sequence[Measure]) -> pd.DataFrame:
-    """The data dictionary: a row for each column of the measurements."""
+def dictionary(measures: Sequence[Measure], *, topics: bool = False) -> pd.DataFrame:
+    """The data dictionary: a row for each column of the measurements.
+
+    Args:
+        topics: whether there are models without topic sets.
+    """
     names = {
         verb: ", ".join(f"`{m.name}`" for m in measures if m.direction == direction)
         for verb, direction in (("raises", 1), ("lowers", -1))
@@ -66,5 +74,8 @@ def dictionary(measures: Sequence[Measure]) -> pd.DataFrame:
         "directions": "A good method "
         + " and ".join(f"{verb} {of_verb}" for verb, of_verb in names.items() if of_verb),
     }
-    meanings = [meaning.format(**text) for meaning in DICTIONARY.values()]
+    more = _OF_TOPICS if topics else {}
+    meanings = [
+        meaning.format(**text) + more.get(column, "") for column, meaning in DICTIONARY.items()
+    ]
     return pd.DataFrame({"column": list(DICTIONARY), "meaning": meanings})

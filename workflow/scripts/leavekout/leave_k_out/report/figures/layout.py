@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from leavekout.contract.removal import CONTROLS
 from leavekout.leave_k_out.measures.measure import Measure
 from leavekout.leave_k_out.measures.registry import measures_in
 from leavekout.leave_k_out.report.headline import main_k, primary
@@ -111,6 +112,7 @@ def excesses(estimates: pd.DataFrame) -> dict[str, Interval]:
     """Each method's excess by the primary measure at the K of most methods, in the shown unit."""
     measure = primary(estimates)
     rows = rows_of(estimates, measure, main_k(estimates)).dropna(subset="excess")
+    rows = rows[~rows["method"].isin(CONTROLS)]
     names = ("excess", "excess_low", "excess_high")
     return {
         row["method"]: Interval(row["method"], *(measure.scale * row[name] for name in names))

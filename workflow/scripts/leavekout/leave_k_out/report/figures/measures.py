@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from leavekout.contract.removal import NO_REMOVAL, RANDOM
+from leavekout.contract.removal import NO_REMOVAL, RANDOM, TOPIC
 from leavekout.leave_k_out.report.figures.layout import panels
-from leavekout.leave_k_out.report.headline import methods_ks
+from leavekout.leave_k_out.report.headline import has_topics, methods_ks
 from leavekout.leave_k_out.statistics.measurements import rows_of
 from leavekout.report.style import GREY, bare, style
 
@@ -32,6 +32,8 @@ def plot_measures(estimates: pd.DataFrame, methods: Sequence[str]) -> Figure:
             beside = spread ** (number - (len(methods) - 1) / 2)
             _draw_curve(ax, rows, name, beside, color, marker, "-")
         _draw_curve(ax, rows, RANDOM, 1.0, GREY, ".", "--")
+        if has_topics(estimates):
+            _draw_curve(ax, rows, TOPIC, 1.0, GREY, "x", ":")
         if len(ks) > 1 and ks[-1] / ks[0] > 5:
             ax.set_xscale("log")
         if len(ks) <= 8:

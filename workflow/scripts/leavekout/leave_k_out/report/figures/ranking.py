@@ -6,8 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from leavekout.contract.removal import TOPIC
 from leavekout.leave_k_out.report.figures.layout import Interval, beside, forest, panels, sizes
-from leavekout.leave_k_out.report.headline import main_k, methods_ks, ranked
+from leavekout.leave_k_out.report.headline import has_topics, main_k, methods_ks, ranked
 from leavekout.leave_k_out.statistics.comparisons import indistinguishable
 from leavekout.leave_k_out.statistics.measurements import rows_of
 from leavekout.report.style import GREY, bare
@@ -20,7 +21,7 @@ def plot_ranking(
     """A forest plot for each measure, best by the first measure at the K of most methods on top.
 
     Each bar beside it joins methods of which no two are significantly different at that K. Dots
-    mark the members of a bar.
+    mark the members of a bar. A dotted line shows the excess of topic removal at that K.
 
     Args:
         estimates, comparisons: the tables of `estimates.py` and `comparisons.py`.
@@ -40,16 +41,21 @@ def plot_ranking(
                 filled=row["k"] == main,
             )
             for row in records(rows_of(estimates, measure).dropna(subset="excess"))
+            if row["method"] in methods
         ]
         forest(ax, intervals, methods, order)
         _draw_groups(ax, indistinguishable(rows_of(comparisons, measure, main), order), order)
         ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
+        for row in records(rows_of(estimates, measure, main)):
+            if row["method"] == TOPIC:
+                ax.axvline(row["excess"], color=GREY, linestyle=":", linewidth=1.5)
         ax.set_xlabel("excess over random removal")
         bare(ax)
     several = len(ks) > 1
+    dotted = "; dotted: topic removal" if has_topics(estimates) else ""
     bars = "Methods with a dot on the same grey bar are not significantly different"
     figure.suptitle(
-        f"{sizes(ks, main) if several else f'K = {main:,}'}; 95 % intervals. {bars}"
+        f"{sizes(ks, main) if several else f'K = {main:,}'}; 95 % intervals{dotted}. {bars}"
         f"{f' at K = {main:,}' if several else ''}",
         fontsize=9,
     )
