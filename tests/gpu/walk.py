@@ -60,6 +60,9 @@ class FakeArray:
     def __init__(self, device: torch.device, *shape: int) -> None:
         self.device, self.shape = device, shape
 
+    def keep(self) -> None:
+        """All rows are there."""
+
     def __getitem__(self, index: tuple[Tensor, ...]) -> Tensor:
         rows = torch.broadcast_shapes(*(part.shape for part in index))
         return torch.empty(*rows, *self.shape[len(index) :], device=self.device)
@@ -92,7 +95,7 @@ def pretend() -> None:
         start(self, **options)
 
     stream.Stream.samples, stream.Stream.__init__ = samples, real(init)  # type: ignore[assignment]
-    training.prefetch = losses.prefetch = lambda items, device: iter(items)
+    training.prefetch = losses.prefetch = gradients.prefetch = lambda items, device: iter(items)
     training.training_identity = lambda *_, **__: "fake"
     training._require_finite = lambda *_: None
     project = projection.Projection.__init__
