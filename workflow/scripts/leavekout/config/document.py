@@ -25,6 +25,8 @@ There is one file for each experiment, mostly of the same name. Results go to
 | `letters-study.yaml` | a study on printed letters, of many more kinds than digits; two hours |
 | `folder-example.yaml` | your own captioned pictures ([how](../docs/own-pictures.md)) |
 | `coco.yaml` | the paper's study on MSCOCO, for a cluster with GPUs |
+| `coco-80gb.yaml`, `coco-40gb.yaml` | the same study, in the same results folder, on GPUs \
+with less memory |
 | `coco-published.yaml` | the same from the files that its authors published |
 | `digits-dit.yaml`, `coco-dit.yaml` | the same with a transformer \
 ([how](../docs/another-model.md)) |
