@@ -7,7 +7,9 @@ from leavekout.config.experiment import Experiment
 from leavekout.methods.ekfac_influence.settings import BUILT_IN, EkfacInfluence
 from leavekout.methods.family import ODD_PAIRS, SHARED_DRAWS, Family, KeyInfo, Problem
 from leavekout.models.shapes import Need
-from leavekout.planning.costs import Cost, Costs
+from leavekout.planning.costs import FLOAT_MB, Cost, Costs
+
+_FACTORS = 10  # size of COCO's factors, of all matrices, beside the weights: 2.23 and 0.23 GB
 
 
 class EkfacInfluenceFamily(Family[EkfacInfluence]):
@@ -49,14 +51,16 @@ class EkfacInfluenceFamily(Family[EkfacInfluence]):
         entry, images = self.entries(costs.e)[method], costs.images * costs.flips
         at_once = self.queries_at_once(costs)
         passes = math.ceil(costs.queries / at_once)
-        # Products with two directions of each query, and these directions in memory.
+        # Products with two directions of each query; kept by half of the draws, in two arrays of
+        # double precision.
         products = 4.0 * images * costs.queries * costs.rates.parameters * 2
+        products_mb = 16 * FLOAT_MB * images * costs.queries
         rate = 2e13 if costs.on_gpu else 5e10
         directions_mb = 0 if costs.on_gpu else 2 * at_once * costs.weights_mb
         return costs.cost(
             gradients=passes * images * entry.draws + costs.queries * entry.query_draws,
             further_seconds=products / rate,
-            memory_mb=3 * costs.weights_mb + directions_mb,
+            memory_mb=_FACTORS * costs.weights_mb + products_mb + directions_mb,
             disk_mb=3 * costs.queries * costs.scores_mb(),
             resumes=True,
         )
