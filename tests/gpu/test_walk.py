@@ -32,7 +32,7 @@ STEPS = {
         "losses of queries",
     ),
     *("gradients 'loss'", "gradients 'output'", "gradients 'layers'", "sampling"),
-    *("gradients 'mean-output'", "gradients 'shared'"),
+    *("gradients 'mean-output'", "gradients 'shared'", "gradients 'trak-published'"),
     *("Gauss-Newton", "products of gradients"),
 }
 Pretended = tuple[tuple[str, str], ...]  # an environment

@@ -194,9 +194,7 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
         assert parts_of_scores.device.type == "cuda"
         assert first.device.type == "cuda"
 
-    def curvature(
-        estimate: Callable[..., dict[str, Tensor]], weights: Any = weights
-    ) -> Callable[[], None]:
+    def curvature(estimate: Callable[..., dict[str, Tensor]]) -> Callable[[], None]:
         def run() -> None:
             size = batch.per_sample_batch
             options: Any = {"samples": size, "batch": size, "precision": e.fisher.precision}
@@ -262,9 +260,7 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
         "sweep": sweep_images,
         "Fisher": curvature(fisher.diagonal_fisher),
         "EK-FAC": curvature(ekfac.ekfac),
-        "Gauss-Newton": curvature(
-            partial(ekfac.ekfac, objective=ekfac.gauss_newton), select_weights(denoiser, "matrices")
-        ),
+        "Gauss-Newton": curvature(partial(ekfac.ekfac, objective=ekfac.gauss_newton)),
         "products of gradients": products,
         "gradient of a query": query,
         **{f"gradients '{name}'": partial(project, name) for name in e.gradients},
