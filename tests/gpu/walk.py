@@ -1,11 +1,13 @@
 """Walks every heavy step at COCO's size on pretended CUDA tensors: shapes, types and devices.
 
 Run by test_walk.py in a process with the pretended runtime. Nothing is computed. Prints a line for
-each step: its name, and `ok` or what went wrong.
+each step: its name, and `ok` with the memory that it takes, or what went wrong.
 """
 
+import gc
 import sys
 import traceback
+import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,6 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
 
 from leavekout.curvature import ekfac, fisher, projection
 from leavekout.data.encoded import EncodedData, Samples
@@ -60,6 +65,9 @@ class FakeArray:
     def __init__(self, device: torch.device, *shape: int) -> None:
         self.device, self.shape = device, shape
 
+    def keep(self) -> None:
+        """All rows are there."""
+
     def __getitem__(self, index: tuple[Tensor, ...]) -> Tensor:
         rows = torch.broadcast_shapes(*(part.shape for part in index))
         return torch.empty(*rows, *self.shape[len(index) :], device=self.device)
@@ -92,7 +100,7 @@ def pretend() -> None:
         start(self, **options)
 
     stream.Stream.samples, stream.Stream.__init__ = samples, real(init)  # type: ignore[assignment]
-    training.prefetch = losses.prefetch = lambda items, device: iter(items)
+    training.prefetch = losses.prefetch = gradients.prefetch = lambda items, device: iter(items)
     training.training_identity = lambda *_, **__: "fake"
     training._require_finite = lambda *_: None
     project = projection.Projection.__init__
@@ -114,6 +122,33 @@ def pretend() -> None:
         return self
 
     Denoiser.to = to  # type: ignore[method-assign]
+
+
+class Peak(TorchDispatchMode):
+    """Counts the bytes of tensors that exist on the GPU at once, without kernels' own scratch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = 0
+        self.seen = WeakIdKeyDictionary()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, Tensor) and tensor.device.type == "cuda":
+                self._add(tensor.untyped_storage())
+        return out
+
+    def _add(self, storage: Any) -> None:
+        if storage not in self.seen:
+            size = storage.nbytes()
+            self.seen[storage] = size
+            weakref.finalize(storage, self._free, size)
+            self.now += size
+            self.most = max(self.most, self.now)
+
+    def _free(self, size: int) -> None:
+        self.now -= size
 
 
 class Enough(Exception):
@@ -239,11 +274,15 @@ def main() -> None:
     pretend()
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    with MODE:
-        for name, step in steps_of(Path(sys.argv[1]), torch.device(sys.argv[2])).items():
+    with MODE, Peak() as peak:
+        steps = steps_of(Path(sys.argv[1]), torch.device(sys.argv[2]))
+        print(f"weights: ok, {peak.now / 1e9:.2f} GB", flush=True)
+        for name, step in steps.items():
+            gc.collect()
+            peak.most = peak.now
             try:
                 step()
-                print(f"{name}: ok", flush=True)
+                print(f"{name}: ok, {peak.most / 1e9:.2f} GB", flush=True)
             except Exception as error:
                 print(f"{name}: {type(error).__name__}: {error}", flush=True)
                 traceback.print_exc()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from leavekout.base.job import compute_job
-from leavekout.base.rows import identity_of
+from leavekout.base.rows import Rows, identity_of
 from leavekout.base.tensors import load_tensors
 from leavekout.config.experiment import Model
 from leavekout.contract.scores import save_halves, save_scores
@@ -22,25 +22,35 @@ with compute_job(snakemake) as run:
     data = EncodedData.load(run.input, run.device, run.resources)
     queries = Queries.load(run.input, run.params.names, run.device)
     factors, _ = load_tensors(run.input.curvature)
-    directions = directions_of(
-        denoiser, process, queries, factors, config, batch=run.resources.gradient_batch
-    )
-    rows = gradient_rows(
-        run.output.scores[0],
-        denoiser,
-        process,
-        data,
-        Products(denoiser, config, directions),
-        batch=run.resources.batch,
-        identity=identity_of(
-            dict(run.params),
-            data.fingerprint,
+    groups = list(queries.split(run.resources.queries_at_once))
+    of_groups: list[Rows] = []
+    for group in groups:
+        place = queries.names.index(group.names[0])
+        directions = directions_of(
+            denoiser, process, group, factors, config, batch=run.resources.gradient_batch
+        )
+        rows = gradient_rows(
+            run.output.scores[place],  # the group's rows are saved beside its first query's scores
             denoiser,
-            [row.double().sum().item() for row in directions],
-        ),
-        save_seconds=run.resources.checkpoint_seconds,
+            process,
+            data,
+            Products(denoiser, config, directions),
+            batch=run.resources.batch,
+            identity=identity_of(
+                dict(run.params),
+                data.fingerprint,
+                denoiser,
+                [row.double().sum().item() for row in directions],
+            ),
+            save_seconds=run.resources.checkpoint_seconds,
+            more=len(of_groups) < len(groups) - 1,
+        )
+        del directions  # before the next group's are made
+        of_groups.append(rows)
+    scores, halves = product_scores(
+        np.concatenate([rows.array for rows in of_groups], -1), len(queries.names)
     )
-    scores, halves = product_scores(np.array(rows.array), len(queries.names))
     save_halves(run.output.halves, halves)
     save_scores(run.output.scores, scores, run.wildcards.method)
-    rows.discard()
+    for rows in of_groups:
+        rows.discard()

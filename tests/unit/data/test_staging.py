@@ -113,3 +113,18 @@ def test_a_folder_that_is_not_set_is_refused(
         staged(*array, folder)
     assert set(tmp_path.iterdir()) == before
     assert staged(*array, "~/x").parent == tmp_path / "home" / "x"
+
+
+def test_a_job_s_own_folder_is_named(
+    array: tuple[Path, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its copies would be made by every job."""
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    monkeypatch.setattr(staging.logger, "propagate", True)
+    staged(*array, str(tmp_path / "scratch14711"))
+    assert "own folder" not in caplog.text
+    staged(*array, str(tmp_path / "slurm.4711" / "x"))
+    assert "seems to be this job's own folder" in caplog.text

@@ -128,6 +128,52 @@ def test_scores_are_products_of_autograd_gradients(
         np.testing.assert_allclose(halves[0, half], expected.numpy(), rtol=1e-8, atol=1e-12)
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_scores_do_not_depend_on_how_queries_and_draws_are_split(
+    denoiser64: Any, process: Any, factors: dict[str, torch.Tensor], at_once: int
+) -> None:
+    """Queries in groups, and an image's 2 flips x 4 draws in parts of 1, 3 or 16 passes."""
+    data = make_data(images=3, flips=2, dtype=torch.float64)
+    three = torch.arange(3)
+    of_images = data.latents[three, three % 2], data.text[three, three]
+    queries = Queries(["q000", "q001", "q002"], [7, 8, 9], *of_images, [0, 1, 2])
+
+    def products(group: Queries, batch: int) -> np.ndarray:
+        directions = directions_of(denoiser64, process, group, factors, CONFIG, batch=batch)
+        projector = Products(denoiser64, CONFIG, directions)
+        parts = training_gradients(denoiser64, process, data, projector, batch=batch)
+        return torch.cat(list(parts)).numpy()
+
+    whole = product_scores(products(queries, 16), 3)
+    for batch in (1, 3):
+        groups = [products(group, batch) for group in queries.split(at_once)]
+        assert len(groups) == -(-3 // at_once)
+        for found, expected in zip(
+            product_scores(np.concatenate(groups, -1), 3), whole, strict=True
+        ):
+            scale = float(np.abs(expected).max())
+            np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10 * scale)
+
+
+def test_no_pass_is_larger_than_the_batch(
+    denoiser64: Any, process: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many draws an image has."""
+    sizes: list[int] = []
+    forward = type(denoiser64).forward
+
+    def counted(self: Any, x: torch.Tensor, *others: Any) -> Any:
+        sizes.append(len(x))
+        return forward(self, x, *others)
+
+    monkeypatch.setattr(type(denoiser64), "forward", counted)
+    data, whole = make_data(images=2, dtype=torch.float64), WholeGradients(denoiser64, CONFIG)
+    for batch, expected in ((1, [1] * 8), (3, [2] * 4), (5, [4] * 2), (8, [8])):
+        sizes.clear()
+        list(training_gradients(denoiser64, process, data, whole, batch=batch))
+        assert sizes == expected * 2  # images
+
+
 def test_scores_without_halves_have_nan_in_their_place() -> None:
     products = np.random.default_rng(0).standard_normal((5, 2, 1, 1, 6))
     scores, halves = product_scores(products, 3)

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +14,7 @@ from leavekout.base.errors import InputError
 from leavekout.config.reading import require_unchanged
 from leavekout.kinds import costs_of
 from leavekout.methods.distilled.family import DISTILLED
+from leavekout.methods.ekfac_influence.family import EKFAC_INFLUENCE
 from leavekout.methods.influence.family import INFLUENCE
 from leavekout.methods.registry import scoring_cost
 from leavekout.methods.unlearning.family import UNLEARNING
@@ -68,7 +70,7 @@ def test_start_loading_and_compilation_are_priced() -> None:
     fixed = 30 + costs.text_mb / 1000 + costs.latents_mb / 1000 + 120
     assert costs.training().seconds == pytest.approx(samples / 3000 + fixed)
     costs = costs_of(with_hardware(e, device_data_gb=50, compile=False))
-    assert costs.training().seconds == pytest.approx(samples / 3000 + 30)
+    assert costs.training().seconds == pytest.approx(samples / 3000 + fixed - 120)
 
 
 def test_a_retry_asks_for_more_unless_it_resumes() -> None:
@@ -147,8 +149,8 @@ def test_passes_of_each_stage_are_priced_at_their_rate() -> None:
     costs, rates = costs_of(e), e.hardware.estimates
     start, images = rates.start_seconds, 118287 * 2
     passes = images * 5 * 4 * 3  # captions, timesteps 0, 300, 600 and 900, draws
-    loading = costs.sweep().seconds - start - passes / rates.forward_per_second
-    assert loading == pytest.approx(costs.loading)
+    # Without loading, because it reads the data in order.
+    assert costs.sweep().seconds == pytest.approx(start + passes / rates.forward_per_second)
     pictures = 1000 * (2 * 1000 / rates.forward_per_second + 1 / rates.encoding_per_second)
     assert costs.sampling(1000).seconds == pytest.approx(start + pictures)
     assert costs.ekfac().seconds == 2 * costs.fisher().seconds
@@ -161,19 +163,59 @@ def test_passes_of_each_stage_are_priced_at_their_rate() -> None:
     mucs = e.unlearning["mucs"]
     samples = 2 * mucs.steps * mucs.gradient_samples  # queries and training images
     assert UNLEARNING.step_cost(costs, "mucs").seconds == pytest.approx(
-        start + samples / rates.training_per_second
+        start + costs.loading + samples / rates.training_per_second
     )
 
 
-def test_memory_covers_data_that_is_read_from_the_host() -> None:
+def test_jobs_in_random_order_request_memory_for_the_data_that_they_stream() -> None:
     digits, coco = experiment("digits"), experiment("coco")
     on_cpu = costs_of(digits)
     assert on_cpu.training().memory_mb > on_cpu.latents_mb + on_cpu.text_mb
-    assert costs_of(coco).data_mb == 0  # it is on the GPU
+    kept = costs_of(coco)
+    assert kept.data_mb == 0  # it is on the GPU
     streaming = costs_of(with_hardware(coco, device_data_gb=50))
-    assert streaming.training().memory_mb > streaming.text_mb
+    streamed = kept.latents_mb + kept.text_mb - 50_000
+    shared = costs_of(with_hardware(coco, device_data_gb=50, jobs_per_node=8))
+
+    def requested(costs: Any) -> list[float]:
+        jobs = [costs.training(), costs.fisher(), costs.ekfac(), scoring_cost(costs, "mucs")]
+        return [job.memory_mb for job in jobs]
+
+    without = np.array(requested(kept))
+    np.testing.assert_allclose(requested(streaming), without + streamed)
+    np.testing.assert_allclose(requested(shared), without + streamed / 8)
+    for costs in (streaming, shared):  # these read in order
+        assert costs.sweep() == kept.sweep()
+        assert INFLUENCE.projection_cost(costs, "loss") == INFLUENCE.projection_cost(kept, "loss")
+        for method in ("unlearning", "dino"):
+            assert scoring_cost(costs, method) == scoring_cost(kept, method)
     # Scores of an ensemble, in double precision: the sum, and one model's.
-    assert scoring_cost(costs_of(coco), "trak").memory_mb > 2 * 8e-6 * 120 * 118287 * 2
+    assert scoring_cost(kept, "trak").memory_mb > 2 * 8e-6 * 120 * 118287 * 2
+
+
+@pytest.mark.parametrize(("name", "passes"), [("coco", 1), ("coco-80gb", 1), ("coco-40gb", 2)])
+def test_directions_of_queries_fit_where_the_data_would(name: str, passes: int) -> None:
+    e = experiment(name)
+    costs = costs_of(e)
+    at_once = EKFAC_INFLUENCE.queries_at_once(costs)
+    assert -(-120 // at_once) == passes
+    assert at_once * 2 * 4 * 57373316 < 1e9 * e.hardware.device_data_gb
+    gradients = 118287 * 2 * 250 / e.hardware.estimates.gradients_per_second
+    once = scoring_cost(costs_of(experiment("coco")), "ekfac").seconds
+    further = scoring_cost(costs, "ekfac").seconds - once
+    assert further == pytest.approx((passes - 1) * gradients)
+
+
+@pytest.mark.parametrize("name", ["coco-80gb", "coco-40gb"])
+def test_smaller_gpus_change_hardware_alone(name: str) -> None:
+    e, coco = experiment(name), experiment("coco")
+    assert e.hardware != coco.hardware
+    assert e.model_copy(update={"hardware": coco.hardware}) == coco
+    jobs = 8 * costs_of(e).training().memory_mb
+    assert jobs < 512_000  # a node of eight GPUs
+    assert (
+        e.hardware.jobs_per_node * costs_of(e).data_mb + 1000 * e.hardware.device_data_gb > 93_000
+    )
 
 
 def test_a_unet_without_a_plain_size_is_refused() -> None:

@@ -28,9 +28,13 @@ rule attribute_by_ekfac_influence:
         batched("scores")
     resources:
         **resources_for(scoring_cost),
-        # The queries' directions are on the GPU, too.
-        **hardware("gradient_batch", "checkpoint_seconds", batch="per_sample_batch"),
-        device_data_gb=max(0, HARDWARE["device_data_gb"] - EKFAC_INFLUENCE.directions_gb(EXPECTED)),
+        **hardware(
+            "device_data_gb",
+            "gradient_batch",
+            "checkpoint_seconds",
+            batch="per_sample_batch",
+        ),
+        queries_at_once=EKFAC_INFLUENCE.queries_at_once(EXPECTED),
     params:
         **sections("model", "fisher"),
         names=QUERIES,

@@ -116,7 +116,10 @@ def job(snakemake: Any, *, computes: bool = False) -> Iterator[Run]:
         sys.exit(128 + interruption.signal_number)
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryError":
-            logger.error("error: the GPU's memory is full; lower the batch sizes in 'hardware'.")
+            logger.error(
+                "error: the GPU's memory is full; lower 'device_data_gb' or the batch sizes in "
+                "'hardware'."
+            )
         elif isinstance(error, OSError) and error.errno in _DISK_FULL:
             logger.error("error: %s: the disk is full (%s).", error.filename, error.strerror)
         else:

@@ -28,6 +28,8 @@ stricter control |
 | `folder-example.yaml` | your own captioned pictures ([how](../docs/own-pictures.md)) |
 | `coco.yaml` | the paper's study on MSCOCO, for a cluster with GPUs |
 | `coco-first.yaml` | its first table, of ten queries, in the same results folder |
+| `coco-80gb.yaml`, `coco-40gb.yaml` | the same study, in the same results folder, on GPUs \
+with less memory |
 | `coco-published.yaml` | the same from the files that its authors published |
 | `digits-dit.yaml`, `coco-dit.yaml` | the same with a transformer \
 ([how](../docs/another-model.md)) |

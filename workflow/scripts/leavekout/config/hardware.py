@@ -26,7 +26,7 @@ class Rates(Section):
     start_seconds: PositiveFloat = 30
     """Start of every job: Snakemake on the node, and the imports of libraries."""
     loading_gb_per_second: PositiveFloat = 1.0
-    """Gigabytes per second at which encoded data is copied to a GPU that keeps it."""
+    """Gigabytes per second at which a training reads the encoded data at its start."""
     compile_seconds: PositiveFloat = 120
     """Compilation at the start of a training, where `compile` is set."""
 
@@ -63,13 +63,20 @@ class Hardware(Section):
     per_sample_batch: Positive
     """Samples whose per-sample gradients are held at once."""
     device_data_gb: Annotated[int, Field(ge=0)]
-    """Encoded data is kept in a GPU's memory up to this size in GB. The rest is streamed from the
-    node's page cache, which all its jobs share. It has to leave 30 % of the memory to the model:
-    95 on a GPU with 141 GB, 55 on one with 80."""
+    """What trainings and curvatures keep of the encoded data in a GPU's memory, up to this size in
+    GB. The rest is streamed from the node's page cache, after one read from start to end. Other
+    jobs read the data in order and keep nothing. `ekfac` and the like keep directions of queries up
+    to this size, and make another pass over the images for further queries. At most 70 % of the
+    memory: 95 on a GPU with 141 GB, 56 on one with 80, 28 on one with 40."""
+    jobs_per_node: Positive = 1
+    """Jobs that stream data on a node at the same time. They share its page cache, so each requests
+    this part of the memory for it. With fewer at a time, part of the data is read again from disk
+    where jobs are held to the memory that they request."""
     stage_to: str = ""
-    """A folder on the node's own disk, such as `$TMPDIR`, to which latents and text states are
-    copied first, for file systems that are slow to read at random. Jobs of a node share the copy,
-    and it stays there until you or the cluster delete it."""
+    """A folder on the node's own disk that its jobs share, such as `/scratch/$USER`, to which
+    latents and text states are copied first, for file systems that are slow to read. One job of a
+    node copies, and the copy stays until you or the cluster delete it. `$TMPDIR` is often a job's
+    own: then every job copies."""
     checkpoint_seconds: Positive
     """Seconds between saved states. Trainings, encodings, sweeps, gradients of all images and
     curvatures resume from them after a kill."""

@@ -20,7 +20,7 @@ class CustomizedCosts(Costs):
         """Fine-tuning of one model: exemplars, and as many images of the pool."""
         config = self.training_of_models
         samples = 2 * config.steps * config.batch_size if config else 0
-        return self.cost(training=samples, memory_mb=self.data_mb + 3 * self.weights_mb)
+        return self.cost(training=samples, memory_mb=3 * self.weights_mb)
 
     def published_archive(self, archive: str) -> Cost:
         """Of downloading an archive and unpacking what is needed; then it is deleted."""

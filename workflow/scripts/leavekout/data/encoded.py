@@ -1,4 +1,4 @@
-"""The encoded training set: latents and text states, memory-mapped or on a GPU."""
+"""The encoded training set: latents and text states, memory-mapped, and in part on a GPU."""
 
 import json
 import os
@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,12 @@ from torch import Tensor
 
 from leavekout.base.artifacts import load_json, load_npy, load_table
 from leavekout.base.errors import InputError
-from leavekout.data.staging import staged
+from leavekout.data.staging import read_through, staged
 from leavekout.data.table import trained_rows
 
-_SHARE = 0.7  # of a GPU's free memory that data may take; the model needs the rest
+# Shares of a GPU's memory, and of what is free, that data may take. The model needs the rest; when
+# data is read, a training has taken most of what it needs.
+_SHARE, _FREE_SHARE = 0.7, 0.9
 _READERS = 4
 
 
@@ -36,13 +37,14 @@ class Samples:
 
 
 class DeviceArray:
-    """A big array indexed by its first dimensions: memory-mapped, or kept on a GPU if it fits.
+    """A big memory-mapped array, indexed by its first dimensions.
 
-    All jobs of a node share a memory-mapped array through the page cache.
+    Rows come from the file through the node's page cache, which all its jobs share. Where rows are
+    needed in random order, `keep` puts the first of them on the GPU.
 
     Args:
         array: memory-mapped; dtype: the type of returned values.
-        room_bytes: GPU memory for the array; a larger array is streamed.
+        room_bytes: memory on the device for `keep`.
         name: the array's name in messages.
     """
 
@@ -57,48 +59,77 @@ class DeviceArray:
         self.device, self.dtype, self.name = device, dtype, name
         self.shape: tuple[int, ...] = array.shape
         self.array = array
-        self.resident = device.type == "cuda" and array.nbytes <= room_bytes
+        self.rows_to_keep = min(len(array), int(max(0.0, room_bytes) // array[:1].nbytes))
+        self._kept: Tensor | None = None
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*not writable.*")  # it is only read
             self.tensor = torch.from_numpy(np.ascontiguousarray(array))
 
-    @cached_property
-    def _data(self) -> Tensor:
-        """The tensor that rows are taken from, copied to the GPU at first use if it is resident."""
-        if not self.resident:
-            return self.tensor
-        free = torch.cuda.mem_get_info(self.device)[0]
-        if self.array.nbytes > _SHARE * free:
+    def keep(self) -> None:
+        """Prepares for rows in random order, once: some are kept on the device, others in memory.
+
+        The first rows are copied to the device, as many as there is room for. The others are read
+        once from start to end, so that they are in the node's page cache.
+
+        Raises:
+            InputError: the GPU has not enough memory.
+        """
+        if self._kept is None:
+            first = self.tensor[: self.rows_to_keep]
+            if self.device.type == "cuda":
+                self._require_memory(first.nbytes)
+            self._kept = copied_to(first, self.device)
+            read_through(self.array, self.rows_to_keep)
+
+    def _require_memory(self, kept: int) -> None:
+        torch.cuda.empty_cache()
+        free, total = torch.cuda.mem_get_info(self.device)
+        most = min(_SHARE * total, _FREE_SHARE * free)
+        if kept > most:
             raise InputError(
-                f"hardware.device_data_gb: {self.array.nbytes / 1e9:.1f} GB of {self.name} would "
-                f"be kept on the GPU, which has {free / 1e9:.1f} GB free, and the model needs some "
-                f"of that; set it to {_SHARE * free / 1e9:.0f} or less to stream the data."
+                f"hardware.device_data_gb: {kept / 1e9:.1f} GB of {self.name} would be kept on the "
+                f"GPU, which has {free / 1e9:.1f} of {total / 1e9:.0f} GB free, and the model "
+                f"needs some of that; set it to {most / 1e9:.0f} or less to stream more of it."
             )
-        return copied_to(self.tensor, self.device)
 
     def __getitem__(self, index: tuple[Tensor, ...]) -> Tensor:
         """Rows at int64 index tensors, which are broadcast, on the device, in `dtype`."""
-        data, first = self._data, self.shape[: len(index)]
+        first = self.shape[: len(index)]
         row = torch.zeros((), dtype=torch.int64)
         for size, part in zip(first, index, strict=True):
             row = row * size + part
-        rows = data.flatten(0, len(index) - 1) if len(index) > 1 else data
-        flat = row.flatten()
-        if self.resident:
-            taken = rows.index_select(0, flat.to(self.device))
-        else:
-            # From pinned memory a GPU copies without blocking the host.
-            shape, pinned = (len(flat), *rows.shape[1:]), self.device.type == "cuda"
-            out = torch.empty(shape, dtype=data.dtype, pin_memory=pinned)
-            torch.index_select(rows, 0, flat, out=out)
-            taken = out.to(self.device, non_blocking=True)
-        return taken.to(self.dtype).unflatten(0, row.shape) if row.shape else taken.to(self.dtype)
+        taken = self._taken(row.flatten(), first).to(self.dtype)
+        return taken.unflatten(0, row.shape) if row.shape else taken
+
+    def _taken(self, flat: Tensor, first: tuple[int, ...]) -> Tensor:
+        """Rows [R, …] of the array with its first dimensions flattened, on the device."""
+        rows = self.tensor.reshape(-1, *self.shape[len(first) :])
+        if self._kept is None:
+            return self._streamed(rows, flat)
+        kept = self._kept.reshape(-1, *rows.shape[1:])
+        is_kept = flat < len(kept)
+        if not is_kept.any():
+            return self._streamed(rows, flat)
+        taken = kept.index_select(0, flat[is_kept].to(self.device))
+        if is_kept.all():
+            return taken
+        both = torch.cat([taken, self._streamed(rows, flat[~is_kept])])
+        # Kept rows come first in `both`; a row's place in it is the inverse of that order.
+        place = torch.argsort(torch.argsort(~is_kept, stable=True))
+        return both.index_select(0, place.to(self.device))
+
+    def _streamed(self, rows: Tensor, flat: Tensor) -> Tensor:
+        """Rows from the host. From pinned memory a GPU copies without blocking the host."""
+        shape, pinned = (len(flat), *rows.shape[1:]), self.device.type == "cuda"
+        out = torch.empty(shape, dtype=rows.dtype, pin_memory=pinned)
+        torch.index_select(rows, 0, flat, out=out)
+        return out.to(self.device, non_blocking=True)
 
 
 def copied_to(tensor: Tensor, device: torch.device, *, piece_bytes: int = 1 << 28) -> Tensor:
     """Copies a memory-mapped tensor to a device by several threads, through pinned memory."""
     whole = torch.empty(tensor.shape, dtype=tensor.dtype, device=device)
-    rows = max(1, piece_bytes // max(1, tensor[0].nbytes))
+    rows = max(1, piece_bytes // max(1, tensor[:1].nbytes))
     buffers = threading.local()
 
     def copy(start: int) -> None:
@@ -124,7 +155,7 @@ class EncodedData:
         null_text: [T, E], the text states of the empty caption.
         image_ids: int64 [N], the ids that key each image's noise.
         device: the device of batches.
-        room_gb: memory for arrays on a GPU; an array that does not fit is streamed.
+        room_gb: memory for arrays on a GPU; rows that do not fit are streamed.
         fingerprint: of the arrays' contents. A training resumes only with the same fingerprint.
         held_out: int64, rows that are scored, but are not training images.
     """
@@ -147,7 +178,7 @@ class EncodedData:
             raise InputError(f"data/latents.npy: {latents.shape} does not hold {n:,} images.")
         if text.ndim != 4 or len(text) != n or text.shape[2:] != null_text.shape:
             raise InputError(f"data/text.npy: {text.shape} does not hold {n:,} images' captions.")
-        room = room_gb * 1e9
+        room = room_gb * 1e9 if device.type == "cuda" else 0.0
         self.latents = DeviceArray(latents, device, dtype, room, "latents")
         self.text = DeviceArray(text, device, dtype, room - latents.nbytes, "text states")
         self.null_text = torch.from_numpy(np.array(null_text)).to(device, dtype)
@@ -188,7 +219,12 @@ class EncodedData:
         )
 
     def batch(self, samples: Samples) -> tuple[Tensor, Tensor]:
-        """Clean latents x0 [B, 4, h, w] and text states [B, T, E] of training samples."""
+        """Clean latents x0 [B, 4, h, w] and text states [B, T, E] of training samples.
+
+        They come in random order, so the first call reads all data and keeps on a GPU what fits.
+        """
+        for array in (self.latents, self.text):
+            array.keep()
         x0 = self.latents[samples.rows, samples.flips]
         text = self.text[samples.rows, samples.captions]
         dropped = samples.drop_caption.to(self.device)[:, None, None]

@@ -1,16 +1,21 @@
-"""Copies big arrays to a node's local disk, once for all jobs of the node."""
+"""Brings big arrays near: to a node's local disk or into its memory, for all jobs of the node."""
 
 import fcntl
 import hashlib
 import logging
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import numpy as np
 
 from leavekout.base.errors import InputError
 
 logger = logging.getLogger("leavekout")
 _PIECE = 1 << 24  # bytes
+_READERS = 4
+_WORTH_A_LINE = 1e9  # bytes
 
 
 def staged(path: Path, sha256: str, folder: str) -> Path:
@@ -34,6 +39,7 @@ def staged(path: Path, sha256: str, folder: str) -> Path:
             f"hardware.stage_to: '{folder}' names no folder on this node, because {unset[0]} is "
             "not set there; name another folder or leave the key out."
         )
+    _warn_of_a_job_s_own(local)
     copy = local / f"{sha256[:32]}-{path.name}"
     if copy.exists():
         return copy
@@ -50,6 +56,40 @@ def staged(path: Path, sha256: str, folder: str) -> Path:
             f"{path.name} ({error.strerror}); free some space or leave the key out."
         ) from error
     return copy
+
+
+def read_through(array: np.ndarray, first: int) -> None:
+    """Reads a memory-mapped array's rows from `first` on, from start to end.
+
+    The node then has them in its page cache, unless its memory is too small, and reads rows in any
+    order from there. Page faults in random order would be many times slower on most disks. What is
+    in the page cache already costs little. An array in memory is left alone.
+    """
+    if not isinstance(array, np.memmap) or array.filename is None:
+        return
+    start = array.offset + array[:first].nbytes
+    starts = range(start, array.offset + array.nbytes, _PIECE)
+    if array.nbytes > _WORTH_A_LINE:
+        logger.info("Reading %s into the node's memory", array.filename)
+    file = os.open(array.filename, os.O_RDONLY)
+    try:
+        with ThreadPoolExecutor(_READERS) as executor:
+            for _ in executor.map(lambda place: len(os.pread(file, _PIECE, place)), starts):
+                pass
+    finally:
+        os.close(file)
+
+
+def _warn_of_a_job_s_own(folder: Path) -> None:
+    """Says if a folder is a SLURM job's own, because then each job makes its copy."""
+    job = os.environ.get("SLURM_JOB_ID")
+    if job and re.search(rf"(?<!\d){job}(?!\d)", str(folder)):
+        logger.warning(
+            "hardware.stage_to: '%s' seems to be this job's own folder, so every job copies all "
+            "data; name one that the jobs of a node share, such as /scratch/%s.",
+            folder,
+            os.environ.get("USER", "me"),
+        )
 
 
 def _copy(path: Path, copy: Path, sha256: str) -> None:

@@ -75,13 +75,14 @@ class Costs:
         self.weights_mb = FLOAT_MB * self.rates.parameters
         on_gpu = experiment.hardware.gpus > 0
         self.base_mb = 8000.0 if on_gpu else 2500.0
+        # Trainings and curvatures need the data in random order: what a GPU does not keep, they
+        # stream from the page cache, which the node's jobs share. Other jobs read it in order.
         encoded = self.latents_mb + self.text_mb
-        # Data kept on a GPU needs no host memory. Streamed data does, so that it is read once.
-        kept = on_gpu and encoded < 1000 * experiment.hardware.device_data_gb
-        self.data_mb = 0.0 if kept else encoded
+        kept = min(encoded, 1000 * experiment.hardware.device_data_gb) if on_gpu else 0
+        self.data_mb = (encoded - kept) / experiment.hardware.jobs_per_node
         self.on_gpu = on_gpu
         self.queries = len(experiment.query_names())
-        self.loading = encoded / 1000 / self.rates.loading_gb_per_second if kept else 0.0
+        self.loading = encoded / 1000 / self.rates.loading_gb_per_second if on_gpu else 0.0
 
     def cost(
         self,
@@ -197,8 +198,7 @@ class Costs:
         passes = self.passes(refined=refined)
         return self.cost(
             forward=self.images * self.flips * passes,
-            further_seconds=self.loading,
-            memory_mb=self.data_mb + self.weights_mb,
+            memory_mb=self.weights_mb,
             disk_mb=self.flips * passes * self.scores_mb(),
             resumes=True,
         )

@@ -50,10 +50,18 @@ class Queries:
 
     def __iter__(self) -> Iterator["Queries"]:
         """Each query by itself."""
-        for i, name in enumerate(self.names):
-            here = slice(i, i + 1)
+        return self.split(1)
+
+    def split(self, size: int) -> Iterator["Queries"]:
+        """So many queries at a time; the last may be fewer."""
+        for start in range(0, len(self.names), size):
+            here = slice(start, start + size)
             yield Queries(
-                [name], self.noise_seeds[here], self.latents[here], self.text[here], self.rows[here]
+                self.names[here],
+                self.noise_seeds[here],
+                self.latents[here],
+                self.text[here],
+                self.rows[here],
             )
 
 

@@ -5,6 +5,7 @@ output f, averaged over draws of timestep, noise and caption, then projected onc
 """
 
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from leavekout.base.precision import arithmetic
 from leavekout.base.rows import Rows
 from leavekout.config.gradients import GradientDraws
 from leavekout.curvature.per_sample import per_sample_gradients
-from leavekout.data.encoded import EncodedData
+from leavekout.data.encoded import EncodedData, prefetch
 from leavekout.models.denoiser import Denoiser
 from leavekout.models.loss import denoising_loss
 from leavekout.models.process import Process
@@ -122,7 +123,7 @@ def training_gradients(
     parts is of half of the draws; the features of all are the mean of the parts.
 
     Args:
-        batch: forward passes at a time, but at least one image and its flips.
+        batch: forward passes at a time.
     """
     config, draws = projector.config, projector.config.draws
     halves, order = halves_of_draws(draws, antithetic=config.antithetic)
@@ -131,29 +132,58 @@ def training_gradients(
     whole = 4 * sum(weight.numel() for weight in projector.weights.values())  # bytes
     at_once = max(1, min(batch // (draws * data.flips), _MOST_BYTES // (of_image * whole)))
     starts = range(first, data.images, at_once)
-    for start in progress(starts, "projected gradients", total=len(starts), every_seconds=20):
-        rows = torch.arange(start, min(start + at_once, data.images))
-        image, flip = torch.cartesian_prod(rows, torch.arange(data.flips)).T  # [R]
-        ids = data.image_ids[image].to(data.device)
-        number = order.to(data.device)
-        own = (
-            ids.repeat_interleave(draws),
-            flip.to(data.device).repeat_interleave(draws),
-        )
-        word = random_uint32(config.seed, Domain.GRADIENT, *own, number.repeat(len(ids)))[1]
-        caption = scale_to(word, data.captions).cpu()
-        t, noise = draw(config, own, number, draws, process.timesteps, data.latent_shape)
-        if config.shared_draws:
-            shared = draw(config, _SHARED, number, draws, process.timesteps, data.latent_shape)
-            t, noise = (x.repeat(len(ids), *(1 for _ in x.shape[1:])) for x in shared)
-        x0 = data.latents[image, flip].repeat_interleave(draws, 0)
-        text = data.text[image.repeat_interleave(draws), caption]
-        sums = _sums(denoiser, process, projector, x0, t, noise, text, draws // halves)
-        features = sums * (halves / draws)
-        yield features.unflatten(0, (len(rows), data.flips, halves))
+
+    def samples() -> Iterator[tuple[Tensor, ...]]:
+        for start in starts:
+            rows = torch.arange(start, min(start + at_once, data.images))
+            image, flip = torch.cartesian_prod(rows, torch.arange(data.flips)).T  # [R]
+            ids = data.image_ids[image].to(data.device)
+            number = order.to(data.device)
+            own = (
+                ids.repeat_interleave(draws),
+                flip.to(data.device).repeat_interleave(draws),
+            )
+            word = random_uint32(config.seed, Domain.GRADIENT, *own, number.repeat(len(ids)))[1]
+            caption = scale_to(word, data.captions).cpu()
+            t, noise = draw(config, own, number, draws, process.timesteps, data.latent_shape)
+            if config.shared_draws:
+                shared = draw(config, _SHARED, number, draws, process.timesteps, data.latent_shape)
+                t, noise = (x.repeat(len(ids), *(1 for _ in x.shape[1:])) for x in shared)
+            x0 = data.latents[image, flip].repeat_interleave(draws, 0)
+            text = data.text[image.repeat_interleave(draws), caption]
+            yield x0, t, noise, text
+
+    ahead = prefetch(samples(), data.device)
+    for some in progress(ahead, "projected gradients", total=len(starts), every_seconds=20):
+        sums = _sums(denoiser, process, projector, some, draws=draws // halves, batch=batch)
+        yield (sums * (halves / draws)).unflatten(0, (-1, data.flips, halves))
 
 
 def _sums(
+    denoiser: Denoiser,
+    process: Process,
+    projector: Projector,
+    samples: tuple[Tensor, ...],
+    *,
+    draws: int,
+    batch: int,
+) -> Tensor:
+    """The projector's sums over each so many consecutive draws: [B / draws, L, p].
+
+    Args:
+        samples: B of x0, timesteps, noise and text.
+        batch: passes at a time. The sum of more draws is made in parts, because it is linear.
+    """
+    at_once = max(1, batch // draws) * draws
+    sums = []
+    for some in zip(*(x.split(at_once) for x in samples), strict=True):
+        parts = zip(*(x.split(min(batch, at_once)) for x in some), strict=True)
+        by_part = (_sum(denoiser, process, projector, *part, draws=draws) for part in parts)
+        sums.append(reduce(torch.add, by_part))
+    return torch.cat(sums)
+
+
+def _sum(
     denoiser: Denoiser,
     process: Process,
     projector: Projector,
@@ -161,9 +191,11 @@ def _sums(
     t: Tensor,
     noise: Tensor,
     text: Tensor,
+    *,
     draws: int,
 ) -> Tensor:
-    """The projector's sums over each so many consecutive draws: [B / draws, L, p]."""
+    """The same of one pass, or [1, L, p] of a part of the draws."""
+    draws = min(draws, len(x0))
     config, group = projector.config, projector.group_of(draws)
     with (
         arithmetic(config.precision, x0.device),
@@ -200,21 +232,17 @@ def query_gradients(
         queries.noise_seeds, queries.latents, queries.text, strict=True
     ):
         index = order.to(latent.device)
-        total: list[Tensor] = []  # of each half, [1, L, p]
-        for half in index.chunk(halves):
-            sums = torch.zeros(())
-            for part in half.split(batch):
-                identity = _SHARED if config.shared_draws else (query_id, _QUERY)
-                size = tuple(latent.shape)
-                t, noise = draw(config, identity, part, draws, process.timesteps, size)
-                if timestep is not None:
-                    t = torch.full_like(part, timestep)
-                x0 = latent.expand(len(part), *latent.shape)
-                condition = text.expand(len(part), *text.shape)
-                of_part = _sums(denoiser, process, projector, x0, t, noise, condition, len(part))
-                sums = sums.to(latent.device) + of_part
-            total.append(sums * (halves / draws))
-        features.append(torch.cat(total))
+        identity = _SHARED if config.shared_draws else (query_id, _QUERY)
+        t, noise = draw(config, identity, index, draws, process.timesteps, tuple(latent.shape))
+        if timestep is not None:
+            t = torch.full_like(index, timestep)
+        x0, condition = (x.expand(draws, *x.shape) for x in (latent, text))
+        by_half = zip(*(x.chunk(halves) for x in (x0, t, noise, condition)), strict=True)
+        sums = [
+            _sums(denoiser, process, projector, half, draws=draws // halves, batch=batch)
+            for half in by_half
+        ]
+        features.append(torch.cat(sums) * (halves / draws))
     return torch.stack(features)
 
 
@@ -228,17 +256,20 @@ def gradient_rows(
     batch: int,
     identity: str,
     save_seconds: float,
+    more: bool = False,
 ) -> Rows:
     """The features of the training set, float32 [N, F, H, L, p], filled beside `path`.
 
     Args:
         identity, save_seconds: as in `Rows`.
+        more: whether the job does this again for others.
     """
     config = projector.config
     halves, _ = halves_of_draws(config.draws, antithetic=config.antithetic)
     shape = (data.images, data.flips, halves, *projector.shape)
     rows = Rows(path, np.float32, shape, identity=identity, save_seconds=save_seconds)
     rows.fill(
-        training_gradients(denoiser, process, data, projector, batch=batch, first=rows.filled)
+        training_gradients(denoiser, process, data, projector, batch=batch, first=rows.filled),
+        more=more,
     )
     return rows

@@ -33,8 +33,7 @@ class DminFamily(Family[Dmin]):
         entry, images = self.entries(costs.e)[method], costs.images * costs.flips
         return costs.cost(
             gradients=(images + costs.queries) * entry.draws,
-            further_seconds=costs.loading,
-            memory_mb=costs.data_mb + 3 * costs.weights_mb,
+            memory_mb=3 * costs.weights_mb,
             disk_mb=FLOAT_MB * images * entry.draws * entry.dimension,
             resumes=True,
         )

@@ -70,7 +70,7 @@ def directions_of(
 ) -> Tensor:
     """(G + λI)⁻¹ ∇L(ẑ) of Q queries, by each half of their draws: [Q·H, d].
 
-    Queries are processed one by one, because all directions of a study fill most of a GPU.
+    Queries are processed one by one, because their directions may fill most of a GPU.
 
     Args:
         factors: of `ekfac` with the Gauss-Newton matrix.

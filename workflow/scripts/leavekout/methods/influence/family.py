@@ -101,8 +101,7 @@ class InfluenceFamily(Family[Influence]):
         halves = 1 if entry.draws % 2 else 2
         return costs.cost(
             gradients=images * entry.draws,
-            further_seconds=costs.loading,
-            memory_mb=costs.data_mb + 2 * costs.weights_mb,
+            memory_mb=2 * costs.weights_mb,
             disk_mb=FLOAT_MB * images * halves * layers * entry.dimension,
             resumes=True,
         )

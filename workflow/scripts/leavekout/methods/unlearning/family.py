@@ -60,10 +60,11 @@ class UnlearningFamily(Family[Unlearning]):
         """Of the step alone, for one query."""
         entry = self.entries(costs.e)[method]
         # Mirrored unlearning sees as many training images as copies of the query.
-        copies = 2 if entry.step == "mirrored" else 1
+        mirrored = entry.step == "mirrored"
         return costs.cost(
-            training=copies * entry.steps * entry.gradient_samples,
-            memory_mb=costs.data_mb + 6 * costs.weights_mb,
+            training=(2 if mirrored else 1) * entry.steps * entry.gradient_samples,
+            further_seconds=costs.loading if mirrored else 0,
+            memory_mb=(costs.data_mb if mirrored else 0) + 6 * costs.weights_mb,
             disk_mb=costs.weights_mb,
         )
 
