@@ -266,7 +266,7 @@ MUTANTS = [
         ("turn = order // 2 if antithetic else order", "turn = order"),
         ("(number * timesteps // draws)", "(number * (timesteps // draws))"),
         ("number * timesteps + scale_to(first, timesteps)", "number * timesteps"),
-        ("features = sums * (halves / draws)", "features = sums / draws"),
+        ("yield (sums * (halves / draws))", "yield (sums / draws)"),
     ),
     # methods
     *_of(
@@ -293,7 +293,7 @@ MUTANTS = [
     *_of(
         "methods/unlearning/family",
         "planning/test_costs_and_bill",
-        ("copies * entry.steps * entry.gradient_samples", "copies * entry.gradient_samples"),
+        ("else 1) * entry.steps * entry.gradient_samples", "else 1) * entry.gradient_samples"),
     ),
     *_of(
         "methods/unlearning/readout",

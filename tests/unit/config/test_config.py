@@ -25,7 +25,8 @@ ALL = [path.stem for path in sorted(CONFIG.glob("*.yaml"))]
 @pytest.mark.parametrize("name", ALL)
 def test_every_configuration_is_valid_and_named_after_its_file(name: str) -> None:
     once = experiment(name)
-    in_another = {"coco-ablations": "coco", "coco-first": "coco"}  # in another's folder
+    others = ("ablations", "first", "80gb", "40gb")  # in the folder of coco
+    in_another = {f"coco-{other}": "coco" for other in others}
     assert once.experiment == in_another.get(name, name)
     # As `make plan` does, to which Snakemake gives what the Snakefile made of it.
     assert read_experiment(once.model_dump(mode="json"), []) == once
