@@ -82,7 +82,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Loop
 def test_tables_come_out(study: tuple[Path, Loopback]) -> None:
     results, _ = study
     measurements = pd.read_parquet(results / "tables" / "measurements.parquet")
-    assert set(measurements["method"]) == {"unlearning", "dinov2", "random", "no_removal"}
+    assert set(measurements["method"]) == {
+        *("unlearning", "dinov2", "random", "topic", "no_removal"),
+    }
     assert np.isfinite(measurements["value"]).all()
 
 

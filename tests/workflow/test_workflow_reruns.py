@@ -132,9 +132,10 @@ def test_coco_is_planned_without_any_file(project: Path) -> None:
     assert jobs["attribute_by_ekfac_influence"] == 2
     # TRAK's ensemble, and those of D-TRAK, DataInf, DAS and Motive
     assert jobs["project_gradients"] == 20 + 4
-    assert jobs["retrain"] == 22 * 110 * 3 + 10 * (5 + 57)  # methods, and the random curve
+    # Methods, two topic sets of each query, and the random curve.
+    assert jobs["retrain"] == (22 + 2) * 110 * 3 + 10 * (5 + 57)
     assert jobs["retrain_other_seed"] == 19  # noise floor and ensemble share models
-    assert jobs["measure_outcomes"] == 22 + 2 + 1  # methods, controls, the forgetting check
+    assert jobs["measure_outcomes"] == 22 + 3 + 1  # methods, controls, the forgetting check
     assert jobs["unlearn_query"] == 110
     assert jobs["fetch_encoder"] == 6
     assert not (project / "results" / "coco").exists()
@@ -147,7 +148,7 @@ def test_cocos_ablations_are_planned(project: Path) -> None:
     assert jobs["attribute_by_unlearning"] == 7 * 2
     assert jobs["estimate_curvature"] == 4  # K and V, cross-attention, attention, all
     assert jobs["source_losses"] == 2  # the loss, and ‖ε_θ‖²
-    assert jobs["retrain"] == 7 * 2 * 3 + 10 * (5 + 57)  # and the random curve
+    assert jobs["retrain"] == (7 + 2) * 2 * 3 + 10 * (5 + 57)  # and topics, and the random curve
 
 
 # The steps in which a study grows: queries, methods, K.
