@@ -250,7 +250,7 @@ def test_a_controller_that_reaches_its_time_limit_starts_again(slurm: Cluster, s
     shutil.rmtree(folder / "results" / "tiny" / "tables")
     shutil.rmtree(folder / "results" / "tiny" / "retrained" / CELL)
     state = folder / "results" / "tiny" / "retrained" / CELL / "outcome.state.safetensors"
-    where = ["--parsable", "--chdir", str(folder), "--mem", "1G", "--cpus-per-task", "1"]
+    where = ["--parsable", "--chdir", str(folder), "--mem", "6G", "--cpus-per-task", "1"]
     script = [str(folder / "slurm" / "controller.sh"), *STUDY[2:], *ALONE]
     job = slurm.output_of("sbatch", *where, *script).strip()
 
