@@ -1,5 +1,6 @@
 """A finished study is bundled, and another joins it in an empty project: scores from a folder."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from leavekout.contract.outcome import Outcome
 from leavekout.leave_k_out.bundle.contribution import read_about
 from leavekout.leave_k_out.bundle.files import pack, read_bundle, unpack
 from leavekout.leave_k_out.topics import named_topic
+from loopback import loopback
 from project import TINY, copy_project, output_of, planned, ran, refused, snakemake, warm_env
 
 JOINED = ["--configfile", "config/tiny-with-mine.yaml"]
@@ -255,6 +257,22 @@ def test_a_study_that_does_not_fit_is_refused_before_anything_runs(elsewhere: Pa
     other.write_text(yaml.safe_dump({**content, "training": {"epochs": 9}}))
     printed = refused(elsewhere, "-n", "--configfile", "config/other.yaml")
     assert "'training.epochs' is 9, but " in printed
+
+
+def test_a_bundle_is_fetched_from_its_address(bundle: Path, tmp_path: Path) -> None:
+    folder = copy_project(tmp_path / "copy")
+    with loopback(tmp_path / "served") as server:
+        archive = Path(shutil.make_archive(str(server.folder / "tiny"), "zip", bundle))
+        md5 = hashlib.md5(archive.read_bytes()).hexdigest()
+        address = ["--url", f"{server.url}/tiny.zip", "--md5", md5]
+        made = program(folder, "join_study.py", *address, "--method", "clip", "--dry-run")
+        assert made.returncode == 0, output_of(made)
+        config = ["--configfile", "config/tiny-with-clip.yaml"]
+        shutil.rmtree(folder / "resources" / "bundles" / md5)  # as in another clone
+        assert planned(folder, *config)["retrain"] == QUERIES + 1 + 1
+        assert read_bundle(folder / "resources" / "bundles" / md5).about.study == "tiny"
+    other = ["--config", f"joins={{url: {server.url}/x.zip, md5: {md5[::-1]}, bundle: there}}"]
+    assert "x.zip: cannot be fetched" in refused(folder, "-n", *config, *other)
 
 
 def test_a_damaged_bundle_writes_nothing(elsewhere: Path, bundle: Path) -> None:
