@@ -1,4 +1,4 @@
-# make demo · make run · make unlock · make join · make bundle · make status · make plan · make published-check · make benchmark · make gpu-check · make test · make test-all · make test-slurm
+# make demo · make run · make unlock · make join · make submit · make check-row · make bundle · make status · make plan · make published-check · make benchmark · make gpu-check · make test · make test-all · make test-slurm
 # · make test-kills · make test-mutants · make lint · make docs · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
@@ -17,7 +17,7 @@ export OMP_NUM_THREADS ?= 1
 # it, each job would compile them again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo run unlock join bundle status plan published-check benchmark gpu-check test test-all test-slurm test-kills test-mutants lint format docs lock clean
+.PHONY: setup demo run unlock join submit check-row bundle status plan published-check benchmark gpu-check test test-all test-slurm test-kills test-mutants lint format docs lock clean
 
 # The environment alone.
 setup: $(READY)
@@ -39,6 +39,15 @@ join: $(READY)
 	@$(BIN)/python workflow/scripts/join_study.py --study $(or $(STUDY),digits) \
 	    --method $(or $(METHOD),$(error name the method: make join METHOD=mine)) \
 	    $(if $(SCORES),--scores $(SCORES))
+
+# Your row as a folder to contribute, and the check that the project makes of it (docs/joining.md):
+# make submit STUDY=digits-study METHOD=mine; make check-row ROW=contributed/digits-study/mine
+submit: $(READY)
+	@$(BIN)/python workflow/scripts/submit_row.py --study $(or $(STUDY),digits) \
+	    --method $(or $(METHOD),$(error name the method: make submit METHOD=mine))
+
+check-row: $(READY)
+	@$(BIN)/python workflow/scripts/check_row.py $(ROW)
 
 # A finished study as a folder that others can join: make bundle EXPERIMENT=digits
 bundle: $(READY)
