@@ -20,3 +20,5 @@ myst_url_schemes = {
     **{"http": None, "https": None, "mailto": None},
     FILE_SCHEME.removesuffix(":"): "{{path}}",
 }
+mermaid_height = "auto"
+mermaid_fullscreen = False

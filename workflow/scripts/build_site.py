@@ -9,16 +9,17 @@ and methods are made from tables, docs/methods.md and the configuration.
 import argparse
 import re
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from leavekout.base.artifacts import load_csv
+from leavekout.base.errors import InputError
 from leavekout.customized import site as customized
 from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.report import site as leave_k_out
 from leavekout.leave_k_out.report.contributed import Contributed, read_contributed
-from leavekout.methods.facts import all_facts
+from leavekout.methods.facts import Facts, all_facts
 from leavekout.methods.page import FACTS_FROM, INDEX, index_page, method_page, page_of_method
 from leavekout.methods.registry import scored_methods
 from leavekout.report.site import Site, StudyResults, page_of, side_bar
@@ -46,7 +47,8 @@ def main(root: Path, target: Path, repository: str | None) -> None:
     files = _files(root, studies)
     site = Site(root, sources, files, repository)
     facts = all_facts((root / FACTS_FROM).read_text())
-    contributed = read_contributed(root / "contributed", studies, taken=facts)
+    open_to_all = [study for study in studies if _removes(root / "results" / study)]
+    contributed = read_contributed(root / "contributed", open_to_all, taken=facts)
     results = {study: _results(root / "results" / study, contributed) for study in studies}
     credits = {
         study: {one.method: one.credit() for one in contributed if one.study == study}
@@ -109,7 +111,7 @@ def _files(root: Path, studies: list[str]) -> list[str]:
 
 def _method_pages(
     site: Site,
-    facts: Mapping[str, Any],
+    facts: Mapping[str, Facts],
     results: Mapping[str, StudyResults],
     contributed: list[Contributed],
 ) -> dict[str, str]:
@@ -166,4 +168,7 @@ if __name__ == "__main__":
     parser.add_argument("--repository", help="its public address, for links to its files")
     place = ROOT / "build" / "site"
     shutil.rmtree(place, ignore_errors=True)
-    main(ROOT, place, parser.parse_args().repository or None)
+    try:
+        main(ROOT, place, parser.parse_args().repository)
+    except InputError as error:
+        sys.exit(str(error))

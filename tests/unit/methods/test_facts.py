@@ -28,20 +28,19 @@ def test_settings_are_defaults_and_what_studies_change() -> None:
     study = read_experiment({}, [ROOT / "config" / "letters-study.yaml"])
     table = settings("trak", {"letters": study}).set_index("setting")
     assert table.loc["`damping`", "default"] == "0.5"
-    assert (
-        table.loc["`damping`", "where it differs"] == f"letters: {study.influence['trak'].damping}"
-    )
+    damping = study.influence["trak"].damping
+    assert damping != 0.5
+    assert table.loc["`damping`", "where it differs"] == f"letters: {damping}"
     assert table.loc["`query_draws`", "where it differs"] == ""
     assert table.loc["`gradients.loss.dimension`", "default"] == "1,024"
-    assert "Hadamard" in table.loc["`gradients.loss.dimension`", "meaning"]
+    assert "Hadamard" in str(table.loc["`gradients.loss.dimension`", "meaning"])
 
 
 def test_a_variant_has_the_defaults_of_its_family() -> None:
     study = read_experiment({}, [ROOT / "config" / "digits-custom.yaml"])
     table = settings("ascent", {"custom": study}).set_index("setting")
-    assert table.loc["`step`", ["default", "where it differs"]].tolist() == [
-        *("newton", "custom: gradient\\_ascent")
-    ]
+    assert table.loc["`step`", "default"] == "newton"
+    assert table.loc["`step`", "where it differs"] == "custom: gradient\\_ascent"
     assert table.loc["`readout`", "default"] == "difference"  # a field that dumps leave out
 
 

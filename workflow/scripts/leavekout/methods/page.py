@@ -39,8 +39,11 @@ def method_page(
     elif not credits:
         parts += ["A variant under a name of its own; its settings are below."]
     parts += ["## Results", *_results(method, page, results)]
-    repeats = {name: one.repeats[method] for name, one in results.items() if one.repeats}
-    rows = [{"study": _study(name, page), **of_one} for name, of_one in repeats.items()]
+    rows = [
+        {"study": _study(name, page), **repeats}
+        for name, one in results.items()
+        if (repeats := one.repeats.get(method)) and {*repeats.values()} != {"–"}
+    ]
     if rows:
         parts += ["## Cost and repeatability", markdown_table(pd.DataFrame(rows))]
     table = settings(method, experiments)
