@@ -128,12 +128,15 @@ def require_same_numbers(
     if list(ours.columns) != list(theirs.columns) or len(ours) != len(theirs):
         raise InputError(f"{what}: has other rows or columns than follow from the outcomes.")
     for column in ours:
-        mine, given = ours[column].to_numpy(), theirs[column].to_numpy()
-        if pd.api.types.is_float_dtype(ours[column]):
+        if pd.api.types.is_numeric_dtype(ours[column]):
+            mine, given = (
+                table[column].to_numpy(float, na_value=np.nan) for table in (ours, theirs)
+            )
             most = tolerance * np.nanmax(np.abs(mine), initial=1e-12)
-            same = np.allclose(mine, given.astype(float), rtol=0, atol=most, equal_nan=True)
+            same = np.allclose(mine, given, rtol=0, atol=most, equal_nan=True)
         else:
-            same = bool((ours[column].astype(str).to_numpy() == theirs[column].astype(str)).all())
+            mine, given = (table[column].fillna("").astype(str) for table in (ours, theirs))
+            same = mine.tolist() == given.tolist()
         if not same:
             raise InputError(f"{what}: '{column}' differs from what follows from the outcomes.")
 
