@@ -22,6 +22,7 @@ THOROUGH = (
     "test_workflow_denoiser",
     "test_workflow_customized",
     "test_workflow_joining",
+    "test_workflow_browser",
     "test_coco_path",
     "test_published_path",
     "test_custom_path",

@@ -57,7 +57,7 @@ def test_another_k_runs_only_its_own_retrainings(project: Path) -> None:
     assert jobs.pop("retrain") == 2 * 3 + 2 + 1
     assert jobs["measure_outcomes"] == 2 + 2 + 1  # two methods, their second seed, and random
     repeatability = {"tabulate_repeatability"}  # of the new K, too
-    assert set(jobs) == TABLES | {"draw_regenerated"} | repeatability
+    assert set(jobs) == TABLES | repeatability
 
 
 def test_a_measure_is_added_without_training_or_scoring(project: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_deleted_outcome_runs_only_itself_and_the_tables(project: Path, result
     (results / "retrained/pixel/q000/k20/outcome.safetensors").unlink()
     jobs = planned(project, *TINY)
     assert jobs.pop("retrain") == jobs["measure_outcomes"] == 1
-    assert set(jobs) == TABLES | {"draw_regenerated"}
+    assert set(jobs) == TABLES
     ran(project, *TINY)
     assert (results / "tables" / "estimates.csv").read_bytes() == table
 

@@ -24,7 +24,7 @@ with job(snakemake) as run:
             Idea(
                 str(prompts[query]),
                 load_image(image),
-                pixels[named[query][method]],
+                pixels[named[query][method].rows],
                 regenerated[method, k],
                 regenerated[RANDOM, k],
             )

@@ -1,4 +1,4 @@
-# Figures, and the report: one file that contains everything.
+# Figures, and the report: one file; the folder report/ beside it if it has many pictures.
 
 # The tables that each figure shows.
 FIGURES = {
@@ -11,7 +11,7 @@ FIGURES = {
 }
 REPORTED_TABLES = [
     *("estimates", "comparisons", "equivalents", "variance", "power"),
-    *("lds", "ties", "repeatability", "dictionary"),
+    *("lds", "ties", "repeatability", "costs", "dictionary"),
 ]
 GALLERY = TEST_QUERIES[: config["report"]["gallery_queries"]]
 SHOWN_MODELS = outcomes_of([one for one in MODELS if one.pictured])
@@ -34,46 +34,6 @@ rule plot:
         methods=METHODS,
     script:
         "../../scripts/plot.py"
-
-
-rule draw_attributed:
-    input:
-        queries="<results>/queries/queries.parquet",
-        images=pictures_of(TEST_QUERIES),
-        pixels=ancient("<results>/data/pixels.npy"),
-        pixels_checksum="<results>/data/pixels.json",
-        scores=scores_of(METHODS, TEST_QUERIES),
-    output:
-        figures=collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
-    log:
-        "<logs>/draw_attributed.log",
-    benchmark:
-        "<benchmarks>/draw_attributed.tsv"
-    resources:
-        **resources_for(EXPECTED.preparation(), gpu=False),
-    params:
-        methods=METHODS,
-        top=config["report"]["top_images"],
-    script:
-        "../../scripts/draw_attributed.py"
-
-
-rule draw_regenerated:
-    input:
-        queries="<results>/queries/queries.parquet",
-        images=pictures_of(TEST_QUERIES),
-        outcomes=SHOWN_MODELS,
-    output:
-        figures=collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
-    log:
-        "<logs>/draw_regenerated.log",
-    benchmark:
-        "<benchmarks>/draw_regenerated.tsv"
-    params:
-        names=TEST_QUERIES,
-        version=2,
-    script:
-        "../../scripts/draw_regenerated.py"
 
 
 rule draw_idea:
@@ -104,6 +64,7 @@ rule write_report:
         **{name: f"<results>/tables/{name}.csv" for name in REPORTED_TABLES},
         **PIXELS,
         figures=collect("<results>/figures/{figure}.svg", figure=FIGURES),
+        measurements="<results>/tables/measurements.parquet",
         queries="<results>/queries/queries.parquet",
         pictures=pictures_of(GALLERY),
         scores=scores_of(METHODS, GALLERY),
@@ -112,6 +73,7 @@ rule write_report:
         seeds="<results>/tables/seeds.csv" if COUNTERFACTUAL["again"] else [],
         drift="<results>/tables/drift.csv" if JOINS_ANOTHER else [],
         template=f"{workflow.basedir}/workflow/report/report.html.jinja",
+        script=f"{workflow.basedir}/workflow/report/explore.js",
         paper=f"{workflow.basedir}/workflow/report/paper.yaml",
         published=f"{workflow.basedir}/workflow/report/published_results.csv",
     output:
@@ -123,6 +85,7 @@ rule write_report:
     params:
         config={k: v for k, v in config.items() if k != "hardware"},
         gallery=GALLERY,
+        methods=METHODS,
         joined=JOINED,
         published=BUNDLE.about.model_dump() if JOINS_ANOTHER else None,
         earlier=MADE_EARLIER,
@@ -142,8 +105,6 @@ RESULTS = [
     "<results>/tables/forgetting.csv" if FORGETTING["methods"] and not JOINS_ANOTHER else [],
     "<results>/tables/drift.csv" if JOINS_ANOTHER else [],
     "<results>/report.html",
-    collect("<results>/figures/attributed/{query}.png", query=TEST_QUERIES),
-    collect("<results>/figures/regenerated/{query}.png", query=TEST_QUERIES),
     "<results>/figures/idea.png",
     # Outcomes are results, too, so that a deleted one is made again.
     outcomes_of([one for one in MODELS if one.table]),

@@ -1,40 +1,75 @@
 """Grids of pictures: their rows and columns."""
 
+import io
 from functools import cache
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
 
 from leavekout.contract.outcome import Outcome
 from leavekout.contract.removal import Removal
-from leavekout.report import gallery
-from leavekout.report.collect import Regenerated, regenerated_by_query
-from leavekout.report.pictures import Idea, draw_attributed, draw_idea, draw_regenerated
+from leavekout.leave_k_out.report.queries import Layout
+from leavekout.report.collect import Ranked, Regenerated, regenerated_by_query
+from leavekout.report.pictures import Idea, draw_attributed, draw_idea
+from leavekout.report.sheets import SIDE, addresses, sheet
 from leavekout.report.style import save
 from leavekout.report.text import shortened, wrapped
 
 BLACK = np.zeros((4, 4, 3), np.uint8)
 
 
-def test_models_of_one_k_share_a_row() -> None:
+def test_every_picture_of_a_query_has_its_place_on_the_sheet(tmp_path: Path) -> None:
+    layout = Layout(["unlearning", "pixel", "random"], 2, [50, 100])
+    shades = {
+        ("unlearning", 50): (1, 2),
+        ("pixel", 100): (2, 3),
+        ("random", 50): (3, 2),
+        ("no_removal", 0): (0, 1),
+    }
     models = [
-        *(Regenerated("unlearning", k, 0, BLACK) for k in (100, 50)),
-        Regenerated("pixel", 100, 0, BLACK),
-        Regenerated("random", 50, 0, BLACK),
-        Regenerated("no_removal", 0, 1, BLACK),
+        Regenerated(method, k, 0, np.full((4, 4, 3), 10 + i, np.uint8))
+        for i, (method, k) in enumerate(shades)
     ]
-    figure = draw_regenerated(BLACK, "a handwritten 5", models)
-    titles = [ax.get_title() for ax in figure.axes]
-    assert titles == [
-        *("generated\n", "unlearning\nK = 100", "pixel\nK = 100", "random\n", "no_removal\nseed 1"),
-        *("", "K = 50", "", "K = 50", ""),
+    pixels = np.stack([np.full((4, 4, 3), 100 + i, np.uint8) for i in range(3)])
+    ranked = {"pixel": Ranked(np.array([2, 0]), np.array([0.9, 0.1]))}
+    content, kind = layout.draw(BLACK, ranked, models, pixels)
+    assert kind == "png"
+    sheet = np.asarray(Image.open(io.BytesIO(content)))
+    assert sheet.shape == (4 * 4, 4 * 4, 3)
+    places = sheet[::4, ::4, 0]
+    assert places.tolist() == [
+        [0, 13, 255, 255],
+        [255, 255, 10, 255],
+        [102, 100, 255, 11],
+        [255, 255, 12, 255],
     ]
-    with_picture = [bool(ax.images) for ax in figure.axes]
-    assert with_picture == [True, True, True, False, True, False, True, False, True, False]
-    plt.close(figure)
+    assert {one: layout.place(*one) for one in shades if one[1]} == {
+        one: place for one, place in shades.items() if one[1]
+    }
+
+
+def test_many_pictures_go_to_a_folder_beside_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheets = {"q000": (b"first", "jpeg"), "q001": (b"second", "jpeg")}
+    folder = tmp_path / "report"
+    assert all(one.startswith("data:image/jpeg") for one in addresses(sheets, folder).values())
+    assert not folder.exists()
+    monkeypatch.setattr("leavekout.report.sheets.EMBEDDED", 10)
+    assert addresses(sheets, folder) == {q: f"report/{q}.jpeg" for q in sheets}
+    assert (tmp_path / "report/q001.jpeg").read_bytes() == b"second"
+    monkeypatch.undo()
+    addresses(sheets, folder)
+    assert not folder.exists()  # nothing is left of a larger report
+
+
+def test_large_pictures_are_shrunk(tmp_path: Path) -> None:
+    large = np.zeros((300, 300, 3), np.uint8)
+    content, kind = sheet({(0, 0): large, (0, 1): large}, 1, 2)
+    assert kind == "jpeg"
+    assert Image.open(io.BytesIO(content)).size == (2 * SIDE, SIDE)
 
 
 def test_the_largest_k_comes_first_whatever_the_files_order(tmp_path: Path) -> None:
@@ -50,29 +85,13 @@ def test_the_largest_k_comes_first_whatever_the_files_order(tmp_path: Path) -> N
     assert [model.picture[0, 0, 0] for model in shown] == [1000 % 251, 100, 50]
 
 
-def test_the_first_picture_is_one_query_by_one_method() -> None:
-    shown = [gallery.picture(np.full((2, 2, 3), i, np.uint8), "good") for i in range(4)]
-    query = gallery.QueryPictures(
-        "q000",
-        "a four",
-        shown[0],
-        [gallery.Row("bad", [shown[1]]), gallery.Row("good", [shown[2]])],
-        [gallery.Row("K = 10", [shown[3]], 10)],
-    )
-    lead = gallery.lead([query], "good", 10)
-    assert lead is not None
-    assert (lead.generated, lead.removed, lead.regenerated) == (shown[0], [shown[2]], shown[3])
-    assert gallery.lead([query], "good", 11) is None
-    assert gallery.lead([query], "ugly", 10) is None
-
-
 @cache
 def widths(prompt: str, folder: Path) -> list[int]:
     """The widths of figures with a prompt, in pixels."""
     stack, found = np.stack([BLACK] * 3), []
     for figure in (
         draw_idea([Idea(prompt, BLACK, stack, BLACK, BLACK)], "pixel", 3),
-        draw_attributed(BLACK, prompt, {"pixel": np.array([0, 1])}, stack),
+        draw_attributed(BLACK, prompt, {"pixel": Ranked(np.arange(2), np.ones(2))}, stack),
     ):
         save(figure, [folder / "a.png", folder / "a.svg"])
         with Image.open(folder / "a.png") as picture:

@@ -211,8 +211,9 @@ class Report(Section):
     bootstrap_resamples: Positive
     """Resamples of queries and models behind every interval. A test draws as many sign flips if
     there are too many to try all."""
-    gallery_queries: Positive = 12
-    """Queries whose pictures are in `report.html`. Every query also has a file of its own."""
+    gallery_queries: Positive = 200
+    """Queries whose pictures are in the report; more than 30 MB of pictures are in the folder
+    `report/` beside it."""
     published_numbers: bool = False
     """Whether the report shows the papers' numbers beside ours. They are for COCO."""
 

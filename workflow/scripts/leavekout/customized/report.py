@@ -155,7 +155,8 @@ def document(
     shown = "All" if len(gallery) == queries else f"{len(gallery)} of {queries}"
     pairs = _pairs(comparisons)
     return {
-        **frame(config, tables, gallery=gallery, **page),
+        **frame(config, tables, **page),
+        "gallery": gallery,
         "summary": (
             f"{models} models were customized on a few exemplars each, and generated {queries} "
             f"pictures. {retrievals['method'].nunique()} attribution methods rank the exemplars "

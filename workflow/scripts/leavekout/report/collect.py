@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,24 +12,32 @@ from leavekout.contract.removal import Removal
 from leavekout.contract.scores import read_scores, top_k
 
 
+class Ranked(NamedTuple):
+    """The images that a method scores highest for a query, best first: rows and scores."""
+
+    rows: np.ndarray
+    scores: np.ndarray
+
+
 def ranked_by_query(
     scores: Iterable[Path],
     *,
     images: int,
     top: int,
     candidates: Callable[[str], np.ndarray] | None = None,
-) -> dict[str, dict[str, np.ndarray]]:
-    """query → method → rows of the best images, from files `<method>/<query>.npy`.
+) -> dict[str, dict[str, Ranked]]:
+    """query → method → the best images, from files `<method>/<query>.npy`.
 
     Args:
         candidates: query → the rows that are ranked for it; None ranks all.
     """
-    ranked: dict[str, dict[str, np.ndarray]] = {}
+    ranked: dict[str, dict[str, Ranked]] = {}
     for path in scores:
         method, query = path.parent.name, path.stem
         values = read_scores(path, images=images, method=method)
         rows = np.arange(images) if candidates is None else candidates(query)
-        ranked.setdefault(query, {})[method] = rows[top_k(values[rows], top)]
+        best = rows[top_k(values[rows], top)]
+        ranked.setdefault(query, {})[method] = Ranked(best, values[best])
     return ranked
 
 

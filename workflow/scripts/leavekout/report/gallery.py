@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from leavekout.report.collect import Regenerated
+from leavekout.report.collect import Ranked
 
 SMALL = 40  # pixels a side; pictures up to this size are kept, and the browser enlarges them
 SIDE = 96  # pixels a side; larger pictures are shrunk to this
@@ -27,44 +27,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Row:
-    """A named row of pictures; `k` is what all their models lack, where that is one number."""
+    """A named row of pictures."""
 
     name: str
     pictures: Sequence[Picture]
-    k: int | None = None
-
-
-@dataclass(frozen=True)
-class QueryPictures:
-    """One query: its picture, what methods select, and what models without that generate."""
-
-    name: str
-    prompt: str
-    generated: Picture
-    attributed: Sequence[Row]
-    regenerated: Sequence[Row]
-
-
-@dataclass(frozen=True)
-class Lead:
-    """The first picture of a report: a query, what one method removed, and what is left."""
-
-    prompt: str
-    method: str
-    generated: Picture
-    removed: Sequence[Picture]
-    regenerated: Picture
-
-
-def lead(gallery: Sequence[QueryPictures], method: str, k: int) -> Lead | None:
-    """The first query of the gallery that has pictures of this method at this K."""
-    for query in gallery:
-        removed = [row.pictures for row in query.attributed if row.name == method]
-        rows = [row.pictures for row in query.regenerated if row.k == k]
-        again = [picture for pictures in rows for picture in pictures if picture.label == method]
-        if removed and again:
-            return Lead(query.prompt, method, query.generated, removed[0], again[0])
-    return None
 
 
 def picture(
@@ -92,7 +58,7 @@ def figure_address(path: Path) -> str:
 
 
 def attributed_rows(
-    ranked: Mapping[str, np.ndarray],
+    ranked: Mapping[str, Ranked],
     pixels: np.ndarray,
     captions: Sequence[str],
     framed: Collection[int] = (),
@@ -100,7 +66,7 @@ def attributed_rows(
     """For each method the best images, best first.
 
     Args:
-        ranked: method → rows of the best images; pixels: uint8 [N, H, W, 3]; captions: [N];
+        ranked: method → the best images; pixels: uint8 [N, H, W, 3]; captions: [N];
         framed: rows whose pictures get a frame.
     """
 
@@ -108,20 +74,6 @@ def attributed_rows(
         return picture(pixels[row], str(place), captions[row], framed=row in framed)
 
     return [
-        Row(method, [shown(row, place) for place, row in enumerate(rows, start=1)])
-        for method, rows in ranked.items()
+        Row(method, [shown(row, place) for place, row in enumerate(best.rows, start=1)])
+        for method, best in ranked.items()
     ]
-
-
-def regenerated_rows(models: Sequence[Regenerated]) -> list[Row]:
-    """A row for each K with the pictures of all models, then one for seeds without a removal."""
-    rows = []
-    for k in sorted({model.k for model in models}, reverse=True):
-        of_k = [model for model in models if model.k == k]
-        if k:
-            pictures = [picture(model.picture, model.method) for model in of_k]
-            rows.append(Row(of_k[0].label, pictures, k))
-        else:
-            pictures = [picture(model.picture, model.label) for model in of_k]
-            rows.append(Row("nothing removed", pictures, 0))
-    return rows

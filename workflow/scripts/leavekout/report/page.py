@@ -1,5 +1,7 @@
 """The page: a template filled with tables and pictures, all text escaped."""
 
+import base64
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,26 +18,27 @@ def frame(
     tables: Mapping[str, pd.DataFrame],
     *,
     figures: Mapping[str, str],
-    gallery: Sequence[Any],
     large: bool,
     versions: pd.DataFrame,
     costs: pd.DataFrame,
     afterwards: Collection[str] = (),
+    scripts: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What the pages of all kinds of experiment show.
 
     Args:
         config: the experiment; tables: by name, with the data `dictionary`.
-        figures: data addresses by name; gallery: what each query's pictures are.
-        large: whether the gallery's pictures were shrunk, and should be drawn smoothly.
+        figures: data addresses by name.
+        large: whether pictures were shrunk, and should be drawn smoothly.
         versions, costs: of `provenance.py`; afterwards: see `of_versions`.
+        scripts: JavaScript in the page; the browser runs no other.
     """
     return {
         "experiment": config["experiment"],
         "voiding": of_versions(versions, afterwards),
         "figures": figures,
-        "gallery": gallery,
         "large": large,
+        "scripts": scripts,
         "cost": cost_text(costs),
         "versions": versions.astype(str),
         "dictionary": tables["dictionary"],
@@ -57,7 +60,14 @@ def render(template: Path, context: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.tests["numeric"] = _numeric
+    environment.filters["sha256"] = _sha256
+    environment.policies["json.dumps_kwargs"] = {}  # keys keep their order
     return environment.get_template(template.name).render(context)
+
+
+def _sha256(script: str) -> str:
+    """The digest by which the page's policy allows a script."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _numeric(text: object) -> bool:

@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from leavekout.contract.removal import NO_REMOVAL
-from leavekout.report.collect import Regenerated
+from leavekout.report.collect import Ranked
 from leavekout.report.text import wrapped
 
 _LETTERS = 10  # of a title, for each inch of a figure's width
@@ -18,7 +17,7 @@ _LETTERS = 10  # of a title, for each inch of a figure's width
 def draw_attributed(
     query: np.ndarray,
     prompt: str,
-    ranked: Mapping[str, np.ndarray],
+    ranked: Mapping[str, Ranked],
     pixels: np.ndarray,
     framed: Collection[int] = (),
     note: str = "",
@@ -26,12 +25,12 @@ def draw_attributed(
     """A generated picture, and the top images of each method in a row.
 
     Args:
-        query: uint8 [H, W, 3]; ranked: method → rows of the best images, best first;
+        query: uint8 [H, W, 3]; ranked: method → the best images;
         pixels: uint8 [N, H, W, 3]; framed: rows whose pictures get a frame, which `note` explains.
     """
-    top = max(len(rows) for rows in ranked.values())
+    top = max(len(best.rows) for best in ranked.values())
     figure, axes = _grid(len(ranked), top + 1)
-    for line, (method, rows) in enumerate(ranked.items()):
+    for line, (method, (rows, _)) in enumerate(ranked.items()):
         _show(axes[line, 0], query if line == 0 else None, "generated" if line == 0 else "")
         for column, ax in enumerate(axes[line, 1:]):
             present = column < len(rows)
@@ -43,33 +42,6 @@ def draw_attributed(
                     spine.set(visible=True, color="#D55E00", linewidth=3)
         axes[line, 1].set_ylabel(method, fontsize=9)
     _title(figure, prompt, note)
-    return figure
-
-
-def draw_regenerated(query: np.ndarray, prompt: str, models: Sequence[Regenerated]) -> Figure:
-    """A generated picture, and what each retrained model generates from its prompt and noise.
-
-    A column for each method and a line for each K, so that neighbours lack as many images. Models
-    without a removal fill their own column.
-
-    Args:
-        query: uint8 [H, W, 3]; models: one at most for each method and K.
-    """
-    ks = sorted({model.k for model in models if model.method != NO_REMOVAL}, reverse=True)
-    columns: dict[str, list[Regenerated | None]] = {}
-    for method in dict.fromkeys(model.method for model in models):
-        of_method = [model for model in models if model.method == method]
-        by_k = {model.k: model for model in of_method}
-        columns[method] = [*of_method] if method == NO_REMOVAL else [by_k.get(k) for k in ks]
-    lines = max(map(len, columns.values()))
-    figure, axes = _grid(lines, len(columns) + 1)
-    for line in range(lines):
-        _show(axes[line, 0], query if line == 0 else None, "generated\n" if line == 0 else "")
-        for ax, (method, pictures) in zip(axes[line, 1:], columns.items(), strict=True):
-            model = pictures[line] if line < len(pictures) else None
-            title = f"{method}\n" if line == 0 else ""
-            _show(ax, model.picture if model else None, title + (model.label if model else ""))
-    _title(figure, prompt)
     return figure
 
 

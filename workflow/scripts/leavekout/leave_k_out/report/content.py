@@ -9,24 +9,22 @@ import pandas as pd
 from leavekout.contract.removal import CONTROLS
 from leavekout.leave_k_out.measures.measure import Measure
 from leavekout.leave_k_out.measures.registry import measure as measure_of
-from leavekout.leave_k_out.measures.registry import measures_in
-from leavekout.leave_k_out.report.headline import methods_ks, primary, ranked
-from leavekout.leave_k_out.report.text import equivalent
+from leavekout.leave_k_out.report.headline import JOINED, has_topics, methods_ks, primary
 from leavekout.leave_k_out.statistics.drift import sentence as drift_sentence
 from leavekout.leave_k_out.statistics.measurements import rows_of
 from leavekout.leave_k_out.statistics.removals import order_beside_single
-from leavekout.report.text import interval, keyed, records, rounded
+from leavekout.report.text import interval, records, rounded
 
 SECTIONS = {
     "result": "Result",
-    "claims": "Claims",
+    "pairs": "Pairs",
+    "pictures": "Queries",
     "figures": "Figures",
     "repeatability": "Repeatability",
     "effect-and-cost": "Effect and cost",
     "lds": "LDS",
     "removals": "Further removals",
     "published": "Published numbers",
-    "pictures": "Queries",
     "power": "Noise and power",
     "settings": "Settings",
     "cost": "Computing time",
@@ -54,6 +52,27 @@ def summary(config: Mapping[str, Any], estimates: pd.DataFrame) -> str:
     )
 
 
+def methods_note(estimates: pd.DataFrame, joined: Sequence[str] = ()) -> str:
+    """What the columns of the table of methods mean."""
+    of_topic = (
+        "Over topic: the same for the removal of as many images that are like the query by their "
+        "captions. "
+        if has_topics(estimates)
+        else ""
+    )
+    of_joined = f" {JOINED.strip()}: measured here; all others are as published." if joined else ""
+    return (
+        "Excess: difference to random removal of as many images, mean over queries with its 95 % "
+        "interval. *: significantly different from random removal (p ≤ 0.05, corrected for all "
+        "methods; the intervals are not corrected, so one may exclude 0 without a star). "
+        f"{of_topic}Random equivalent: how many random images have to be removed for the same "
+        "effect. Beats, beaten by: methods that are significantly behind it, and ahead of it. "
+        "Queries ahead: where its effect exceeds the mean of random removal; weakest query: where "
+        "it exceeds it least. Seconds: what scoring a query costs, preparation included."
+        f"{of_joined}"
+    )
+
+
 def joining(joined: Sequence[str], published: Mapping[str, Any], drift: pd.DataFrame) -> str:
     """What was measured here and what elsewhere, and how far the two machines are apart."""
     made_by = published["made_by"]
@@ -74,20 +93,6 @@ def seeds(config: Mapping[str, Any]) -> str:
         f"evaluation {config['evaluation']['seed']}, Fisher {config['fisher']['seed']}, losses "
         f"{config['losses']['seed']}."
     )
-
-
-def equivalents_text(equivalents: pd.DataFrame, estimates: pd.DataFrame) -> pd.DataFrame:
-    """Random equivalents of each K and method, by measure."""
-    by_cell = keyed(equivalents, "measure", "k", "method")
-    rows = []
-    for k in reversed(methods_ks(estimates)):
-        for method in ranked(estimates, k):
-            row = {"removed by": method, "K": f"{k:,}"}
-            for measure in measures_in(estimates["measure"]):
-                if (measure.name, k, method) in by_cell:
-                    row[f"by {measure.label}"] = equivalent(by_cell[measure.name, k, method])
-            rows.append(row)
-    return pd.DataFrame(rows)
 
 
 def removals_text(removals: pd.DataFrame) -> pd.DataFrame:

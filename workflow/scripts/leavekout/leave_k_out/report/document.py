@@ -5,18 +5,18 @@ from typing import Any
 
 import pandas as pd
 
-from leavekout.leave_k_out.measures.registry import measures_in
 from leavekout.leave_k_out.report import content
 from leavekout.leave_k_out.report.cautions import cautions
-from leavekout.leave_k_out.report.claims import claims, pairs_table, verdict
-from leavekout.leave_k_out.report.headline import controls, headline, main_k, note, primary, ranked
+from leavekout.leave_k_out.report.choices import choice, choices_in, dots
+from leavekout.leave_k_out.report.claims import verdict
+from leavekout.leave_k_out.report.headline import controls, main_k, primary, ranked
+from leavekout.leave_k_out.report.queries import Pictures, Values
 from leavekout.leave_k_out.report.settings import published_table, settings_table
-from leavekout.report.gallery import QueryPictures, lead
 from leavekout.report.page import frame
 
 TABLES = (
     *("estimates", "comparisons", "equivalents", "variance", "power", "lds", "ties"),
-    *("repeatability", "dictionary"),
+    *("repeatability", "costs", "dictionary"),
 )
 
 
@@ -26,7 +26,7 @@ def document(
     *,
     joined: Sequence[str] = (),
     published_study: Mapping[str, Any] | None = None,
-    gallery: Sequence[QueryPictures],
+    pictures: Pictures,
     published: pd.DataFrame | None,
     paper: Sequence[Mapping[str, Any]],
     **page: Any,
@@ -34,8 +34,8 @@ def document(
     """All names of the template.
 
     Args:
-        tables: those of `TABLES`, by name; `removals` and `seeds` if the study has such models, and
-            `drift` if it joins another study.
+        tables: those of `TABLES`, and `measurements`, by name; `removals` and `seeds` if the study
+            has such models, and `drift` if it joins another study.
         config: the experiment, without `hardware`.
         joined: methods that were measured here and join a published study.
         published_study: the description of that study in its bundle; see `manifest.About`.
@@ -43,42 +43,39 @@ def document(
         paper: the papers' settings; see `settings.settings_table`.
         page: the other arguments of `page.frame`.
     """
-    estimates, comparisons = tables["estimates"], tables["comparisons"]
-    equivalents, removals = tables["equivalents"], tables.get("removals")
+    estimates, removals = tables["estimates"], tables.get("removals")
     absent = {"published": published is None, "removals": removals is None}
-    k, total = main_k(estimates), config["queries"]["test"]
-    shown = "All" if len(gallery) == total else f"The first {len(gallery)} of {total}"
+    values, chosen = Values(tables["measurements"]), choices_in(estimates)
+    choices = [choice(tables, values, measure, k, joined) for measure, k in chosen]
     return {
-        **frame(config, tables, gallery=gallery, **page),
+        **frame(config, tables, **page),
         "summary": content.summary(config, estimates),
         "sections": {key: name for key, name in content.SECTIONS.items() if not absent.get(key)},
-        "verdict": verdict(estimates, comparisons),
-        "lead": lead(gallery, ranked(estimates, k)[0], k),
+        "verdict": verdict(estimates, tables["comparisons"]),
+        "best": ranked(estimates, main_k(estimates))[0],
         "cautions": cautions(
             estimates=estimates,
-            equivalents=equivalents,
+            equivalents=tables["equivalents"],
             ties=tables["ties"],
             repeatability=tables["repeatability"],
             drift=tables.get("drift"),
         ),
-        "headline": headline(estimates, comparisons, equivalents, joined),
-        "headline_note": note(estimates, joined),
+        "choices": choices,
+        "measures": {measure.name: measure for measure, _ in chosen},
+        "methods_note": content.methods_note(estimates, joined),
+        "pictures": pictures,
+        "queries": pictures.views(values, chosen),
+        "n_queries": config["queries"]["test"],
+        "study": dots(tables, pictures.prompts, values, choices),
         "joining": None
         if published_study is None
         else content.joining(joined, published_study, tables["drift"]),
         "controls": controls(estimates),
-        "claims": claims(estimates, comparisons),
-        "pairs": {
-            f"K = {k:,}, {measure.label}": pairs_table(comparisons, k, measure)
-            for measure in measures_in(estimates["measure"])
-        },
-        "equivalents": content.equivalents_text(equivalents, estimates),
         "removals": None if removals is None else content.removals_text(removals),
         "unions": "" if removals is None else content.order_of_unions(removals, estimates),
         "repeatability": content.repeatability_text(tables["repeatability"]),
         "lds": content.lds_text(tables["lds"]),
         "published": None if published is None else published_table(estimates, published),
-        "gallery_note": f"{shown} queries; also in figures/attributed and figures/regenerated.",
         "variance": content.variance_text(tables["variance"]),
         "seeds_twice": content.seeds_text(tables["seeds"]) if "seeds" in tables else None,
         "power": content.power_text(tables["power"], primary(estimates)),
