@@ -19,7 +19,7 @@ with job(snakemake) as run:
     ranked = ranked_by_query(paths.scores, images=len(pixels), top=params.top)
     models = regenerated_by_query(paths.outcomes, params.gallery)
     tables = {name: load_csv(paths[name]) for name in TABLES}
-    for name in ("removals", "seeds", "drift"):
+    for name in ("looks", "removals", "seeds", "drift"):
         if paths.get(name):
             tables[name] = load_csv(paths[name])
     published = params.config["report"]["published_numbers"]

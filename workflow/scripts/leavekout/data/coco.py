@@ -1,5 +1,6 @@
 """Reads and writes image-caption pairs in COCO's folder and annotation format."""
 
+import hashlib
 import json
 import logging
 import os
@@ -126,17 +127,24 @@ def write_annotations(
         temporary.write_text(json.dumps({"images": images, "annotations": annotations}))
 
 
-def training_table(annotations: Path, *, images: int | None, captions: int) -> pd.DataFrame:
+def training_table(
+    annotations: Path, *, images: int | None, captions: int, subset_seed: int | None = None
+) -> pd.DataFrame:
     """One row for each training image: image_id, file_name, captions (a list of strings).
 
     Rows are ordered by image id, as in all arrays over images. The first `captions` captions by
     annotation id are kept.
+
+    Args:
+        subset_seed: draws `images` of the images listed; None takes all.
 
     Raises:
         InputError: another number of images than `images` (None: any), a repeated image id or file
             name, or an image with too few captions.
     """
     table, texts = read_annotations(annotations)
+    if subset_seed is not None and images is not None:
+        table = _subset(annotations, table, images, subset_seed)
     ids, names = table["id"], table["file_name"]
     if images is not None and len(table) != images:
         raise InputError(
@@ -165,6 +173,17 @@ def training_table(annotations: Path, *, images: int | None, captions: int) -> p
         )
     table["captions"] = [texts[:captions] for texts in lists]
     return table
+
+
+def _subset(annotations: Path, table: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+    """The `count` images whose ids have the smallest hashes with the seed."""
+    if count > len(table):
+        raise InputError(
+            f"{annotations}: holds {len(table):,} images, fewer than the {count:,} to be drawn "
+            "('dataset.images')."
+        )
+    keys = [hashlib.sha256(f"{seed} {image}".encode()).hexdigest() for image in table["id"]]
+    return table.iloc[np.argsort(np.array(keys), kind="stable")[:count]]
 
 
 def prompts(annotations: Path) -> list[str]:
@@ -240,6 +259,13 @@ def _as_rgb(image: Image.Image, background: str) -> Image.Image:
     return image.convert("RGB")
 
 
+def require_inside(folder: Path, file_names: Sequence[str]) -> None:
+    """Rejects file names that are outside of the image folder."""
+    outside = [n for n in file_names if Path(n).is_absolute() or ".." in Path(n).parts]
+    if outside:
+        raise InputError(f"{folder}: files are outside of the image folder: {first_few(outside)}.")
+
+
 def read_images(
     folder: Path, file_names: list[str], size: int, background: str
 ) -> Iterator[np.ndarray]:
@@ -248,9 +274,7 @@ def read_images(
     Raises:
         InputError: files are missing or outside of the folder; counts them and names the first.
     """
-    outside = [n for n in file_names if Path(n).is_absolute() or ".." in Path(n).parts]
-    if outside:
-        raise InputError(f"{folder}: files are outside of the image folder: {first_few(outside)}.")
+    require_inside(folder, file_names)
     missing = [name for name in file_names if not os.path.exists(folder / name)]
     if missing:
         raise InputError(
