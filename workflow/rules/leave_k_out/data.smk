@@ -63,12 +63,12 @@ elif DATASET["source"] == "archives":
         resources:
             **resources_for(EXPECTED.raw_data(), gpu=False),
             # Where an archive comes from changes no result; its checksum says what it is.
-            addresses=json.dumps([[a["url"], *a["mirrors"]] for a in DATASET["archives"]]),
             **({"pictures": DATASET["pictures"]} if "pictures" in DATASET else {}),
+            addresses=json.dumps([[a["url"], *a["mirrors"]] for a in DATASET["archives"]]),
         params:
+            **({"sizes": SIZES} if "pictures" in DATASET else {}),
             root=ROOT,
             archives=[archive["md5"] for archive in DATASET["archives"]],
-            **({"sizes": SIZES} if "pictures" in DATASET else {}),
             members=[
                 DATASET[key]
                 for key in ("train_images", "train_annotations", "prompt_annotations")

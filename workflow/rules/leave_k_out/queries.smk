@@ -110,7 +110,11 @@ else:
             **hardware(batch="encode_batch"),
         params:
             **sections("model", "sampling"),
-            **{key: config["queries"][key] for key in ("seed", "subjects") if key in config["queries"]},
+            **{
+                key: config["queries"][key]
+                for key in ("seed", "subjects")
+                if key in config["queries"]
+            },
             test=POOL,
             tuning=TUNING_QUERIES,
         script:

@@ -222,15 +222,31 @@ def read_image(path: Path, size: int, background: str) -> np.ndarray:
     Raises:
         InputError: the file is missing, is not a complete image, or has a mode of unknown range.
     """
-    # Pillow's formats raise almost anything for broken files, and an Exception for huge ones.
-    advice = "mend it, scale it down, or take it out of the data set"
-    with _naming(path), reading(path, "picture", Exception, advice=advice):
-        with Image.open(path) as file:
-            image = _as_rgb(ImageOps.exif_transpose(file), background)
+    with _reading(path):
+        image = _upright(path, background)
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         square = image.crop((left, top, left + side, top + side))
         return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def shorter_side(path: Path) -> int:
+    """The shorter side of an image in pixels, which is read as a whole; raises as `read_image`."""
+    with _reading(path):
+        return min(_upright(path, "white").size)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    # Pillow's formats raise almost anything for broken files, and an Exception for huge ones.
+    advice = "mend it, scale it down, or take it out of the data set"
+    with _naming(path), reading(path, "picture", Exception, advice=advice):
+        yield
+
+
+def _upright(path: Path, background: str) -> Image.Image:
+    with Image.open(path) as file:
+        return _as_rgb(ImageOps.exif_transpose(file), background)
 
 
 @contextmanager

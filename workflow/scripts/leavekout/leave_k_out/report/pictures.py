@@ -2,17 +2,17 @@
 
 import pandas as pd
 
-# Pictures that show their prompts are more like their own prompt than like this share of the others.
+# Pictures that show their prompts are more like their own than like this share of the others.
 SHOWN = 0.75
-# A copy is nearer to a training image than this share of training images are to another one; what is
-# further from all of them than the rest is like none.
+# A copy is nearer to a training image than all but this share of training images to another one.
+# A picture that is further from all of them than the rest is like none.
 MARGIN = 0.05
 _LIKE_NONE = 0.5  # the share of such queries that is worth a warning
 _COPIES = 0.1
 
 
 def of_pictures(looks: pd.DataFrame) -> list[str]:
-    """One sentence on prompts, one on training images and losses; warnings begin with what is wrong.
+    """A sentence on prompts, and one on training images and losses.
 
     Args:
         looks: a row for each query, as `look_at_queries.py` writes them.

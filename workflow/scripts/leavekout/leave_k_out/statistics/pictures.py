@@ -1,4 +1,4 @@
-"""What the queries' pictures are: do they show their prompts, and are they copies of training images?
+"""What the queries' pictures are: do they show their prompts, and are they copies?
 
 A table of effects means little if the source model generates blobs, or copies. Three things say so
 without a person who looks: whether CLIP reads a query's own prompt from its picture, how near the
