@@ -75,7 +75,7 @@ def _hashed(name: str) -> str:
 
 
 def name_of(pictures: str) -> str:
-    """A name for the study: that of the folder or data set, as far as a name may have its letters."""
+    """A name for the study: the folder's or data set's, with `-` for what a name may not have."""
     name = re.sub(r"[^a-z0-9]+", "-", Path(pictures).name.lower()).strip("-")
     return name if re.match("[a-z]", name) else f"own-{name}".rstrip("-")
 

@@ -30,8 +30,8 @@ def cached_data_set(name: str) -> Path:
         return Path(snapshot_download(name, repo_type="dataset", local_files_only=True))
     except (HFValidationError, LocalEntryNotFoundError):
         raise InputError(
-            f"{name}: there is no such folder, and no data set of this name in the Hub's cache; for "
-            f"one of the Hub, fetch it first: hf download --repo-type dataset {name}"
+            f"{name}: there is no such folder, and no data set of this name in the Hub's cache; "
+            f"fetch one of the Hub first: hf download --repo-type dataset {name}"
         ) from None
 
 

@@ -63,7 +63,6 @@ def _on_cpu(
         "queries": {"test": min(20, prompts), "tuning": 0},
         "fisher": {"samples": 20 * images},
         "losses": {"draws": 4 if images < 2 * _FEW else 2},
-        "methods": ["unlearning", "clip", "dino", "trak", "pixel"],
         "counterfactual": {
             "k": [k],
             "random": {"sets": 5},
