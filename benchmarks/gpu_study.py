@@ -46,7 +46,7 @@ def cost_here(file: Path, rates: dict[str, float]) -> str:
     table = bill(plan.jobs)
     hours = table["gpu_h"] if table["gpu_h"].sum() else table["cpu_h"]
     where = "this GPU" if table["gpu_h"].sum() else "one core"
-    slowest = hours.idxmax()
+    slowest = str(hours.idxmax())
     told = ", ".join(f"{name} {value:,.0f}" for name, value in rates.items())
     return (
         f"{file.stem} takes {hours.sum():.2g} h on {where}; the slowest part is {slowest} "

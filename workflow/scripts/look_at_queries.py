@@ -14,11 +14,13 @@ from leavekout.leave_k_out.evaluation import losses_on_queries
 from leavekout.leave_k_out.statistics.pictures import (
     COMPARED,
     WITH_LOSSES,
+    kinds,
     nearest_images,
     prompts_below,
     share_below,
     small,
     spread_rows,
+    without_contrast,
 )
 from leavekout.models.denoiser import load_denoiser
 from leavekout.queries.loading import Queries
@@ -38,8 +40,14 @@ with compute_job(snakemake) as run:
     parts = np.array_split(pixels, -(-len(pixels) // COMPARED))
     vectors = np.concatenate([small(part) for part in parts])
     rows = spread_rows(len(vectors), COMPARED)
-    nearest, distance = nearest_images(small(pictures), vectors)
-    _, apart = nearest_images(vectors[rows], vectors, rows=rows)
+    closer = []
+    for some, all_images in (
+        (small(pictures), vectors),
+        (without_contrast(small(pictures)), without_contrast(vectors)),
+    ):
+        nearest, distance = nearest_images(some, all_images)
+        _, apart = nearest_images(all_images[rows], all_images, rows=rows)
+        closer.append(share_below(distance, apart))
     shown = spread_rows(len(vectors), WITH_LOSSES)
     latents, text = (load_npy(files[name], mmap=True) for name in ("latents", "text"))
     training = losses_on_queries(
@@ -62,8 +70,9 @@ with compute_job(snakemake) as run:
             prompts=len(prompts),
             prompts_below=below,
             nearest_image=images["image_id"].to_numpy()[nearest],
-            distance=distance,
-            closer_images=share_below(distance, apart),
+            closer_images=closer[0],
+            closer_shapes=closer[1],
+            kind=kinds(*closer),
             loss=outcome.losses.mean(axis=1),
             training_loss=training.mean(),
         ),

@@ -78,14 +78,22 @@ def _unnamed(folder: Path) -> None:
     (folder / "captions.csv").write_text("a;b\n0000.png;a\n")
 
 
+def _emptied(pattern: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        for path in folder.glob(pattern):
+            path.unlink()
+
+    return change
+
+
 ODD: dict[str, tuple[Callable[[Path], object], str]] = {
-    "empty": (lambda f: [p.unlink() for p in f.glob("*")], r"shapes: has no pictures\.$"),
+    "empty": (_emptied("*"), r"shapes: has no pictures\.$"),
     "one picture": (_one, "1 picture is too few for a study; at least 20 are needed"),
     "no captions": (
-        lambda f: [p.unlink() for p in f.glob("*.txt")],
+        _emptied("*.txt"),
         "the pictures have no captions; write a text file beside each",
     ),
-    "one without": (lambda f: (f / "0003.txt").unlink(), "1 pictures have no caption: '0003.png'"),
+    "one without": (_emptied("0003.txt"), "1 pictures have no caption: '0003.png'"),
     "empty text": (
         lambda f: (f / "0003.txt").write_text("\n"),
         r"0003.txt: the text file is empty",

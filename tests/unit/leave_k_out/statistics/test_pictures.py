@@ -10,11 +10,13 @@ from sklearn.datasets import load_digits
 from leavekout.leave_k_out.report.pictures import of_pictures
 from leavekout.leave_k_out.statistics.pictures import (
     COMPARED,
+    kinds,
     nearest_images,
     prompts_below,
     share_below,
     small,
     spread_rows,
+    without_contrast,
 )
 
 
@@ -65,14 +67,17 @@ def test_shares_and_rows() -> None:
 def looks_of(pictures: np.ndarray, images: np.ndarray, below: float) -> pd.DataFrame:
     """The table of some pictures [Q, S, S] among images."""
     as_rgb = [np.repeat(p[..., None], 3, -1).round().astype(np.uint8) for p in (pictures, images)]
-    some, all_images = map(small, as_rgb)
-    rows = spread_rows(len(all_images), COMPARED)
-    _, distance = nearest_images(some, all_images)
-    _, apart = nearest_images(all_images[rows], all_images, rows=rows)
+    closer = []
+    for change in (np.asarray, without_contrast):
+        some, all_images = (change(small(pixels)) for pixels in as_rgb)
+        rows = spread_rows(len(all_images), COMPARED)
+        _, distance = nearest_images(some, all_images)
+        _, apart = nearest_images(all_images[rows], all_images, rows=rows)
+        closer.append(share_below(distance, apart))
     names = [f"q{number:03d}" for number in range(len(some))]
     table = pd.DataFrame({"query": names, "prompts": len(some), "prompts_below": below})
-    closer = share_below(distance, apart)
-    return table.assign(closer_images=closer, loss=0.2, training_loss=0.11)
+    shares = {"closer_images": closer[0], "closer_shapes": closer[1], "kind": kinds(*closer)}
+    return table.assign(**shares, loss=0.2, training_loss=0.11)
 
 
 DIGITS = load_digits().images * (255 / 16)
@@ -83,7 +88,7 @@ def test_pictures_like_new_images_are_new() -> None:
     prompts, images = of_pictures(looks_of(OTHERS, TRAINED, 0.93))
     assert prompts.startswith("Do the pictures show their prompts? CLIP ranks 0 of 40 queries' own")
     assert "above 93 % of the others" in prompts
-    assert images.startswith("Copies, or new pictures? Pixel by pixel, of 40 queries, ")
+    assert images.startswith("Copies, or new pictures? Of 40 queries, 0 are memorised")
     assert "loss is 0.2 on queries and 0.11 on training images" in images
 
 
@@ -100,7 +105,18 @@ def test_blobs_and_noise_are_like_no_image_and_show_no_prompt() -> None:
         prompts, images = of_pictures(looks_of(blobs, TRAINED, 0.53))
         assert prompts.startswith("Pictures that do not show their prompts: CLIP ranks 0 of 40")
         assert images.startswith("Pictures like no training image: of 40 queries, 0 are memorised")
-        assert "40 are further" in images
+        assert "0 are new, and 40 are neither" in images
+
+
+def test_flat_pictures_are_no_copies_though_they_are_near_to_all_images() -> None:
+    drawn = np.random.default_rng(3)
+    images = np.stack([gaussian_filter(one, 1) for one in drawn.standard_normal((300, 16, 16))])
+    images = 255 * (images - images.min()) / np.ptp(images)
+    flat = images.mean(0) + drawn.standard_normal((40, 16, 16))
+    looks = looks_of(flat, images, 0.5)
+    assert (looks["closer_images"] < 0.05).all()
+    assert (looks["closer_shapes"] > 0.05).all()
+    assert "0 are memorised" in of_pictures(looks)[1]
 
 
 def test_one_prompt_says_nothing_of_prompts() -> None:

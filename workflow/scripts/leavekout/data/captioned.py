@@ -183,10 +183,11 @@ def _embedded(files: Sequence[Path], unpacked: Path) -> dict[str, list[str]]:
     captions: dict[str, list[str]] = {}
     for path in files:
         table = load_table(path)
-        held = [c for c in table if len(table) and _bytes_of(table[c].iloc[0]) is not None]
+        names = [str(name) for name in table.columns]
+        held = [c for c in names if len(table) and _bytes_of(table[c].iloc[0]) is not None]
         if not held:
             raise InputError(
-                f"{path}: no column holds pictures; the columns are {', '.join(table)}."
+                f"{path}: no column holds pictures; the columns are {', '.join(names)}."
             )
         text = _column(path, table, _CAPTIONS, "a caption")
         for picture, caption in zip(table[held[0]], table[text], strict=True):
@@ -225,7 +226,7 @@ def templated(texts: Sequence[str]) -> list[str]:
     return [form.format(text) for form in _HELD_OUT for text in texts]
 
 
-def _column(path: Path, columns: Iterable[str], wanted: Sequence[str], what: str) -> str:
+def _column(path: Path, columns: Iterable[Any], wanted: Sequence[str], what: str) -> str:
     """The first of the wanted names among the columns, in any case."""
     own = {str(name).lower(): str(name) for name in columns}
     for name in wanted:

@@ -2,11 +2,10 @@
 
 import pandas as pd
 
+from leavekout.leave_k_out.statistics.pictures import MARGIN
+
 # Pictures that show their prompts are more like their own than like this share of the others.
 SHOWN = 0.75
-# A copy is nearer to a training image than all but this share of training images to another one.
-# A picture that is further from all of them than the rest is like none.
-MARGIN = 0.05
 _LIKE_NONE = 0.5  # the share of such queries that is worth a warning
 _COPIES = 0.1
 
@@ -39,22 +38,23 @@ def _of_prompts(looks: pd.DataFrame) -> list[str]:
 
 
 def _of_images(looks: pd.DataFrame) -> str:
-    closer, queries = looks["closer_images"], len(looks)
-    copies, unlike = int((closer < MARGIN).sum()), int((closer > 1 - MARGIN).sum())
-    kinds = (
-        f"of {queries} queries, {copies} are memorised (nearer to a training image than all but "
-        f"{100 * MARGIN:.0f} % of training images are to another one), "
-        f"{queries - copies - unlike} are new, and {unlike} are further from every training image "
-        f"than {100 * (1 - MARGIN):.0f} % of training images are from all others; the median query "
-        f"is at the {_ordinal(round(100 * closer.median()))} percentile. The source model's loss "
-        f"is {looks['loss'].mean():.2g} on queries and {looks['training_loss'].mean():.2g} on "
-        "training images (tables/pictures.csv)."
+    queries, counts = len(looks), looks["kind"].value_counts()
+    memorised, new, neither = (int(counts.get(kind, 0)) for kind in ("memorised", "new", "neither"))
+    text = (
+        f"of {queries} queries, {memorised} are memorised (nearer to a training image than all but "
+        f"{100 * MARGIN:.0f} % of training images are to another one), {new} are new, and "
+        f"{neither} are neither (further from every training image than "
+        f"{100 * (1 - MARGIN):.0f} % of them are from all others, as pictures or without their "
+        "contrast); pixel by pixel, the median "
+        f"query is at the {_ordinal(round(100 * looks['closer_images'].median()))} percentile. The "
+        f"source model's loss is {looks['loss'].mean():.2g} on queries and "
+        f"{looks['training_loss'].mean():.2g} on training images (tables/pictures.csv)."
     )
-    if unlike > _LIKE_NONE * queries:
-        return f"Pictures like no training image: {kinds}"
-    if copies > _COPIES * queries:
-        return f"Pictures that are copies: {kinds}"
-    return f"Copies, or new pictures? Pixel by pixel, {kinds}"
+    if neither > _LIKE_NONE * queries:
+        return f"Pictures like no training image: {text}"
+    if memorised > _COPIES * queries:
+        return f"Pictures that are copies: {text}"
+    return f"Copies, or new pictures? O{text[1:]}"
 
 
 def _ordinal(number: int) -> str:

@@ -12,6 +12,8 @@ from leavekout.encoders.similarity import cosine_scores
 SIDE = 32  # pixels of a side at most, when pictures are compared
 # Training images that stand for all: where distances are compared, and where losses are.
 COMPARED, WITH_LOSSES = 1000, 100
+# A picture is memorised, or neither, beyond this share of training images at one end.
+MARGIN = 0.05
 _AT_ONCE = 256
 
 
@@ -49,6 +51,13 @@ def small(pixels: np.ndarray) -> np.ndarray:
     return (blocks.mean(axis=(2, 4), dtype=np.float32) / 255).reshape(len(pixels), -1)
 
 
+def without_contrast(vectors: np.ndarray) -> np.ndarray:
+    """Vectors [N, D] with mean 0 and mean square 1. A flat picture is near to none of them."""
+    centred = vectors - vectors.mean(axis=1, keepdims=True)
+    size = np.sqrt(np.square(centred).mean(axis=1, keepdims=True))
+    return centred / np.maximum(size, 1e-6)
+
+
 def nearest_images(
     some: np.ndarray, images: np.ndarray, *, rows: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -76,6 +85,22 @@ def share_below(values: np.ndarray, of: np.ndarray) -> np.ndarray:
     ordered = np.sort(of)
     left, right = (np.searchsorted(ordered, values, side) for side in ("left", "right"))
     return (left + right) / 2 / len(of)
+
+
+def kinds(closer: np.ndarray, closer_shapes: np.ndarray) -> list[str]:
+    """What each picture is: `memorised`, `new` as another training image would be, or `neither`.
+
+    A blurred picture is near to all images pixel by pixel, and a pale one without contrast. A copy
+    is near in both ways, and a new picture far away in neither.
+
+    Args:
+        closer, closer_shapes: float64 [Q], the shares of training images that have another one
+            nearer than the picture has one; as they are, and without contrast.
+    """
+    copies = np.maximum(closer, closer_shapes) < MARGIN
+    neither = np.maximum(closer, closer_shapes) > 1 - MARGIN
+    found: list[str] = np.select([copies, neither], ["memorised", "neither"], "new").tolist()
+    return found
 
 
 def spread_rows(images: int, count: int) -> np.ndarray:
