@@ -40,13 +40,14 @@ with compute_job(snakemake) as run:
     parts = np.array_split(pixels, -(-len(pixels) // COMPARED))
     vectors = np.concatenate([small(part) for part in parts])
     rows = spread_rows(len(vectors), COMPARED)
-    closer = []
+    found, closer = [], []
     for some, all_images in (
         (small(pictures), vectors),
         (without_contrast(small(pictures)), without_contrast(vectors)),
     ):
         nearest, distance = nearest_images(some, all_images)
         _, apart = nearest_images(all_images[rows], all_images, rows=rows)
+        found.append(nearest)
         closer.append(share_below(distance, apart))
     shown = spread_rows(len(vectors), WITH_LOSSES)
     latents, text = (load_npy(files[name], mmap=True) for name in ("latents", "text"))
@@ -69,7 +70,7 @@ with compute_job(snakemake) as run:
         table[["query", "prompt"]].assign(
             prompts=len(prompts),
             prompts_below=below,
-            nearest_image=images["image_id"].to_numpy()[nearest],
+            nearest_image=images["image_id"].to_numpy()[found[0]],
             closer_images=closer[0],
             closer_shapes=closer[1],
             kind=kinds(*closer),

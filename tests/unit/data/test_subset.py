@@ -11,7 +11,7 @@ from leavekout.base.errors import InputError
 from leavekout.data import coco
 from leavekout.data.download import fetch_pictures
 from leavekout.kinds import costs_of
-from leavekout.queries.prompts import choose_queries
+from leavekout.queries.prompts import choose_queries, pattern_of
 from loopback import loopback
 
 IDS = [37 * number for number in range(1, 201)]
@@ -86,6 +86,13 @@ def test_queries_are_of_distinct_subjects() -> None:
     assert few["prompt"].tolist() == [*test[:2], tuning[0]]
     alone = choose_queries([], ["t000"], prompts, 0, teacher=["d000", "d001"], subjects=SUBJECTS)
     assert alone["prompt"].is_unique
+
+
+def test_phrases_are_whole_words_in_any_case() -> None:
+    pattern = pattern_of("bus|traffic light")
+    assert [bool(pattern.search(text)) for text in ("A Bus.", "omnibus", "buses")] == [
+        *(True, False, False),
+    ]
 
 
 def test_too_few_subjects_are_refused() -> None:

@@ -6,7 +6,7 @@ from leavekout.leave_k_out.statistics.pictures import MARGIN
 
 # Pictures that show their prompts are more like their own than like this share of the others.
 SHOWN = 0.75
-_LIKE_NONE = 0.5  # the share of such queries that is worth a warning
+_LIKE_NONE = 0.75  # the share of such queries that is worth a warning
 _COPIES = 0.1
 
 
