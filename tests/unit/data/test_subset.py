@@ -11,6 +11,7 @@ from leavekout.base.errors import InputError
 from leavekout.data import coco
 from leavekout.data.download import fetch_pictures
 from leavekout.kinds import costs_of
+from leavekout.leave_k_out.removals import study_models
 from leavekout.queries.prompts import choose_queries, pattern_of
 from loopback import loopback
 
@@ -129,3 +130,12 @@ def test_a_training_of_coco_day_is_minutes_and_its_data_stays_on_the_gpu() -> No
     assert day.queries.subjects is not None
     assert len(day.queries.subjects) >= day.queries.test
     assert day.counterfactual.k == [day.dataset.images // 20]
+
+
+def test_the_first_table_of_coco_day_trains_nothing_beside_the_study() -> None:
+    day, first = (
+        {model.outcome: model for model in study_models(experiment(name))}
+        for name in ("coco-day", "coco-day-first")
+    )
+    assert {path: day.get(path) for path in first} == first
+    assert len(first) == 2 * 8 + 8 + 8 + 3  # methods, random sets, topics of eight queries, seeds
