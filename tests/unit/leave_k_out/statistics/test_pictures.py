@@ -77,8 +77,8 @@ def looks_of(pictures: np.ndarray, images: np.ndarray, below: float) -> pd.DataF
         closer.append(share_below(distance, apart))
     names = [f"q{number:03d}" for number in range(len(some))]
     table = pd.DataFrame({"query": names, "prompts": len(some), "prompts_below": below})
-    shares = {"closer_images": closer[0], "closer_shapes": closer[1], "kind": kinds(*closer)}
-    return table.assign(**shares, loss=0.2, training_loss=0.11)
+    table = table.assign(closer_images=closer[0], closer_shapes=closer[1], kind=kinds(*closer))
+    return table.assign(loss=0.2, training_loss=0.11)
 
 
 DIGITS = load_digits().images * (255 / 16)
