@@ -1,5 +1,5 @@
-# make demo · make run · make unlock · make join · make bundle · make status · make plan · make own · make published-check · make benchmark · make gpu-check · make test · make test-all · make test-slurm
-# · make test-kills · make test-mutants · make lint · make docs · make setup: each sets up all that it needs.
+# make demo · make run · make unlock · make join · make submit · make check-row · make bundle · make status · make plan · make own · make published-check · make benchmark · make gpu-check · make test · make test-all · make test-slurm
+# · make test-kills · make test-mutants · make lint · make docs · make site · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
 KILLS ?= 100
@@ -17,7 +17,7 @@ export OMP_NUM_THREADS ?= 1
 # it, each job would compile them again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo run unlock join bundle status plan own published-check benchmark gpu-check test test-all test-slurm test-kills test-mutants lint format docs lock clean
+.PHONY: setup demo run unlock join submit check-row bundle status plan own published-check benchmark gpu-check test test-all test-slurm test-kills test-mutants lint format docs site lock clean
 
 # The environment alone.
 setup: $(READY)
@@ -39,6 +39,15 @@ join: $(READY)
 	@$(BIN)/python workflow/scripts/join_study.py --study $(or $(STUDY),digits) \
 	    --method $(or $(METHOD),$(error name the method: make join METHOD=mine)) \
 	    $(if $(SCORES),--scores $(SCORES))
+
+# Your row as a folder to contribute, and the check that the project makes of it (docs/joining.md):
+# make submit STUDY=digits-study METHOD=mine; make check-row ROW=contributed/digits-study/mine
+submit: $(READY)
+	@$(BIN)/python workflow/scripts/submit_row.py --study $(or $(STUDY),digits) \
+	    --method $(or $(METHOD),$(error name the method: make submit METHOD=mine))
+
+check-row: $(READY)
+	@$(BIN)/python workflow/scripts/check_row.py $(ROW)
 
 # A finished study as a folder that others can join: make bundle EXPERIMENT=digits
 bundle: $(READY)
@@ -117,6 +126,14 @@ docs: $(READY)
 	mv config/README.new config/README.md
 	$(BIN)/python workflow/scripts/document_fidelity.py > docs/fidelity.new
 	mv docs/fidelity.new docs/fidelity.md
+
+# The documentation and results as a website in build/site/html. Links to files that are no pages go to
+# the repository's public address, if it is given: make site REPOSITORY=https://github.com/…/leave-k-out
+site: export PYTHONPATH := workflow/scripts
+site: $(READY)
+	$(BIN)/python workflow/scripts/build_site.py $(if $(REPOSITORY),--repository $(REPOSITORY))
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs build/site/source build/site/html
+	@echo "The site is build/site/html/index.html."
 
 # Pins the newest versions that requirements.in allows, for every platform, without addresses. The
 # lock for CUDA 12 has the same versions of all that does not depend on PyTorch's.

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from project import ENV, SNAKEMAKE, copy_project, tables
@@ -269,3 +270,31 @@ def test_a_controller_that_reaches_its_time_limit_starts_again(slurm: Cluster, s
     wait(lambda: its_state() in ("", "COMPLETED"))
     assert tables(folder) == tables(study)
     assert "DUE TO JOB REQUEUE" in (folder / f"leave-k-out-{job}.log").read_text()
+
+
+def test_two_snakemakes_train_the_models_of_one_study(slurm: Cluster, study: Path) -> None:
+    """As two people would, at the same time in one folder; then one of them makes the tables."""
+    folder = study.parent / "shared"
+    shutil.copytree(study, folder, symlinks=True)
+    shutil.rmtree(folder / "results" / "tiny" / "retrained" / "pixel")
+    before = len(jobs(slurm, folder))
+    people = [
+        Run(folder, *ALONE, f"methods=[{method}]", "--", "cells") for method in ("pixel", "clip")
+    ]
+    for person in people:
+        person.finish()
+    trained = [job for job in jobs(slurm, folder)[before:] if "retrain" in job["Comment"]]
+    cells = sorted(folder.glob("results/tiny/retrained/*/q*/k*/outcome.safetensors"))
+    assert (
+        len(trained)
+        == len(cells)
+        == 2 * len(list(study.glob("results/tiny/retrained/pixel/q*/k*")))
+    )
+    outcome = f"results/tiny/retrained/{CELL}/outcome.safetensors"
+    assert (folder / outcome).read_bytes() == (study / outcome).read_bytes()
+    submitted = len(jobs(slurm, folder))
+    Run(folder, *ALONE, "methods=[pixel, clip]").finish()
+    assert not [job for job in jobs(slurm, folder)[submitted:] if "retrain" in job["Comment"]]
+    assert {"pixel", "clip"} <= set(
+        pd.read_csv(folder / "results/tiny/tables/estimates.csv")["arm"]
+    )

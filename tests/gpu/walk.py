@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
@@ -111,6 +111,8 @@ def pretend() -> None:
 
     projection.Projection.__init__ = on_cpu  # type: ignore[method-assign]
     sampling.replayed = lambda function, *inputs: function
+    # All fake tensors have the address 0, by which layers with one input would be found.
+    FakeTensor.data_ptr = lambda self: self.untyped_storage()._cdata  # type: ignore[method-assign]
 
     def to(self: Any, *where: Any, memory_format: Any = None, **options: Any) -> Any:
         """Weights are made where they belong; a module of fakes cannot swap them."""
@@ -194,7 +196,9 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
         assert parts_of_scores.device.type == "cuda"
         assert first.device.type == "cuda"
 
-    def curvature(estimate: Callable[..., dict[str, Tensor]]) -> Callable[[], None]:
+    def curvature(
+        estimate: Callable[..., dict[str, Tensor]], weights: dict[str, Any] = weights
+    ) -> Callable[[], None]:
         def run() -> None:
             size = batch.per_sample_batch
             options: Any = {"samples": size, "batch": size, "precision": e.fisher.precision}
@@ -255,12 +259,13 @@ def steps_of(config: Path, text_on: torch.device) -> dict[str, Callable[[], Any]
             found = denoiser(latent.expand(220, *SHAPE), times, shared)
         assert found.shape == (220, *SHAPE)
 
+    matrices = select_weights(denoiser, e.ekfac_influence["fmas"].weights)
     return {
         "training": train,
         "sweep": sweep_images,
         "Fisher": curvature(fisher.diagonal_fisher),
-        "EK-FAC": curvature(ekfac.ekfac),
-        "Gauss-Newton": curvature(partial(ekfac.ekfac, objective=ekfac.gauss_newton)),
+        "EK-FAC": curvature(ekfac.ekfac, matrices),
+        "Gauss-Newton": curvature(partial(ekfac.ekfac, objective=ekfac.gauss_newton), matrices),
         "products of gradients": products,
         "gradient of a query": query,
         **{f"gradients '{name}'": partial(project, name) for name in e.gradients},

@@ -19,7 +19,7 @@ from typing import NoReturn
 import pytest
 
 from mutants import MUTANTS, Mutant
-from warm import LIBRARIES
+from warm_start import LIBRARIES
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = (

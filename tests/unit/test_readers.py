@@ -13,7 +13,9 @@ READS = re.compile(
     r"|\w*File|memmap|from(file|_file|_pretrained|_json)|genfromtxt|create_model\w*|connect"
     r"|get_tokenizer|truetype|model_validate_json"
 )
-NO_FILE = {"read", "load_state_dict", "nn.Embedding.from_pretrained", "create_model"}
+NO_FILE = {"read", "load_state_dict", "nn.Embedding.from_pretrained", "create_model"} | {
+    "connection.connect"
+}
 FORMATS = {  # with a dot before it: a method of any object
     "pictures": {"Image.open"},
     "JSON": {"json.load", "json.loads", ".model_validate_json"},

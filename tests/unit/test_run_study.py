@@ -145,3 +145,15 @@ def _wrong(folder: Path) -> Path:
     path = folder / "wrong.yaml"
     path.write_text("methods: [3]\n")
     return path
+
+
+def test_the_process_with_the_libraries_ends_with_the_run_that_started_it(tmp_path: Path) -> None:
+    """Even with one that is killed: its end of the pipe is closed then."""
+    server = [
+        sys.executable,
+        str(ROOT / "workflow/scripts/warm_start.py"),
+        str(tmp_path / "socket"),
+    ]
+    ended = subprocess.run(server, stdin=subprocess.DEVNULL, timeout=60, check=False)
+    assert ended.returncode == 0
+    assert not (tmp_path / "socket").exists()

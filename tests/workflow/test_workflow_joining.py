@@ -1,7 +1,10 @@
 """A finished study is bundled, and another joins it in an empty project: scores from a folder."""
 
+import hashlib
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +15,23 @@ import yaml
 from configured import experiment
 from leavekout.config.reading import read_yaml
 from leavekout.contract.outcome import Outcome
-from leavekout.leave_k_out.bundle.files import read_bundle
+from leavekout.leave_k_out.bundle.contribution import read_about
+from leavekout.leave_k_out.bundle.files import pack, read_bundle, unpack
 from leavekout.leave_k_out.topics import named_topic
-from project import ENV, TINY, copy_project, output_of, planned, ran, refused, snakemake
+from loopback import loopback
+from project import TINY, copy_project, output_of, planned, ran, refused, snakemake, warm_env
 
 JOINED = ["--configfile", "config/tiny-with-mine.yaml"]
 QUERIES = 3
+
+
+def program(folder: Path, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs one of a project's programs for the terminal."""
+    command = [sys.executable, str(folder / "workflow" / "scripts" / name), *arguments]
+    environment = warm_env()
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +53,8 @@ def elsewhere(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(QUERIES):
         values = np.random.default_rng(number).random(1797, np.float32)
         np.save(scores / f"q00{number}.npy", values)
-    join = [sys.executable, str(folder / "workflow/scripts/join_study.py"), "--dry-run"]
-    join += ["--study", "tiny", "--method", "mine", "--scores", "scores"]
-    made = subprocess.run(join, cwd=folder, env=ENV, capture_output=True, text=True, check=False)
+    join = ["--study", "tiny", "--method", "mine", "--scores", "scores", "--dry-run"]
+    made = program(folder, "join_study.py", *join)
     assert made.returncode == 0, output_of(made)
     return folder
 
@@ -91,6 +104,92 @@ def test_a_bundle_of_the_joined_study_has_its_method(elsewhere: Path, bundle: Pa
         "retrained/again-mine/q001-seed1/k20/outcome.safetensors",
     }
     assert {"joins", "external"}.isdisjoint(read_yaml(again.study))  # paths of this machine
+
+
+@pytest.fixture(scope="module")
+def row(elsewhere: Path) -> Path:
+    """The joined study's row as a folder to contribute."""
+    blank = program(elsewhere, "submit_row.py", "--study", "tiny", "--method", "mine")
+    folder = elsewhere / "contributed" / "tiny" / "mine"
+    assert "about.yaml: 'who'" in output_of(blank)
+    about = (folder / "about.yaml").read_text()
+    (folder / "about.yaml").write_text(about.replace('""', "somebody"))
+    made = program(elsewhere, "submit_row.py", "--study", "tiny", "--method", "mine")
+    assert made.returncode == 0, output_of(made)
+    assert read_about(folder).who == "somebody"
+    return folder
+
+
+@pytest.fixture
+def received(row: Path, bundle: Path, tmp_path: Path) -> Path:
+    """The contribution in a project that has never seen the joined study."""
+    folder = copy_project(tmp_path / "copy")
+    (folder / "results" / "tiny").mkdir(parents=True)
+    (folder / "results" / "tiny" / "bundle").symlink_to(bundle)
+    shutil.copytree(row, folder / "contributed" / "tiny" / "mine")
+    return folder
+
+
+def checked(folder: Path, models: int) -> subprocess.CompletedProcess[str]:
+    return program(folder, "check_row.py", "contributed/tiny/mine", "--models", str(models))
+
+
+@pytest.mark.thorough
+def test_a_contributed_row_is_accepted(received: Path) -> None:
+    result = checked(received, 1)
+    assert result.returncode == 0, output_of(result)
+    assert "Each of 4 models lacks the images that its scores name." in result.stdout
+    assert "differs by at most 0 %" in result.stdout  # on the same machine
+    assert result.stdout.endswith("Accepted.\n")
+
+
+@pytest.mark.thorough
+def test_a_row_that_does_not_follow_from_its_outcomes_is_refused(received: Path) -> None:
+    path = received / "contributed" / "tiny" / "mine" / "rows.csv"
+    rows = pd.read_csv(path)
+    rows["excess"] *= 1.5
+    rows.to_csv(path, index=False)
+    assert "rows.csv: 'excess' differs" in output_of(checked(received, 1))
+
+
+@pytest.mark.thorough
+def test_forged_outcomes_are_refused(elsewhere: Path, received: Path, row: Path) -> None:
+    """Their measurements and the row follow from them, so that only training again tells."""
+    path = elsewhere / "results/tiny-with-mine/retrained/mine/q000/k20/outcome.safetensors"
+    true, outcome = path.read_bytes(), Outcome.load(path)
+    table = (row / "rows.csv").read_bytes()
+    try:
+        replace(outcome, losses=1.5 * outcome.losses).save(path)
+        program(elsewhere, "submit_row.py", "--study", "tiny", "--method", "mine")
+        assert (row / "rows.csv").read_bytes() != table
+        shutil.rmtree(received / "contributed")
+        shutil.copytree(row, received / "contributed" / "tiny" / "mine")
+    finally:
+        path.write_bytes(true)
+    result = checked(received, 4)
+    assert result.returncode == 1
+    assert "the model of q000 at K = 20, trained again, differs by" in result.stderr
+
+
+@pytest.mark.thorough
+def test_a_model_that_lacks_other_images_is_refused(received: Path) -> None:
+    """Its scores are another query's."""
+    folder = received / "contributed" / "tiny" / "mine"
+    part = read_bundle(folder)
+    files = received / "files"
+    unpack(part, files)
+    shutil.copy(files / "attribution/mine/q001.npy", files / "attribution/mine/q000.npy")
+    archives: dict[str, list[str]] = {}
+    for name, entry in part.entries.items():
+        archives.setdefault(entry.archive, []).append(name)
+    kept = {name: (folder / name).read_bytes() for name in ("about.yaml", "rows.csv")}
+    about = part.about.model_dump()
+    pack(folder, files, archives, about=about, study=read_yaml(part.study))
+    for name, content in kept.items():
+        (folder / name).write_bytes(content)
+    assert "lacks other images than the 20 that its scores name" in output_of(checked(received, 1))
+    shutil.rmtree(folder / "models")
+    assert "Refused." in output_of(checked(received, 1))
 
 
 def test_a_study_continues_from_a_bundle_of_its_own(elsewhere: Path) -> None:
@@ -158,6 +257,22 @@ def test_a_study_that_does_not_fit_is_refused_before_anything_runs(elsewhere: Pa
     other.write_text(yaml.safe_dump({**content, "training": {"epochs": 9}}))
     printed = refused(elsewhere, "-n", "--configfile", "config/other.yaml")
     assert "'training.epochs' is 9, but " in printed
+
+
+def test_a_bundle_is_fetched_from_its_address(bundle: Path, tmp_path: Path) -> None:
+    folder = copy_project(tmp_path / "copy")
+    with loopback(tmp_path / "served") as server:
+        archive = Path(shutil.make_archive(str(server.folder / "tiny"), "zip", bundle))
+        md5 = hashlib.md5(archive.read_bytes()).hexdigest()
+        address = ["--url", f"{server.url}/tiny.zip", "--md5", md5]
+        made = program(folder, "join_study.py", *address, "--method", "clip", "--dry-run")
+        assert made.returncode == 0, output_of(made)
+        config = ["--configfile", "config/tiny-with-clip.yaml"]
+        shutil.rmtree(folder / "resources" / "bundles" / md5)  # as in another clone
+        assert planned(folder, *config)["retrain"] == QUERIES + 1 + 1
+        assert read_bundle(folder / "resources" / "bundles" / md5).about.study == "tiny"
+    other = ["--config", f"joins={{url: {server.url}/x.zip, md5: {md5[::-1]}, bundle: there}}"]
+    assert "x.zip: cannot be fetched" in refused(folder, "-n", *config, *other)
 
 
 def test_a_damaged_bundle_writes_nothing(elsewhere: Path, bundle: Path) -> None:

@@ -16,24 +16,11 @@ from typing import Any
 
 import yaml
 
-from leavekout.base.artifacts import atomic_folder
 from leavekout.base.errors import InputError
 from leavekout.config.reading import read_yaml
-from leavekout.data.archives import unpack
-from leavekout.data.download import fetch_archive
-from leavekout.leave_k_out.bundle.files import STUDY, Bundle, read_bundle
+from leavekout.leave_k_out.bundle.files import STUDY, Bundle, fetch_bundle, read_bundle
 from plan_study import ROOT, in_project
 from run_study import run_study
-
-
-def fetched(url: str, md5: str) -> Path:
-    """Downloads and unpacks a zip archive of a bundle; returns its folder."""
-    folder = Path("resources/bundles") / md5
-    if not folder.exists():
-        archive = fetch_archive([url], md5, folder.parent)
-        with atomic_folder(folder) as temporary:
-            unpack(archive, temporary, ["."])
-    return folder
 
 
 def bundle_of(study: str) -> Path:
@@ -41,8 +28,13 @@ def bundle_of(study: str) -> Path:
     return Path(study) if Path(study).is_dir() else Path("results") / study / "bundle"
 
 
-def configuration(bundle: Bundle, method: str, scores: str | None, file: Path) -> dict[str, Any]:
+def configuration(
+    bundle: Bundle, method: str, scores: str | None, file: Path, **address: str
+) -> dict[str, Any]:
     """The content of `file`: the bundle's study with one more method.
+
+    Args:
+        address: `url` and `md5` of a bundle that was fetched.
 
     Raises:
         InputError: the study has a method of this name.
@@ -56,7 +48,7 @@ def configuration(bundle: Bundle, method: str, scores: str | None, file: Path) -
     content = {
         "extends": os.path.relpath(bundle.folder / STUDY, file.parent),
         "experiment": f"{bundle.about.study}-with-{method}",
-        "joins": {"bundle": str(bundle.folder)},
+        "joins": {"bundle": str(bundle.folder), **address},
         "methods": [*methods, method],
     }
     return content if scores is None else {**content, "external": {method: scores}}
@@ -96,12 +88,16 @@ def main() -> None:
                 setattr(arguments, name, str(in_project(Path(given))))
         os.chdir(ROOT)
     try:
-        folder = (
-            fetched(arguments.url, arguments.md5) if arguments.url else bundle_of(arguments.study)
-        )
+        address = {"url": arguments.url, "md5": arguments.md5} if arguments.url else {}
+        if address:
+            folder = Path("resources/bundles") / arguments.md5
+            if not folder.exists():
+                fetch_bundle(**address, folder=folder)
+        else:
+            folder = bundle_of(arguments.study)
         bundle = read_bundle(folder)
         file = Path("config") / f"{bundle.about.study}-with-{arguments.method}.yaml"
-        content = configuration(bundle, arguments.method, arguments.scores, file)
+        content = configuration(bundle, arguments.method, arguments.scores, file, **address)
         if file.exists():
             require_same_join(file, content)
     except InputError as error:

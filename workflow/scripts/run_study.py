@@ -13,9 +13,11 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 from typing import TextIO
@@ -26,6 +28,7 @@ from snakemake.exceptions import WorkflowError
 from leavekout.base.errors import InputError
 from leavekout.planning.bill import PlannedJob
 from plan_study import DEFAULT, ROOT, in_project, plan_of
+from warm_start import warm_start
 
 # Snakemake 9.27 reports finished jobs only to its log and to logger plugins. A plugin would have to
 # be an installed package, and this workflow runs without being installed.
@@ -71,7 +74,9 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
-def run(command: Sequence[str], progress: Progress, log: Path) -> int:
+def run(
+    command: Sequence[str], progress: Progress, log: Path, env: Mapping[str, str] = os.environ
+) -> int:
     """Runs Snakemake, writes its output to `log`, and returns its exit status.
 
     On Ctrl-C, Snakemake receives the signal and stops its jobs, and this process waits for it.
@@ -95,6 +100,7 @@ def run(command: Sequence[str], progress: Progress, log: Path) -> int:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            env=env,
             preexec_fn=lambda: signal.signal(signal.SIGINT, before),
         ) as process,
     ):
@@ -186,6 +192,19 @@ def run_study(configfiles: Sequence[Path], *, gpus: int = 1) -> None:
         sys.exit("\nStopped by Ctrl-C, before any job was started.")
 
 
+@contextmanager
+def environment_of_jobs(*, gpus: bool) -> Iterator[Mapping[str, str]]:
+    """Jobs on a CPU start with their libraries imported; a GPU is no process's to share."""
+    if gpus or sys.platform != "linux":
+        yield os.environ
+        return
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        warm_start(Path(folder), dict(os.environ)) as environment,
+    ):
+        yield environment
+
+
 def _run_study(configfiles: Sequence[Path], gpus: int) -> None:
     plan = plan_of(configfiles)
     if plan.advice:
@@ -198,7 +217,8 @@ def _run_study(configfiles: Sequence[Path], gpus: int) -> None:
     command = [snakemake, "--cores", "all", *options, "--configfile", *map(str, configfiles)]
     progress = Progress(plan.jobs)
     print(f"{progress.total} jobs to run; their output goes to {log}.", flush=True)
-    status = run(command, progress, log)
+    with environment_of_jobs(gpus=bool(hardware["gpus"])) as environment:
+        status = run(command, progress, log, environment)
     if status:
         said = log.read_text(errors="replace")
         killed = status < 0 and any(Path(".snakemake/locks").glob("*"))

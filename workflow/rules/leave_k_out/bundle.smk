@@ -2,6 +2,7 @@
 
 from leavekout.leave_k_out.bundle.artifacts import OF_METHODS, SHARED, bundled, own_configuration
 from leavekout.leave_k_out.bundle.joining import left_out, settings_of
+from leavekout.leave_k_out.bundle.contribution import of_method
 
 ENCODERS_TRAINED = ("vae", "clip", "text_encoder", "tokenizer", "dino")
 BUNDLED = bundled(
@@ -52,6 +53,10 @@ rule bundle:
 if BUNDLE:
     START, OUTCOMES = BUNDLE.below(SHARED), BUNDLE.below(OF_METHODS)
 
+    CONTRIBUTED = {
+        archive: paths for one in JOINED for archive, paths in of_method(BUNDLED, one).items()
+    }
+
     # All models depend on these files, so they are opened apart from what belongs to methods.
     rule open_source:
         input:
@@ -93,6 +98,25 @@ if BUNDLE:
         if other not in ("open_source", "open_outcomes"):
             workflow.ruleorder("open_source", other)
             workflow.ruleorder("open_outcomes", other)
+
+    # What the author of a method that joined contributes: its part of the bundle (docs/joining.md).
+    use rule write_bundle as write_contribution with:
+        input:
+            images="<results>/data/images.parquet",
+            clusters="<results>/tables/clusters.csv",
+            artifacts=[f"<results>/{path}" for paths in CONTRIBUTED.values() for path in paths],
+        output:
+            bundle=directory("<results>/contribution"),
+        log:
+            "<logs>/write_contribution.log",
+        benchmark:
+            "<benchmarks>/write_contribution.tsv"
+        params:
+            artifacts=lambda wildcards: CONTRIBUTED,
+
+    rule contribution:
+        input:
+            "<results>/contribution",
 
     rule tabulate_drift:
         input:

@@ -104,7 +104,8 @@ def ekfac(
     }
     for layer, leader in leaders.items():
         bases[f"{layers[layer]}.{_INPUT}"] = bases[f"{layers[leader]}.{_INPUT}"]
-    rotated: dict[str, Tensor] = {}
+    shared = {leader for layer, leader in leaders.items() if layer != leader}
+    rotated: dict[str, Tensor] = {}  # of shared inputs alone: a convolution's patches are large
 
     def add_eigenvalues(layer: str, module: nn.Module, a: Tensor, g: Tensor) -> None:
         # U_Sᵀ (gᵀ a) U_A = (g U_S)ᵀ (a U_A): a U_A is computed once for all layers with one input,
@@ -113,10 +114,13 @@ def ekfac(
         a, g = map(_in_full, _tokens(module, a, g))
         u_s, u_a = (bases[f"{name}.{part}"].to(g) for part in (_OUTPUT, _INPUT))
         with torch.autocast(g.device.type, enabled=False):
-            if leader not in rotated:
-                rotated[leader] = (a @ u_a).reshape(len(a), -1, a.shape[-1])
-            turned = (g @ u_s).reshape(len(g), -1, g.shape[-1])
-            product = torch.bmm(turned.transpose(1, 2), rotated[leader])  # [B, out, in]
+            turned_a = rotated.get(leader)
+            if turned_a is None:
+                turned_a = (a @ u_a).reshape(len(a), -1, a.shape[-1])
+            if leader in shared:
+                rotated[leader] = turned_a
+            turned_g = (g @ u_s).reshape(len(g), -1, g.shape[-1])
+            product = torch.bmm(turned_g.transpose(1, 2), turned_a)  # [B, out, in]
         sums.add(f"{name}.{_EIGENVALUES}", product.square().sum(0))
 
     for sample in sums.counted(batches(what="EK-FAC, eigenvalues", first=sums.count - samples)):

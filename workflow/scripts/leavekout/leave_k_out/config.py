@@ -1,8 +1,9 @@
 """The configuration of a leave-K-out experiment: what it has beyond `experiment.py`."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from leavekout.config.experiment import Dataset, Experiment, QuerySection, Training
 from leavekout.config.fields import (
@@ -261,11 +262,22 @@ class Joins(Section):
 
     bundle: PathText
     """Folder of the study's bundle."""
+    url: str | None = None
+    """Address of the bundle as a zip archive. If the folder is not there, it is fetched from here
+    when the configuration is read."""
+    md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
+    """Checksum of that archive."""
     continues: bool = False
     """Whether the bundle is an earlier part of this very study, so that a long one can be made in
     parts: its models are this study's own, which may add to `counterfactual`, too, and no method
     stands apart as joined. The parts should be made by one commit on machines of one kind, since no
     model is trained that would show how far they are apart."""
+
+    @model_validator(mode="after")
+    def _with_checksum(self) -> Self:
+        if (self.url is None) != (self.md5 is None):
+            raise PydanticCustomError("together", "needs 'url' and 'md5' together, or neither")
+        return self
 
 
 class LeaveKOut(ExperimentWithMethods):

@@ -23,6 +23,8 @@ import yaml
 
 from leavekout.base.artifacts import ZIP_ERRORS, atomic, atomic_folder, reading_zip
 from leavekout.base.errors import InputError
+from leavekout.data import archives
+from leavekout.data.download import fetch_archive
 from leavekout.leave_k_out.bundle.manifest import FORMAT, MANIFEST, About, Entry, read_manifest
 
 STUDY = "study.yaml"
@@ -91,6 +93,17 @@ def read_bundle(folder: Path) -> Bundle:
     """Reads a bundle's manifest; raises InputError if it is missing or malformed."""
     manifest = read_manifest(folder)
     return Bundle(folder, manifest.about, manifest.files, manifest.folders)
+
+
+def fetch_bundle(url: str, md5: str, folder: Path) -> None:
+    """Downloads a bundle that is a zip archive, and unpacks it to `folder`.
+
+    Raises:
+        InputError: the address does not provide an archive with this checksum.
+    """
+    archive = fetch_archive([url], md5, folder.parent)
+    with atomic_folder(folder) as temporary:
+        archives.unpack(archive, temporary, ["."])
 
 
 def unpack(bundle: Bundle, results: Path) -> None:

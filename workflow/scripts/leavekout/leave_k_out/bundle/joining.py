@@ -8,7 +8,7 @@ from leavekout.base.errors import InputError
 from leavekout.config.fields import spelled_out
 from leavekout.config.reading import merge, merged, read_yaml
 from leavekout.leave_k_out.bundle.artifacts import MEASUREMENTS
-from leavekout.leave_k_out.bundle.files import Bundle, read_bundle
+from leavekout.leave_k_out.bundle.files import Bundle, fetch_bundle, read_bundle
 from leavekout.leave_k_out.bundle.trust import (
     require_artifacts_of_the_study,
     require_harmless_configuration,
@@ -60,8 +60,12 @@ def bundle_of(experiment: LeaveKOut, *, training_loop: int) -> Bundle:
         InputError: the bundle is invalid, of another version, or of a study with other settings;
             names the first of these.
     """
-    assert experiment.joins
-    bundle = read_bundle(Path(experiment.joins.bundle))
+    joins = experiment.joins
+    assert joins
+    folder = Path(joins.bundle)
+    if joins.url and joins.md5 and not folder.exists():
+        fetch_bundle(joins.url, joins.md5, folder)
+    bundle = read_bundle(folder)
     if bundle.about.training_loop != training_loop:
         raise InputError(
             f"{bundle.folder}: made by version {bundle.about.training_loop} of the training "
@@ -79,17 +83,17 @@ def bundle_of(experiment: LeaveKOut, *, training_loop: int) -> Bundle:
     theirs = merge(theirs, bundle.about.settings)
     for section in registry.KEYS:  # compares only the methods of the published study
         ours[section] = {name: ours[section].get(name) for name in theirs[section]}
-    if experiment.joins.continues:
+    if joins.continues:
         _require_another_place(experiment, bundle)
         free = _FREE - _GROWING
     else:
         free = _FREE
     for key, mine, there in _differences(ours, theirs, free):
-        if experiment.joins.continues and _adds(key, mine, there):
+        if joins.continues and _adds(key, mine, there):
             continue
         may = (
             "a further part of a study may only add methods, K, random sets, seeds and unions"
-            if experiment.joins.continues
+            if joins.continues
             else "a study that joins another may differ in methods, 'hardware' and 'report' alone"
         )
         raise InputError(

@@ -36,11 +36,11 @@ def drift_table(tables: Iterable[pd.DataFrame], measurements: pd.DataFrame) -> p
     replica = pd.concat(tables, ignore_index=True)
     # Without tuning queries, which the replica is measured on, too.
     replica = replica[replica["query"].isin(measurements["query"])]
-    rows = []
+    rows, effects = [], median_effects(measurements)
     for measure in measures_in(measurements["measure"]):
         values = rows_of(replica, measure)["value"].to_numpy()
         drift = values - measure.unchanged
-        effect = _median_effect(rows_of(measurements, measure))
+        effect = effects[measure.name]
         rows.append(
             {
                 "measure": measure.name,
@@ -54,12 +54,16 @@ def drift_table(tables: Iterable[pd.DataFrame], measurements: pd.DataFrame) -> p
     return pd.DataFrame(rows)
 
 
-def _median_effect(rows: pd.DataFrame) -> float:
-    """The median over methods and K of |mean excess over random removal of as many images|."""
-    means = rows.groupby(["method", "k"], as_index=False)["value"].mean()
-    control, methods = means["method"] == RANDOM, ~means["method"].isin(CONTROLS)
-    both = means[methods].merge(means[control], on="k", suffixes=("", "_random"))
-    return float((both["value"] - both["value_random"]).abs().median())
+def median_effects(measurements: pd.DataFrame) -> dict[str, float]:
+    """For each measure the median over methods and K of |mean excess over random removal|."""
+    effects = {}
+    for measure in measures_in(measurements["measure"]):
+        rows = rows_of(measurements, measure)
+        means = rows.groupby(["method", "k"], as_index=False)["value"].mean()
+        control, methods = means["method"] == RANDOM, ~means["method"].isin(CONTROLS)
+        both = means[methods].merge(means[control], on="k", suffixes=("", "_random"))
+        effects[measure.name] = float((both["value"] - both["value_random"]).abs().median())
+    return effects
 
 
 def sentence(drift: pd.DataFrame) -> str:

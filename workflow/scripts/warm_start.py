@@ -1,14 +1,14 @@
-"""Starts the scripts of tests' workflows in a process that has already imported the libraries.
+"""Starts the scripts of a local run in a process that has already imported the libraries.
 
-A tiny experiment has hundreds of jobs, which spend most of their time on imports. `warm_start`
-imports them once, in a process that forks itself for each script. Its clients are the interpreters
-that Snakemake starts. PYTHONPATH makes them import `sitecustomize`, which hands over their
-arguments, environment and open files, and ends as the fork did. Scripts, package and results are
-the same. Without the process, scripts start as usual.
+A small study has hundreds of jobs, which spend most of their time on imports. `warm_start` imports
+them once, in a process that forks itself for each script. Its clients are the interpreters that
+Snakemake starts. PYTHONPATH makes them import `sitecustomize`, which hands over their arguments,
+environment and open files, and ends as the fork did. Scripts, package and results are the same.
+Without the process, or where it cannot be reached, scripts start as usual.
 """
 
 # Why: a script with retrain.py's imports took 44, 88 and 169 s to start and 5.4, 4.8 and 4.8 s by
-# this process (two cores under a load of 7 to 13). A tiny experiment has hundreds of such starts.
+# this process (two cores under a load of 7 to 13).
 
 import array
 import json
@@ -44,9 +44,13 @@ def warm_start(folder: Path, env: dict[str, str]) -> Iterator[dict[str, str]]:
     hook.mkdir()
     (hook / "sitecustomize.py").write_text(
         f"import sys; sys.path.append({str(Path(__file__).parent)!r})\n"
-        "import warm; warm.hand_over()\n"
+        "import warm_start; warm_start.hand_over()\n"
     )
-    with subprocess.Popen([sys.executable, __file__, address], env=env) as server:
+    # A session of its own, since scripts hear of Ctrl-C from their clients. The pipe ends with this
+    # process, even if it is killed, and then so does the server.
+    command = [sys.executable, __file__, address]
+    options: Any = {"env": env, "stdin": subprocess.PIPE, "start_new_session": True}
+    with subprocess.Popen(command, **options) as server:
         try:
             path = os.pathsep.join(filter(None, (str(hook), env.get("PYTHONPATH"))))
             yield {**env, "PYTHONPATH": path, SOCKET: address}
@@ -61,7 +65,10 @@ def hand_over() -> None:
     if "/.snakemake/scripts/" not in script or not os.path.exists(address):
         return
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(address)
+    try:
+        connection.connect(address)
+    except OSError:  # it has ended
+        return
     what = json.dumps({"script": script, "folder": os.getcwd(), "env": dict(os.environ)}).encode()
     files = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))
     connection.sendmsg([len(what).to_bytes(8, "big")], [files])
@@ -88,7 +95,13 @@ def _receive(connection: socket.socket, size: int) -> bytes:
     return content
 
 
+def _end_with_parent() -> None:
+    os.read(0, 1)  # nothing is ever written
+    os._exit(0)
+
+
 def _serve(address: str) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     for name in LIBRARIES:
         __import__(name)
     server = socket.socket(socket.AF_UNIX)

@@ -1,0 +1,165 @@
+"""Checks a contributed row: whether it follows from its outcomes, and whether these are true.
+
+    python workflow/scripts/check_row.py contributed/digits-study/mine [--models 2]
+
+Writes config/<study>-with-<method>.yaml, and works in results/<study>-with-<method>/.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+import yaml
+
+from join_study import bundle_of, configuration, require_same_join
+from leavekout.base.artifacts import load_csv, load_table
+from leavekout.base.errors import InputError
+from leavekout.contract.outcome import Outcome
+from leavekout.contract.removal import Removal
+from leavekout.encoders.features import load_image_encoder
+from leavekout.kinds import read_experiment
+from leavekout.leave_k_out.bundle.artifacts import MEASUREMENTS, bundled
+from leavekout.leave_k_out.bundle.contribution import (
+    ROWS,
+    differences,
+    of_method,
+    read_about,
+    require_all_and_only,
+    require_rows_of_scores,
+    require_same_numbers,
+)
+from leavekout.leave_k_out.bundle.files import Bundle, read_bundle, unpack
+from leavekout.leave_k_out.config import LeaveKOut
+from leavekout.leave_k_out.measures.measuring import measure_outcomes
+from leavekout.leave_k_out.measures.registry import measure
+from leavekout.leave_k_out.removals import study_models
+from leavekout.leave_k_out.statistics.drift import SMALL, median_effects
+from leavekout.leave_k_out.statistics.estimates import estimates_table
+from leavekout.leave_k_out.statistics.measurements import tabulate
+from plan_study import ROOT
+from submit_row import own_rows
+
+_ROUNDING = 1e-4  # of encoders on another machine; losses and pictures are in the outcomes
+
+
+def joined_study(published: Bundle, method: str) -> tuple[Path, LeaveKOut]:
+    """The configuration in which the method joins with its contributed scores; written if new."""
+    file = Path("config") / f"{published.about.study}-with-{method}.yaml"
+    name = f"{published.about.study}-with-{method}"
+    scores = f"results/{name}/contributed/attribution/{method}"
+    content = configuration(published, method, scores, file)
+    if file.exists():
+        require_same_join(file, content)
+    else:
+        file.write_text(
+            "# Written by `make check-row`.\n" + yaml.safe_dump(content, sort_keys=False)
+        )
+    experiment = read_experiment({}, [file])
+    assert isinstance(experiment, LeaveKOut)
+    return file, experiment
+
+
+def retrain(file: Path, results: Path, models: Sequence[Removal]) -> list[Path]:
+    """The outcomes of some models, trained here; and the files that measuring them needs."""
+    outcomes = [results / model.outcome for model in models]
+    snakemake = str(Path(sys.executable).with_name("snakemake"))
+    command = [snakemake, "--quiet", "--cores", "all", "--configfile", str(file), "--"]
+    targets = [*map(str, outcomes), str(results / "tables" / "clusters.csv")]
+    if subprocess.run([*command, *targets], check=False).returncode:
+        raise InputError(f"{results}: the models could not be trained again; see above.")
+    return outcomes
+
+
+def check(folder: Path, count: int) -> None:
+    """Raises InputError, with what is wrong, or returns."""
+    about, part = read_about(folder), read_bundle(folder)
+    published, method = read_bundle(bundle_of(folder.parent.name)), about.method
+    file, e = joined_study(published, method)
+    results = Path("results") / e.experiment
+    models = [one for one in study_models(e) if one.method == method and "scores" in one.inputs]
+    arms: dict[str, list[Removal]] = {}
+    for model in models:
+        arms.setdefault(model.arm, []).append(model)
+    everything = bundled(
+        queries=[], test=e.test_queries(), encoders=[], methods=[method],
+        drawing=[method], costed=[method], arms=arms,
+    )  # fmt: skip
+    require_all_and_only(part, of_method(everything, method))
+    files = results / "contributed"
+    unpack(part, files)
+    require_rows_of_scores(models, files, images=e.dataset.images)
+    print(f"Each of {len(models)} models lacks the images that its scores name.", flush=True)
+
+    chosen = random.SystemRandom().sample(models, min(count, len(models)))
+    again = retrain(file, results, chosen)
+    source = Outcome.load(results / "source" / "outcome.safetensors")
+    measures = [measure(name) for name in e.measures]
+    names = {one.encoder for one in measures if one.encoder}
+    device = torch.device("cpu")
+    encoders = {n: load_image_encoder(results / "encoders" / n, device) for n in names}
+
+    def measured(paths: Sequence[Path]) -> pd.DataFrame:
+        return measure_outcomes(paths, source, measures, encoders, {*e.test_queries()})
+
+    tables = {arm: measured([files / one.outcome for one in those]) for arm, those in arms.items()}
+    for arm, table in tables.items():
+        given = load_table(files / MEASUREMENTS / "test" / f"{arm}.parquet")
+        what = f"{folder}: the measurements of {arm}"
+        require_same_numbers(table, given, what=what, tolerance=_ROUNDING)
+    print("The measurements follow from the outcomes.", flush=True)
+
+    unpack(published.below([MEASUREMENTS]), files)
+    theirs = [
+        load_table(files / path)
+        for path in published.below([MEASUREMENTS]).entries
+        if not Path(path).stem.startswith(("again-", "union"))
+    ]
+    clusters = load_csv(results / "tables" / "clusters.csv")
+    cluster_of = dict(zip(clusters["query"], clusters["cluster"], strict=True))
+    table = tabulate([*theirs, tables[method]], cluster_of)
+    estimates = estimates_table(table, resamples=e.report.bootstrap_resamples)
+    rows, given = own_rows(estimates, method), load_csv(folder / ROWS)
+    require_same_numbers(rows, given, what=str(folder / ROWS), tolerance=_ROUNDING)
+    print("The row follows from the measurements.", flush=True)
+
+    effects = median_effects(tabulate(theirs, cluster_of))
+    here = measured(again)
+    far = differences(here, pd.concat(tables.values()), effects)
+    assert len(far) == len(here)
+    for (query, k), of_model in far.groupby(["query", "k"]):
+        worst = of_model.loc[of_model["share"].idxmax()]
+        print(
+            f"Trained again without the {k} images of {query}: differs by at most "
+            f"{100 * worst['share']:.2g} % of the methods' median effect ({worst['measure']})."
+        )
+        if worst["share"] > SMALL:
+            raise InputError(
+                f"{folder}: the model of {query} at K = {k}, trained again, differs by "
+                f"{100 * worst['share']:.0f} % of the methods' median effect by "
+                f"{worst['measure']}; {100 * SMALL:.0f} % are allowed."
+            )
+
+
+def main() -> None:
+    """Prints what was checked; exits with one sentence if the row is refused."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("row", type=Path, help="the folder, contributed/<study>/<method>")
+    parser.add_argument("--models", type=int, default=2, help="how many to train again")
+    arguments = parser.parse_args()
+    folder = arguments.row.resolve()
+    os.chdir(ROOT)
+    try:
+        check(folder.relative_to(ROOT), arguments.models)
+    except InputError as error:
+        sys.exit(f"Refused. {error}")
+    print("Accepted.")
+
+
+if __name__ == "__main__":
+    main()
