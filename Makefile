@@ -1,4 +1,4 @@
-# make demo · make run · make unlock · make join · make submit · make check-row · make bundle · make status · make plan · make published-check · make benchmark · make gpu-check · make test · make test-all · make test-slurm
+# make demo · make run · make unlock · make join · make submit · make check-row · make bundle · make status · make plan · make own · make published-check · make benchmark · make gpu-check · make test · make test-all · make test-slurm
 # · make test-kills · make test-mutants · make lint · make docs · make site · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
@@ -17,7 +17,7 @@ export OMP_NUM_THREADS ?= 1
 # it, each job would compile them again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo run unlock join submit check-row bundle status plan published-check benchmark gpu-check test test-all test-slurm test-kills test-mutants lint format docs site lock clean
+.PHONY: setup demo run unlock join submit check-row bundle status plan own published-check benchmark gpu-check test test-all test-slurm test-kills test-mutants lint format docs site lock clean
 
 # The environment alone.
 setup: $(READY)
@@ -70,6 +70,13 @@ gpu-check: $(READY)
 # How far a study is, and its results so far; runs nothing.
 status: $(READY)
 	@$(BIN)/python workflow/scripts/show_status.py --configfile config/$(EXPERIMENT).yaml
+
+# A study of your own captioned pictures, a folder or a data set in the Hub's cache: make own
+# PICTURES=folder, with NAME=name for another name and PROMPTS=file for prompts of yours
+# (docs/own-pictures.md).
+own: $(READY)
+	@$(BIN)/python workflow/scripts/own_pictures.py $(or $(PICTURES),$(error name the folder: make own PICTURES=folder)) \
+	    $(if $(NAME),--name $(NAME)) $(if $(PROMPTS),--prompts $(PROMPTS))
 
 # What a study will cost and has cost; runs nothing.
 plan: $(READY)

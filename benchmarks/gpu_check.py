@@ -10,9 +10,9 @@ At COCO's architecture: rates of every heavy step, and the questions on which th
 4. two models on two streams, each step one graph, beside one.
 
 Then bits: a graphed step against one that is not, two streams against one, a resumed training
-against one that was not stopped, a replayed sampler against one that is not. The last lines are for
-`hardware.estimates`, and the table for docs/performance.md. On a CPU it runs with digits'
-architecture and says what only a GPU can show.
+against one that was not stopped, a replayed sampler against one that is not; and how long coco-day
+takes here. The last lines are for `hardware.estimates`, and the table for docs/performance.md. On a
+CPU it runs with digits' architecture and says what only a GPU can show.
 """
 
 import argparse
@@ -38,6 +38,7 @@ from gpu_steps import (
     steps_per_second,
     time_by_group,
 )
+from gpu_study import cost_here, measured_rates
 from measuring import matrix_rate, peak_mb, reset_peak
 
 from leavekout.base.errors import InputError
@@ -155,6 +156,12 @@ def main() -> None:
         plain, replayed, equal = sampler_check(setting)
         return f"{1e3 * plain:.1f} ms, replayed {1e3 * replayed:.1f} ms, bits {_said(equal)}"
 
+    def study() -> str:
+        own = ROOT / "config" / ("coco-day.yaml" if on_gpu else "digits.yaml")
+        planned = read_experiment({}, [own])
+        rates = measured_rates(setting_of(planned, device), planned, seconds)
+        return cost_here(own, rates)
+
     def loading() -> str:
         with tempfile.TemporaryDirectory() as folder:
             rates = gather_rates(device, Path(folder), arguments.gigabytes)
@@ -167,6 +174,7 @@ def main() -> None:
     report.ask("bits of a step", bits)
     report.ask("bits of a resumed training", lambda: _said(resumed_bits(setting)))
     report.ask("a sampler's step of one picture", sampler)
+    report.ask("a study here", study)
     report.ask("text states of COCO's size, samples a second", loading)
     if on_gpu:  # every heavy step beside the plain loop; the last lines are for the configuration
         left = LIMIT_SECONDS - (time.monotonic() - report.began)

@@ -54,6 +54,26 @@ MUTANTS = [
         ("cache_enabled=False", "cache_enabled=True"),
     ),
     *_of(
+        "data/coco",
+        "data/test_subset",
+        ('f"{seed} {image}"', 'f"{image}"'),
+    ),
+    *_of(
+        "queries/prompts",
+        "data/test_subset",
+        ("if named and not named & taken:", "if named:"),
+        ("(?<!\\w)(?:", "(?:"),
+    ),
+    *_of(
+        f"{STATISTICS}/pictures",
+        f"{STATISTICS}/test_pictures",
+        ("(scores == mine).sum(axis=1) - 1) / 2", "(scores == mine).sum(axis=1)) / 2"),
+        ("squared = lengths - 2 *", "squared = lengths - 1 *"),
+        ("] = np.inf", "] = 0"),
+        ("copies = np.maximum(closer", "copies = np.minimum(closer"),
+        ("return (left + right) / 2 / len(of)", "return left / len(of)"),
+    ),
+    *_of(
         "contract/scores",
         "contract/test_scores methods/test_patches",
         ("whole = draws.mean(0).max(axis=1)", "whole = draws.max(axis=2).mean(0)"),

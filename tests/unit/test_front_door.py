@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from leavekout.kinds import read_experiment
+from leavekout.planning.own import proposal
 from project import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -51,8 +52,16 @@ def test_the_package_depends_on_what_it_imports_and_every_dependency_is_locked()
 
 def test_the_configuration_in_the_docs_is_one(tmp_path: Path) -> None:
     [content] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/own-pictures.md").read_text(), re.S)
+    section = {
+        **{"root": "x", "train_images": "x", "train_annotations": "x", "prompt_annotations": "x"},
+        "captions": 1,
+    }
+    sizes = {"images": 200, "prompts": 20, "side": 300}
+    proposed = proposal("my-pictures", section, **sizes, on_gpu=False)
+    base = {**proposed, "extends": str(ROOT / "config" / "digits.yaml")}
+    (tmp_path / "my-pictures.yaml").write_text(yaml.safe_dump(base))
     path = tmp_path / "larger.yaml"
-    path.write_text(content.replace("extends: ", f"extends: {ROOT}/config/"))
+    path.write_text(content)
     e = read_experiment({}, [path])
     assert e.dataset.image_size == 64
 

@@ -31,6 +31,7 @@ FORMATS = {  # with a dot before it: a method of any object
         *("kind.from_pretrained", "AutoImageProcessor.from_pretrained", "load"),
         *("open_clip.create_model_from_pretrained", "timm.create_model", "open_clip.get_tokenizer"),
         "hub.hf_hub_download",
+        "snapshot_download",
     },
     "text": {".read_text"},
     "bytes": {"open", "os.open", ".read_bytes"},

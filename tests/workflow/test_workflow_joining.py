@@ -264,15 +264,16 @@ def test_a_bundle_is_fetched_from_its_address(bundle: Path, tmp_path: Path) -> N
     with loopback(tmp_path / "served") as server:
         archive = Path(shutil.make_archive(str(server.folder / "tiny"), "zip", bundle))
         md5 = hashlib.md5(archive.read_bytes()).hexdigest()
-        address = ["--url", f"{server.url}/tiny.zip", "--md5", md5]
-        made = program(folder, "join_study.py", *address, "--method", "clip", "--dry-run")
+        joins = f"joins={{bundle: resources/there, url: {server.url}/tiny.zip, md5: {md5}}}"
+        config = [*TINY, "--config", "methods=[unlearning, pixel, clip]", "experiment=joined"]
+        assert planned(folder, *config, joins)["retrain"] == QUERIES + 1 + 1
+        assert read_bundle(folder / "resources" / "there").about.study == "tiny"
+        gone = joins.replace("there", "elsewhere").replace("tiny.zip", "gone.zip")
+        assert "gone.zip" in refused(folder, "-n", *config, gone)
+        address = ["--url", f"{server.url}/tiny.zip", "--md5", md5, "--method", "clip"]
+        made = program(folder, "join_study.py", *address, "--dry-run")
         assert made.returncode == 0, output_of(made)
-        config = ["--configfile", "config/tiny-with-clip.yaml"]
-        shutil.rmtree(folder / "resources" / "bundles" / md5)  # as in another clone
-        assert planned(folder, *config)["retrain"] == QUERIES + 1 + 1
-        assert read_bundle(folder / "resources" / "bundles" / md5).about.study == "tiny"
-    other = ["--config", f"joins={{url: {server.url}/x.zip, md5: {md5[::-1]}, bundle: there}}"]
-    assert "x.zip: cannot be fetched" in refused(folder, "-n", *config, *other)
+    assert planned(folder, "--configfile", "config/tiny-with-clip.yaml")["retrain"] == QUERIES + 2
 
 
 def test_a_damaged_bundle_writes_nothing(elsewhere: Path, bundle: Path) -> None:

@@ -28,13 +28,8 @@ def bundle_of(study: str) -> Path:
     return Path(study) if Path(study).is_dir() else Path("results") / study / "bundle"
 
 
-def configuration(
-    bundle: Bundle, method: str, scores: str | None, file: Path, **address: str
-) -> dict[str, Any]:
+def configuration(bundle: Bundle, method: str, scores: str | None, file: Path) -> dict[str, Any]:
     """The content of `file`: the bundle's study with one more method.
-
-    Args:
-        address: `url` and `md5` of a bundle that was fetched.
 
     Raises:
         InputError: the study has a method of this name.
@@ -48,7 +43,7 @@ def configuration(
     content = {
         "extends": os.path.relpath(bundle.folder / STUDY, file.parent),
         "experiment": f"{bundle.about.study}-with-{method}",
-        "joins": {"bundle": str(bundle.folder), **address},
+        "joins": {"bundle": str(bundle.folder)},
         "methods": [*methods, method],
     }
     return content if scores is None else {**content, "external": {method: scores}}
@@ -88,16 +83,12 @@ def main() -> None:
                 setattr(arguments, name, str(in_project(Path(given))))
         os.chdir(ROOT)
     try:
-        address = {"url": arguments.url, "md5": arguments.md5} if arguments.url else {}
-        if address:
-            folder = Path("resources/bundles") / arguments.md5
-            if not folder.exists():
-                fetch_bundle(**address, folder=folder)
-        else:
-            folder = bundle_of(arguments.study)
-        bundle = read_bundle(folder)
+        folder = Path("resources/bundles") / arguments.md5 if arguments.url else None
+        if folder and not folder.exists():
+            fetch_bundle(arguments.url, arguments.md5, folder)
+        bundle = read_bundle(folder or bundle_of(arguments.study))
         file = Path("config") / f"{bundle.about.study}-with-{arguments.method}.yaml"
-        content = configuration(bundle, arguments.method, arguments.scores, file, **address)
+        content = configuration(bundle, arguments.method, arguments.scores, file)
         if file.exists():
             require_same_join(file, content)
     except InputError as error:

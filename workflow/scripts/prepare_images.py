@@ -12,7 +12,8 @@ from leavekout.leave_k_out.enough import require_prompts
 
 with job(snakemake) as run:
     params, size = run.params, run.params.image_size
-    table = training_table(run.input.annotations, images=params.images, captions=params.captions)
+    sizes = {"images": params.images, "captions": params.captions}
+    table = training_table(run.input.annotations, **sizes, subset_seed=params.get("subset_seed"))
     if params.get("published") not in (None, images_digest(table)):
         raise InputError(
             "dataset: the images, their order or their captions differ from those of the study "

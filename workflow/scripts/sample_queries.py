@@ -20,7 +20,11 @@ with compute_job(snakemake) as run:
         table = known[known["query"].isin([*params.test, *params.tuning, *teacher])]
     else:
         prompts = held_out_prompts(files.prompts, files.images, encoder.readings)
-        table = choose_queries(params.test, params.tuning, prompts, params.seed, teacher=teacher)
+        subjects = params.get("subjects")
+        table = choose_queries(
+            *(params.test, params.tuning, prompts, params.seed),
+            **{"teacher": teacher, "subjects": subjects},
+        )
     if teacher:  # the others are another job's
         table = table[table["query"].isin(teacher)].reset_index(drop=True)
         require_apart(table, load_table(files.drawn))

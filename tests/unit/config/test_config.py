@@ -27,6 +27,7 @@ def test_every_configuration_is_valid_and_named_after_its_file(name: str) -> Non
     once = experiment(name)
     others = ("ablations", "first", "80gb", "40gb")  # in the folder of coco
     in_another = {f"coco-{other}": "coco" for other in others}
+    in_another |= {f"coco-day-{other}": "coco-day" for other in ("first", "24gb")}
     assert once.experiment == in_another.get(name, name)
     # As `make plan` does, to which Snakemake gives what the Snakefile made of it.
     assert read_experiment(once.model_dump(mode="json"), []) == once
@@ -80,7 +81,7 @@ def test_every_text_that_is_no_path_is_known() -> None:
     }
     assert plain == {
         *("HubFolder.revision", "FetchedEncoders.endpoint"),
-        *("Archive.url", "Archive.mirrors"),
+        *("Archive.url", "Archive.mirrors", "CocoDataset.pictures"),
         *("Download.revision", "Download.file", "Download.url", "Download.member"),
         *("PublishedScores.entry", "PublishedBenchmark.revision"),
         *("TaskList.url", "TaskList.sha256"),

@@ -24,7 +24,7 @@ from leavekout.planning.costs import Cost
 from project import ROOT, TINY, ran
 
 
-@pytest.mark.parametrize("name", ["coco", "digits"])
+@pytest.mark.parametrize("name", ["coco", "coco-day", "digits"])
 def test_the_stated_number_of_weights_is_the_models(name: str) -> None:
     e = experiment(name)
     denoiser = build_denoiser(e.model, seed=0, device=torch.device("meta"))

@@ -14,6 +14,9 @@ PROMPTS_OF_QUERIES = (
 )
 PROMPTS_NEEDED = 0 if BUNDLE else max(PROMPTS_OF_QUERIES, len(POOL) + FORGETTING["related"])
 
+# Which training images there are, and how many captions of each.
+SIZES = {key: DATASET[key] for key in ("images", "captions", "subset_seed") if key in DATASET}
+
 # What can be known of the data set is said before anything is trained: here if it is there and no
 # image was read yet, otherwise by `prepare_images`.
 if (
@@ -21,7 +24,7 @@ if (
     and not Path(f"results/{config['experiment']}/data/images.parquet").exists()
 ):
     or_say_why(
-        partial(require_dataset, images=DATASET["images"], captions=DATASET["captions"]),
+        partial(require_dataset, **SIZES),
         *(PROMPTS_NEEDED, Path(PROMPTS), Path(ANNOTATIONS)),
     )
 # What a joined study says of its images, which ours have to be.
@@ -60,12 +63,16 @@ elif DATASET["source"] == "archives":
         resources:
             **resources_for(EXPECTED.raw_data(), gpu=False),
             # Where an archive comes from changes no result; its checksum says what it is.
+            **({"pictures": DATASET["pictures"]} if "pictures" in DATASET else {}),
             addresses=json.dumps([[a["url"], *a["mirrors"]] for a in DATASET["archives"]]),
         params:
+            **({"sizes": SIZES} if "pictures" in DATASET else {}),
             root=ROOT,
             archives=[archive["md5"] for archive in DATASET["archives"]],
             members=[
-                DATASET[key] for key in ("train_images", "train_annotations", "prompt_annotations")
+                DATASET[key]
+                for key in ("train_images", "train_annotations", "prompt_annotations")
+                if key != "train_images" or "pictures" not in DATASET
             ],
         script:
             "../../scripts/fetch_dataset.py"
@@ -105,7 +112,8 @@ rule prepare_images:
         prompts=PROMPTS,
         prompts_needed=PROMPTS_NEEDED,
     params:
-        **{key: DATASET[key] for key in ("images", "captions", "image_size", "background")},
+        **SIZES,
+        **{key: DATASET[key] for key in ("image_size", "background")},
         **PUBLISHED_IMAGES,
     script:
         "../../scripts/prepare_images.py"

@@ -110,9 +110,13 @@ else:
             **hardware(batch="encode_batch"),
         params:
             **sections("model", "sampling"),
+            **{
+                key: config["queries"][key]
+                for key in ("seed", "subjects")
+                if key in config["queries"]
+            },
             test=POOL,
             tuning=TUNING_QUERIES,
-            seed=config["queries"]["seed"],
         script:
             "../../scripts/sample_queries.py"
 

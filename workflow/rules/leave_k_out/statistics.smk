@@ -31,6 +31,33 @@ rule cluster_queries:
         "../../scripts/cluster_queries.py"
 
 
+# Whether the pictures show their prompts, and are copies: of all test queries there are.
+rule look_at_queries:
+    input:
+        **{**ENCODED, **PIXELS},
+        query_table="<results>/queries/queries.parquet",
+        pictures=pictures_of(POOL),
+        encoder="<results>/encoders/clip",
+        weights="<results>/source/model.safetensors",
+        outcome="<results>/source/outcome.safetensors",
+    output:
+        table="<results>/tables/pictures.csv",
+    log:
+        "<logs>/look_at_queries.log",
+    benchmark:
+        "<benchmarks>/look_at_queries.tsv"
+    group:
+        batched("scores")
+    resources:
+        **resources_for(EXPECTED.looking(len(POOL))),
+        **hardware(batch="forward_batch"),
+    params:
+        **sections("model", "evaluation"),
+        names=POOL,
+    script:
+        "../../scripts/look_at_queries.py"
+
+
 rule tabulate_measurements:
     input:
         clusters="<results>/tables/{tuning}clusters.csv",

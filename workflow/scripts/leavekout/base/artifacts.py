@@ -246,6 +246,21 @@ def load_table(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
 
 
+def load_texts(path: Path) -> pd.DataFrame:
+    """Reads a table that others wrote, by its ending .csv (with commas), .jsonl or .parquet.
+
+    In a CSV all cells are texts. Raises InputError if it is missing or broken, or in UTF-16.
+    """
+    if path.suffix == ".parquet":
+        return load_table(path)
+    advice = "save it as UTF-8, with a heading and a caption in each line"
+    with reading(path, "table", *_TABLE_ERRORS, *_JSON_ERRORS, TypeError, advice=advice):
+        if path.suffix == ".csv":
+            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
+        return pd.DataFrame([json.loads(line) for line in text.split("\n") if line.strip()])
+
+
 def save_image(path: Path, pixels: np.ndarray) -> None:
     """Writes uint8 [H, W, 3] as PNG, with provenance in its text fields."""
     notes = PngInfo()

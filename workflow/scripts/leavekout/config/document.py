@@ -25,7 +25,11 @@ There is one file for each experiment, mostly of the same name. Results go to
 | `letters-study.yaml` | a study on printed letters, of many more kinds than digits; two hours |
 | `digits-topic.yaml`, `letters-topic.yaml` | the two studies continued with topic removal, a \
 stricter control |
-| `folder-example.yaml` | your own captioned pictures ([how](../docs/own-pictures.md)) |
+| `own/<name>.yaml` | your own captioned pictures, written by `make own` \
+([how](../docs/own-pictures.md)) |
+| `coco-day.yaml`, `coco-day-24gb.yaml` | a study of natural pictures in a day of one GPU, or in \
+two to three with 24 GB ([how](../docs/coco-day.md)) |
+| `coco-day-first.yaml` | its first table, of eight queries, in the same results folder |
 | `coco.yaml` | the paper's study on MSCOCO, for a cluster with GPUs |
 | `coco-first.yaml` | its first table, of ten queries, in the same results folder |
 | `coco-80gb.yaml`, `coco-40gb.yaml` | the same study, in the same results folder, on GPUs \

@@ -1,5 +1,6 @@
 """Reads and writes image-caption pairs in COCO's folder and annotation format."""
 
+import hashlib
 import json
 import logging
 import os
@@ -126,17 +127,24 @@ def write_annotations(
         temporary.write_text(json.dumps({"images": images, "annotations": annotations}))
 
 
-def training_table(annotations: Path, *, images: int | None, captions: int) -> pd.DataFrame:
+def training_table(
+    annotations: Path, *, images: int | None, captions: int, subset_seed: int | None = None
+) -> pd.DataFrame:
     """One row for each training image: image_id, file_name, captions (a list of strings).
 
     Rows are ordered by image id, as in all arrays over images. The first `captions` captions by
     annotation id are kept.
+
+    Args:
+        subset_seed: draws `images` of the images listed; None takes all.
 
     Raises:
         InputError: another number of images than `images` (None: any), a repeated image id or file
             name, or an image with too few captions.
     """
     table, texts = read_annotations(annotations)
+    if subset_seed is not None and images is not None:
+        table = _subset(annotations, table, images, subset_seed)
     ids, names = table["id"], table["file_name"]
     if images is not None and len(table) != images:
         raise InputError(
@@ -165,6 +173,17 @@ def training_table(annotations: Path, *, images: int | None, captions: int) -> p
         )
     table["captions"] = [texts[:captions] for texts in lists]
     return table
+
+
+def _subset(annotations: Path, table: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+    """The `count` images whose ids have the smallest hashes with the seed."""
+    if count > len(table):
+        raise InputError(
+            f"{annotations}: holds {len(table):,} images, fewer than the {count:,} to be drawn "
+            "('dataset.images')."
+        )
+    keys = [hashlib.sha256(f"{seed} {image}".encode()).hexdigest() for image in table["id"]]
+    return table.iloc[np.argsort(np.array(keys), kind="stable")[:count]]
 
 
 def prompts(annotations: Path) -> list[str]:
@@ -203,15 +222,31 @@ def read_image(path: Path, size: int, background: str) -> np.ndarray:
     Raises:
         InputError: the file is missing, is not a complete image, or has a mode of unknown range.
     """
-    # Pillow's formats raise almost anything for broken files, and an Exception for huge ones.
-    advice = "mend it, scale it down, or take it out of the data set"
-    with _naming(path), reading(path, "picture", Exception, advice=advice):
-        with Image.open(path) as file:
-            image = _as_rgb(ImageOps.exif_transpose(file), background)
+    with _reading(path):
+        image = _upright(path, background)
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         square = image.crop((left, top, left + side, top + side))
         return np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def shorter_side(path: Path) -> int:
+    """The shorter side of an image in pixels, which is read as a whole; raises as `read_image`."""
+    with _reading(path):
+        return min(_upright(path, "white").size)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    # Pillow's formats raise almost anything for broken files, and an Exception for huge ones.
+    advice = "mend it, scale it down, or take it out of the data set"
+    with _naming(path), reading(path, "picture", Exception, advice=advice):
+        yield
+
+
+def _upright(path: Path, background: str) -> Image.Image:
+    with Image.open(path) as file:
+        return _as_rgb(ImageOps.exif_transpose(file), background)
 
 
 @contextmanager
@@ -240,6 +275,13 @@ def _as_rgb(image: Image.Image, background: str) -> Image.Image:
     return image.convert("RGB")
 
 
+def require_inside(folder: Path, file_names: Sequence[str]) -> None:
+    """Rejects file names that are outside of the image folder."""
+    outside = [n for n in file_names if Path(n).is_absolute() or ".." in Path(n).parts]
+    if outside:
+        raise InputError(f"{folder}: files are outside of the image folder: {first_few(outside)}.")
+
+
 def read_images(
     folder: Path, file_names: list[str], size: int, background: str
 ) -> Iterator[np.ndarray]:
@@ -248,9 +290,7 @@ def read_images(
     Raises:
         InputError: files are missing or outside of the folder; counts them and names the first.
     """
-    outside = [n for n in file_names if Path(n).is_absolute() or ".." in Path(n).parts]
-    if outside:
-        raise InputError(f"{folder}: files are outside of the image folder: {first_few(outside)}.")
+    require_inside(folder, file_names)
     missing = [name for name in file_names if not os.path.exists(folder / name)]
     if missing:
         raise InputError(

@@ -4,11 +4,13 @@ import hashlib
 import logging
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 import requests
 
 from leavekout.base.errors import InputError
+from leavekout.base.job import progress
 
 logger = logging.getLogger("leavekout")
 _CHUNK_BYTES = 2**20
@@ -16,6 +18,7 @@ _TIMEOUT_SECONDS = (10, 60)  # to connect; between two chunks
 _PAUSES_SECONDS = (1, 5, 20)  # before retries; they start again after a retry that made progress
 _LOG_EVERY_SECONDS = 15
 _MD5_DIGITS = 32
+_CONNECTIONS = 16  # at the same time, where pictures come one by one
 
 
 def fetch_archive(urls: Sequence[str], checksum: str | None, folder: Path) -> Path:
@@ -57,6 +60,32 @@ def fetch_archive(urls: Sequence[str], checksum: str | None, folder: Path) -> Pa
         f"{'; '.join(reasons)}; try again, or correct the addresses or the checksum. On a cluster "
         "without internet, run this rule on the login node."
     )
+
+
+def fetch_pictures(address: str, names: Sequence[str], folder: Path) -> None:
+    """Downloads files one by one, several at the same time, unless they are there.
+
+    Nothing says their checksums; each has the length that the server states, and has to be a
+    picture when it is read.
+
+    Args:
+        address: of their folder; names: within it; folder: theirs here.
+
+    Raises:
+        InputError: one cannot be fetched.
+    """
+
+    def fetch(name: str) -> None:
+        fetch_archive([f"{address.rstrip('/')}/{name}"], None, (folder / name).parent)
+
+    with ThreadPoolExecutor(_CONNECTIONS) as executor:
+        jobs = [executor.submit(fetch, name) for name in names]
+        try:
+            for job in progress(jobs, "fetching pictures", total=len(jobs)):
+                job.result()
+        except InputError:
+            executor.shutdown(cancel_futures=True)
+            raise
 
 
 def has_checksum(path: Path, checksum: str | None) -> bool:

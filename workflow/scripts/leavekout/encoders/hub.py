@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import httpx2
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
 from leavekout.base.artifacts import atomic_folder
@@ -18,6 +18,21 @@ from leavekout.base.job import progress
 
 # Pickled weights can run code when read; half-precision copies are not needed.
 _UNWANTED = ("*.bin", "*.pt", "*.ckpt", "*.msgpack", "*.h5", "*.fp16[.-]*")
+
+
+def cached_data_set(name: str) -> Path:
+    """The folder of a data set in this machine's cache of the hub; nothing is fetched.
+
+    Raises:
+        InputError: it is not there.
+    """
+    try:
+        return Path(snapshot_download(name, repo_type="dataset", local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError):
+        raise InputError(
+            f"{name}: there is no such folder, and no data set of this name in the Hub's cache; "
+            f"fetch one of the Hub first: hf download --repo-type dataset {name}"
+        ) from None
 
 
 def fetch_model(

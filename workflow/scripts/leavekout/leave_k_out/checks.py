@@ -24,6 +24,12 @@ def _reasons(e: LeaveKOut) -> Iterator[tuple[str, str]]:
             "'dataset.archives' names no archive to fetch; for files that are there already, set "
             "'dataset.source' to 'folder'.",
         )
+    if e.dataset.pictures and e.dataset.source != "archives":
+        yield (
+            "dataset.pictures",
+            "'dataset.pictures' is an address to fetch from, which only 'dataset.source: archives' "
+            "does.",
+        )
     yield from _of_tuning_and_forgetting(e)
     yield from _of_sizes(e)
     yield from _of_controls(e)
@@ -134,6 +140,18 @@ def _of_topics(e: LeaveKOut) -> Iterator[tuple[str, str]]:
 
 def _of_queries(e: LeaveKOut) -> Iterator[tuple[str, str]]:
     trained, test = e.counterfactual.queries, e.queries.test
+    subjects = e.queries.subjects
+    if subjects and e.published.queries:
+        yield (
+            "queries.subjects",
+            "'queries.subjects' draws prompts, and 'published.queries' gives them; leave one out.",
+        )
+    if subjects and len(subjects) < max(test, e.queries.tuning):
+        yield (
+            "queries.subjects",
+            f"'queries.subjects' names {len(subjects)}, fewer than the queries of different "
+            f"subjects ({max(test, e.queries.tuning)}).",
+        )
     if trained and trained > test:
         yield (
             "counterfactual.queries",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from leavekout.config.experiment import Dataset, Experiment, Training
+from leavekout.config.experiment import Dataset, Experiment, QuerySection, Training
 from leavekout.config.fields import (
     Distinct,
     Name,
@@ -48,12 +48,30 @@ class CocoDataset(Dataset):
     are in `root` already."""
     archives: list[Archive] = []
     """What `source: archives` fetches."""
+    pictures: str | None = added_field(None)
+    """Address of the folder of training images, where they are served one by one. Only those that
+    the study has are fetched, in place of an archive of all; their captions come from `archives`.
+    """
+    subset_seed: Seed | None = added_field(None)
+    """With a seed, the `images` are drawn by it from all that `train_annotations` lists. They keep
+    their ids, and a larger number of images keeps those of a smaller one. Without it, all are
+    taken."""
     prompt_annotations: PathText
     """Captions that queries are sampled from, relative to `root`. A caption that is also a training
     caption is left out."""
     topics: Annotated[list[Topic], Field(min_length=2), Distinct] | None = added_field(None)
     """What captions name, such as ten digits: a word or phrase for each topic, or several with `|`
     between, as in `seven|7`. Only `counterfactual.topic` reads it."""
+
+
+class DistinctQueries(QuerySection):
+    """Numbers of queries, and what they show."""
+
+    subjects: Annotated[list[Topic], Field(min_length=2), Distinct] | None = added_field(None)
+    """What prompts name, as under `dataset.topics`. If given, each test query's prompt names a
+    subject that no earlier test query's names, and so do tuning queries among themselves. Queries
+    of the same subject resemble each other, and count as fewer
+    ([clusters](../docs/statistics.md))."""
 
 
 class KRange(Section):
@@ -271,6 +289,8 @@ class LeaveKOut(ExperimentWithMethods):
     """Training images and their captions."""
     training: Training
     """Training of the source model and of every leave-K-out model."""
+    queries: DistinctQueries
+    """The generated pictures that are attributed."""
     measures: Annotated[list[Name], Field(min_length=1, max_length=6), Distinct] = [
         "delta_loss",
         "mse",

@@ -1,7 +1,10 @@
 """The expected costs of jobs that only leave-K-out experiments have."""
 
+from dataclasses import replace
+
 from leavekout.leave_k_out.config import LeaveKOut
-from leavekout.planning.costs import Cost, Costs
+from leavekout.leave_k_out.statistics.pictures import SIDE, WITH_LOSSES
+from leavekout.planning.costs import FLOAT_MB, Cost, Costs
 
 
 class LeaveKOutCosts(Costs):
@@ -15,6 +18,14 @@ class LeaveKOutCosts(Costs):
         """The losses of queries at every timestep of the evaluation."""
         stride = self.study.evaluation.timestep_stride
         return self.cost(forward=queries * self.timesteps(stride))
+
+    def looking(self, queries: int) -> Cost:
+        """Whether queries show their prompts: features, distances, losses of some images."""
+        losses = self.query_losses(WITH_LOSSES)
+        side = min(SIDE, self.e.dataset.image_size)
+        further = (self.images + queries) / self.rates.encoding_per_second
+        memory_mb = losses.memory_mb + FLOAT_MB * self.images * side**2 * 3
+        return replace(losses, seconds=losses.seconds + further, memory_mb=memory_mb)
 
     def evaluation(self, queries: int) -> Cost:
         """The outcome of one model on `queries`: their losses and pictures."""

@@ -1,6 +1,7 @@
 """Whether a data set has as many prompts as a study needs, before anything is trained."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -25,15 +26,13 @@ def require_prompts(needed: int, annotations: Path, table: pd.DataFrame) -> None
         )
 
 
-def require_dataset(
-    needed: int, annotations: Path, training: Path, *, images: int, captions: int
-) -> None:
+def require_dataset(needed: int, annotations: Path, training: Path, **sizes: Any) -> None:
     """Rejects a data set that is there already and has not what the configuration says of it.
 
     Args:
         needed, annotations: as in `require_prompts`.
-        training: annotations of the training images; images, captions: as in `training_table`.
+        training: annotations of the training images; sizes: the arguments of `training_table`.
     """
     if annotations.is_file() and training.is_file():
-        table = training_table(training, images=images, captions=captions)
+        table = training_table(training, **sizes)
         require_prompts(needed, annotations, table)

@@ -1,12 +1,12 @@
 """The topic of a query: the training images that are like it by their captions alone."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from leavekout.base.errors import InputError
 from leavekout.encoders.similarity import cosine_scores
+from leavekout.queries.prompts import pattern_of
 
 
 def named_topic(
@@ -21,13 +21,13 @@ def named_topic(
     Raises:
         InputError: the prompt names no topic, or no caption names its topic.
     """
-    named = [phrases for phrases in topics if _pattern(phrases).search(prompt)]
+    named = [phrases for phrases in topics if pattern_of(phrases).search(prompt)]
     if not named:
         raise InputError(
             f"dataset.topics: the prompt of query {query}, '{prompt}', names none of them; add a "
             "phrase, or leave 'dataset.topics' out, and CLIP's text features say what is near."
         )
-    pattern = _pattern("|".join(named))
+    pattern = pattern_of("|".join(named))
     rows = [row for row, own in enumerate(captions) if any(map(pattern.search, own))]
     if not rows:
         raise InputError(
@@ -35,12 +35,6 @@ def named_topic(
             f"{query}; correct its phrases."
         )
     return np.array(rows, np.int64)
-
-
-def _pattern(phrases: str) -> re.Pattern[str]:
-    """Finds one of the phrases, which have `|` between, as whole words."""
-    any_of = "|".join(map(re.escape, phrases.split("|")))
-    return re.compile(rf"(?<!\w)(?:{any_of})(?!\w)", re.IGNORECASE)
 
 
 def nearest_topics(prompts: np.ndarray, captions: np.ndarray, count: int) -> np.ndarray:

@@ -128,15 +128,14 @@ def require_same_numbers(
     if list(ours.columns) != list(theirs.columns) or len(ours) != len(theirs):
         raise InputError(f"{what}: has other rows or columns than follow from the outcomes.")
     for column in ours:
+        tables = ours, theirs
         if pd.api.types.is_numeric_dtype(ours[column]):
-            mine, given = (
-                table[column].to_numpy(float, na_value=np.nan) for table in (ours, theirs)
-            )
+            mine, given = (table[column].to_numpy(float, na_value=np.nan) for table in tables)
             most = tolerance * np.nanmax(np.abs(mine), initial=1e-12)
             same = np.allclose(mine, given, rtol=0, atol=most, equal_nan=True)
         else:
-            mine, given = (table[column].fillna("").astype(str) for table in (ours, theirs))
-            same = mine.tolist() == given.tolist()
+            texts = [table[column].fillna("").astype(str).tolist() for table in tables]
+            same = texts[0] == texts[1]
         if not same:
             raise InputError(f"{what}: '{column}' differs from what follows from the outcomes.")
 

@@ -7,6 +7,7 @@ import pandas as pd
 from leavekout.contract.removal import NO_REMOVAL, RANDOM
 from leavekout.leave_k_out.measures.registry import measure as measure_of
 from leavekout.leave_k_out.report.headline import methods_ks
+from leavekout.leave_k_out.report.pictures import of_pictures
 from leavekout.leave_k_out.statistics.drift import SMALL as SMALL_DRIFT
 from leavekout.report.text import records
 from leavekout.statistics.significance import LEVEL
@@ -23,6 +24,7 @@ def cautions(
     ties: pd.DataFrame,
     repeatability: pd.DataFrame,
     drift: pd.DataFrame | None = None,
+    looks: pd.DataFrame | None = None,
 ) -> list[str]:
     """Warnings from the tables of these names, the gravest first.
 
@@ -30,6 +32,7 @@ def cautions(
     """
     return [
         *([] if drift is None else _of_drift(drift)),
+        *([] if looks is None else of_pictures(looks)),
         *_of_queries(estimates),
         *_of_models(estimates),
         *_of_repeatability(repeatability),

@@ -34,8 +34,9 @@ def document(
     """All names of the template.
 
     Args:
-        tables: those of `TABLES`, and `measurements`, by name; `removals` and `seeds` if the study
-            has such models, and `drift` if it joins another study.
+        tables: those of `TABLES`, and `measurements`, by name; `looks`, which is
+            tables/pictures.csv; `removals` and `seeds` if the study has such models, and `drift`
+            if it joins another study.
         config: the experiment, without `hardware`.
         joined: methods that were measured here and join a published study.
         published_study: the description of that study in its bundle; see `manifest.About`.
@@ -59,6 +60,7 @@ def document(
             ties=tables["ties"],
             repeatability=tables["repeatability"],
             drift=tables.get("drift"),
+            looks=tables.get("looks"),
         ),
         "choices": choices,
         "measures": {measure.name: measure for measure, _ in chosen},
