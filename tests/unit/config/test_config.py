@@ -81,7 +81,7 @@ def test_every_text_that_is_no_path_is_known() -> None:
     }
     assert plain == {
         *("HubFolder.revision", "FetchedEncoders.endpoint"),
-        *("Archive.url", "Archive.mirrors", "CocoDataset.pictures"),
+        *("Archive.url", "Archive.mirrors", "CocoDataset.pictures", "Joins.url"),
         *("Download.revision", "Download.file", "Download.url", "Download.member"),
         *("PublishedScores.entry", "PublishedBenchmark.revision"),
         *("TaskList.url", "TaskList.sha256"),
