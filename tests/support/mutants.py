@@ -77,11 +77,25 @@ MUTANTS = [
         ("+ g / (6 * n)", "- g / (6 * n)"),
         ("sums.std(axis=1) ** 3", "deviation**3"),
         ("p = 2 * stats.t.sf", "p = stats.t.sf"),
-        ("found[order] - 1e-9", "found[order] + 1e-9"),
-        ("largest >= limits", "chance >= limits"),
-        ("np.maximum.accumulate(family)", "family"),
-        ("np.maximum(flipped, of_t)", "flipped"),
-        ("np.maximum(skewed_t_test(differences, clusters=clusters), also)", "also + np.zeros(1)"),
+        ("np.arange(len(p), 0, -1)", "len(p)"),
+        ("holm(p_values if looks is None else", "holm(p_values if looks else"),
+    ),
+    *_of(
+        "statistics/paired",
+        "statistics/test_paired",
+        ("np.diag(sizes) - np.outer", "np.diag(sizes) - 0 * np.outer"),
+        ("- digamma(half) + np.log(half)", "- np.log(half)"),
+        ("np.exp(logs.mean() + digamma(y) - np.log(y))", "np.exp(logs.mean())"),
+        ("min(2 * y, freedom)", "2 * y"),
+        ("both - twice", "both"),
+        ("means.var(ddof=1) / models", "means.var(ddof=1)"),
+    ),
+    *_of(
+        "statistics/looks",
+        "statistics/test_looks",
+        ("isf(level / 4)", "isf(level / 2)"),
+        ("mass @ (above + below)", "mass @ above"),
+        ("fraction - before", "fraction"),
     ),
     # data and models
     *_of(
@@ -396,7 +410,9 @@ MUTANTS = [
     *_of(
         f"{STATISTICS}/clusters",
         f"{STATISTICS}/test_clusters",
-        (" / k - chance) / (1 - chance)", " / k)"),
+        ('" and ".join(own)', "own[0] if own else None"),
+        ("np.square(sizes).sum() / queries) / (count - 1)", "0) / (count - 1)"),
+        ("between >= between[0]", "between > 2 * between[0]"),
     ),
     *_of(
         f"{STATISTICS}/comparisons",
@@ -420,8 +436,8 @@ MUTANTS = [
     *_of(
         f"{STATISTICS}/estimates",
         f"{STATISTICS}/test_estimates",
-        ("cells - random.mean(axis=1)", "cells"),
-        ("np.nan_to_num(of_estimate, nan=1.0)", "0.0"),
+        ("np.maximum(estimates.p_value(), skewed", "np.minimum(estimates.p_value(), skewed"),
+        ("return cells - topic.mean(axis=1)", "return cells - topic[:, 0]"),
     ),
     *_of(
         f"{STATISTICS}/forgetting",

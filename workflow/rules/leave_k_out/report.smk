@@ -10,7 +10,7 @@ FIGURES = {
     "costs": ["costs", "estimates"],
 }
 REPORTED_TABLES = [
-    *("estimates", "comparisons", "equivalents", "variance", "power"),
+    *("estimates", "comparisons", "equivalents", "variance", "power", "intraclass"),
     *("lds", "ties", "repeatability", "dictionary"),
 ]
 GALLERY = TEST_QUERIES[: config["report"]["gallery_queries"]]

@@ -21,7 +21,7 @@ NASTY = "<script>alert('&')</script>"
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pd.DataFrame]:
     return {
-        **statistics(study(queries=12), 200, 4096, 50),
+        **statistics(study(queries=12)),
         "lds": pd.DataFrame(
             {"k": 50, "method": ["good", "bad"], "n_queries": 12, "n_models": 9}
         ).assign(lds=0.3, low=0.1, high=0.5),

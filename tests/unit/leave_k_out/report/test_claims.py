@@ -28,8 +28,8 @@ def test_claims_name_the_methods_without_evidence(tables: dict[str, pd.DataFrame
 
 def test_topic_removal_is_a_control_of_its_own_in_sentences_and_headline() -> None:
     measurements = study(queries=12, topic_sets=2)
-    estimates = estimates_table(measurements, resamples=4096)
-    comparisons = comparisons_table(measurements, resamples=4096)
+    estimates = estimates_table(measurements)
+    comparisons = comparisons_table(measurements)
     sentences = claims(estimates, comparisons)
     assert "K = 10, ΔL: 1 of 2 methods are significantly ahead of topic removal: good." in sentences
     assert "2 of 2 methods are significantly ahead of random removal, 1 of topic removal" in (
@@ -68,15 +68,15 @@ def test_the_verdict_agrees_with_the_tables(tables: dict[str, pd.DataFrame]) -> 
     )
     measurements = study(queries=3, sets=1)
     few_queries = verdict(
-        estimates_table(measurements, resamples=100),
-        comparisons_table(measurements, resamples=100),
+        estimates_table(measurements),
+        comparisons_table(measurements),
     )
     assert "Over 3 queries, no method is significantly ahead of random removal" in few_queries
 
 
 def test_methods_are_ranked_by_the_first_measure_in_its_direction() -> None:
     measurements = study(queries=6, measures=("clip", "delta_loss"))
-    estimates = estimates_table(measurements, resamples=50)
+    estimates = estimates_table(measurements)
     assert ranked(estimates, 10) == ["good", "bad"]  # the lower similarity is the better
     assert "for the same effect, by CLIP similarity" in note(estimates)
 

@@ -16,7 +16,7 @@ from leavekout.report.page import frame
 
 TABLES = (
     *("estimates", "comparisons", "equivalents", "variance", "power", "lds", "ties"),
-    *("repeatability", "dictionary"),
+    *("repeatability", "dictionary", "intraclass"),
 )
 
 
@@ -59,7 +59,9 @@ def document(
             equivalents=equivalents,
             ties=tables["ties"],
             repeatability=tables["repeatability"],
+            intraclass=tables.get("intraclass"),
             drift=tables.get("drift"),
+            looks=config["counterfactual"].get("looks"),
         ),
         "headline": headline(estimates, comparisons, equivalents, joined),
         "headline_note": note(estimates, joined),
