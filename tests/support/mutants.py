@@ -73,12 +73,13 @@ MUTANTS = [
     *_of(
         "statistics/significance",
         "statistics/test_significance",
-        ("g**2 * x**3 / 27", "g * x**3 / 27"),
-        ("+ g / (6 * n)", "- g / (6 * n)"),
-        ("sums.std(axis=1) ** 3", "deviation**3"),
-        ("p = 2 * stats.t.sf", "p = stats.t.sf"),
+        ("g**2 * t**3 / (27", "g * t**3 / (27"),
+        ("+ g / (6 * root)", "- g / (6 * root)"),
+        ("/ sums.std(axis=1) ** 3", "/ sums.std(axis=1, ddof=1) ** 3"),
+        ("of_hall = 2 * stats.t.sf", "of_hall = stats.t.sf"),
+        ("np.fmax(estimate.p_value(), of_hall)", "of_hall"),
         ("np.arange(len(p), 0, -1)", "len(p)"),
-        ("holm(p_values if looks is None else", "holm(p_values if looks else"),
+        ("holm(p if looks is None else", "holm(p if looks else"),
     ),
     *_of(
         "statistics/paired",
@@ -436,7 +437,6 @@ MUTANTS = [
     *_of(
         f"{STATISTICS}/estimates",
         f"{STATISTICS}/test_estimates",
-        ("np.maximum(estimates.p_value(), skewed", "np.minimum(estimates.p_value(), skewed"),
         ("return cells - topic.mean(axis=1)", "return cells - topic[:, 0]"),
     ),
     *_of(
@@ -461,9 +461,10 @@ MUTANTS = [
         ("own = self.design *", "own ="),
         ("shared / models, models", "shared, models"),
         ("2 * retraining, 0.0, 1", "retraining, 0.0, 1"),
-        ("count / (count - 1) * np.square(sums)", "np.square(sums)"),
-        ("isf(level / 2, freedom)", "isf(level, freedom)"),
-        ("(z_level + z_power)", "(z_level - z_power)"),
+        ("members)[0][0] / len(values)", "members)[0][0]"),
+        ("freedom, e) - POWER", "freedom, e) - 0.5"),
+        ("(n - 1) / (clusters - 1)", "n / clusters"),
+        ("isf(level / 2) + stats.norm", "isf(level / 2) - stats.norm"),
     ),
     *_of(
         f"{STATISTICS}/repeatability",

@@ -44,8 +44,8 @@ def test_the_queries_needed_are_for_as_many_tests_as_there_are_pairs() -> None:
         queries_needed(estimate, level=0.05 / tests, queries=8, clusters=8) for tests in (1, 3)
     ]
     assert needed[0] < needed[1] == row["queries_needed"]
-    expected = 2 * stats.t.sf(abs(row["difference"]) / error, freedom)
-    assert row["p"] == pytest.approx(expected)
+    by_t = 2 * stats.t.sf(abs(row["difference"]) / error, freedom)
+    assert row["p"] >= by_t * (1 - 1e-9)
 
 
 def test_pairs_are_corrected_for_looks() -> None:

@@ -96,9 +96,8 @@ def _of_queries(estimates: pd.DataFrame, intraclass: pd.DataFrame | None) -> lis
         )
     if clusters < FEW_CLUSTERS:
         warnings.append(
-            f"Few independent queries: with {clusters}, tests against random removal rely on "
-            "effects that are not strongly skewed. Where they are, more than 5 % of studies "
-            "without any true effect would report one (docs/statistics.md)."
+            f"Few independent queries: with {clusters}, only large differences can be shown, and "
+            "intervals of strongly skewed effects are somewhat too narrow (docs/statistics.md)."
         )
     return warnings
 

@@ -11,7 +11,7 @@ from leavekout.leave_k_out.measures.measure import Measure
 from leavekout.leave_k_out.statistics.arms import Arms, arms_of_measures
 from leavekout.leave_k_out.statistics.power import queries_needed
 from leavekout.statistics.paired import paired_means
-from leavekout.statistics.significance import LEVEL, corrected
+from leavekout.statistics.significance import LEVEL, corrected, p_values
 
 COLUMNS = [
     *("measure", "k", "ahead", "behind", "n_queries", "n_clusters", "difference", "low", "high"),
@@ -26,11 +26,11 @@ def comparisons_table(
 
     Columns: `difference` of the means over queries, ahead minus behind, with `low`, `high` (95 %,
     over queries and with them their models); `share_ahead`: share of queries in which it is ahead;
-    `p`: two-sided, of the t-test to which the interval belongs (`paired_means`); `p_corrected`: for
-    all pairs of the measure and K, and for all planned `looks`; `distinguishable`: p_corrected
-    ≤ 0.05; `queries_needed`: for 80 % power at Holm's level, if the true difference is the observed
-    one and further queries resemble each other as these do. Intervals and tests count `n_clusters`
-    clusters of queries; with one, there are none.
+    `p`: two-sided, of `significance.p_values`; `p_corrected`: for all pairs of the measure and K,
+    and for all planned `looks`; `distinguishable`: p_corrected ≤ 0.05; `queries_needed`: for 80 %
+    power at Holm's level, if the true difference is the observed one and further queries resemble
+    each other as these do. Intervals and tests count `n_clusters` clusters of queries; with one,
+    there are none.
     """
     tables = [
         compare(arms, k, measure, looks=looks)
@@ -53,7 +53,7 @@ def compare(
         return pd.DataFrame()
     differences = np.stack([effects[ahead] - effects[behind] for ahead, behind in pairs])  # [P, Q]
     estimate = paired_means(differences, arms.clusters).within(measure.range_of_differences)
-    p = np.nan_to_num(estimate.p_value(), nan=1.0)  # of one cluster
+    p = np.nan_to_num(p_values(estimate, differences, arms.clusters), nan=1.0)  # of one cluster
     of_all = corrected(p, queries=arms.queries, looks=looks)
     return pd.DataFrame(
         {

@@ -11,7 +11,7 @@ from leavekout.leave_k_out.measures.measure import Measure
 from leavekout.leave_k_out.statistics.arms import Arms, arms_of_measures
 from leavekout.statistics.paired import paired_means
 from leavekout.statistics.resampling import Estimate
-from leavekout.statistics.significance import corrected, skewed_t_test
+from leavekout.statistics.significance import corrected, p_values
 
 
 def estimates_table(
@@ -98,7 +98,7 @@ def _excesses(
     methods, random = arms.methods(k), arms.random[k]
     excesses = np.stack([arms.excess(method, k) for method in methods])
     estimates = paired_means(excesses, arms.clusters, shared=random)
-    p = p_of_excess(estimates, excesses, arms.clusters)
+    p = p_values(estimates, excesses, arms.clusters)
     of_all = corrected(p, queries=arms.queries, looks=looks)
     better = (measure.direction * excesses > 0).mean(axis=1)
     return {
@@ -135,7 +135,7 @@ def _excesses_over_topic(
     cells = np.stack([arms.effects[method, k] for method in methods])
     excesses = over_own(cells, arms.topic[k])
     estimates = paired_means(excesses, arms.clusters)
-    p = p_of_excess(estimates, excesses, arms.clusters)
+    p = p_values(estimates, excesses, arms.clusters)
     of_all = corrected(p, queries=arms.queries, looks=looks)
     return {
         method: {
@@ -157,18 +157,6 @@ def over_own(cells: np.ndarray, topic: np.ndarray) -> np.ndarray:
         cells: [M, Q]; topic: [Q, S].
     """
     return cells - topic.mean(axis=1)
-
-
-def p_of_excess(
-    estimates: Estimate, excesses: np.ndarray, clusters: np.ndarray | None = None
-) -> np.ndarray:
-    """Two-sided p-values [M] of no excess over a control, for excesses [M, Q].
-
-    Each is the larger of two. The t-test of the estimate includes the models that queries share;
-    Hall's t-test needs no symmetry, and effects beyond a control's are more skewed than differences
-    of two methods (docs/statistics.md).
-    """
-    return np.maximum(estimates.p_value(), skewed_t_test(excesses, clusters=clusters))
 
 
 def _covers(models: int) -> str:

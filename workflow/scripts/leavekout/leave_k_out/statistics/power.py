@@ -15,6 +15,7 @@ from leavekout.statistics.resampling import Estimate, numbered
 from leavekout.statistics.significance import LEVEL
 
 POWER = 0.8
+FEWEST = 3  # clusters; with two, t has one degree of freedom, and no power after correction
 _ROUNDING = 1e-9  # a deviation below this share of the mean is rounding
 QUERIES = (6, 12, 25, 50, 110, 220)
 RETRAININGS = (1, 2, 4)
@@ -113,7 +114,7 @@ class _Spread:
         if own + self.shared == 0:
             return 0.0  # nothing varies
         clusters = self.clusters * queries
-        if clusters <= 1:
+        if clusters < FEWEST:
             return np.inf
         parts = own**2 / (clusters - 1) + self.shared**2 / max(1, self.models - 1)
         freedom = (own + self.shared) ** 2 / parts
@@ -198,7 +199,7 @@ def queries_needed(estimate: Estimate, *, level: float, queries: int, clusters: 
 
     # As if t were normal, which is exact enough where n is large.
     z = stats.norm.isf(level / 2) + stats.norm.ppf(POWER)
-    n = max(2, int(np.ceil(clusters * np.square(z * error / value))))
+    n = max(FEWEST, int(np.ceil(clusters * np.square(z * error / value))))
     if n < 1000:
         n = next(n for n in range(n, 2000) if power(n) >= POWER)
     return float(np.ceil(n * queries / clusters))
