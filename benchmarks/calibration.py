@@ -227,12 +227,12 @@ def one_study(seed: int, design: Design, count: int, true_lds: float) -> dict[Ke
     p = p_values(paired_means(differences, clusters), differences, clusters)
     result[list(NAMES)[5], "ours"].append(holm(p).min() <= 0.05)
     result[list(NAMES)[5], "naive"].append(
-        stats.ttest_1samp(differences, 0, axis=1).pvalue.min() <= 0.05
+        np.min(stats.ttest_1samp(differences, 0, axis=1).pvalue) <= 0.05
     )
     excesses = null - equal.random[k].mean(axis=1)
     p = p_values(paired_means(excesses, clusters, shared=equal.random[k]), excesses, clusters)
     result[list(NAMES)[6], "ours"].append(holm(p).min() <= 0.05)
-    p = stats.ttest_1samp(excesses, 0, axis=1).pvalue
+    p = np.asarray(stats.ttest_1samp(excesses, 0, axis=1).pvalue)
     result[list(NAMES)[6], "naive"].append(holm(p).min() <= 0.05)
     return {key: float(np.mean(values)) for key, values in result.items() if values}
 

@@ -80,7 +80,7 @@ def effects(study: str, measure: str) -> tuple[np.ndarray, np.ndarray]:
     cells = table.pivot(index="method", columns="query", values="value")
     prompts = pd.read_csv(folder / "clusters.csv").set_index("query")["prompt"]
     topics = read_experiment({}, [ROOT / f"config/{study}-study.yaml"]).dataset.topics
-    of = clusters(prompts.to_dict(), topics)
+    of = clusters({str(query): prompt for query, prompt in prompts.items()}, topics)
     return cells.to_numpy(), numbered(np.array([of[query] for query in cells.columns]))
 
 

@@ -27,7 +27,7 @@ def test_a_sequential_p_value_is_at_most_a_level_where_the_boundary_is_crossed(
 ) -> None:
     looks = [12, 24, 40]
     for look, z in zip(looks, boundaries(level, [n / 40 for n in looks]), strict=True):
-        p = 2 * stats.norm.sf([z * 0.98, z, z * 1.02])
+        p = np.asarray(2 * stats.norm.sf([z * 0.98, z, z * 1.02]))
         found = sequential(p, look, looks)
         assert found[0] > level > found[2]
         assert found[1] == pytest.approx(level, rel=0.01)

@@ -33,13 +33,13 @@ def test_the_queries_needed_are_for_as_many_tests_as_there_are_pairs() -> None:
     margin = (row["high"] - row["low"]) / 2
     # Eight queries have 7 degrees of freedom, and the prior 0 to 7 more.
     cells = table.pivot_table(index="query", columns="method", values="value")
-    pairs_of = [
-        cells[a] - cells[b] for a, b in combinations(sorted(cells[["good", "bad", "fair"]]), 2)
-    ]
-    _, prior = moderated(np.array([d.var() for d in pairs_of]), 7.0)
+    names = ["good", "bad", "fair"]
+    variances = [(cells[a] - cells[b]).var() for a, b in combinations(names, 2)]
+    _, prior = moderated(np.array(variances), 7.0)
     freedom = 7 + prior
     error = margin / stats.t.ppf(0.975, freedom)
-    estimate = Estimate(*map(np.array, (row["difference"], error, error, freedom)))
+    value, error_of = np.array(row["difference"]), np.array(error)
+    estimate = Estimate(value, error_of, error_of, np.array(freedom))
     needed = [
         queries_needed(estimate, level=0.05 / tests, queries=8, clusters=8) for tests in (1, 3)
     ]

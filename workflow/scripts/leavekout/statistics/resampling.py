@@ -39,8 +39,13 @@ class Estimate:
 
     def __getitem__(self, index: int) -> "Estimate":
         """One estimate of several, with its range."""
-        parts = self.value, self.error, self.query_error, self.freedom
-        return Estimate(*(np.asarray(part[index]) for part in parts), self.range)
+        return Estimate(
+            np.asarray(self.value[index]),
+            np.asarray(self.error[index]),
+            np.asarray(self.query_error[index]),
+            np.asarray(self.freedom[index]),
+            self.range,
+        )
 
     def within(self, range: tuple[float, float]) -> "Estimate":
         """The same estimate, of a statistic with this range."""
