@@ -7,6 +7,7 @@ import pandas as pd
 
 from leavekout.leave_k_out.measures.registry import measure, measures_in
 from leavekout.leave_k_out.statistics.arms import Arms
+from leavekout.leave_k_out.statistics.clusters import intraclass_table
 from leavekout.leave_k_out.statistics.comparisons import comparisons_table
 from leavekout.leave_k_out.statistics.equivalents import equivalents_table
 from leavekout.leave_k_out.statistics.estimates import estimates_table
@@ -74,16 +75,15 @@ def arms_from(cells: dict[str, np.ndarray], random: dict[int, np.ndarray]) -> Ar
     )
 
 
-def statistics(
-    measurements: pd.DataFrame, estimates: int, comparisons: int, equivalents: int
-) -> dict[str, pd.DataFrame]:
-    """A report's tables of a study, and the dictionary; the numbers are resamples of each."""
+def statistics(measurements: pd.DataFrame, resamples: int = 50) -> dict[str, pd.DataFrame]:
+    """A report's tables of a study, and the dictionary; `resamples` are of random equivalents."""
     return {
-        "estimates": estimates_table(measurements, resamples=estimates),
-        "comparisons": comparisons_table(measurements, resamples=comparisons),
-        "equivalents": equivalents_table(measurements, resamples=equivalents),
+        "estimates": estimates_table(measurements),
+        "comparisons": comparisons_table(measurements),
+        "equivalents": equivalents_table(measurements, resamples=resamples),
         "variance": variance_table(measurements),
         "power": power_table(measurements),
+        "intraclass": intraclass_table(measurements),
         "dictionary": dictionary(measures_in(["delta_loss", "mse", "clip"])),
     }
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from leavekout.base.artifacts import load_csv, load_table, provenance
+from leavekout.base.artifacts import load_table, provenance
 from leavekout.base.job import job
 from leavekout.data.table import images_digest
 from leavekout.leave_k_out.bundle.files import pack
@@ -18,7 +18,6 @@ def plain(mapping: Any) -> dict[str, Any]:
 
 with job(snakemake) as run:
     params, images = run.params, load_table(run.input.images)
-    clusters = load_csv(run.input.clusters)
     versions = versions_of(Path(params.logs), params.earlier)
     pack(
         run.output.bundle,
@@ -27,7 +26,6 @@ with job(snakemake) as run:
         about={
             **plain(params.about),
             "images": images_digest(images),
-            "clusters": dict(zip(clusters["query"], clusters["cluster"], strict=True)),
             "made_by": provenance(),
             "versions": versions[~versions["stage"].isin(params.afterwards)].to_dict("records"),
         },

@@ -22,7 +22,7 @@ with job(snakemake) as run:
     captions = [str(texts[0]) for texts in load_table(paths.images)["captions"]]
     prompts = load_table(paths.queries).set_index("query")["prompt"].astype(str).to_dict()
     tables = {name: load_csv(paths[name]) for name in TABLES}
-    for name in ("looks", "removals", "seeds", "drift"):
+    for name in ("look", "removals", "seeds", "drift"):
         if paths.get(name):
             tables[name] = load_csv(paths[name])
     tables["measurements"] = load_table(paths.measurements)

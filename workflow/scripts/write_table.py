@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from leavekout.base.artifacts import load_csv, load_json, load_npy, load_table, save_csv, save_table
+from leavekout.base.artifacts import load_json, load_npy, load_table, save_csv, save_table
 from leavekout.base.job import Run, job
 from leavekout.contract.removal import TOPIC
 from leavekout.leave_k_out.measures.registry import measure
+from leavekout.leave_k_out.statistics.clusters import clusters, intraclass_table
 from leavekout.leave_k_out.statistics.comparisons import comparisons_table
 from leavekout.leave_k_out.statistics.drift import drift_table
 from leavekout.leave_k_out.statistics.equivalents import equivalents_table
@@ -25,9 +26,11 @@ from leavekout.leave_k_out.statistics.tuning import with_choices
 
 
 def tabulate_measurements(run: Run) -> None:
-    """All measurements as one tidy table, and its data dictionary."""
-    clusters = load_csv(run.input.clusters)
-    cluster_of = dict(zip(clusters["query"], clusters["cluster"], strict=True))
+    """All measurements as one tidy table, its data dictionary, and the clusters of queries."""
+    queries = load_table(run.input.queries)[["query", "prompt"]]
+    queries = queries[queries["query"].isin(run.params.queries)]
+    cluster_of = clusters(dict(queries.to_numpy().tolist()), run.params.topics)
+    save_csv(run.output.clusters, queries.assign(cluster=queries["query"].map(cluster_of)))
     table = tabulate((load_table(path) for path in run.input.measured), cluster_of)
     save_table(run.output.measurements, table)
     measures, topics = map(measure, run.params.measures), TOPIC in set(table["method"])
@@ -37,14 +40,15 @@ def tabulate_measurements(run: Run) -> None:
 def estimate(run: Run) -> None:
     """Each method's mean and excess over random removal."""
     measurements = load_table(run.input.measurements)
-    save_csv(run.output.table, estimates_table(measurements, resamples=run.params.resamples))
+    save_csv(run.output.table, estimates_table(measurements, looks=run.params.looks))
 
 
 def compare(run: Run) -> None:
-    """All pairs of methods, the parts of the variance, and the power of studies of some sizes."""
+    """All pairs of methods, how alike clustered queries are, parts of the variance, and power."""
     measurements = load_table(run.input.measurements)
-    comparisons = comparisons_table(measurements, resamples=run.params.resamples)
+    comparisons = comparisons_table(measurements, looks=run.params.looks)
     save_csv(run.output.comparisons, comparisons)
+    save_csv(run.output.intraclass, intraclass_table(measurements))
     save_csv(run.output.variance, variance_table(measurements))
     save_csv(run.output.power, power_table(measurements))
 
@@ -61,7 +65,7 @@ def find_equivalents(run: Run) -> None:
 def choose_settings(run: Run) -> None:
     """The settings of methods on the tuning queries; the best of each method is marked."""
     params = run.params
-    estimates = estimates_table(load_table(run.input.measurements), resamples=params.resamples)
+    estimates = estimates_table(load_table(run.input.measurements))
     table = with_choices(
         estimates,
         params.settings,
@@ -77,7 +81,7 @@ def choose_settings(run: Run) -> None:
 def tabulate_removals(run: Run) -> None:
     """Further removals, such as unions of several queries' top K."""
     tables = [load_table(path) for path in run.input]
-    save_csv(run.output.table, removals_table(tables, resamples=run.params.resamples))
+    save_csv(run.output.table, removals_table(tables))
 
 
 def tabulate_seeds(run: Run) -> None:

@@ -19,7 +19,6 @@ BUNDLED = bundled(
 rule write_bundle:
     input:
         images="<results>/data/images.parquet",
-        clusters="<results>/tables/clusters.csv",
         artifacts=lambda wildcards: [
             f"<results>/{path}" for paths in BUNDLED.values() for path in paths
         ],

@@ -81,8 +81,6 @@ TUNING_MODELS = removals.tuning_models(EXPERIMENT)
 ENSEMBLE = removals.ensemble_models(EXPERIMENT, registry.source_seeds(EXPERIMENT))
 # Every model that may be trained, by its outcome's file.
 REMOVALS = {one.outcome: one for one in [*MODELS, *TUNING_MODELS, *ENSEMBLE]}
-# Which queries resemble each other, as the study that is joined found it.
-PUBLISHED_CLUSTERS = BUNDLE.about.clusters if BUNDLE else None
 FORGETTING = config["forgetting"] or {"methods": [], "k": [], "related": 0, "seed": 0}
 RELATED = {
     query: removals.related_names(query, FORGETTING["related"])
@@ -209,22 +207,6 @@ def measuring_cost(wildcards):
 def queries_for(wildcards):
     """The queries that a table is about."""
     return TUNING_QUERIES if wildcards.tuning else TEST_QUERIES
-
-
-def published_clusters(wildcards):
-    """What a joined study says of its test queries."""
-    return None if wildcards.tuning else PUBLISHED_CLUSTERS
-
-
-def likeness(wildcards):
-    """What says which queries resemble each other, unless a joined study does."""
-    if published_clusters(wildcards) is not None:
-        return {}
-    return {
-        "pictures": collect("<results>/queries/images/{query}.png", query=queries_for(wildcards)),
-        "encoder": "<results>/encoders/clip",
-        "features": "<results>/features/clip/image.npy",
-    }
 
 
 def measured_for(wildcards):

@@ -10,7 +10,7 @@ FIGURES = {
     "costs": ["costs", "estimates"],
 }
 REPORTED_TABLES = [
-    *("estimates", "comparisons", "equivalents", "variance", "power"),
+    *("estimates", "comparisons", "equivalents", "variance", "power", "intraclass"),
     *("lds", "ties", "repeatability", "costs", "dictionary"),
 ]
 GALLERY = TEST_QUERIES[: config["report"]["gallery_queries"]]
@@ -69,7 +69,7 @@ rule write_report:
         pictures=pictures_of(GALLERY),
         scores=scores_of(METHODS, GALLERY),
         outcomes=SHOWN_MODELS,
-        looks="<results>/tables/pictures.csv",
+        look="<results>/tables/pictures.csv",
         removals="<results>/tables/removals.csv" if measurements("test", "removals") else [],
         seeds="<results>/tables/seeds.csv" if COUNTERFACTUAL["again"] else [],
         drift="<results>/tables/drift.csv" if JOINS_ANOTHER else [],

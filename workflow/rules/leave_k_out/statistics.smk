@@ -2,33 +2,11 @@
 # Tables of the tuning queries have names of their own, which begin with `tuning_`.
 
 RESAMPLES = config["report"]["bootstrap_resamples"]
+LOOKS = COUNTERFACTUAL.get("looks")
 
 
 wildcard_constraints:
     tuning="(tuning_)?",
-
-
-rule cluster_queries:
-    input:
-        unpack(likeness),
-        queries="<results>/queries/queries.parquet",
-    output:
-        "<results>/tables/{tuning}clusters.csv",
-    log:
-        "<logs>/cluster_queries/{tuning}queries.log",
-    benchmark:
-        "<benchmarks>/cluster_queries/{tuning}queries.tsv"
-    group:
-        batched("scores")
-    resources:
-        **resources_for(EXPECTED.similarity(len(TEST_QUERIES))),
-    params:
-        queries=queries_for,
-        nearest=min(COUNTERFACTUAL["k"]),
-        images=DATASET["images"],
-        published=published_clusters,
-    script:
-        "../../scripts/cluster_queries.py"
 
 
 # Whether the pictures show their prompts, and are copies: of all test queries there are.
@@ -60,9 +38,10 @@ rule look_at_queries:
 
 rule tabulate_measurements:
     input:
-        clusters="<results>/tables/{tuning}clusters.csv",
+        queries="<results>/queries/queries.parquet",
         measured=measured_for,
     output:
+        clusters="<results>/tables/{tuning}clusters.csv",
         measurements="<results>/tables/{tuning}measurements.parquet",
         dictionary="<results>/tables/{tuning}dictionary.csv",
     log:
@@ -71,7 +50,9 @@ rule tabulate_measurements:
         "<benchmarks>/tabulate_measurements/{tuning}queries.tsv"
     params:
         measures=config["measures"],
-        version=2,
+        queries=queries_for,
+        topics=DATASET.get("topics"),
+        version=3,
     script:
         "../../scripts/write_table.py"
 
@@ -86,7 +67,8 @@ rule estimate:
     benchmark:
         "<benchmarks>/estimate.tsv"
     params:
-        resamples=RESAMPLES,
+        looks=LOOKS,
+        version=2,
     script:
         "../../scripts/write_table.py"
 
@@ -101,7 +83,7 @@ use rule estimate as tabulate_removals with:
     benchmark:
         "<benchmarks>/tabulate_removals.tsv"
     params:
-        version=2,
+        version=3,
 
 
 rule tabulate_seeds:
@@ -139,6 +121,7 @@ use rule estimate as compare with:
         comparisons="<results>/tables/comparisons.csv",
         variance="<results>/tables/variance.csv",
         power="<results>/tables/power.csv",
+        intraclass="<results>/tables/intraclass.csv",
     log:
         "<logs>/compare.log",
     benchmark:
@@ -153,6 +136,7 @@ use rule estimate as find_equivalents with:
     benchmark:
         "<benchmarks>/find_equivalents.tsv"
     params:
+        resamples=RESAMPLES,
         version=2,
         # Retraining without removal reproduces our own source model, but not a published one.
         origin=config["published"]["source_model"] is None,

@@ -27,7 +27,7 @@ def tables() -> dict[str, pd.DataFrame]:
     measurements = study(queries=12)
     once = {"n_queries": 12, "seconds": 24.0, "seconds_once": 60.0}
     return {
-        **statistics(measurements, 200, 4096, 50),
+        **statistics(measurements),
         "measurements": measurements,
         "costs": spent_table([{"method": method, **once} for method in ("good", "bad")]),
         "lds": pd.DataFrame(

@@ -3,37 +3,47 @@
 import pandas as pd
 
 from leavekout.leave_k_out.report.cautions import cautions
+from leavekout.leave_k_out.statistics.clusters import intraclass_table
 from leavekout.leave_k_out.statistics.equivalents import equivalents_table
 from leavekout.leave_k_out.statistics.estimates import estimates_table
 from leavekout.report.provenance import of_versions
 from studies import repeatability, study
 
 
-def few(queries: int, *, alike: int = 1) -> list[str]:
+def few(queries: int, *, alike: int = 1, looks: list[int] | None = None) -> list[str]:
     measurements = study(queries=queries, sets=1, alike=alike)
     return cautions(
-        estimates=estimates_table(measurements, resamples=100),
+        estimates=estimates_table(measurements, looks=looks),
         equivalents=equivalents_table(measurements, resamples=20),
         ties=pd.DataFrame(columns=["method", "query", "k", "tied"]),
         repeatability=repeatability(good=0.97, bad=0.55),
+        intraclass=intraclass_table(measurements),
+        looks=looks,
     )
 
 
 def test_cautions_are_given_where_they_are_due() -> None:
     text = "\n".join(few(3))
-    assert "Too few queries for any significant difference: with 3 independent queries" in text
-    assert "At least 6 are needed" in text
     assert "Few independent queries: with 3, " in text
-    assert "Queries that resemble each other" not in text
+    assert "Queries on the same topic" not in text
+    assert "look" not in text
     assert "1 random set" in text
     assert "The random curve ends at 20 images" in text
     assert "fewer than 90 % of the top 10 would be selected again (bad 55 %)" in text
-    assert "Too few queries" not in "\n".join(few(8))
     assert "Few independent queries" not in "\n".join(few(20))
     alike = "\n".join(few(8, alike=2))
-    assert few(8, alike=8)[0].startswith("One cluster: the 8 queries resemble each other")
-    assert "the 8 queries make 4 clusters by their nearest training images" in alike
-    assert "Too few queries for any significant difference: with 4 independent" in alike
+    assert few(8, alike=8)[0].startswith("One cluster: the prompts of the 8 queries name the same")
+    assert "by their prompts, the 8 queries make 4 clusters" in alike
+    table = intraclass_table(study(sets=1, alike=2))
+    [row] = table.query("measure == 'mse'").to_dict("records")
+    assert f"{row['correlation']:.2f} by MSE (p = {row['p']:.2g})".replace("-", "−") in alike
+
+
+def test_an_early_look_says_what_is_spent_and_the_last_that_all_are_counted() -> None:
+    early = few(10, looks=[10, 20])[0]
+    assert early.startswith("Look 1 of 2, at 10 of 20 planned queries")
+    assert "6.1 % of the allowed errors are spent" in early  # 2 (1 − Φ(2.963)) = 0.00305 of 0.05
+    assert few(20, looks=[10, 20])[0].startswith("The last of 2 planned looks")
 
 
 def test_artifacts_of_different_versions_are_reported() -> None:

@@ -1,58 +1,97 @@
-"""Clusters of queries, which count as one."""
-
-from collections import Counter
-from itertools import pairwise
+"""Clusters of queries, which count as one, and how alike their queries are."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from leavekout.leave_k_out.statistics.clusters import clusters, in_common
+from configured import experiment
+from leavekout.leave_k_out.statistics.clusters import (
+    clusters,
+    intraclass_correlation,
+    intraclass_table,
+)
 from leavekout.leave_k_out.statistics.comparisons import comparisons_table
-from leavekout.leave_k_out.statistics.estimates import mean_over_queries
-from leavekout.leave_k_out.statistics.power import queries_needed
-from leavekout.statistics.significance import sign_flips
+from project import ROOT
 from studies import study
 
-COUNT = 20_000
+
+def test_queries_whose_prompts_name_the_same_topics_are_a_cluster() -> None:
+    prompts = {
+        "q000": "A cat.",
+        "q001": "a dog and two cats",
+        "q002": "a kitten",
+        "q003": "a cat beside a Dog",
+        "q004": "a catalogue",
+        "q005": "a house",
+    }
+    found = clusters(prompts, ["cat|cats|kitten", "dog"])
+    animals = "cat|cats|kitten"
+    assert found == {
+        "q000": animals,
+        "q001": f"{animals} and dog",
+        "q002": animals,
+        "q003": f"{animals} and dog",
+        "q004": "q004",
+        "q005": "q005",
+    }
+    assert clusters(prompts, None) == {query: query for query in prompts}
 
 
-def test_queries_of_a_cluster_count_as_one() -> None:
-    """Each query twice says no more than each query once."""
-    once = np.random.default_rng(4).normal(0.5, 1, (2, 7))
-    twice, pairs = np.repeat(once, 2, axis=1), np.repeat(np.arange(7), 2)
-    plain = sign_flips(once, resamples=1000)
-    clustered = sign_flips(twice, resamples=1000, clusters=pairs)
-    np.testing.assert_allclose(clustered, plain)
-    ours = mean_over_queries(twice[0], COUNT, clusters=pairs)
-    expected = stats.ttest_1samp(once[0], 0).confidence_interval(0.95)
-    assert (ours.low, ours.high) == pytest.approx((expected.low, expected.high), rel=0.03)
-    needed = queries_needed(once[0], level=0.01)
-    assert queries_needed(twice[0], level=0.01, clusters=pairs) == 2 * needed
-    tables = [comparisons_table(study(alike=alike), resamples=100) for alike in (1, 2)]
-    assert [set(table["n_clusters"]) for table in tables] == [{8}, {4}]
-    assert tables[1]["p"].min() == pytest.approx(2 / 2**4)
+@pytest.mark.parametrize(("name", "count"), [("digits", 10), ("letters", 40)])
+def test_the_published_studies_have_a_cluster_for_each_digit_or_character(
+    name: str, count: int
+) -> None:
+    table = pd.read_csv(ROOT / f"results/{name}-study/tables/clusters.csv")
+    prompts = dict(table[["query", "prompt"]].to_numpy().tolist())
+    found = clusters(prompts, experiment(f"{name}-study").dataset.topics)
+    assert len(set(found.values())) == count
+    assert not set(found) & set(found.values())  # every prompt names a topic
+    assert found == dict(table[["query", "cluster"]].to_numpy().tolist())
 
 
-def test_queries_belong_together_by_their_prompts_or_by_their_nearest_images() -> None:
-    sets = np.arange(40).reshape(4, 10)
-    half = np.r_[sets[0][:5], sets[2][:5]]
-    near = {"a": sets[0], "b": half, "c": sets[1], "d": sets[3]}
-    prompts = {"a": "one", "b": "two", "c": "three", "d": "three"}
-    found = clusters(near, prompts, images=1000)
-    assert found == {"a": "a", "b": "a", "c": "c", "d": "c"}
-    assert in_common(sets[0], sets[0], images=1000) == pytest.approx(1)
-    rng = np.random.default_rng(5)
-    random = [rng.permutation(100)[:50] for _ in range(400)]
-    shares = [in_common(a, b, images=100) for a, b in pairwise(random)]
-    assert np.mean(shares) == pytest.approx(0, abs=0.02)
+def test_tests_count_clusters() -> None:
+    tables = [comparisons_table(study(alike=alike)) for alike in (1, 2, 8)]
+    assert [set(table["n_clusters"]) for table in tables] == [{8}, {4}, {1}]
+    assert (tables[2]["p"] == 1).all()
+    assert tables[2]["low"].isna().all()
 
 
-def test_a_chain_of_queries_is_not_one_cluster() -> None:
-    """Neighbours share 40 % of their images, others nothing, so clusters are pairs."""
-    near = {f"q{i}": np.arange(6 * i, 6 * i + 10) for i in range(8)}
-    prompts = {name: name for name in near}
-    found = clusters(near, prompts, images=1000)
-    assert sorted(Counter(found.values()).values()) == [2, 2, 2, 2]
-    assert all(found[name] <= name for name in near)  # named after their first
-    assert clusters(near, prompts, images=1000, shared=0.5) == prompts
+def test_the_correlation_is_that_of_a_one_way_analysis_of_variance() -> None:
+    rng = np.random.default_rng(0)
+    members = np.repeat(np.arange(4), [2, 3, 5, 2])
+    values = rng.standard_normal(4)[members] + rng.standard_normal(12)
+    groups = [values[members == c] for c in range(4)]
+    within = sum(np.square(g - g.mean()).sum() for g in groups) / 8
+    between = stats.f_oneway(*groups).statistic * within
+    n0 = (12 - (4 + 9 + 25 + 4) / 12) / 3
+    expected = (between - within) / (between + (n0 - 1) * within)
+    found, p = intraclass_correlation(values[None], members)
+    assert found == pytest.approx(expected)
+    assert p == pytest.approx(stats.f_oneway(*groups).pvalue, abs=0.05)  # the F-test's, nearly
+    thrice = np.stack([values, 5 * values + 1, -values])  # scales and signs do not count
+    assert intraclass_correlation(thrice, members) == pytest.approx((expected, p))
+
+
+def test_the_correlation_of_alike_queries_is_found_and_that_of_others_is_not() -> None:
+    rng = np.random.default_rng(1)
+    members = np.repeat(np.arange(30), 4)
+    common = rng.standard_normal((2, 30))[:, members]
+    alike = np.sqrt(0.4) * common + np.sqrt(0.6) * rng.standard_normal((2, 120))
+    correlation, p = intraclass_correlation(alike, members)
+    assert correlation == pytest.approx(0.4, abs=0.12)
+    assert p < 0.001
+    correlation, p = intraclass_correlation(rng.standard_normal((2, 120)), members)
+    assert abs(correlation) < 0.1
+    assert p > 0.01
+
+
+def test_without_clusters_or_pairs_no_correlation_is_given() -> None:
+    for measurements in (study(), study(alike=8)):
+        assert intraclass_table(measurements)["correlation"].isna().all()
+    one = study(alike=2)
+    assert intraclass_table(one[one["method"] != "bad"])["correlation"].isna().all()
+    table = intraclass_table(one)
+    assert table["measure"].tolist() == ["delta_loss", "mse", "clip"]
+    assert table[["correlation", "p"]].notna().all(axis=None)
+    assert set(table["n_clusters"]) == {4}

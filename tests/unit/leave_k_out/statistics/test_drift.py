@@ -45,7 +45,7 @@ def test_a_large_drift_has_a_caution() -> None:
         measurements = study()
         return "\n".join(
             cautions(
-                estimates=estimates_table(measurements, resamples=50),
+                estimates=estimates_table(measurements),
                 equivalents=equivalents_table(measurements, resamples=20),
                 ties=pd.DataFrame(columns=["method", "query", "k", "tied"]),
                 repeatability=pd.DataFrame(columns=["method", "k", "overlap"]),

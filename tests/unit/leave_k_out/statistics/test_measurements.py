@@ -108,8 +108,7 @@ def test_unions_compare_their_queries_with_others() -> None:
         [
             measured("union", "mine", 10, rows, number=0),
             measured("union", "random", 10, control, number=0),
-        ],
-        resamples=200,
+        ]
     ).set_index(["measure", "method"])
     mine = table.loc[("delta_loss", "mine")]
     assert (mine["targets"], mine["others"]) == (5.0, 1.0)
@@ -147,8 +146,7 @@ def test_a_query_that_is_a_control_of_two_unions_counts_once() -> None:
     first: Rows = [("q000", "target", 4.0), *others(q002=1.0, q003=9.0)]
     second: Rows = [("q001", "target", 6.0), *others(q002=3.0)]
     table: Any = removals_table(
-        [measured("union", "mine", 10, rows, number=i) for i, rows in enumerate([first, second])],
-        resamples=200,
+        [measured("union", "mine", 10, rows, number=i) for i, rows in enumerate([first, second])]
     )
     [mine] = table.query("measure == 'delta_loss'").to_dict("records")
     assert (mine["n_others"], mine["others"]) == (2, 5.5)
@@ -156,6 +154,6 @@ def test_a_query_that_is_a_control_of_two_unions_counts_once() -> None:
 
 def test_a_removal_without_other_queries_has_its_own_alone() -> None:
     tables = [measured("new", "mine", 10, [(f"q00{i}", "target", i)]) for i in range(3)]
-    [one] = removals_table(tables, resamples=200).query("measure == 'mse'").to_dict("records")
+    [one] = removals_table(tables).query("measure == 'mse'").to_dict("records")
     assert (one["targets"], one["models"], one["n_targets"], one["removed"]) == (2.0, 3, 3, 10)
     assert "others" not in one

@@ -27,6 +27,9 @@ from leavekout.config.hardware import Hardware
 from leavekout.config.model import Model
 from leavekout.config.published import Published
 
+# Phrases with `|` between, none of them empty.
+Topic = Annotated[str, Field(pattern=r"^[^|\s][^|]*(\|[^|\s][^|]*)*$")]
+
 
 class Dataset(Section):
     """Images and captions in COCO's folder and annotation format."""
@@ -52,6 +55,10 @@ class Dataset(Section):
     flips: bool
     """Whether training mirrors half of the images. If so, every method scores an image and its
     mirror image and keeps the maximum."""
+    topics: Annotated[list[Topic], Field(min_length=2), Distinct] | None = added_field(None)
+    """What captions name, such as ten digits: a word or phrase for each topic, or several with `|`
+    between, as in `seven|7`. Test queries whose prompts name the same topics count as one cluster;
+    without topics, each counts for itself. `counterfactual.topic` removes images on the topic."""
 
 
 class Training(Section):
@@ -209,8 +216,8 @@ class Report(Section):
     top_images: Positive
     """Attributed images shown for each query and method."""
     bootstrap_resamples: Positive
-    """Resamples of queries and models behind every interval. A test draws as many sign flips if
-    there are too many to try all."""
+    """Resamples of queries and models behind the intervals of random equivalents and linear
+    datamodeling scores."""
     gallery_queries: Positive = 200
     """Queries whose pictures are in the report; more than 30 MB of pictures are in the folder
     `report/` beside it."""

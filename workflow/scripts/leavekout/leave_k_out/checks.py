@@ -158,6 +158,19 @@ def _of_queries(e: LeaveKOut) -> Iterator[tuple[str, str]]:
             f"'counterfactual.queries' is {trained}, but there are {test} test queries "
             "('queries.test').",
         )
+    looks, now = e.counterfactual.looks, len(e.test_queries())
+    if looks and (looks != sorted({*looks}) or looks[-1] > test):
+        yield (
+            "counterfactual.looks",
+            f"'counterfactual.looks' is {looks}; its numbers should ascend, to at most the {test} "
+            "test queries ('queries.test').",
+        )
+    if looks and now not in looks:
+        yield (
+            "counterfactual.looks",
+            f"'counterfactual.looks' is {looks}, but models are trained for {now} queries, which "
+            "is none of the planned looks; change 'counterfactual.queries'.",
+        )
 
 
 def _of_unions(e: LeaveKOut) -> Iterator[tuple[str, str]]:

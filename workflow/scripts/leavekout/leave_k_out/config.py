@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from leavekout.config.experiment import Dataset, Experiment, QuerySection, Training
+from leavekout.config.experiment import Dataset, Experiment, QuerySection, Topic, Training
 from leavekout.config.fields import (
     Distinct,
     Name,
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     ExperimentWithMethods = Experiment
 else:
     ExperimentWithMethods = with_families(Experiment)
-
-
-# Phrases with `|` between, none of them empty.
-Topic = Annotated[str, Field(pattern=r"^[^|\s][^|]*(\|[^|\s][^|]*)*$")]
 
 
 class Archive(Section):
@@ -59,9 +55,6 @@ class CocoDataset(Dataset):
     prompt_annotations: PathText
     """Captions that queries are sampled from, relative to `root`. A caption that is also a training
     caption is left out."""
-    topics: Annotated[list[Topic], Field(min_length=2), Distinct] | None = added_field(None)
-    """What captions name, such as ten digits: a word or phrase for each topic, or several with `|`
-    between, as in `seven|7`. Only `counterfactual.topic` reads it."""
 
 
 class DistinctQueries(QuerySection):
@@ -180,6 +173,10 @@ class Counterfactual(Section):
     """Number of test queries that models are trained for, the first of `queries.test`; all of them
     if left out. All test queries are generated at the start, and controls are evaluated on all. So
     a study can begin with a few queries, and a larger number later only adds to it."""
+    looks: Annotated[list[Positive], Field(min_length=2, max_length=4)] | None = added_field(None)
+    """For a study that grows: the numbers of queries at which its tests are looked at, the planned
+    number last, as in `[10, 30, 110]`. To be fixed before the first look. Tests are then corrected
+    for all looks together. If left out, they are valid for one look."""
     more: Further | None = None
     """If left out, all methods have the same K."""
     random: RandomSets

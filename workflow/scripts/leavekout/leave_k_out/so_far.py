@@ -15,8 +15,6 @@ from leavekout.leave_k_out.statistics.estimates import estimates_table
 from leavekout.leave_k_out.statistics.measurements import tabulate
 from leavekout.report.text import records
 
-_RESAMPLES = 1000
-
 
 def finished(models: Sequence[Removal], results: Path) -> tuple[list[Removal], list[str]]:
     """The models that a table of finished queries counts, and these queries.
@@ -45,9 +43,7 @@ def table_so_far(e: LeaveKOut, results: Path) -> str:
         return ""
     outcomes = [results / one.outcome for one in models]
     rows = measure_outcomes(outcomes, Outcome.load(source), measures, {}, {*queries})
-    table = estimates_table(
-        tabulate([rows], dict(zip(queries, queries, strict=True))), resamples=_RESAMPLES
-    )
+    table = estimates_table(tabulate([rows], dict(zip(queries, queries, strict=True))))
     lines = [
         f"So far, from the {len(queries)} of {len(e.test_queries())} queries that are complete "
         "(excess over random removal, 95 % interval; not the study's result):"

@@ -21,7 +21,7 @@ def named_topic(
     Raises:
         InputError: the prompt names no topic, or no caption names its topic.
     """
-    named = [phrases for phrases in topics if pattern_of(phrases).search(prompt)]
+    named = topics_named(prompt, topics)
     if not named:
         raise InputError(
             f"dataset.topics: the prompt of query {query}, '{prompt}', names none of them; add a "
@@ -35,6 +35,11 @@ def named_topic(
             f"{query}; correct its phrases."
         )
     return np.array(rows, np.int64)
+
+
+def topics_named(text: str, topics: Sequence[str]) -> list[str]:
+    """Those topics of which a text has a phrase."""
+    return [phrases for phrases in topics if pattern_of(phrases).search(text)]
 
 
 def nearest_topics(prompts: np.ndarray, captions: np.ndarray, count: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The bootstrap behind every interval: both queries and shared models are resampled.
+"""The bootstrap of queries and of the models that they share, for what is no plain mean.
 
 Queries are a sample of what people might generate, and the models that all queries share (random
 sets, seeds) are a sample of possible trainings. The error of a shared model is the same for every
@@ -37,6 +37,16 @@ class Estimate:
     freedom: np.ndarray
     range: tuple[float, float] = UNBOUNDED
 
+    def __getitem__(self, index: int) -> "Estimate":
+        """One estimate of several, with its range."""
+        return Estimate(
+            np.asarray(self.value[index]),
+            np.asarray(self.error[index]),
+            np.asarray(self.query_error[index]),
+            np.asarray(self.freedom[index]),
+            self.range,
+        )
+
     def within(self, range: tuple[float, float]) -> "Estimate":
         """The same estimate, of a statistic with this range."""
         return replace(self, range=range)
@@ -59,9 +69,10 @@ class Estimate:
         return np.minimum(self.value + self.margin, highest)
 
     def p_value(self) -> np.ndarray:
-        """Two-sided p-value of the statistic being 0."""
+        """Two-sided p-value of the statistic being 0, by Student's t; NaN without an error."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(2 * stats.t.sf(np.abs(self.value / self.error), self.freedom))
+            p = 2 * stats.t.sf(np.abs(self.value / self.error), self.freedom)
+        return np.where((self.error == 0) & (self.value == 0), 1.0, p)
 
 
 class Resamples:
@@ -166,9 +177,3 @@ def _weights(rng: np.random.Generator, size: int, count: int) -> np.ndarray:
 def mean(values: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """Weighted means over queries: [Q, …] and [B, Q] → [B, …]."""
     return np.tensordot(queries / queries.sum(axis=1, keepdims=True), values, axes=1)
-
-
-def shared_mean(values: np.ndarray, queries: np.ndarray, models: np.ndarray) -> np.ndarray:
-    """Weighted means over queries and models: [Q, S], [B, Q], [B, S] → [B]."""
-    by_model = mean(values, queries)  # [B or 1, S]
-    return (by_model * models).sum(axis=1) / models.sum(axis=1)

@@ -48,7 +48,6 @@ class About(_Part):
         training_loop: the version of the loop that trained its models.
         settings: all settings that change numbers, defaults included.
         images: digest of the images and captions.
-        clusters: the cluster of each query; None if the study has none.
     """
 
     study: Name
@@ -57,7 +56,6 @@ class About(_Part):
     training_loop: int | None = None
     settings: dict[str, Any] = {}
     images: str | None = None
-    clusters: dict[str, str] | None = None
     versions: list[dict[str, Any]] = []
 
     @property

@@ -1,6 +1,6 @@
 """What a reader has to be warned of, in one sentence each."""
 
-import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ from leavekout.leave_k_out.report.headline import methods_ks
 from leavekout.leave_k_out.report.pictures import of_pictures
 from leavekout.leave_k_out.statistics.drift import SMALL as SMALL_DRIFT
 from leavekout.report.text import records
+from leavekout.statistics.looks import spent
 from leavekout.statistics.significance import LEVEL
 
 FEW_MODELS = 5
@@ -23,17 +24,23 @@ def cautions(
     equivalents: pd.DataFrame,
     ties: pd.DataFrame,
     repeatability: pd.DataFrame,
+    intraclass: pd.DataFrame | None = None,
     drift: pd.DataFrame | None = None,
-    looks: pd.DataFrame | None = None,
+    pictures: pd.DataFrame | None = None,
+    looks: Sequence[int] | None = None,
 ) -> list[str]:
     """Warnings from the tables of these names, the gravest first.
 
     Warnings of `of_versions` may void the whole result, so the page shows them first, elsewhere.
+
+    Args:
+        looks: the planned numbers of queries, `counterfactual.looks`.
     """
     return [
         *([] if drift is None else _of_drift(drift)),
-        *([] if looks is None else of_pictures(looks)),
-        *_of_queries(estimates),
+        *([] if pictures is None else of_pictures(pictures)),
+        *([] if looks is None else [_of_looks(int(estimates["n_queries"].max()), looks)]),
+        *_of_queries(estimates, intraclass),
         *_of_models(estimates),
         *_of_repeatability(repeatability),
         *_of_ties(ties),
@@ -55,38 +62,60 @@ def _of_drift(drift: pd.DataFrame) -> list[str]:
     ]
 
 
-def _of_queries(estimates: pd.DataFrame) -> list[str]:
+def _of_looks(queries: int, looks: Sequence[int]) -> str:
+    """Which look at the study this is, and what may be concluded from it."""
+    number, planned = looks.index(queries) + 1, looks[-1]
+    if queries == planned:
+        return (
+            f"The last of {len(looks)} planned looks: tests are corrected for all of them, and "
+            "intervals are not."
+        )
+    share = 100 * spent(LEVEL, queries / planned) / LEVEL
+    return (
+        f"Look {number} of {len(looks)}, at {queries} of {planned} planned queries: tests are "
+        f"corrected for all looks, and {share:.2g} % of the allowed errors are spent. A "
+        "significant difference is settled and needs no further queries; the others are open, "
+        "and not shown to be absent. Intervals are not corrected for looks."
+    )
+
+
+def _of_queries(estimates: pd.DataFrame, intraclass: pd.DataFrame | None) -> list[str]:
     queries, clusters = int(estimates["n_queries"].max()), int(estimates["n_clusters"].max())
     if queries < 2:
         return ["One query: the results say nothing about other queries, and have no intervals."]
     if clusters < 2:
         return [
-            f"One cluster: the {queries} queries resemble each other by their nearest training "
-            "images (tables/clusters.csv), so they count as one. The results say nothing about "
-            "other queries, and intervals, tests of the excess and power cannot be computed."
+            f"One cluster: the prompts of the {queries} queries name the same topic "
+            "(tables/clusters.csv), so they count as one. The results say nothing about other "
+            "queries, and intervals, tests and power cannot be computed."
         ]
     warnings = []
     if clusters < queries:
         warnings.append(
-            f"Queries that resemble each other: the {queries} queries make {clusters} clusters by "
-            "their nearest training images, so intervals and tests count clusters "
-            "(tables/clusters.csv). Numbers of queries needed assume that further queries bring "
-            "new clusters at this rate."
+            f"Queries on the same topic: by their prompts, the {queries} queries make {clusters} "
+            "clusters, and intervals and tests count clusters (tables/clusters.csv)."
+            f"{_correlations(intraclass)} Numbers of queries needed assume that further queries "
+            "bring new clusters at this rate."
         )
     if clusters < FEW_CLUSTERS:
         warnings.append(
-            f"Few independent queries: with {clusters}, sign-flip tests assume symmetric "
-            "differences. Where differences are skewed, more than 5 % of studies without any true "
-            "difference would report one (docs/statistics.md)."
-        )
-    if 2.0 ** (1 - clusters) > LEVEL:
-        fewest = math.ceil(1 - math.log2(LEVEL))
-        warnings.append(
-            f"Too few queries for any significant difference: with {clusters} independent queries, "
-            f"no sign-flip test can reach p ≤ {LEVEL}, whatever the data. At least {fewest} are "
-            "needed."
+            f"Few independent queries: with {clusters}, only large differences can be shown, and "
+            "intervals of strongly skewed effects are somewhat too narrow (docs/statistics.md)."
         )
     return warnings
+
+
+def _correlations(intraclass: pd.DataFrame | None) -> str:
+    """How alike the queries of a cluster are, at the largest K."""
+    if intraclass is None or intraclass["correlation"].isna().all():
+        return ""
+    rows = intraclass.dropna(subset="correlation")
+    rows = rows[rows["k"] == rows["k"].max()]
+    text = ", ".join(
+        f"{row['correlation']:.2f} by {measure_of(row['measure']).label} (p = {row['p']:.2g})"
+        for row in records(rows)
+    )
+    return f" Within clusters, differences of methods correlate at {text}.".replace("-0.", "−0.")
 
 
 def _of_models(estimates: pd.DataFrame) -> list[str]:

@@ -16,7 +16,7 @@ from leavekout.report.page import frame
 
 TABLES = (
     *("estimates", "comparisons", "equivalents", "variance", "power", "lds", "ties"),
-    *("repeatability", "costs", "dictionary"),
+    *("repeatability", "costs", "dictionary", "intraclass"),
 )
 
 
@@ -34,7 +34,7 @@ def document(
     """All names of the template.
 
     Args:
-        tables: those of `TABLES`, and `measurements`, by name; `looks`, which is
+        tables: those of `TABLES`, and `measurements`, by name; `look`, which is
             tables/pictures.csv; `removals` and `seeds` if the study has such models, and `drift`
             if it joins another study.
         config: the experiment, without `hardware`.
@@ -59,8 +59,10 @@ def document(
             equivalents=tables["equivalents"],
             ties=tables["ties"],
             repeatability=tables["repeatability"],
+            intraclass=tables.get("intraclass"),
             drift=tables.get("drift"),
-            looks=tables.get("looks"),
+            pictures=tables.get("look"),
+            looks=config["counterfactual"].get("looks"),
         ),
         "choices": choices,
         "measures": {measure.name: measure for measure, _ in chosen},

@@ -1,65 +1,77 @@
-"""Clusters of queries that resemble each other: their nearest training images are nearly the same.
+"""Clusters of queries: those whose prompts name the same topics count as one.
 
-Tests and intervals assume independent queries. Queries of similar pictures are not independent:
-methods select similar images for them, so their retrained models are similar, and a method that is
-ahead on one may be ahead on the other for that reason (docs/statistics.md says how often). Whole
-clusters are therefore resampled (`resampling.py`), and change their signs together
-(`significance.py`). Similarity must not depend on the methods that are compared, so it is measured
-by the study's CLIP features.
+Queries on one topic are not independent: methods select similar images for them, so their retrained
+models are similar, and a method that is ahead on one may be ahead on the other for that reason.
+Clusters are fixed by the prompts, before anything is generated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, linkage
+import pandas as pd
 
-# Queries with at least this share of their nearest images in common, beyond chance, are a cluster.
-SHARED = 0.25
+from leavekout.leave_k_out.statistics.arms import Arms, arms_of_measures
+from leavekout.leave_k_out.topics import topics_named
+from leavekout.statistics.resampling import numbered
 
-
-def in_common(first: np.ndarray, second: np.ndarray, *, images: int) -> float:
-    """The share of K images, out of N, that two sets have in common, corrected for chance.
-
-    Two random sets have 0 (a share of K / N), and a set has 1 with itself.
-    """
-    k = len(first)
-    chance = k / images
-    if chance == 1:
-        return 0.0
-    return (len(np.intersect1d(first, second)) / k - chance) / (1 - chance)
+_PERMUTATIONS = 10_000
+_COLUMNS = ["measure", "k", "n_queries", "n_clusters", "correlation", "p"]
 
 
-def clusters(
-    nearest: Mapping[str, np.ndarray],
-    prompts: Mapping[str, str],
-    *,
-    images: int,
-    shared: float = SHARED,
-) -> dict[str, str]:
-    """The cluster of each query, by the name of its first query.
-
-    The two queries or clusters with most in common are merged repeatedly, as long as their queries
-    have at least `shared` in common on average (average linkage). With single linkage, many queries
-    would form chains, and thus one cluster of queries with nothing in common.
+def clusters(prompts: Mapping[str, str], topics: Sequence[str] | None) -> dict[str, str]:
+    """The cluster of each query: the topics that its prompt names, or the query itself.
 
     Args:
-        nearest: for each query the rows of its K nearest training images.
-        prompts: of each query; queries with the same prompt have everything in common.
-        images: N.
-        shared: the threshold; docs/statistics.md has results for others.
+        prompts: of each query; topics: of `dataset.topics`.
     """
-    names = sorted(nearest)
-    if len(names) < 2:
-        return {name: name for name in names}
-    apart = [
-        0.0
-        if prompts[first] == prompts[second]
-        else 1 - in_common(nearest[first], nearest[second], images=images)
-        for first, second in combinations(names, 2)
+    named = {query: topics_named(prompt, topics or []) for query, prompt in prompts.items()}
+    return {query: " and ".join(own) or query for query, own in named.items()}
+
+
+def intraclass_table(measurements: pd.DataFrame) -> pd.DataFrame:
+    """One row for each measure and K: how alike the queries of a cluster are.
+
+    Columns: `correlation`, the intraclass correlation of paired differences of methods, over all
+    pairs of methods; `p`: one-sided, of queries having nothing to do with their clusters. Empty if
+    no two queries are of one cluster, all are, or there is one method.
+    """
+    rows = [
+        (measure.name, k, arms.queries, arms.independent, *_correlation(arms, k))
+        for measure, arms in arms_of_measures(measurements)
+        for k in arms.ks()
     ]
-    labels = fcluster(linkage(apart, "average"), 1 - shared, "distance")
-    return {
-        name: names[int(np.argmax(labels == label))]
-        for name, label in zip(names, labels, strict=True)
-    }
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _correlation(arms: Arms, k: int) -> tuple[float, float]:
+    effects = [arms.effects[method, k] for method in arms.methods(k)]
+    differences = [a - b for a, b in combinations(effects, 2)]
+    varying = [d for d in differences if d.std() > 0]
+    if not varying or not 1 < arms.independent < arms.queries:
+        return np.nan, np.nan
+    return intraclass_correlation(np.stack(varying), arms.clusters)
+
+
+def intraclass_correlation(differences: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
+    """The correlation of two queries of a cluster, and its p-value, one-sided, by permutation.
+
+    Each of P differences [P, Q] is standardised. The mean squares between and within clusters,
+    summed over P, give (B − W) / (B + (n0 − 1) W) with n0 = (Q − Σ n² / Q) / (C − 1) (Fisher's
+    analysis of variance for clusters of n queries). For p, queries change places.
+    """
+    members = numbered(clusters)
+    sizes = np.bincount(members)
+    queries, count = len(members), len(sizes)
+    units = differences - differences.mean(axis=1, keepdims=True)
+    units /= units.std(axis=1, keepdims=True)
+    products = units.T @ units  # [Q, Q]
+    rng = np.random.default_rng(0)
+    order = [np.arange(queries), *(rng.permutation(queries) for _ in range(_PERMUTATIONS))]
+    weights = (members[:, None] == members) / sizes[members]
+    between = np.array([(products[np.ix_(o, o)] * weights).sum() for o in order])
+    b = between[0] / (count - 1)
+    w = (np.trace(products) - between[0]) / (queries - count)
+    n0 = (queries - np.square(sizes).sum() / queries) / (count - 1)
+    p = np.mean(between >= between[0] * (1 - 1e-9))
+    return float((b - w) / (b + (n0 - 1) * w)), float(p)

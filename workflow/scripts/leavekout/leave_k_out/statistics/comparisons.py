@@ -1,5 +1,6 @@
 """Which methods are significantly different: paired differences and their tests."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import networkx as nx
@@ -9,8 +10,8 @@ import pandas as pd
 from leavekout.leave_k_out.measures.measure import Measure
 from leavekout.leave_k_out.statistics.arms import Arms, arms_of_measures
 from leavekout.leave_k_out.statistics.power import queries_needed
-from leavekout.statistics.resampling import Resamples, mean
-from leavekout.statistics.significance import LEVEL, paired_tests
+from leavekout.statistics.paired import paired_means
+from leavekout.statistics.significance import LEVEL, corrected, p_values
 
 COLUMNS = [
     *("measure", "k", "ahead", "behind", "n_queries", "n_clusters", "difference", "low", "high"),
@@ -18,25 +19,30 @@ COLUMNS = [
 ]
 
 
-def comparisons_table(measurements: pd.DataFrame, *, resamples: int) -> pd.DataFrame:
+def comparisons_table(
+    measurements: pd.DataFrame, *, looks: Sequence[int] | None = None
+) -> pd.DataFrame:
     """One row for each measure, K and pair of methods, the one that is ahead first.
 
     Columns: `difference` of the means over queries, ahead minus behind, with `low`, `high` (95 %,
     over queries and with them their models); `share_ahead`: share of queries in which it is ahead;
-    `p`: two-sided, of `paired_tests`; `p_corrected`: for all pairs of the measure and K;
-    `distinguishable`: p_corrected ≤ 0.05; `queries_needed`: for 80 % power at Holm's level, if the
-    true difference is the observed one and further queries resemble each other as these do.
-    Intervals and tests resample whole clusters of queries; there are `n_clusters`.
+    `p`: two-sided, of `significance.p_values`; `p_corrected`: for all pairs of the measure and K,
+    and for all planned `looks`; `distinguishable`: p_corrected ≤ 0.05; `queries_needed`: for 80 %
+    power at Holm's level, if the true difference is the observed one and further queries resemble
+    each other as these do. Intervals and tests count `n_clusters` clusters of queries; with one,
+    there are none.
     """
     tables = [
-        compare(arms, k, measure, resamples=resamples)
+        compare(arms, k, measure, looks=looks)
         for measure, arms in arms_of_measures(measurements)
         for k in arms.ks()
     ]
     return pd.concat([pd.DataFrame(columns=COLUMNS), *tables])[COLUMNS].reset_index(drop=True)
 
 
-def compare(arms: Arms, k: int, measure: Measure, *, resamples: int) -> pd.DataFrame:
+def compare(
+    arms: Arms, k: int, measure: Measure, *, looks: Sequence[int] | None = None
+) -> pd.DataFrame:
     """The rows of `comparisons_table` for one measure and K."""
     effects = {method: arms.effects[method, k] for method in arms.methods(k)}
     pairs = [
@@ -46,10 +52,9 @@ def compare(arms: Arms, k: int, measure: Measure, *, resamples: int) -> pd.DataF
     if not pairs:
         return pd.DataFrame()
     differences = np.stack([effects[ahead] - effects[behind] for ahead, behind in pairs])  # [P, Q]
-    draws = Resamples(arms.queries, [], count=resamples, clusters=arms.clusters)
-    estimate = draws.estimate(lambda q, m: mean(differences.T, q))
-    estimate = estimate.within(measure.range_of_differences)
-    p_values, corrected = paired_tests(differences, resamples=resamples, clusters=arms.clusters)
+    estimate = paired_means(differences, arms.clusters).within(measure.range_of_differences)
+    p = np.nan_to_num(p_values(estimate, differences, arms.clusters), nan=1.0)  # of one cluster
+    of_all = corrected(p, queries=arms.queries, looks=looks)
     return pd.DataFrame(
         {
             "measure": measure.name,
@@ -62,12 +67,17 @@ def compare(arms: Arms, k: int, measure: Measure, *, resamples: int) -> pd.DataF
             "low": estimate.low,
             "high": estimate.high,
             "share_ahead": (measure.direction * differences > 0).mean(axis=1),
-            "p": p_values,
-            "p_corrected": corrected,
-            "distinguishable": corrected <= LEVEL,
+            "p": p,
+            "p_corrected": of_all,
+            "distinguishable": of_all <= LEVEL,
             "queries_needed": [
-                queries_needed(difference, level=LEVEL / len(pairs), clusters=arms.clusters)
-                for difference in differences
+                queries_needed(
+                    estimate[i],
+                    level=LEVEL / len(pairs),
+                    queries=arms.queries,
+                    clusters=arms.independent,
+                )
+                for i in range(len(pairs))
             ],
         }
     )

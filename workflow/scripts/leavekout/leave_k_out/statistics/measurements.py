@@ -11,8 +11,8 @@ DICTIONARY = {
     "method": "What selected the removed images: an attribution method; `random`, a uniform draw; "
     "or `no_removal`, where nothing was removed and the training has another seed.",
     "query": "The generated picture on which the retrained model was measured.",
-    "cluster": "The first of the queries that resemble this one, because their nearest training "
-    "images by CLIP features are nearly the same; the query itself, if none does.",
+    "cluster": "The topics that the query's prompt names; the query itself, if it names none. "
+    "Queries of one cluster depend on each other.",
     "k": "Number of training images removed before training from scratch.",
     "training_seed": "Seed of the retraining: of its initial weights and its stream of samples. If "
     "it is the source model's seed, the two trainings are paired.",

@@ -10,10 +10,12 @@ from scipy.optimize import brentq
 
 from leavekout.contract.removal import RANDOM
 from leavekout.leave_k_out.statistics.arms import Arms, arms_of_measures
-from leavekout.statistics.resampling import numbered
+from leavekout.statistics.paired import cluster_variances
+from leavekout.statistics.resampling import Estimate, numbered
 from leavekout.statistics.significance import LEVEL
 
 POWER = 0.8
+FEWEST = 3  # clusters; with two, t has one degree of freedom, and no power after correction
 _ROUNDING = 1e-9  # a deviation below this share of the mean is rounding
 QUERIES = (6, 12, 25, 50, 110, 220)
 RETRAININGS = (1, 2, 4)
@@ -73,8 +75,9 @@ def power_table(measurements: pd.DataFrame) -> pd.DataFrame:
     other seeds that are averaged in each cell): `difference`, and `difference_holm`, if it is one
     of all pairs of methods here. Variances are medians over this study's methods, or pairs of them.
     The gain of retrainings is a lower bound, because their noise is that of random sets of the same
-    K. `difference_holm` is at Holm's level; the actual correction of pairs is slightly better. Both
-    are empty if all queries are one cluster, which shows no variance between clusters.
+    K. `difference_holm` is at Holm's level. The test is the plain t-test over clusters; that of
+    pairs, whose variances inform each other, is better. Both are empty if all queries are one
+    cluster, which shows no variance between clusters.
     """
     rows = []
     for measure, arms in arms_of_measures(measurements):
@@ -111,12 +114,12 @@ class _Spread:
         if own + self.shared == 0:
             return 0.0  # nothing varies
         clusters = self.clusters * queries
-        if clusters <= 1:
+        if clusters < FEWEST:
             return np.inf
         parts = own**2 / (clusters - 1) + self.shared**2 / max(1, self.models - 1)
         freedom = (own + self.shared) ** 2 / parts
         error = np.sqrt(own + self.shared)
-        return float(error * smallest_effect(clusters, freedom, level=level))
+        return float(error * smallest_effect(freedom, level=level))
 
 
 def _spreads(arms: Arms, k: int) -> dict[str, _Spread]:
@@ -158,55 +161,45 @@ def _design_effect(differences: list[np.ndarray], clusters: np.ndarray) -> float
 def variance_of_mean(values: np.ndarray, clusters: np.ndarray) -> float:
     """The variance of the mean of [Q] values that depend on each other within a cluster."""
     members = numbered(clusters)
-    sums = np.bincount(members, values - values.mean())
-    count = len(sums)
-    if count < 2:
+    if members.max() == 0:
         return np.inf
-    return float(count / (count - 1) * np.square(sums).sum() / len(values) ** 2)
+    return float(cluster_variances(values[None], members)[0][0] / len(values))
 
 
-def smallest_effect(clusters: float, freedom: float, *, level: float) -> float:
+def smallest_effect(freedom: float, *, level: float) -> float:
     """The difference, in its standard errors, that a two-sided t-test finds with 80 % power.
 
-    By the noncentral t distribution. Infinite if C clusters are too few for the sign-flip test,
-    whose p-value is at least 2^(1 - C), corrected or not.
+    By the noncentral t distribution.
     """
-    if 2.0 ** (1 - clusters) > LEVEL:
-        return np.inf
     limit = stats.t.isf(level / 2, freedom)
     return float(brentq(lambda e: stats.nct.sf(limit, freedom, e) - POWER, 0, 10 * limit + 10))
 
 
-def queries_needed(
-    differences: np.ndarray, *, level: float, clusters: np.ndarray | None = None
-) -> float:
-    """How many queries would find a difference like that of these [Q] with 80 % power.
+def queries_needed(estimate: Estimate, *, level: float, queries: int, clusters: int) -> float:
+    """How many queries would find a difference like an estimated one with 80 % power.
 
-    By the t-test at `level`. The sign-flip test has nearly the same power, but needs
-    2^(1 - C) ≤ 5 % for C clusters. Further queries are assumed to come in clusters as large as
-    these, and the observed difference to be the true one; a difference that was reported because it
-    was large needs more. Infinite without a difference; NaN if clusters do not vary, or there is
-    only one.
+    By the t-test at `level`. Further queries are assumed to come in clusters as large as these, and
+    the observed difference to be the true one; a difference that was reported because it was large
+    needs more. Infinite without a difference; NaN if nothing varies, or there is one cluster.
+
+    Args:
+        estimate: of one difference, over Q `queries` in C `clusters`.
     """
-    queries = len(differences)
-    members = np.arange(queries) if clusters is None else numbered(clusters)
-    count = int(members.max()) + 1
-    mean = abs(differences.mean())
-    deviation = np.sqrt(variance_of_mean(differences, members) * count)  # of a cluster
-    if not np.isfinite(deviation) or deviation <= _ROUNDING * mean:
+    value, error = abs(float(estimate.value)), float(estimate.error)
+    if not error > _ROUNDING * value:
         return np.nan
-    effect = mean / deviation
-    if effect < _ROUNDING:
+    if value < _ROUNDING * error:
         return np.inf
 
     def power(n: int) -> float:
-        limit = stats.t.isf(level / 2, n - 1)
-        return float(stats.nct.sf(limit, n - 1, effect * np.sqrt(n)))
+        """With n clusters."""
+        freedom = float(estimate.freedom) * (n - 1) / (clusters - 1)
+        limit = stats.t.isf(level / 2, freedom)
+        return float(stats.nct.sf(limit, freedom, value / error * np.sqrt(n / clusters)))
 
-    # Guenther's formula (1981), which is exact enough where t is nearly normal.
-    z_level, z_power = stats.norm.isf(level / 2), stats.norm.ppf(POWER)
-    n = int(np.ceil(np.square((z_level + z_power) / effect) + z_level**2 / 2))
-    fewest = int(np.ceil(1 - np.log2(LEVEL)))
+    # As if t were normal, which is exact enough where n is large.
+    z = stats.norm.isf(level / 2) + stats.norm.ppf(POWER)
+    n = max(FEWEST, int(np.ceil(clusters * np.square(z * error / value))))
     if n < 1000:
-        n = next(n for n in range(max(fewest, n - 3), 2000) if power(n) >= POWER)
-    return float(np.ceil(max(n, fewest) * queries / count))
+        n = next(n for n in range(n, 2000) if power(n) >= POWER)
+    return float(np.ceil(n * queries / clusters))

@@ -16,7 +16,7 @@ from leavekout.leave_k_out.statistics.measurements import rows_of
 _ROLES = ((TARGET, "targets"), (OTHER, "others"))
 
 
-def removals_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.DataFrame:
+def removals_table(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """One row for each policy, method, K and measure: the means over targets and over others.
 
     Columns: `targets` and `others` with `..._low`, `..._high` (95 %, over queries alone, because
@@ -46,7 +46,7 @@ def removals_table(tables: Iterable[pd.DataFrame], *, resamples: int) -> pd.Data
             for role, name in _ROLES:
                 values = _by_query(group, role)
                 if len(values):
-                    mean = mean_over_queries(values, resamples).within(measure.range)
+                    mean = mean_over_queries(values).within(measure.range)
                     ends = {"": mean.value, "_error": mean.error}
                     ends |= {"_low": mean.low, "_high": mean.high}
                     row[f"n_{name}"] = len(values)
