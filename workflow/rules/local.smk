@@ -14,7 +14,7 @@ LOCAL = {
     *("tabulate_costs", "tabulate_drift", "tabulate_forgetting", "record_cost"),
     *("estimate", "compare", "find_equivalents", "score_lds", "choose_settings"),
     *("measure_retrieval", "measure_tuning", "plot", "draw_regenerated", "draw_idea"),
-    *("write_headline", "write_report", "write_bundle", "open_source", "open_outcomes"),
+    *("write_headline", "write_report", "preview", "write_bundle", "open_source", "open_outcomes"),
 }
 LOCAL_IF_SMALL = {
     *("prepare_images", "group_images", "find_topics", "attribute_by_pixel", "measure_outcomes"),

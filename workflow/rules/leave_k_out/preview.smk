@@ -1,0 +1,36 @@
+# A method's scores beside those of a study, before any model is trained for it (`make preview`).
+
+
+rule preview:
+    input:
+        **PIXELS,
+        queries="<results>/queries/queries.parquet",
+        pictures=pictures_of(TEST_QUERIES[:4]),
+        others=lambda wildcards: scores_of(
+            [method for method in METHODS if method != wildcards.method], TEST_QUERIES
+        ),
+        own=own_scores,
+        halves=lambda wildcards: (
+            halves_of([wildcards.method], TEST_QUERIES)
+            if wildcards.method in drawing_methods()
+            else []
+        ),
+        random="<results>/measurements/test/random.parquet",
+    output:
+        text="<results>/preview/{method}.txt",
+        sheet="<results>/preview/{method}.png",
+    log:
+        "<logs>/preview/{method}.log",
+    benchmark:
+        "<benchmarks>/preview/{method}.tsv"
+    wildcard_constraints:
+        method=one_of(METHODS),
+    params:
+        study=BUNDLE.about.study if BUNDLE else config["experiment"],
+        queries=TEST_QUERIES,
+        clusters=PUBLISHED_CLUSTERS,
+        k=max(COUNTERFACTUAL["k"]),
+        set_seed=COUNTERFACTUAL["random"]["seed"],
+        top=config["report"]["top_images"],
+    script:
+        "../../scripts/preview.py"
