@@ -41,8 +41,8 @@ cluster with GPUs |
 | `tiny.yaml`, `tiny-custom.yaml` | every stage in a few minutes, for tests |
 
 - `snakemake --cores all --configfile config/coco.yaml` chooses a file.
-- A file may begin with `extends: digits-base.yaml` and then contain only the differences. Sections merge
-  key by key; lists are replaced. `encoders` with another `source` replace the whole section.
+- A file may begin with `extends: digits-base.yaml` and then contain only the differences. Sections
+  merge key by key; lists are replaced. `encoders` with another `source` replace the whole section.
 - Single keys can be changed on the command line:
   `snakemake --cores all --config 'counterfactual={k: [50, 100]}'`.
 - Unknown keys are refused.
