@@ -6,7 +6,6 @@ from functools import partial
 from leavekout.leave_k_out import removals
 from leavekout.leave_k_out.bundle.joining import bundle_of, joined_methods
 from leavekout.leave_k_out.measures import registry as measure_registry
-from leavekout.methods.external.family import EXTERNAL
 
 SCORED = ENCODED
 TRAINED_ON = DATASET["images"]
@@ -233,12 +232,3 @@ def measured_for(wildcards):
     if wildcards.tuning and not TUNING["methods"]:
         raise WorkflowError("There is no section 'tuning', which names what is compared.")
     return measurements("tuning" if wildcards.tuning else "test", "measurements")
-
-
-def own_scores(wildcards):
-    """A method's scores; those from a folder as they are there, which saves a job for each query."""
-    method = wildcards.method
-    if method not in config["external"]:
-        return scores_of([method], TEST_QUERIES)
-    files = [partial(EXTERNAL.score_file, EXPERIMENT, method, query) for query in TEST_QUERIES]
-    return list(map(or_say_why, files))

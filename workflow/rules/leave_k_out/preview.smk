@@ -9,7 +9,12 @@ rule preview:
         others=lambda wildcards: scores_of(
             [method for method in METHODS if method != wildcards.method], TEST_QUERIES
         ),
-        own=own_scores,
+        # Those from a folder are read there, which saves a job for each query.
+        own=lambda wildcards: (
+            [SCORES_FROM_ELSEWHERE[wildcards.method](query) for query in TEST_QUERIES]
+            if wildcards.method in SCORES_FROM_ELSEWHERE
+            else scores_of([wildcards.method], TEST_QUERIES)
+        ),
         halves=lambda wildcards: (
             halves_of([wildcards.method], TEST_QUERIES)
             if wildcards.method in drawing_methods()
