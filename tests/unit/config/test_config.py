@@ -150,7 +150,7 @@ def test_coco_has_the_papers_values() -> None:
         ({"sampling": {"sampler": "ddmp"}}, "'sampling.sampler' is 'ddmp', but input should be"),
         ({"counterfactual": {"k": [100, -5]}}, "'counterfactual.k.1' is -5, but"),
         ({"counterfactual": {"k": [5000]}},
-         "K = 5,000 leaves nothing of the 1,797 training images of experiment 'digits' "
+         "K = 5,000 leaves nothing of the 1,797 training images of experiment 'digits-base' "
          "(counterfactual.k)."),
         ({"counterfactual": {"random": {"k": [1797]}}}, "(counterfactual.random.k)."),
         ({"losses": {"captions": 9}}, "'losses.captions' is 9, but 'dataset.captions' keeps 5"),
