@@ -1,4 +1,4 @@
-# make demo · make run · make unlock · make join · make submit · make check-row · make bundle · make status · make plan · make own · make published-check · make benchmark · make gpu-check · make test · make test-all · make test-slurm
+# make demo · make run · make unlock · make preview · make join · make submit · make check-row · make bundle · make status · make plan · make own · make published-check · make benchmark · make gpu-check · make test · make test-all · make test-slurm
 # · make test-kills · make test-mutants · make lint · make docs · make site · make setup: each sets up all that it needs.
 PYTHON ?= python3
 EXPERIMENT ?= digits
@@ -17,7 +17,7 @@ export OMP_NUM_THREADS ?= 1
 # it, each job would compile them again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup demo run unlock join submit check-row bundle status plan own published-check benchmark gpu-check test test-all test-slurm test-kills test-mutants lint format docs site lock clean
+.PHONY: setup demo run unlock preview join submit check-row bundle status plan own published-check benchmark gpu-check test test-all test-slurm test-kills test-mutants lint format docs site lock clean
 
 # The environment alone.
 setup: $(READY)
@@ -38,6 +38,12 @@ unlock: $(READY)
 join: $(READY)
 	@$(BIN)/python workflow/scripts/join_study.py --study $(or $(STUDY),digits) \
 	    --method $(or $(METHOD),$(error name the method: make join METHOD=mine)) \
+	    $(if $(SCORES),--scores $(SCORES))
+
+# Before that, in a minute: what its scores have in common with the others', and whether they look right.
+preview: $(READY)
+	@$(BIN)/python workflow/scripts/preview_study.py --study $(or $(STUDY),digits-study) \
+	    --method $(or $(METHOD),$(error name the method: make preview METHOD=mine)) \
 	    $(if $(SCORES),--scores $(SCORES))
 
 # Your row as a folder to contribute, and the check that the project makes of it (docs/joining.md):

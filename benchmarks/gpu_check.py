@@ -104,7 +104,7 @@ def main() -> None:
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
     torch.use_deterministic_algorithms(True)
-    file = ROOT / "config" / ("coco.yaml" if on_gpu else "digits.yaml")
+    file = ROOT / "config" / ("coco.yaml" if on_gpu else "digits-base.yaml")
     experiment = read_experiment({}, [file])
     setting, report = setting_of(experiment, device), Report()
     size, seconds = setting.training.batch_size, arguments.seconds

@@ -58,7 +58,7 @@ def test_the_configuration_in_the_docs_is_one(tmp_path: Path) -> None:
     }
     sizes = {"images": 200, "prompts": 20, "side": 300}
     proposed = proposal("my-pictures", section, **sizes, on_gpu=False)
-    base = {**proposed, "extends": str(ROOT / "config" / "digits.yaml")}
+    base = {**proposed, "extends": str(ROOT / "config" / "digits-base.yaml")}
     (tmp_path / "my-pictures.yaml").write_text(yaml.safe_dump(base))
     path = tmp_path / "larger.yaml"
     path.write_text(content)

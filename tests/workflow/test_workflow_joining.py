@@ -70,6 +70,18 @@ def test_one_method_s_models_are_planned_and_no_other(elsewhere: Path) -> None:
     assert scored == {"attribute_by_external"}  # the scores that were written elsewhere
 
 
+def test_a_preview_compares_scores_and_trains_nothing(elsewhere: Path) -> None:
+    look = ["--study", "tiny", "--method", "mine", "--scores", "scores"]
+    made = program(elsewhere, "preview_study.py", *look)
+    assert made.returncode == 0, output_of(made)
+    assert f"mine beside the methods of tiny: {QUERIES} queries" in made.stdout
+    assert "Check: The scores agree with no method's more than chance" in made.stdout
+    assert f"The join trains {QUERIES + 1 + 1} models" in made.stdout
+    results = elsewhere / "results" / "tiny-with-mine"
+    assert (results / "preview" / "mine.png").exists()
+    assert not (results / "retrained" / "mine").exists()
+
+
 def test_the_new_row_is_beside_the_published_ones(elsewhere: Path, project: Path) -> None:
     ran(elsewhere, *JOINED)
     joined, published = (

@@ -13,7 +13,7 @@ LOCAL = {
     *("tabulate_measurements", "tabulate_removals", "tabulate_seeds", "tabulate_repeatability"),
     *("tabulate_costs", "tabulate_drift", "tabulate_forgetting", "record_cost"),
     *("estimate", "compare", "find_equivalents", "score_lds", "choose_settings"),
-    *("measure_retrieval", "measure_tuning", "plot", "draw_idea"),
+    *("measure_retrieval", "measure_tuning", "plot", "draw_idea", "preview"),
     *("write_headline", "write_report", "write_bundle", "open_source", "open_outcomes"),
 }
 LOCAL_IF_SMALL = {

@@ -64,6 +64,26 @@ def require_same_join(file: Path, content: Mapping[str, Any]) -> None:
             )
 
 
+def write_configuration(folder: Path, method: str, scores: str | None) -> tuple[Path, Bundle]:
+    """Writes the configuration of a study that joins the bundle in `folder`, unless it exists.
+
+    Returns:
+        Its file, and the bundle.
+
+    Raises:
+        InputError: the bundle cannot be joined, or the file joins another or other scores.
+    """
+    bundle = read_bundle(folder)
+    file = Path("config") / f"{bundle.about.study}-with-{method}.yaml"
+    content = configuration(bundle, method, scores, file)
+    if file.exists():
+        require_same_join(file, content)
+    else:
+        header = "# Written by `make join`; yours to edit (docs/joining.md).\n"
+        file.write_text(header + yaml.safe_dump(content, sort_keys=False))
+    return file, bundle
+
+
 def main() -> None:
     """Writes the configuration, and runs it unless `--dry-run` is given."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -86,16 +106,10 @@ def main() -> None:
         folder = Path("resources/bundles") / arguments.md5 if arguments.url else None
         if folder and not folder.exists():
             fetch_bundle(arguments.url, arguments.md5, folder)
-        bundle = read_bundle(folder or bundle_of(arguments.study))
-        file = Path("config") / f"{bundle.about.study}-with-{arguments.method}.yaml"
-        content = configuration(bundle, arguments.method, arguments.scores, file)
-        if file.exists():
-            require_same_join(file, content)
+        study = folder or bundle_of(arguments.study)
+        file, _ = write_configuration(study, arguments.method, arguments.scores)
     except InputError as error:
         sys.exit(str(error))
-    if not file.exists():
-        header = "# Written by `make join`; yours to edit (docs/joining.md).\n"
-        file.write_text(header + yaml.safe_dump(content, sort_keys=False))
     print(f"Configuration: {file}")
     if not arguments.dry_run:
         run_study([file])

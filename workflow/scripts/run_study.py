@@ -27,13 +27,13 @@ from snakemake.exceptions import WorkflowError
 
 from leavekout.base.errors import InputError
 from leavekout.planning.bill import PlannedJob
-from plan_study import DEFAULT, ROOT, in_project, plan_of
+from plan_study import DEFAULT, ROOT, Plan, in_project, plan_of
 from warm_start import warm_start
 
 # Snakemake 9.27 reports finished jobs only to its log and to logger plugins. A plugin would have to
 # be an installed package, and this workflow runs without being installed.
 _FINISHED = re.compile(r"Finished jobid: \d+ \(Rule: (\w+)\)")
-_START = 8.0  # seconds that a job takes to import its libraries
+START = 8.0  # seconds that a job takes to import its libraries
 _TAIL = 25  # lines shown of a run that failed
 
 
@@ -46,7 +46,7 @@ class Progress:
         self.done = 0
         seconds: dict[str, list[float]] = defaultdict(list)
         for job in needed:
-            seconds[job.rule].append(_START + job.expected_seconds)
+            seconds[job.rule].append(START + job.expected_seconds)
         self._mean = {rule: fmean(values) for rule, values in seconds.items()}
         self._all = sum(map(sum, seconds.values()))
         self._passed = 0.0
@@ -63,14 +63,15 @@ class Progress:
 
     def text(self, elapsed: float) -> str:
         """One line: jobs done, time passed, and the estimated time left."""
-        text = f"{self.done} of {self.total} jobs done, {_minutes(elapsed)}"
+        text = f"{self.done} of {self.total} jobs done, {minutes_text(elapsed)}"
         if not 0.05 * self._all < self._passed < self._all:
             return text
         left = elapsed * (self._all - self._passed) / self._passed
-        return f"{text}, about {_minutes(left)} left"
+        return f"{text}, about {minutes_text(left)} left"
 
 
-def _minutes(seconds: float) -> str:
+def minutes_text(seconds: float) -> str:
+    """A duration in minutes, or in seconds if it is short."""
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
 
 
@@ -205,32 +206,49 @@ def environment_of_jobs(*, gpus: bool) -> Iterator[Mapping[str, str]]:
         yield environment
 
 
-def _run_study(configfiles: Sequence[Path], gpus: int) -> None:
-    plan = plan_of(configfiles)
+def make(
+    configfiles: Sequence[Path], plan: Plan, *, targets: Sequence[str] = (), gpus: int = 1
+) -> None:
+    """Makes targets of a study by Snakemake, with a line of progress. Exits if a job fails.
+
+    Args:
+        plan: of these files and targets; targets: files or rules; none for the whole study.
+
+    Raises:
+        InputError: the study's files were copied without their times, or it runs already.
+    """
     if plan.advice:
         raise InputError(plan.advice)
-    results, hardware = Path("results") / plan.config["experiment"], plan.config["hardware"]
-    log = results / "snakemake.log"
+    log = Path("results") / plan.config["experiment"] / "snakemake.log"
+    hardware = plan.config["hardware"]
     snakemake = str(Path(sys.executable).with_name("snakemake"))
     at_once = gpus * hardware["jobs_per_gpu"]
     options = ["--resources", f"gpu={at_once}"] if hardware["gpus"] else []
     command = [snakemake, "--cores", "all", *options, "--configfile", *map(str, configfiles)]
     progress = Progress(plan.jobs)
     print(f"{progress.total} jobs to run; their output goes to {log}.", flush=True)
+    wanted = ["--", *targets] if targets else []
     with environment_of_jobs(gpus=bool(hardware["gpus"])) as environment:
-        status = run(command, progress, log, environment)
+        status = run([*command, *wanted], progress, log, environment)
     if status:
         said = log.read_text(errors="replace")
         killed = status < 0 and any(Path(".snakemake/locks").glob("*"))
         case = {"killed": killed, "interrupted": progress.interrupted}
         sys.exit(why_it_stopped(said, **case, log=log, command=command))
+
+
+def _run_study(configfiles: Sequence[Path], gpus: int) -> None:
+    plan = plan_of(configfiles)
+    make(configfiles, plan, gpus=gpus)
+    results = Path("results") / plan.config["experiment"]
     headline = results / "tables" / "headline.txt"
     print(f"\n{headline.read_text()}" if headline.exists() else "")
     print(f"Report:             {results / 'report.html'} (open it in a browser)")
     print(f"Tables and figures: {results / 'tables'}, {results / 'figures'}")
     if plan.config.get("joins") is None:
-        print("Next: add a method of your own (docs/adding-a-baseline.md), bundle and join this")
-        print("      study (docs/joining.md), or compare more methods (config/digits-study.yaml).")
+        print("Next: a study with narrower intervals, 17 methods and 40 queries: open")
+        print("      results/digits-study/report.html. See a method of your own beside it in a")
+        print("      minute: make preview METHOD=mine (docs/adding-a-baseline.md).")
 
 
 def main() -> None:

@@ -1,7 +1,10 @@
 """Writes the headline tables, for the terminal and for a paper."""
 
+import textwrap
+
 from leavekout.base.artifacts import atomic, load_csv
 from leavekout.base.job import job
+from leavekout.leave_k_out.report.claims import verdict
 from leavekout.leave_k_out.report.headline import as_latex, controls, headline, note
 from leavekout.report.text import as_text
 
@@ -16,6 +19,7 @@ with job(snakemake) as run:
     for table in controls(tables["estimates"]):
         shown.append(("Controls, mean over queries and models", table, ""))
     with atomic(run.output.text) as temporary:
-        temporary.write_text(as_text(shown))
+        concluded = verdict(tables["estimates"], tables["comparisons"])
+        temporary.write_text(f"{as_text(shown)}\n{textwrap.fill(concluded, 100)}\n")
     with atomic(run.output.latex) as temporary:
         temporary.write_text(as_latex([first, *further], about))

@@ -107,9 +107,9 @@ def test_paths_mean_what_is_written(path: str, reason: str) -> None:
         ({"embeddings": {"mine": {"mapper": path}}}, "embeddings.mine.mapper"),
     ):
         with pytest.raises(InputError, match=re.escape(f"'{key}' is {path!r}, but {reason}")):
-            experiment("digits", **changes)
+            experiment("digits-base", **changes)
     for fine in ("a~b", "cash$", "100$ bills", "Übung (1)/a b"):
-        assert experiment("digits", dataset={"root": fine}).dataset.root == fine
+        assert experiment("digits-base", dataset={"root": fine}).dataset.root == fine
 
 
 def test_coco_has_the_papers_values() -> None:
@@ -151,7 +151,7 @@ def test_coco_has_the_papers_values() -> None:
         ({"sampling": {"sampler": "ddmp"}}, "'sampling.sampler' is 'ddmp', but input should be"),
         ({"counterfactual": {"k": [100, -5]}}, "'counterfactual.k.1' is -5, but"),
         ({"counterfactual": {"k": [5000]}},
-         "K = 5,000 leaves nothing of the 1,797 training images of experiment 'digits' "
+         "K = 5,000 leaves nothing of the 1,797 training images of experiment 'digits-base' "
          "(counterfactual.k)."),
         ({"counterfactual": {"random": {"k": [1797]}}}, "(counterfactual.random.k)."),
         ({"losses": {"captions": 9}}, "'losses.captions' is 9, but 'dataset.captions' keeps 5"),
@@ -264,9 +264,9 @@ def test_coco_has_the_papers_values() -> None:
 )  # fmt: skip
 def test_each_mistake_is_refused_in_one_sentence(changes: dict, sentence: str) -> None:
     with pytest.raises(InputError) as error:
-        experiment("digits", **changes)
+        experiment("digits-base", **changes)
     [line] = [line for line in str(error.value).splitlines() if sentence in line]
-    assert line.startswith(("--config: ", f"{CONFIG / 'digits.yaml'}: "))  # which has the key
+    assert line.startswith(("--config: ", f"{CONFIG / 'digits-base.yaml'}: "))  # which has the key
 
 
 def test_a_key_of_the_base_is_blamed_on_the_base(tmp_path: Path) -> None:
@@ -293,15 +293,15 @@ def test_a_byte_order_mark_and_merged_mappings_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("k", [True, "0100", "1_00", "08"])
 def test_a_number_is_not_read_from_what_is_none(k: Any) -> None:
     with pytest.raises(InputError, match=r"^--config: 'counterfactual.k.0' is .* taken as"):
-        experiment("digits", counterfactual={"k": [k]})
+        experiment("digits-base", counterfactual={"k": [k]})
     with pytest.raises(InputError, match=r"'dataset.flips' is 1, which would be taken as True"):
-        experiment("digits", dataset={"flips": 1})
+        experiment("digits-base", dataset={"flips": 1})
 
 
 def test_a_null_on_the_command_line_is_one() -> None:
     """Snakemake reads what is in braces there as words."""
     e = experiment(
-        "digits",
+        "digits-base",
         training={"gradient_clip": "null", "learning_rate": "1e-3", "epochs": "3"},
         dataset={"flips": "true"},
         tuning="null",

@@ -84,15 +84,15 @@ def flow(**sampling: Any) -> dict[str, Any]:
 )
 def test_each_misfit_is_refused_in_one_sentence(changes: dict, sentence: str) -> None:
     with pytest.raises(InputError) as error:
-        experiment("digits", **changes)
-    assert str(error.value).startswith(("--config: ", str(CONFIG / "digits.yaml")))
+        experiment("digits-base", **changes)
+    assert str(error.value).startswith(("--config: ", str(CONFIG / "digits-base.yaml")))
     assert sentence in str(error.value)
     assert len(str(error.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("changes", [transformer(), transformer(attention_bias=False) | EKFAC])
 def test_a_denoiser_that_fits_is_taken(changes: dict) -> None:
-    assert experiment("digits", **changes).model.transformer
+    assert experiment("digits-base", **changes).model.transformer
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_coco_at_the_papers_speed_costs_the_papers_hours() -> None:
     half = costs.training(118287 // 2).seconds
     assert half == pytest.approx(costs.training().seconds / 2, rel=0.01)
     assert not costs.training().short
-    assert costs_of(experiment("digits")).training().short
+    assert costs_of(experiment("digits-base")).training().short
 
 
 def test_start_loading_and_compilation_are_priced() -> None:
@@ -168,7 +168,7 @@ def test_passes_of_each_stage_are_priced_at_their_rate() -> None:
 
 
 def test_jobs_in_random_order_request_memory_for_the_data_that_they_stream() -> None:
-    digits, coco = experiment("digits"), experiment("coco")
+    digits, coco = experiment("digits-base"), experiment("coco")
     on_cpu = costs_of(digits)
     assert on_cpu.training().memory_mb > on_cpu.latents_mb + on_cpu.text_mb
     kept = costs_of(coco)
@@ -219,7 +219,7 @@ def test_smaller_gpus_change_hardware_alone(name: str) -> None:
 
 
 def test_a_unet_without_a_plain_size_is_refused() -> None:
-    e = experiment("digits")
+    e = experiment("digits-base")
     denoiser = {**e.model.unet, "sample_size": [4, 4]}
     changed = e.model_copy(update={"model": e.model.model_copy(update={"unet": denoiser})})
     message = r"'model.unet.sample_size' is \[4, 4\], but has to be a whole"

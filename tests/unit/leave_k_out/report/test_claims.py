@@ -54,6 +54,18 @@ def test_pairs_state_how_many_queries_would_settle_them(tables: dict[str, pd.Dat
     assert int(row["queries needed"]) <= 12
 
 
+def test_the_verdict_says_whom_the_first_is_not_shown_to_be_ahead_of(
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    pairs = tables["comparisons"].assign(distinguishable=False)
+    text = verdict(tables["estimates"], pairs)
+    assert text.startswith(
+        "Of 2 methods, good comes first by ΔL, but is not shown to be ahead of bad. "
+    )
+    turned = tables["comparisons"].assign(ahead="bad", behind="good")
+    assert "not shown to be ahead of bad" in verdict(tables["estimates"], turned)
+
+
 def test_the_verdict_agrees_with_the_tables(tables: dict[str, pd.DataFrame]) -> None:
     text = verdict(tables["estimates"], tables["comparisons"])
     at = keyed(tables["estimates"], "measure", "k", "method")

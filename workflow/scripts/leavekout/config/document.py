@@ -20,6 +20,7 @@ There is one file for each experiment, mostly of the same name. Results go to
 | file | what |
 |---|---|
 | `digits.yaml` | the default: real digits, minutes on a laptop (`make demo`) |
+| `digits-base.yaml` | what the experiments on digits share; not run by itself |
 | `digits-study.yaml` | the study on digits: 17 methods, 40 queries; hours |
 | `digits-tuning.yaml` | the settings of that study's methods, compared on tuning queries |
 | `letters-study.yaml` | a study on printed letters, of many more kinds than digits; two hours |
@@ -44,8 +45,8 @@ cluster with GPUs |
 | `tiny.yaml`, `tiny-custom.yaml` | every stage in a few minutes, for tests |
 
 - `snakemake --cores all --configfile config/coco.yaml` chooses a file.
-- A file may begin with `extends: digits.yaml` and then contain only the differences. Sections merge
-  key by key; lists are replaced. `encoders` with another `source` replace the whole section.
+- A file may begin with `extends: digits-base.yaml` and then contain only the differences. Sections
+  merge key by key; lists are replaced. `encoders` with another `source` replace the whole section.
 - Single keys can be changed on the command line:
   `snakemake --cores all --config 'counterfactual={k: [50, 100]}'`.
 - Unknown keys are refused.

@@ -28,7 +28,8 @@ def proposal(
         images: N; prompts: how many there are for queries; side: pixels of most pictures.
     """
     k = round(images / (10 if images < _FEW else 20))
-    common = {"experiment": name, "dataset": {"source": "folder", **dataset, "images": images}}
+    data = {"source": "folder", **dataset, "images": images, "topics": None}
+    common = {"experiment": name, "dataset": data}
     rest = _with_gpu if on_gpu else _on_cpu
     return rest(common, images=images, k=k, prompts=prompts, side=side)
 
@@ -52,7 +53,7 @@ def _on_cpu(
     encoders["clip"]["context_length"] = 77  # tokens, about 55 words; the most that CLIP reads
     dataset = {**common["dataset"], "image_size": 16, "flips": True, "background": "white"}
     return {
-        "extends": "../digits.yaml",
+        "extends": "../digits-base.yaml",
         **common,
         "dataset": dataset,
         "encoders": {"source": "train", **encoders},

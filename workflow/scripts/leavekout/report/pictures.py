@@ -92,6 +92,42 @@ def draw_idea(ideas: Sequence[Idea], method: str, k: int) -> Figure:
     return figure
 
 
+@dataclass(frozen=True)
+class Compared:
+    """One query of `draw_compared`.
+
+    Args:
+        generated: uint8 [H, W, 3]; named: method → the pictures of its best images, best first.
+    """
+
+    prompt: str
+    generated: np.ndarray
+    named: Mapping[str, np.ndarray]
+
+
+def draw_compared(queries: Sequence[Compared]) -> Figure:
+    """For each query its picture, and beside it the best images of each method in a line."""
+    lines = [(query, method) for query in queries for method in query.named]
+    top = max(len(query.named[method]) for query, method in lines)
+    figure, axes = plt.subplots(
+        len(lines),
+        top + 1,
+        figsize=(0.62 * (top + 1) + 1.4, 0.62 * len(lines) + 0.4),
+        squeeze=False,
+        layout="constrained",
+    )
+    for line, (query, method) in zip(axes, lines, strict=True):
+        first = method == next(iter(query.named))
+        title = wrapped(query.prompt, 24, 2) if first else ""
+        _show(line[0], query.generated if first else None, "")
+        line[0].set_title(title, fontsize=7, loc="left", parse_math=False)
+        for column, ax in enumerate(line[1:]):
+            named = query.named[method]
+            _show(ax, named[column] if column < len(named) else None, "")
+        line[1].set_ylabel(method, fontsize=8, rotation=0, ha="right", va="center")
+    return figure
+
+
 def _grid(lines: int, columns: int) -> tuple[Figure, np.ndarray]:
     return plt.subplots(
         lines,

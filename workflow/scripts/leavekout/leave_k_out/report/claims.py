@@ -16,7 +16,17 @@ def verdict(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> str:
     measure, k = primary(estimates), main_k(estimates)
     rows, order = rows_of(estimates, measure, k), ranked(estimates, k)
     best = keyed(rows, "method")[order[0],]
+    pairs = rows_of(comparisons, measure, k)
+    shown = pairs["distinguishable"].astype(bool) & (pairs["ahead"] == order[0])
+    behind = set(pairs[shown]["behind"])
+    rest = [method for method in order[1:] if method not in behind]
     text = f"Of {len(order)} methods, {order[0]} does best by {measure.label}. "
+    if rest:
+        which = rest[0] if len(rest) == 1 else f"{len(rest)} of the others"
+        text = (
+            f"Of {len(order)} methods, {order[0]} comes first by {measure.label}, but is not shown "
+            f"to be ahead of {which}. "
+        )
     text = (text if len(order) > 1 else "") + (
         f"Without the {k:,} images that {order[0]} selects, the excess over random removal, "
         f"{measure.heading}, is {estimate(best, 'excess')}."
@@ -31,7 +41,6 @@ def verdict(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> str:
         )
         if has_topics(estimates):
             text += f", {_ahead(tested, measure, 'topic_').sum()} of topic removal"
-        pairs = rows_of(comparisons, measure, k)
         if len(pairs):
             different = int(pairs["distinguishable"].astype(bool).sum())
             text += (
