@@ -1,6 +1,5 @@
 """Fixtures of all tests: the tiny world, and a project in which the workflow ran."""
 
-import gc
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +37,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     item.add_marker(getattr(pytest.mark, kind))
     if item.path.stem in THOROUGH:
         item.add_marker(pytest.mark.thorough)
-
-
-def pytest_collection_finish() -> None:
-    """Freezes what was imported, since statsmodels collects garbage at each correction."""
-    gc.collect()
-    gc.freeze()
-
-
-def pytest_sessionfinish() -> None:
-    """Undoes the freeze, so that libraries find no leak at exit."""
-    gc.unfreeze()
 
 
 class ByExperiment(LoadScopeScheduling):

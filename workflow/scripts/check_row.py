@@ -123,7 +123,7 @@ def check(folder: Path, count: int) -> None:
     clusters = load_csv(results / "tables" / "clusters.csv")
     cluster_of = dict(zip(clusters["query"], clusters["cluster"], strict=True))
     table = tabulate([*theirs, tables[method]], cluster_of)
-    estimates = estimates_table(table, resamples=e.report.bootstrap_resamples)
+    estimates = estimates_table(table, looks=e.counterfactual.looks)
     rows, given = own_rows(estimates, method), load_csv(folder / ROWS)
     require_same_numbers(rows, given, what=str(folder / ROWS), tolerance=_ROUNDING)
     print("The row follows from the measurements.", flush=True)

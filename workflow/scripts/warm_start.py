@@ -28,7 +28,7 @@ from typing import Any
 SOCKET = "LEAVEKOUT_WARM_START"
 LIBRARIES = (
     *("torch", "diffusers", "transformers", "open_clip", "timm", "pandas", "pyarrow.parquet"),
-    *("matplotlib.pyplot", "scipy.stats", "sklearn.datasets", "statsmodels.stats.multitest"),
+    *("matplotlib.pyplot", "scipy.stats", "sklearn.datasets"),
     *("diffusers.models.autoencoders.autoencoder_kl", "diffusers.models.unets.unet_2d_condition"),
     *("transformers.models.clip.modeling_clip", "transformers.models.clip.tokenization_clip"),
     *("diffusers.schedulers.scheduling_ddpm", "diffusers.schedulers.scheduling_ddim"),

@@ -102,7 +102,6 @@ if BUNDLE:
     use rule write_bundle as write_contribution with:
         input:
             images="<results>/data/images.parquet",
-            clusters="<results>/tables/clusters.csv",
             artifacts=[f"<results>/{path}" for paths in CONTRIBUTED.values() for path in paths],
         output:
             bundle=directory("<results>/contribution"),

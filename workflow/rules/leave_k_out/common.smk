@@ -153,7 +153,13 @@ def made_afterwards():
     """The rules that come after everything is scored, trained and measured."""
     files = ("statistics.smk", "report.smk")
     rules = [rule.name for rule in workflow.rules if Path(rule.snakefile).name in files]
-    others = ("tabulate_forgetting", "tabulate_drift", "write_bundle")
+    others = (
+        "tabulate_forgetting",
+        "tabulate_drift",
+        "preview",
+        "write_bundle",
+        "write_contribution",
+    )
     return [*sorted(rule for rule in rules if rule != "record_cost"), *others]
 
 
