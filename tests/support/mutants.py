@@ -66,7 +66,7 @@ MUTANTS = [
     ),
     *_of(
         f"{STATISTICS}/pictures",
-        f"{STATISTICS}/test_pictures",
+        f"{STATISTICS}/test_look_at_queries",
         ("(scores == mine).sum(axis=1) - 1) / 2", "(scores == mine).sum(axis=1)) / 2"),
         ("squared = lengths - 2 *", "squared = lengths - 1 *"),
         ("] = np.inf", "] = 0"),

@@ -28,7 +28,7 @@ def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project's folder with the configurations that are extended."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config").mkdir()
-    for name in ("digits", "coco", "coco-day"):
+    for name in ("digits-base", "coco", "coco-day"):
         (tmp_path / "config" / f"{name}.yaml").write_text(
             (ROOT / f"config/{name}.yaml").read_text()
         )
