@@ -334,6 +334,7 @@ def test_a_second_configfile_does_not_drop_the_first(option: str, tmp_path: Path
     a, b = tmp_path / "a.yaml", tmp_path / "b.yaml"
     require_all_files(["-n", option, str(a), str(b), "--config", "x=1"], [a, b])
     require_all_files([f"{option}={a}"], [a])
+    require_all_files([], [a])
     for arguments in ([option, str(a), option, str(b)], [f"{option}={a}", "-n", option, str(b)]):
         with pytest.raises(InputError, match=r"a.yaml: Snakemake takes only the last --configfile"):
             require_all_files(arguments, [b])

@@ -212,7 +212,7 @@ def require_all_files(arguments: Sequence[str], files: Sequence[Path]) -> None:
     Raises:
         InputError: `--configfile` is there more than once, and only the last one counted.
     """
-    for option, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for option, following in zip(arguments, [*arguments, ""][1:], strict=True):
         name, _, value = option.partition("=")
         if len(name) > len("--config") and "--configfiles".startswith(name):
             file = Path(value or following)
