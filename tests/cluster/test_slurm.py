@@ -269,7 +269,8 @@ def test_a_controller_that_reaches_its_time_limit_starts_again(slurm: Cluster, s
     wait(lambda: its_state() not in ("RUNNING", "COMPLETING"))
     wait(lambda: its_state() in ("", "COMPLETED"))
     assert tables(folder) == tables(study)
-    assert "DUE TO JOB REQUEUE" in (folder / f"leave-k-out-{job}.log").read_text()
+    # SLURM's own words of the requeue are not always in the log.
+    assert (folder / f"leave-k-out-{job}.log").read_text().count("Workflow ID:") == 2
 
 
 def test_two_snakemakes_train_the_models_of_one_study(slurm: Cluster, study: Path) -> None:
@@ -296,5 +297,5 @@ def test_two_snakemakes_train_the_models_of_one_study(slurm: Cluster, study: Pat
     Run(folder, *ALONE, "methods=[pixel, clip]").finish()
     assert not [job for job in jobs(slurm, folder)[submitted:] if "retrain" in job["Comment"]]
     assert {"pixel", "clip"} <= set(
-        pd.read_csv(folder / "results/tiny/tables/estimates.csv")["arm"]
+        pd.read_csv(folder / "results/tiny/tables/estimates.csv")["method"]
     )
