@@ -156,6 +156,15 @@ def test_a_contributed_row_is_accepted(received: Path) -> None:
 
 
 @pytest.mark.thorough
+def test_the_contributor_may_check_the_row_beside_the_joined_study(row: Path) -> None:
+    folder = row.parents[2]
+    result = checked(folder, 1)
+    assert result.returncode == 0, output_of(result)
+    trained = folder.glob("results/tiny-checks-mine/retrained/*mine/*/k20/outcome.safetensors")
+    assert len(list(trained)) == 1
+
+
+@pytest.mark.thorough
 def test_a_row_that_does_not_follow_from_its_outcomes_is_refused(received: Path) -> None:
     path = received / "contributed" / "tiny" / "mine" / "rows.csv"
     rows = pd.read_csv(path)

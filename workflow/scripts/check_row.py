@@ -2,7 +2,7 @@
 
     python workflow/scripts/check_row.py contributed/digits-study/mine [--models 2]
 
-Writes config/<study>-with-<method>.yaml, and works in results/<study>-with-<method>/.
+Writes config/<study>-checks-<method>.yaml, and works in results/<study>-checks-<method>/.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 import yaml
 
-from join_study import bundle_of, configuration, require_same_join
+from join_study import bundle_of, configuration
 from leavekout.base.artifacts import load_csv, load_table
 from leavekout.base.errors import InputError
 from leavekout.contract.outcome import Outcome
@@ -48,18 +48,16 @@ from submit_row import own_rows
 _ROUNDING = 1e-4  # of encoders on another machine; losses and pictures are in the outcomes
 
 
-def joined_study(published: Bundle, method: str) -> tuple[Path, LeaveKOut]:
-    """The configuration in which the method joins with its contributed scores; written if new."""
-    file = Path("config") / f"{published.about.study}-with-{method}.yaml"
-    name = f"{published.about.study}-with-{method}"
+def checked_study(published: Bundle, method: str) -> tuple[Path, LeaveKOut]:
+    """The configuration in which the method joins with its contributed scores.
+
+    It is a study apart from the contributor's own join, whose models are not trained again.
+    """
+    name = f"{published.about.study}-checks-{method}"
+    file = Path("config") / f"{name}.yaml"
     scores = f"results/{name}/contributed/attribution/{method}"
-    content = configuration(published, method, scores, file)
-    if file.exists():
-        require_same_join(file, content)
-    else:
-        file.write_text(
-            "# Written by `make check-row`.\n" + yaml.safe_dump(content, sort_keys=False)
-        )
+    content = {**configuration(published, method, scores, file), "experiment": name}
+    file.write_text("# Written by `make check-row`.\n" + yaml.safe_dump(content, sort_keys=False))
     experiment = read_experiment({}, [file])
     assert isinstance(experiment, LeaveKOut)
     return file, experiment
@@ -68,6 +66,8 @@ def joined_study(published: Bundle, method: str) -> tuple[Path, LeaveKOut]:
 def retrain(file: Path, results: Path, models: Sequence[Removal]) -> list[Path]:
     """The outcomes of some models, trained here; and the files that measuring them needs."""
     outcomes = [results / model.outcome for model in models]
+    for path in outcomes:  # of an earlier check
+        path.unlink(missing_ok=True)
     snakemake = str(Path(sys.executable).with_name("snakemake"))
     command = [snakemake, "--quiet", "--cores", "all", "--configfile", str(file), "--"]
     targets = [*map(str, outcomes), str(results / "tables" / "clusters.csv")]
@@ -80,7 +80,7 @@ def check(folder: Path, count: int) -> None:
     """Raises InputError, with what is wrong, or returns."""
     about, part = read_about(folder), read_bundle(folder)
     published, method = read_bundle(bundle_of(folder.parent.name)), about.method
-    file, e = joined_study(published, method)
+    file, e = checked_study(published, method)
     results = Path("results") / e.experiment
     models = [one for one in study_models(e) if one.method == method and "scores" in one.inputs]
     arms: dict[str, list[Removal]] = {}

@@ -9,7 +9,7 @@ import pandas as pd
 from leavekout.contract.removal import CONTROLS
 from leavekout.leave_k_out.measures.measure import Measure
 from leavekout.leave_k_out.measures.registry import measure as measure_of
-from leavekout.leave_k_out.report.headline import JOINED, has_topics, methods_ks, primary
+from leavekout.leave_k_out.report.headline import excess_note, joined_note, methods_ks, primary
 from leavekout.leave_k_out.statistics.drift import sentence as drift_sentence
 from leavekout.leave_k_out.statistics.measurements import rows_of
 from leavekout.leave_k_out.statistics.removals import order_beside_single
@@ -54,22 +54,11 @@ def summary(config: Mapping[str, Any], estimates: pd.DataFrame) -> str:
 
 def methods_note(estimates: pd.DataFrame, joined: Sequence[str] = ()) -> str:
     """What the columns of the table of methods mean."""
-    of_topic = (
-        "Over topic: the same for the removal of as many images that are like the query by their "
-        "captions. "
-        if has_topics(estimates)
-        else ""
-    )
-    of_joined = f" {JOINED.strip()}: measured here; all others are as published." if joined else ""
     return (
-        "Excess: difference to random removal of as many images, mean over queries with its 95 % "
-        "interval. *: significantly different from random removal (p ≤ 0.05, corrected for all "
-        "methods; the intervals are not corrected, so one may exclude 0 without a star). "
-        f"{of_topic}Random equivalent: how many random images have to be removed for the same "
-        "effect. Beats, beaten by: methods that are significantly behind it, and ahead of it. "
-        "Queries ahead: where its effect exceeds the mean of random removal; weakest query: where "
-        "it exceeds it least. Seconds: what scoring a query costs, preparation included."
-        f"{of_joined}"
+        f"{excess_note(estimates)}. Beats, beaten by: methods that are significantly behind it, "
+        "and ahead of it. Queries ahead: where its effect exceeds the mean of random removal; "
+        "weakest query: where it exceeds it least. Seconds: what scoring a query costs, "
+        f"preparation included.{joined_note(joined)}"
     )
 
 

@@ -24,21 +24,33 @@ _LATEX = {
 def note(estimates: pd.DataFrame, joined: Collection[str] = ()) -> str:
     """What the columns of the headline table mean."""
     label = primary(estimates).label
+    return (
+        f"{excess_note(estimates)}, by {label}. Group: methods of one K that share a letter are "
+        f"not significantly different by {label} (paired tests, corrected for all pairs)."
+        f"{joined_note(joined)}"
+    )
+
+
+def excess_note(estimates: pd.DataFrame) -> str:
+    """What excess and random equivalent mean; without a full stop."""
     of_topic = (
-        " Over topic: the same for the removal of as many images that are like the query by their "
-        "captions."
+        "Over topic: the same for the removal of as many images that are like the query by their "
+        "captions. "
         if has_topics(estimates)
         else ""
     )
-    of_joined = f" {JOINED.strip()}: measured here; all others are as published." if joined else ""
     return (
         "Excess: difference to random removal of as many images, mean over queries with its 95 % "
         "interval. *: significantly different from random removal (p ≤ 0.05, corrected for all "
-        "methods; the intervals are not corrected, so one may exclude 0 without a "
-        f"star).{of_topic} Random equivalent: how many random images have to be removed for the "
-        f"same effect, by {label}. Group: methods of one K that share a letter are not "
-        f"significantly different by {label} (paired tests, corrected for all pairs).{of_joined}"
+        "methods; the intervals are not corrected, so one may exclude 0 without a star). "
+        f"{of_topic}Random equivalent: how many random images have to be removed for the same "
+        "effect"
     )
+
+
+def joined_note(joined: Collection[str]) -> str:
+    """What the mark of a joined method means, if there is one."""
+    return f" {JOINED.strip()}: measured here; all others are as published." if joined else ""
 
 
 def primary(estimates: pd.DataFrame) -> Measure:
