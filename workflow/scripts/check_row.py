@@ -39,6 +39,7 @@ from leavekout.leave_k_out.config import LeaveKOut
 from leavekout.leave_k_out.measures.measuring import measure_outcomes
 from leavekout.leave_k_out.measures.registry import measure
 from leavekout.leave_k_out.removals import study_models
+from leavekout.leave_k_out.statistics.clusters import clusters
 from leavekout.leave_k_out.statistics.drift import SMALL, median_effects
 from leavekout.leave_k_out.statistics.estimates import estimates_table
 from leavekout.leave_k_out.statistics.measurements import tabulate
@@ -70,8 +71,7 @@ def retrain(file: Path, results: Path, models: Sequence[Removal]) -> list[Path]:
         path.unlink(missing_ok=True)
     snakemake = str(Path(sys.executable).with_name("snakemake"))
     command = [snakemake, "--quiet", "--cores", "all", "--configfile", str(file), "--"]
-    targets = [*map(str, outcomes), str(results / "tables" / "clusters.csv")]
-    if subprocess.run([*command, *targets], check=False).returncode:
+    if subprocess.run([*command, *map(str, outcomes)], check=False).returncode:
         raise InputError(f"{results}: the models could not be trained again; see above.")
     return outcomes
 
@@ -120,8 +120,9 @@ def check(folder: Path, count: int) -> None:
         for path in published.below([MEASUREMENTS]).entries
         if not Path(path).stem.startswith(("again-", "union"))
     ]
-    clusters = load_csv(results / "tables" / "clusters.csv")
-    cluster_of = dict(zip(clusters["query"], clusters["cluster"], strict=True))
+    prompts = load_table(results / "queries" / "queries.parquet").set_index("query")["prompt"]
+    of_test = {query: str(prompts[query]) for query in e.test_queries()}
+    cluster_of = clusters(of_test, e.dataset.topics)
     table = tabulate([*theirs, tables[method]], cluster_of)
     estimates = estimates_table(table, looks=e.counterfactual.looks)
     rows, given = own_rows(estimates, method), load_csv(folder / ROWS)
