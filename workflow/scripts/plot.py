@@ -12,12 +12,14 @@ from leavekout.leave_k_out.report.figures.equivalents import plot_equivalents
 from leavekout.leave_k_out.report.figures.measures import plot_measures
 from leavekout.leave_k_out.report.figures.ranking import plot_ranking
 from leavekout.leave_k_out.report.figures.repeatability import plot_repeatability
+from leavekout.leave_k_out.report.figures.timesteps import plot_timesteps
 from leavekout.report.style import save
 
 PLOTS: dict[str, Callable[..., Figure]] = {
     "measures": plot_measures,
     "ranking": plot_ranking,
     "equivalents": plot_equivalents,
+    "timesteps": plot_timesteps,
     "agreement": plot_agreement,
     "repeatability": plot_repeatability,
     "costs": plot_costs,

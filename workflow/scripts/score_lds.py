@@ -8,6 +8,7 @@ from leavekout.contract.scores import read_scores, tied_at
 from leavekout.leave_k_out.removals import random_set
 from leavekout.leave_k_out.statistics.arms import arms_of_measures
 from leavekout.leave_k_out.statistics.lds import lds_table, summed_scores
+from leavekout.leave_k_out.statistics.snr import predictions as beyond_noise
 
 with job(snakemake) as run:
     params = run.params
@@ -21,17 +22,19 @@ with job(snakemake) as run:
         if k in arms.sets
     }
     predictions: dict[tuple[str, int], list] = {}
+    clear: dict[tuple[str, int], list] = {}
     ties = []
     # Sorted by query, as the arms are.
     for path in sorted(run.input.scores, key=lambda path: path.stem):
         method = path.parent.name
         scores = read_scores(path, images=params.images, method=method)
         for k, rows in sets.items():
-            predicted = measure.direction * summed_scores(scores, rows)
-            predictions.setdefault((method, k), []).append(predicted)
+            for found, sums in ((predictions, summed_scores), (clear, beyond_noise)):
+                predicted = measure.direction * sums(scores, rows)
+                found.setdefault((method, k), []).append(predicted)
         ties += [
             {"method": method, "query": path.stem, "k": k, "tied": tied_at(scores, k)}
             for k in params.methods_ks
         ]
-    save_csv(run.output.lds, lds_table(arms, predictions, resamples=params.resamples))
+    save_csv(run.output.lds, lds_table(arms, predictions, clear, resamples=params.resamples))
     save_csv(run.output.ties, pd.DataFrame(ties))

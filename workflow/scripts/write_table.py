@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from leavekout.base.artifacts import load_json, load_npy, load_table, save_csv, save_table
+from leavekout.base.artifacts import load_csv, load_json, load_npy, load_table, save_csv, save_table
 from leavekout.base.job import Run, job
+from leavekout.contract.outcome import Outcome, combined
 from leavekout.contract.removal import TOPIC
 from leavekout.leave_k_out.measures.registry import measure
 from leavekout.leave_k_out.statistics.clusters import clusters, intraclass_table
@@ -22,6 +23,7 @@ from leavekout.leave_k_out.statistics.removals import removals_table
 from leavekout.leave_k_out.statistics.repeatability import repeatability_table
 from leavekout.leave_k_out.statistics.seeds import seeds_table
 from leavekout.leave_k_out.statistics.spent import spent_table
+from leavekout.leave_k_out.statistics.timesteps import timesteps_table
 from leavekout.leave_k_out.statistics.tuning import with_choices
 
 
@@ -51,6 +53,14 @@ def compare(run: Run) -> None:
     save_csv(run.output.intraclass, intraclass_table(measurements))
     save_csv(run.output.variance, variance_table(measurements))
     save_csv(run.output.power, power_table(measurements))
+
+
+def split_by_timestep(run: Run) -> None:
+    """The excess of ΔL by thirds of the timesteps."""
+    cluster_of = dict(load_csv(run.input.clusters)[["query", "cluster"]].to_numpy().tolist())
+    source = combined([Outcome.load(path) for path in run.input.source])
+    table = timesteps_table(run.input.outcomes, source, cluster_of, stride=run.params.stride)
+    save_csv(run.output.table, table)
 
 
 def find_equivalents(run: Run) -> None:
@@ -124,6 +134,7 @@ def tabulate_costs(run: Run) -> None:
 
 TABLES: tuple[Callable[[Run], None], ...] = (
     *(tabulate_measurements, estimate, compare, find_equivalents, choose_settings),
+    split_by_timestep,
     *(tabulate_removals, tabulate_seeds, tabulate_drift, tabulate_forgetting),
     *(tabulate_repeatability, tabulate_published, tabulate_costs),
 )

@@ -5,6 +5,7 @@ FIGURES = {
     "measures": ["estimates"],
     "ranking": ["estimates", "comparisons"],
     "equivalents": ["equivalents", "estimates"],
+    "timesteps": ["timesteps", "estimates"],
     "agreement": ["lds", "estimates"],
     "repeatability": ["repeatability"],
     "costs": ["costs", "estimates"],

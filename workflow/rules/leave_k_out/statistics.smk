@@ -4,6 +4,13 @@
 RESAMPLES = config["report"]["bootstrap_resamples"]
 LOOKS = COUNTERFACTUAL.get("looks")
 
+# Those of methods, and of random sets of as many images.
+SPLIT_MODELS = [
+    one
+    for one in MODELS
+    if one.policy in ("top", "random") and one.k in EXPERIMENT.counterfactual.all_ks()
+]
+
 
 wildcard_constraints:
     tuning="(tuning_)?",
@@ -142,6 +149,25 @@ use rule estimate as find_equivalents with:
         origin=config["published"]["source_model"] is None,
 
 
+rule split_by_timestep:
+    input:
+        clusters="<results>/tables/clusters.csv",
+        source=["<results>/source/outcome.safetensors"],
+        outcomes=outcomes_of(SPLIT_MODELS),
+    output:
+        table="<results>/tables/timesteps.csv",
+    log:
+        "<logs>/split_by_timestep.log",
+    benchmark:
+        "<benchmarks>/split_by_timestep.tsv"
+    resources:
+        **resources_for(EXPECTED.measuring(len(SPLIT_MODELS), encoders=0), gpu=False),
+    params:
+        stride=config["evaluation"]["timestep_stride"],
+    script:
+        "../../scripts/write_table.py"
+
+
 rule score_lds:
     input:
         measurements="<results>/tables/measurements.parquet",
@@ -159,6 +185,7 @@ rule score_lds:
         ks=sorted({*COUNTERFACTUAL["k"], DATASET["images"] // 2}),
         set_seed=COUNTERFACTUAL["random"]["seed"],
         resamples=RESAMPLES,
+        version=2,
     script:
         "../../scripts/score_lds.py"
 

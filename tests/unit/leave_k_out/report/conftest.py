@@ -59,7 +59,15 @@ def page(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> str:
         tables,
         config,
         figures=dict.fromkeys(
-            ("measures", "ranking", "equivalents", "agreement", "repeatability", "costs"),
+            (
+                "measures",
+                "ranking",
+                "equivalents",
+                "timesteps",
+                "agreement",
+                "repeatability",
+                "costs",
+            ),
             data_address(b"<svg/>", "svg+xml"),
         ),
         pictures=pictures,

@@ -170,7 +170,9 @@ def test_the_smallest_studies_have_a_page_too(
     context = document(
         tables,
         config,
-        figures=dict.fromkeys(("measures", "ranking", "equivalents", "costs"), "data:,"),
+        figures=dict.fromkeys(
+            ("measures", "ranking", "equivalents", "timesteps", "costs"), "data:,"
+        ),
         pictures=Pictures(Layout(methods, 4, [10]), {}, {}, {}, []),
         large=True,
         versions=pd.DataFrame(columns=["stage", "jobs", "commit"]),

@@ -6,6 +6,7 @@ from scipy import stats
 
 from leavekout.leave_k_out.statistics.lds import (
     agreement,
+    interval_over_methods,
     lds,
     lds_table,
     rank_correlations,
@@ -62,5 +63,38 @@ def test_its_interval_ends_at_1() -> None:
 def test_agreement_of_two_rankings_has_an_exact_p_value() -> None:
     names = "abcde"
     ranking = dict(zip(names, range(5), strict=True))
-    assert agreement(ranking, ranking) == pytest.approx((1, 2 / 120))
+    assert agreement(ranking, ranking)[:2] == pytest.approx((1, 2 / 120))
     assert np.isnan(agreement({"a": 1.0}, {"a": 1.0})).all()
+    unknown = {**ranking, "a": np.nan}
+    assert agreement(unknown, ranking).p == pytest.approx(2 / 24)  # of the four others
+
+
+def test_the_interval_of_an_agreement_contains_the_true_correlation_of_rankings() -> None:
+    """Of 15 methods from a bivariate normal law, whose rank correlation is 6 asin(r / 2) / π."""
+    rng, r = np.random.default_rng(10), 0.6
+    true, inside = 6 / np.pi * np.arcsin(r / 2), 0
+    for _ in range(400):
+        a, b = rng.multivariate_normal([0, 0], [[1, r], [r, 1]], 15).T
+        rho = rank_correlations(a, b)
+        # The function's own p-value draws 50,000 permutations; the interval needs rho alone.
+        low, high = interval_over_methods(float(rho), 15)
+        inside += low <= true <= high
+    assert 0.92 <= inside / 400 <= 0.98
+
+
+def test_snr_lds_is_the_lds_of_queries_whose_scores_have_a_bulk() -> None:
+    rng = np.random.default_rng(11)
+    measured, plain, clear = rng.standard_normal((3, 6, 5))
+    arms = arms_from({"m": np.zeros(6)}, {10: measured})
+    few, many = clear.copy(), clear.copy()
+    few[:4], many[:3] = np.nan, np.nan
+    for values, known in ((few, 2), (many, 3)):
+        table = lds_table(arms, {("m", 10): plain}, {("m", 10): values}, resamples=20)
+        [row] = table.to_dict("records")
+        assert row["snr_queries"] == known
+        assert row["lds"] == rank_correlations(measured, plain).mean()
+        if known == 2:
+            assert np.isnan(row["snr_lds"])
+        else:
+            expected = rank_correlations(measured[3:], clear[3:]).mean()
+            assert row["snr_lds"] == pytest.approx(expected)

@@ -124,11 +124,16 @@ def lds_text(lds: pd.DataFrame) -> pd.DataFrame:
             "method": row["method"],
             "images removed": f"{row['k']:,}",
             "models": f"{row['n_models']}",
-            "LDS": interval(row["lds"], (row["high"] - row["low"]) / 4, row["low"], row["high"]),
+            "LDS": _score(row["lds"], row["low"], row["high"]),
+            "SNR-LDS": _score(*(row.get(f"snr_{end}", np.nan) for end in ("lds", "low", "high"))),
         }
         for row in records(lds.sort_values(["k", "lds"], ascending=False))
     ]
     return pd.DataFrame(table)
+
+
+def _score(value: float, low: float, high: float) -> str:
+    return interval(value, (high - low) / 4, low, high) if np.isfinite(value) else "–"
 
 
 def repeatability_text(repeatability: pd.DataFrame) -> pd.DataFrame:

@@ -47,6 +47,14 @@ def _rows(arms: Arms, measure: Measure, looks: Sequence[int] | None) -> list[dic
         estimate = mean_of_shared(values, arms.clusters)
         rows.append(_row(measure, k, method, values.shape[1], arms, estimate))
     rows += [_of_topic(arms, k, measure) for k in sorted(arms.topic)]
+    return rows + rows_of_methods(arms, measure, looks)
+
+
+def rows_of_methods(
+    arms: Arms, measure: Measure, looks: Sequence[int] | None = None
+) -> list[dict[str, Any]]:
+    """The rows of methods, for each K; see `estimates_table`."""
+    rows = []
     for k in arms.ks():
         excesses = _excesses(arms, k, measure, looks) if k in arms.random else {}
         over_topic = _excesses_over_topic(arms, k, measure, looks) if k in arms.topic else {}

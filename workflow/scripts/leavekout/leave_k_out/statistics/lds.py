@@ -6,6 +6,7 @@ the random control, or sets of half of the images (`half_size_sets`).
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from leavekout.statistics.resampling import Estimate, Resamples, crossed_error, 
 FEWEST_MODELS = 4  # fewer make a rank correlation meaningless
 MOST_RESAMPLES = 1000  # they give the error to 2 %; each ranks all models of all queries
 _COLUMNS = ["k", "method", "n_queries", "n_models", "lds", "low", "high"]
+_SNR_COLUMNS = ["snr_queries", "snr_lds", "snr_low", "snr_high"]
 
 
 def summed_scores(scores: np.ndarray, sets: Sequence[np.ndarray]) -> np.ndarray:
@@ -73,34 +75,72 @@ def lds(
 
 
 def lds_table(
-    arms: Arms, predictions: Mapping[tuple[str, int], Sequence[np.ndarray]], *, resamples: int
+    arms: Arms,
+    predictions: Mapping[tuple[str, int], Sequence[np.ndarray]],
+    beyond_noise: Mapping[tuple[str, int], Sequence[np.ndarray]] | None = None,
+    *,
+    resamples: int,
 ) -> pd.DataFrame:
     """One row for each K and method: `lds` with `low`, `high` (95 %, over queries and models).
 
+    With `beyond_noise`, the same of these predictions as `snr_…`, over the `snr_queries` queries
+    that have them; NaN if fewer than half have.
+
     Args:
         arms: of one measure; predictions: (method, K) → for each query, in the order of the arms,
-            the `summed_scores` [S] of the random sets of this K.
+            the `summed_scores` [S] of the random sets of this K; beyond_noise: the same of
+            `snr.predictions`.
     """
+    count = min(resamples, MOST_RESAMPLES)
     rows = []
     for (method, k), by_query in predictions.items():
         models = arms.random[k].shape[1]
-        if models >= FEWEST_MODELS:
-            count = min(resamples, MOST_RESAMPLES)
-            score = lds(arms.random[k], np.stack(by_query), resamples=count, clusters=arms.clusters)
-            score = score.within((-1, 1))
-            ends = (float(value) for value in (score.value, score.low, score.high))
-            rows.append((k, method, arms.queries, models, *ends))
-    return pd.DataFrame(rows, columns=_COLUMNS)
+        if models < FEWEST_MODELS:
+            continue
+        score = _estimate(arms, k, np.stack(by_query), np.ones(arms.queries, bool), count)
+        row = [k, method, arms.queries, models, *score]
+        if beyond_noise is not None:
+            clear = np.stack(beyond_noise[method, k])
+            known = np.isfinite(clear).all(axis=1)
+            enough = 2 * known.sum() >= arms.queries
+            snr = _estimate(arms, k, clear, known, count) if enough else (np.nan,) * 3
+            row += [int(known.sum()), *snr]
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[*_COLUMNS, *(_SNR_COLUMNS if beyond_noise else [])])
 
 
-def agreement(scores: Mapping[str, float], effects: Mapping[str, float]) -> tuple[float, float]:
-    """Spearman's correlation of two quality measures over methods, and its permutation p-value.
+def _estimate(
+    arms: Arms, k: int, predicted: np.ndarray, known: np.ndarray, resamples: int
+) -> tuple[float, float, float]:
+    """The score over the known queries, and the ends of its interval."""
+    measured, clusters = arms.random[k][known], arms.clusters[known]
+    score = lds(measured, predicted[known], resamples=resamples, clusters=clusters)
+    score = score.within((-1, 1))
+    return float(score.value), float(score.low), float(score.high)
+
+
+class Agreement(NamedTuple):
+    """Spearman's correlation of two quality measures over methods.
+
+    Args:
+        rho: the correlation; p: of no relation, by permutation; low, high: see
+            `interval_over_methods`.
+    """
+
+    rho: float
+    p: float
+    low: float
+    high: float
+
+
+def agreement(scores: Mapping[str, float], effects: Mapping[str, float]) -> Agreement:
+    """How well scores order methods as effects do, over the methods that have both.
 
     NaN with fewer than four methods, which can show nothing.
     """
-    methods = sorted(set(scores) & set(effects))
+    methods = sorted(m for m in set(scores) & set(effects) if np.isfinite(scores[m]))
     if len(methods) < 4:
-        return np.nan, np.nan
+        return Agreement(np.nan, np.nan, np.nan, np.nan)
     a, b = (np.array([values[m] for m in methods]) for values in (scores, effects))
     test = stats.permutation_test(
         (a,),
@@ -109,4 +149,13 @@ def agreement(scores: Mapping[str, float], effects: Mapping[str, float]) -> tupl
         n_resamples=50_000,
         rng=np.random.default_rng(0),
     )
-    return float(test.statistic), float(test.pvalue)
+    rho = float(test.statistic)
+    return Agreement(rho, float(test.pvalue), *interval_over_methods(rho, len(methods)))
+
+
+def interval_over_methods(rho: float, methods: int) -> tuple[float, float]:
+    """A 95 % interval of Spearman's correlation over methods (Bonett and Wright, 2000)."""
+    error = np.sqrt((1 + rho**2 / 2) / (methods - 3))
+    z = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
+    low, high = np.tanh(z + stats.norm.ppf([0.025, 0.975]) * error)
+    return float(low), float(high)

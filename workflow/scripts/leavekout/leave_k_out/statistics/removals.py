@@ -85,4 +85,5 @@ def order_beside_single(
     unions_auc, excesses = (
         {str(m): float(v) for m, v in series.items()} for series in (by_union, by_single)
     )
-    return agreement(unions_auc, excesses)
+    found = agreement(unions_auc, excesses)
+    return found.rho, found.p

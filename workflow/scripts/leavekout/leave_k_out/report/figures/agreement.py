@@ -1,7 +1,8 @@
 """Does the cheap proxy agree with the gold standard? LDS beside the leave-K-out excess."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -42,12 +43,11 @@ def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence
                 capsize=2,
                 linewidth=0.8,
             )
-        rho, p = agreement(
-            {method: row["lds"] for method, row in scores.items()},
-            {method: direction * interval.value for method, interval in excess.items()},
+        effects = {method: direction * interval.value for method, interval in excess.items()}
+        agreeing = "".join(
+            _sentence(name, {m: row.get(column, np.nan) for m, row in scores.items()}, effects)
+            for name, column in (("", "lds"), (" by SNR-LDS", "snr_lds"))
         )
-        rank = f"{rho:.2f}".replace("-", "−")
-        agreeing = "" if pd.isna(rho) else f"\nrank correlation of methods {rank}, p = {p:.2g}"
         models = next(iter(scores.values()))["n_models"]
         ax.set_title(f"from {models} models without {size:,} random images{agreeing}", fontsize=9)
         ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
@@ -58,3 +58,14 @@ def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence
     if labels:
         figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=9)
     return figure
+
+
+def _sentence(name: str, scores: Mapping[str, float], effects: Mapping[str, float]) -> str:
+    """The agreement over methods, as a line of a title; nothing if too few methods have it."""
+    found = agreement(scores, effects)
+    if pd.isna(found.rho):
+        return ""
+    rho, low, high = (
+        f"{value:.2f}".replace("-", "−") for value in (found.rho, found.low, found.high)
+    )
+    return f"\nrank correlation of methods{name} {rho} ({low} to {high}), p = {found.p:.2g}"
