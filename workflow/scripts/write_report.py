@@ -11,6 +11,7 @@ from leavekout.contract.removal import CONTROLS, NO_REMOVAL
 from leavekout.leave_k_out.report.document import TABLES, document
 from leavekout.leave_k_out.report.headline import methods_ks
 from leavekout.leave_k_out.report.queries import Layout, Pictures
+from leavekout.leave_k_out.statistics.clusters import clusters
 from leavekout.report import gallery, provenance
 from leavekout.report.collect import ranked_by_query, regenerated_by_query
 from leavekout.report.page import render
@@ -64,6 +65,9 @@ with job(snakemake) as run:
             scripts=[javascript_bundle(None), paths.script.read_text()],  # type: ignore[arg-type]
             published=load_csv(paths.published) if published else None,
             paper=yaml.safe_load(paths.paper.read_text()),
+            clusters=clusters(
+                {query: prompts[query] for query in params.pool}, params.config["dataset"]["topics"]
+            ),
         ),
     )
     with atomic(page_path) as temporary:

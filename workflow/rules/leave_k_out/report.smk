@@ -87,6 +87,7 @@ rule write_report:
     params:
         config={k: v for k, v in config.items() if k != "hardware"},
         gallery=GALLERY,
+        pool=POOL,
         methods=METHODS,
         joined=JOINED,
         published=BUNDLE.about.model_dump() if JOINS_ANOTHER else None,

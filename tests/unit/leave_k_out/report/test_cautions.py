@@ -3,22 +3,23 @@
 import pandas as pd
 
 from leavekout.leave_k_out.report.cautions import cautions
+from leavekout.leave_k_out.report.looks import of_looks
 from leavekout.leave_k_out.statistics.clusters import intraclass_table
+from leavekout.leave_k_out.statistics.comparisons import comparisons_table
 from leavekout.leave_k_out.statistics.equivalents import equivalents_table
 from leavekout.leave_k_out.statistics.estimates import estimates_table
 from leavekout.report.provenance import of_versions
 from studies import repeatability, study
 
 
-def few(queries: int, *, alike: int = 1, looks: list[int] | None = None) -> list[str]:
+def few(queries: int, *, alike: int = 1) -> list[str]:
     measurements = study(queries=queries, sets=1, alike=alike)
     return cautions(
-        estimates=estimates_table(measurements, looks=looks),
+        estimates=estimates_table(measurements),
         equivalents=equivalents_table(measurements, resamples=20),
         ties=pd.DataFrame(columns=["method", "query", "k", "tied"]),
         repeatability=repeatability(good=0.97, bad=0.55),
         intraclass=intraclass_table(measurements),
-        looks=looks,
     )
 
 
@@ -26,7 +27,6 @@ def test_cautions_are_given_where_they_are_due() -> None:
     text = "\n".join(few(3))
     assert "Few independent queries: with 3, " in text
     assert "Queries on the same topic" not in text
-    assert "look" not in text
     assert "1 random set" in text
     assert "The random curve ends at 20 images" in text
     assert "fewer than 90 % of the top 10 would be selected again (bad 55 %)" in text
@@ -39,11 +39,30 @@ def test_cautions_are_given_where_they_are_due() -> None:
     assert f"{row['correlation']:.2f} by MSE (p = {row['p']:.2g})".replace("-", "−") in alike
 
 
-def test_an_early_look_says_what_is_spent_and_the_last_that_all_are_counted() -> None:
-    early = few(10, looks=[10, 20])[0]
+def at_look(queries: int, looks: list[int], *, alike: int = 1) -> str:
+    measurements = study(queries=queries, alike=alike)
+    names = [f"q{n:03d}" for n in range(looks[-1])]
+    return of_looks(
+        estimates_table(measurements, looks=looks),
+        comparisons_table(measurements, looks=looks),
+        looks,
+        {name: f"topic {n // alike}" for n, name in enumerate(names)},
+    )
+
+
+def test_an_early_look_says_what_is_spent_what_is_settled_and_what_comes_next() -> None:
+    early = at_look(10, [10, 20])
     assert early.startswith("Look 1 of 2, at 10 of 20 planned queries")
     assert "6.1 % of the allowed errors are spent" in early  # 2 (1 − Φ(2.963)) = 0.00305 of 0.05
-    assert few(20, looks=[10, 20])[0].startswith("The last of 2 planned looks")
+    assert "By ΔL at K = 10, 1 of 1 pairs of methods are settled." in early
+    assert early.endswith("The next look adds 10 queries, q010 to q019.")
+    assert at_look(20, [10, 20]).startswith("The last of 2 planned looks")
+
+
+def test_at_a_look_topics_with_few_queries_are_named() -> None:
+    said = at_look(10, [10, 20], alike=4)
+    assert "adds 10 queries, q010 to q019. 2 of their topics have no query yet." in said
+    assert said.endswith("(the fewest, 2: topic 2).")
 
 
 def test_artifacts_of_different_versions_are_reported() -> None:

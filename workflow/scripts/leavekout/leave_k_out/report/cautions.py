@@ -1,7 +1,5 @@
 """What a reader has to be warned of, in one sentence each."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from leavekout.contract.removal import NO_REMOVAL, RANDOM
@@ -10,8 +8,6 @@ from leavekout.leave_k_out.report.headline import methods_ks
 from leavekout.leave_k_out.report.pictures import of_pictures
 from leavekout.leave_k_out.statistics.drift import SMALL as SMALL_DRIFT
 from leavekout.report.text import records
-from leavekout.statistics.looks import spent
-from leavekout.statistics.significance import LEVEL
 
 FEW_MODELS = 5
 FEW_CLUSTERS = 20
@@ -27,19 +23,19 @@ def cautions(
     intraclass: pd.DataFrame | None = None,
     drift: pd.DataFrame | None = None,
     pictures: pd.DataFrame | None = None,
-    looks: Sequence[int] | None = None,
+    at_look: str | None = None,
 ) -> list[str]:
     """Warnings from the tables of these names, the gravest first.
 
     Warnings of `of_versions` may void the whole result, so the page shows them first, elsewhere.
 
     Args:
-        looks: the planned numbers of queries, `counterfactual.looks`.
+        at_look: of `looks.of_looks`, in a study that has planned looks.
     """
     return [
         *([] if drift is None else _of_drift(drift)),
         *([] if pictures is None else of_pictures(pictures)),
-        *([] if looks is None else [_of_looks(int(estimates["n_queries"].max()), looks)]),
+        *([] if at_look is None else [at_look]),
         *_of_queries(estimates, intraclass),
         *_of_models(estimates),
         *_of_repeatability(repeatability),
@@ -60,23 +56,6 @@ def _of_drift(drift: pd.DataFrame) -> list[str]:
         f"source model moves it by more than {100 * SMALL_DRIFT:.0f} % of the methods' median "
         f"effect ({shares}). This adds to the effects of the joined methods alone."
     ]
-
-
-def _of_looks(queries: int, looks: Sequence[int]) -> str:
-    """Which look at the study this is, and what may be concluded from it."""
-    number, planned = looks.index(queries) + 1, looks[-1]
-    if queries == planned:
-        return (
-            f"The last of {len(looks)} planned looks: tests are corrected for all of them, and "
-            "intervals are not."
-        )
-    share = 100 * spent(LEVEL, queries / planned) / LEVEL
-    return (
-        f"Look {number} of {len(looks)}, at {queries} of {planned} planned queries: tests are "
-        f"corrected for all looks, and {share:.2g} % of the allowed errors are spent. A "
-        "significant difference is settled and needs no further queries; the others are open, "
-        "and not shown to be absent. Intervals are not corrected for looks."
-    )
 
 
 def _of_queries(estimates: pd.DataFrame, intraclass: pd.DataFrame | None) -> list[str]:

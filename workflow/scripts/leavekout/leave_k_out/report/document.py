@@ -10,6 +10,7 @@ from leavekout.leave_k_out.report.cautions import cautions
 from leavekout.leave_k_out.report.choices import choice, choices_in, dots
 from leavekout.leave_k_out.report.claims import verdict
 from leavekout.leave_k_out.report.headline import controls, main_k, primary, ranked
+from leavekout.leave_k_out.report.looks import of_looks
 from leavekout.leave_k_out.report.queries import Pictures, Values
 from leavekout.leave_k_out.report.settings import published_table, settings_table
 from leavekout.report.page import frame
@@ -29,6 +30,7 @@ def document(
     pictures: Pictures,
     published: pd.DataFrame | None,
     paper: Sequence[Mapping[str, Any]],
+    clusters: Mapping[str, str] | None = None,
     **page: Any,
 ) -> dict[str, Any]:
     """All names of the template.
@@ -42,9 +44,11 @@ def document(
         published_study: the description of that study in its bundle; see `manifest.About`.
         published: the papers' numbers, if the experiment is theirs.
         paper: the papers' settings; see `settings.settings_table`.
+        clusters: of all queries that are planned, in order, if looks are planned.
         page: the other arguments of `page.frame`.
     """
     estimates, removals = tables["estimates"], tables.get("removals")
+    looks = config["counterfactual"].get("looks")
     absent = {"published": published is None, "removals": removals is None}
     values, chosen = Values(tables["measurements"]), choices_in(estimates)
     choices = [choice(tables, values, measure, k, joined) for measure, k in chosen]
@@ -62,7 +66,9 @@ def document(
             intraclass=tables.get("intraclass"),
             drift=tables.get("drift"),
             pictures=tables.get("look"),
-            looks=config["counterfactual"].get("looks"),
+            at_look=of_looks(estimates, tables["comparisons"], looks, clusters or {})
+            if looks
+            else None,
         ),
         "choices": choices,
         "measures": {measure.name: measure for measure, _ in chosen},
