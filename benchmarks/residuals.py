@@ -2,7 +2,7 @@
 
     PYTHONPATH=workflow/scripts python benchmarks/residuals.py [--studies 1000] [--before 200]
 
-Prints the tables of docs/statistics.md: how often a study reports a pair though all methods are
+Prints the tables of docs/derivations.md: how often a study reports a pair though all methods are
 equal, and how many pairs it finds if methods differ as they were observed to. The test is compared
 with itself without Hall's correction, with that without moderation, and with the test before (sign
 flips, and Hall's t-test over clusters).
