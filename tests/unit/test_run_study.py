@@ -1,5 +1,6 @@
 """One line of progress for a whole study, and Ctrl-C."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -157,3 +158,23 @@ def test_the_process_with_the_libraries_ends_with_the_run_that_started_it(tmp_pa
     ended = subprocess.run(server, stdin=subprocess.DEVNULL, timeout=60, check=False)
     assert ended.returncode == 0
     assert not (tmp_path / "socket").exists()
+
+
+@pytest.mark.parametrize(("counted", "usable"), [(1, True), (-1, False)])
+def test_forks_can_use_gpus_only_if_nvml_counted_them(counted: int, usable: bool) -> None:
+    """Without NVML (-1), PyTorch asks the driver while diffusers is imported."""
+    code = (
+        "import torch; from warm_start import forks_can_use_gpus\n"
+        f"torch.cuda._device_count_nvml = lambda: {counted}\n"
+        "import diffusers.utils.torch_utils\n"
+        "print(forks_can_use_gpus())"
+    )
+    env = {
+        **os.environ,
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+        "PYTHONPATH": str(ROOT / "workflow/scripts"),
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == str(usable)

@@ -195,13 +195,13 @@ def run_study(configfiles: Sequence[Path], *, gpus: int = 1) -> None:
 
 @contextmanager
 def environment_of_jobs(*, gpus: bool) -> Iterator[Mapping[str, str]]:
-    """Jobs on a CPU start with their libraries imported; a GPU is no process's to share."""
-    if gpus or sys.platform != "linux":
+    """Jobs start with their libraries imported."""
+    if sys.platform != "linux":
         yield os.environ
         return
     with (
         tempfile.TemporaryDirectory() as folder,
-        warm_start(Path(folder), dict(os.environ)) as environment,
+        warm_start(Path(folder), dict(os.environ), gpus=gpus) as environment,
     ):
         yield environment
 
