@@ -45,7 +45,7 @@ def test_speed_settings_rerun_nothing(project: Path) -> None:
 # The jobs after the outcomes.
 TABLES = {
     *("measure_outcomes", "tabulate_measurements", "tabulate_seeds", "estimate", "compare"),
-    *("find_equivalents", "score_lds", "write_headline", "plot"),
+    *("find_equivalents", "score_lds", "split_by_timestep", "write_headline", "plot"),
     *("draw_idea", "write_report"),
     *("all", "total"),
 }
@@ -56,8 +56,8 @@ def test_another_k_runs_only_its_own_retrainings(project: Path) -> None:
     # Methods x queries at the new K, a query of each trained twice, and random.
     assert jobs.pop("retrain") == 2 * 3 + 2 + 1
     assert jobs["measure_outcomes"] == 2 + 2 + 1  # two methods, their second seed, and random
-    repeatability = {"tabulate_repeatability"}  # of the new K, too
-    assert set(jobs) == TABLES | repeatability
+    of_ks = {"tabulate_repeatability", "draw_filmstrip"}
+    assert set(jobs) == TABLES | of_ks
 
 
 def test_a_measure_is_added_without_training_or_scoring(project: Path) -> None:

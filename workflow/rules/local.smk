@@ -13,12 +13,12 @@ LOCAL = {
     *("tabulate_measurements", "tabulate_removals", "tabulate_seeds", "tabulate_repeatability"),
     *("tabulate_costs", "tabulate_drift", "tabulate_forgetting", "record_cost"),
     *("estimate", "compare", "find_equivalents", "score_lds", "choose_settings"),
-    *("measure_retrieval", "measure_tuning", "plot", "draw_idea", "preview"),
+    *("measure_retrieval", "measure_tuning", "plot", "draw_idea", "draw_filmstrip", "preview"),
     *("write_headline", "write_report", "write_bundle", "open_source", "open_outcomes"),
 }
 LOCAL_IF_SMALL = {
     *("prepare_images", "group_images", "find_topics", "attribute_by_pixel", "measure_outcomes"),
-    *("draw_attributed",),
+    *("draw_attributed", "split_by_timestep"),
 }
 NAMES = [one.name for one in workflow.rules]
 workflow.localrules(*(LOCAL & {*NAMES}), *(LOCAL_IF_SMALL & {*NAMES} if STUDY_IS_SMALL else ()))

@@ -60,6 +60,26 @@ rule draw_idea:
         "../../scripts/draw_idea.py"
 
 
+# For a talk: one query over K.
+rule draw_filmstrip:
+    input:
+        estimates="<results>/tables/estimates.csv",
+        queries="<results>/queries/queries.parquet",
+        images=pictures_of(GALLERY[:1]),
+        outcomes=SHOWN_MODELS,
+    output:
+        png="<results>/figures/filmstrip.png",
+        svg="<results>/figures/filmstrip.svg",
+    log:
+        "<logs>/draw_filmstrip.log",
+    benchmark:
+        "<benchmarks>/draw_filmstrip.tsv"
+    params:
+        names=GALLERY[:1],
+    script:
+        "../../scripts/draw_filmstrip.py"
+
+
 rule write_report:
     input:
         **{name: f"<results>/tables/{name}.csv" for name in REPORTED_TABLES},
@@ -109,6 +129,7 @@ RESULTS = [
     "<results>/tables/drift.csv" if JOINS_ANOTHER else [],
     "<results>/report.html",
     "<results>/figures/idea.png",
+    "<results>/figures/filmstrip.png" if len(COUNTERFACTUAL["k"]) > 1 else [],
     # Outcomes are results, too, so that a deleted one is made again.
     outcomes_of([one for one in MODELS if one.table]),
 ]

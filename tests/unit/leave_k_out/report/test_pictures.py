@@ -12,7 +12,7 @@ from leavekout.contract.outcome import Outcome
 from leavekout.contract.removal import Removal
 from leavekout.leave_k_out.report.queries import Layout
 from leavekout.report.collect import Ranked, Regenerated, regenerated_by_query
-from leavekout.report.pictures import Idea, draw_attributed, draw_idea
+from leavekout.report.pictures import Idea, draw_attributed, draw_filmstrip, draw_idea
 from leavekout.report.sheets import SIDE, addresses, sheet
 from leavekout.report.style import save
 from leavekout.report.text import shortened, wrapped
@@ -91,6 +91,7 @@ def widths(prompt: str, folder: Path) -> list[int]:
     stack, found = np.stack([BLACK] * 3), []
     for figure in (
         draw_idea([Idea(prompt, BLACK, stack, BLACK, BLACK)], "pixel", 3),
+        draw_filmstrip(prompt, BLACK, {"by pixel": {3: BLACK, 9: BLACK}, "random": {9: BLACK}}),
         draw_attributed(BLACK, prompt, {"pixel": Ranked(np.arange(2), np.ones(2))}, stack),
     ):
         save(figure, [folder / "a.png", folder / "a.svg"])

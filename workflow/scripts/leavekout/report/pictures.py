@@ -92,6 +92,32 @@ def draw_idea(ideas: Sequence[Idea], method: str, k: int) -> Figure:
     return figure
 
 
+def draw_filmstrip(
+    prompt: str, generated: np.ndarray, lines: Mapping[str, Mapping[int, np.ndarray]]
+) -> Figure:
+    """One query as more and more images are removed, a line for each way to choose them.
+
+    Args:
+        generated: uint8 [H, W, 3]; lines: name → K → what a model without K images generates.
+    """
+    ks = sorted({k for pictures in lines.values() for k in pictures})
+    figure, axes = plt.subplots(
+        len(lines),
+        len(ks) + 1,
+        figsize=(1.3 * (len(ks) + 1) + 1.4, 1.35 * len(lines) + 0.7),
+        squeeze=False,
+        layout="constrained",
+    )
+    for line, (name, pictures) in zip(axes, lines.items(), strict=True):
+        first = line is axes[0]
+        _show(line[0], generated, "nothing removed" if first else "")
+        line[0].set_ylabel(wrapped(name, 14, 3), fontsize=9, rotation=0, ha="right", va="center")
+        for ax, k in zip(line[1:], ks, strict=True):
+            _show(ax, pictures.get(k), f"K = {k:,}" if first else "")
+    _title(figure, prompt)
+    return figure
+
+
 @dataclass(frozen=True)
 class Compared:
     """One query of `draw_compared`.
