@@ -106,7 +106,7 @@ class RandomSets(Section):
 class TopicSets(Section):
     """Removal sets that are drawn from the images on a query's topic, a stricter control.
 
-    Each query has its own sets, which are removed at each K of the methods. With `dataset.topics`,
+    Each query has its own sets, which are removed at each of `k`. With `dataset.topics`,
     the images on a query's topic are those with a caption that names what the prompt names. If they
     are fewer than K, all of them are removed, and random images with them. Without
     `dataset.topics`, they are the `nearest` · K images whose captions are nearest to the prompt by

@@ -96,13 +96,14 @@ def _random(e: LeaveKOut, number: int, k: int) -> Removal:
 
 
 def topic_sets(e: LeaveKOut) -> Iterator[Removal]:
-    """`topic`: K images drawn from those on a query's topic, a control of this query alone."""
+    """`topic`: K images drawn from those on a query's topic, a control of this query alone.
+
+    For the values of K that all methods have.
+    """
     config = e.counterfactual.topic
     if config is None:
         return
-    for query, number, k in product(
-        e.test_queries(), range(config.sets), e.counterfactual.all_ks()
-    ):
+    for query, number, k in product(e.test_queries(), range(config.sets), e.counterfactual.k):
         yield _trained(
             f"{TOPIC}/{query}-s{number}/k{k}",
             Removal("topic", TOPIC, k, e.training.seed, number, config.seed, targets=(query,)),

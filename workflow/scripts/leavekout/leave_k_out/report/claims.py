@@ -39,7 +39,7 @@ def verdict(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> str:
             f" Over {queries} {'query' if queries == 1 else 'queries'}, {methods} significantly "
             "ahead of random removal"
         )
-        if has_topics(estimates):
+        if has_topics(estimates[estimates["k"] == k]):
             text += f", {_ahead(tested, measure, 'topic_').sum()} of topic removal"
         if len(pairs):
             different = int(pairs["distinguishable"].astype(bool).sum())
@@ -65,7 +65,7 @@ def claims(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> list[str]:
                     f"significantly ahead of random removal{'; not shown for ' if rest else ''}"
                     f"{rest}."
                 )
-                if has_topics(estimates):
+                if has_topics(estimates[estimates["k"] == k]):
                     ahead = _ahead(rows, measure, "topic_")
                     which = ", ".join(rows[ahead]["method"])
                     sentences.append(
