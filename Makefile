@@ -106,12 +106,12 @@ test-slurm: $(READY)
 # A small study killed at random moments and resumed until it ends, again and again; by hand, before a
 # release. A run prints its seed: make test-kills KILLS=20 SEED=7
 test-kills: $(READY)
-	$(BIN)/python tests/support/kills.py --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=workflow/scripts $(BIN)/python tests/support/kills.py --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 # Breaks each formula, one at a time, and names those that no unit test notices (CONTRIBUTING.md).
 # Some only: make test-mutants ONLY=curvature
 test-mutants: $(READY)
-	$(BIN)/python tests/support/try_mutants.py $(ONLY)
+	PYTHONPATH=workflow/scripts $(BIN)/python tests/support/try_mutants.py $(ONLY)
 
 lint: $(READY)
 	$(BIN)/ruff check

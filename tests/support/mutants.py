@@ -470,6 +470,9 @@ MUTANTS = [
         ("size=(resamples, models - 1)", "size=(resamples, 2 * models)"),
         ("again.mean(axis=0).var()", "again.var()"),
         ("score.within((-1, 1))", "score"),
+        ("(1 + rho**2 / 2)", "1"),
+        ("(methods - 3)", "methods"),
+        ("2 * known.sum() >= arms.queries", "known.sum() >= 2"),
     ),
     *_of(
         f"{STATISTICS}/power",
@@ -498,9 +501,23 @@ MUTANTS = [
         ("var(ddof=1) / 2", "var(ddof=1)"),
     ),
     *_of(
+        f"{STATISTICS}/snr",
+        f"{STATISTICS}/test_snr",
+        ("0.9 * spread", "1.06 * spread"),
+        ("1.4826 * float", "float"),
+        ("np.sqrt(-0.5 / curvature)", "np.sqrt(-1 / curvature)"),
+        ("np.abs(scores) > WIDTHS", "scores > WIDTHS"),
+    ),
+    *_of(
         f"{STATISTICS}/spent",
         f"{STATISTICS}/test_spent",
         ('(table["seconds"] + table["seconds_once"])', 'table["seconds"]'),
+    ),
+    *_of(
+        f"{STATISTICS}/timesteps",
+        f"{STATISTICS}/test_timesteps",
+        ("losses[part].sum() / losses.sum()", "losses[part].mean() / losses.mean()"),
+        ("stride * part[-1]", "part[-1]"),
     ),
     *_of(
         f"{STATISTICS}/tuning",
