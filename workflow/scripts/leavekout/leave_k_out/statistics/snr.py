@@ -1,7 +1,8 @@
 """SNR-LDS: the linear datamodeling score of those scores alone that stand out from the noise.
 
 After the published code of SNR-LDS (Lin, 2026). Most scores of a query are taken for noise around
-0; the width of this bulk is fitted, and scores within three of it count as 0.
+0; the width of this bulk is fitted, and scores within three of it count as 0. (There, DAS's squares
+are chosen by their signed roots, which score files do not have; here they are scores as any.)
 """
 
 from collections.abc import Sequence
