@@ -22,7 +22,7 @@ def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence
     """For each size of random sets a panel: linear datamodeling score against the excess."""
     direction, excess = primary(estimates).direction, excesses(estimates)
     ks = sorted(lds["k"].unique())
-    figure, axes = row_of_panels(len(ks), 3.9, (1.6, 3.8))
+    figure, axes = row_of_panels(len(ks), 3.9, (1.6, 4.0))
     if not ks:
         say_instead(axes[0], "too few random models")
     for ax, size in zip(axes, ks, strict=False):
@@ -46,10 +46,12 @@ def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence
         effects = {method: direction * interval.value for method, interval in excess.items()}
         agreeing = "".join(
             _sentence(name, {m: row.get(column, np.nan) for m, row in scores.items()}, effects)
-            for name, column in (("", "lds"), (" by SNR-LDS", "snr_lds"))
+            for name, column in (("LDS", "lds"), ("SNR-LDS", "snr_lds"))
         )
         models = next(iter(scores.values()))["n_models"]
-        ax.set_title(f"from {models} models without {size:,} random images{agreeing}", fontsize=9)
+        title = f"from {models} models without {size:,} random images"
+        of_methods = f"{title}\nrank correlation of methods:{agreeing}" if agreeing else title
+        ax.set_title(of_methods, fontsize=9)
         ax.axvline(0, color=GREY, linestyle="--", linewidth=1)
         ax.set_xlabel("linear datamodeling score")
         bare(ax)
@@ -68,4 +70,4 @@ def _sentence(name: str, scores: Mapping[str, float], effects: Mapping[str, floa
     rho, low, high = (
         f"{value:.2f}".replace("-", "−") for value in (found.rho, found.low, found.high)
     )
-    return f"\nrank correlation of methods{name} {rho} ({low} to {high}), p = {found.p:.2g}"
+    return f"\n{name} {rho} ({low} to {high}), p = {found.p:.2g}"
