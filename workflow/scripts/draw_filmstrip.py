@@ -13,8 +13,8 @@ with job(snakemake) as run:
     method = ranked(estimates, main_k(estimates))[0]
     models = regenerated_by_query(run.input.outcomes, [query])[query]
     lines = {
-        f"without the K that {method} selects": method,
-        "without K random ones": RANDOM,
+        f"without the K images of {method}": method,
+        "without K random images": RANDOM,
     }
     figure = draw_filmstrip(
         str(load_table(run.input.queries).set_index("query")["prompt"][query]),

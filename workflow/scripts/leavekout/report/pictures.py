@@ -108,10 +108,10 @@ def draw_filmstrip(
         squeeze=False,
         layout="constrained",
     )
-    for line, (name, pictures) in zip(axes, lines.items(), strict=True):
-        first = line is axes[0]
+    for number, (name, pictures) in enumerate(lines.items()):
+        first, line = number == 0, axes[number]
         _show(line[0], generated, "nothing removed" if first else "")
-        line[0].set_ylabel(wrapped(name, 14, 3), fontsize=9, rotation=0, ha="right", va="center")
+        line[0].set_ylabel(wrapped(name, 16, 3), fontsize=9, rotation=0, ha="right", va="center")
         for ax, k in zip(line[1:], ks, strict=True):
             _show(ax, pictures.get(k), f"K = {k:,}" if first else "")
     _title(figure, prompt)
