@@ -102,10 +102,10 @@ def widths(prompt: str, folder: Path) -> list[int]:
 
 def test_a_filmstrip_names_its_values_of_k_and_leaves_out_what_was_not_trained() -> None:
     figure = draw_filmstrip("a 6", BLACK, {"by pixel": {9: BLACK, 3: BLACK}, "random": {9: BLACK}})
-    lines = np.reshape(figure.axes, (2, 3))
+    lines = figure.axes[:3], figure.axes[3:]
     assert [ax.get_title() for ax in lines[0]] == ["nothing removed", "K = 3", "K = 9"]
     assert [ax.get_title() for ax in lines[1]] == ["", "", ""]
-    assert [len(ax.images) for ax in lines.flat] == [1, 1, 1, 1, 0, 1]
+    assert [len(ax.images) for ax in figure.axes] == [1, 1, 1, 1, 0, 1]
 
 
 @pytest.mark.parametrize(
