@@ -39,6 +39,29 @@ def test_cautions_are_given_where_they_are_due() -> None:
     assert f"{row['correlation']:.2f} by MSE (p = {row['p']:.2g})".replace("-", "−") in alike
 
 
+def test_cells_trained_twice_say_that_results_are_of_one_source_model() -> None:
+    seeds = pd.DataFrame(
+        {
+            "method": ["good", "all methods"],
+            "k": 10,
+            "cells": [4, 9],
+            "first": 0.012,
+            "second": 0.0087,
+        }
+    )
+    measurements = study(queries=20)
+    said = cautions(
+        estimates=estimates_table(measurements),
+        equivalents=equivalents_table(measurements, resamples=20),
+        ties=pd.DataFrame(columns=["method", "query", "k", "tied"]),
+        repeatability=repeatability(),
+        seeds=seeds,
+    )
+    [one] = [text for text in said if text.startswith("One source model")]
+    assert "of 9 models at K = 10" in one
+    assert "is 8.7 beyond that seed's model, and 12 from" in one
+
+
 def at_look(queries: int, looks: list[int], *, alike: int = 1) -> str:
     measurements = study(queries=queries, alike=alike)
     names = [f"q{n:03d}" for n in range(looks[-1])]

@@ -7,6 +7,7 @@ from leavekout.leave_k_out.measures.registry import measure as measure_of
 from leavekout.leave_k_out.report.headline import methods_ks
 from leavekout.leave_k_out.report.pictures import of_pictures
 from leavekout.leave_k_out.statistics.drift import SMALL as SMALL_DRIFT
+from leavekout.leave_k_out.statistics.seeds import ALL
 from leavekout.report.text import records
 
 FEW_MODELS = 5
@@ -23,6 +24,7 @@ def cautions(
     intraclass: pd.DataFrame | None = None,
     drift: pd.DataFrame | None = None,
     pictures: pd.DataFrame | None = None,
+    seeds: pd.DataFrame | None = None,
     at_look: str | None = None,
 ) -> list[str]:
     """Warnings from the tables of these names, the gravest first.
@@ -38,6 +40,7 @@ def cautions(
         *([] if at_look is None else [at_look]),
         *_of_queries(estimates, intraclass),
         *_of_models(estimates),
+        *([] if seeds is None else _of_seeds(seeds)),
         *_of_repeatability(repeatability),
         *_of_ties(ties),
         *_of_random_curve(equivalents),
@@ -122,6 +125,18 @@ def _of_models(estimates: pd.DataFrame) -> list[str]:
             "(counterfactual.retrain_seeds)."
         )
     return warnings
+
+
+def _of_seeds(seeds: pd.DataFrame) -> list[str]:
+    """How much smaller effects are that were measured from another seed's model."""
+    loss = measure_of("delta_loss")
+    return [
+        f"One source model: of {row['cells']} models at K = {row['k']:,} that were trained again "
+        f"from another seed, the mean {loss.heading} is {row['second'] * loss.scale:.3g} beyond "
+        f"that seed's model, and {row['first'] * loss.scale:.3g} from the source's seed. The "
+        "results are about the pictures of this source model (“Models trained twice”, below)."
+        for row in records(seeds[seeds["method"] == ALL])
+    ]
 
 
 def _of_repeatability(repeatability: pd.DataFrame) -> list[str]:

@@ -9,8 +9,15 @@ import pandas as pd
 from leavekout.contract.removal import CONTROLS
 from leavekout.leave_k_out.measures.measure import Measure
 from leavekout.leave_k_out.measures.registry import measure as measure_of
-from leavekout.leave_k_out.report.headline import excess_note, joined_note, methods_ks, primary
+from leavekout.leave_k_out.report.headline import (
+    excess_note,
+    joined_note,
+    main_k,
+    methods_ks,
+    primary,
+)
 from leavekout.leave_k_out.statistics.drift import sentence as drift_sentence
+from leavekout.leave_k_out.statistics.lds import agreement
 from leavekout.leave_k_out.statistics.measurements import rows_of
 from leavekout.leave_k_out.statistics.removals import order_beside_single
 from leavekout.report.text import interval, records, rounded
@@ -130,6 +137,29 @@ def lds_text(lds: pd.DataFrame) -> pd.DataFrame:
         for row in records(lds.sort_values(["k", "lds"], ascending=False))
     ]
     return pd.DataFrame(table)
+
+
+def order_of_proxies(lds: pd.DataFrame, estimates: pd.DataFrame) -> str:
+    """A sentence on how far each proxy orders the methods as retraining does."""
+    measure, k = primary(estimates), main_k(estimates)
+    rows = rows_of(estimates, measure, k).dropna(subset="excess")
+    effects = dict(zip(rows["method"], measure.direction * rows["excess"], strict=True))
+    parts = []
+    for size, group in lds.groupby("k"):
+        for name, column in (("LDS", "lds"), ("SNR-LDS", "snr_lds")):
+            if column in group:
+                found = agreement(dict(zip(group["method"], group[column], strict=True)), effects)
+                if np.isfinite(found.rho):
+                    parts.append(
+                        f"{_known(found.rho, '.2f')} ({_known(found.low, '.2f')} to "
+                        f"{_known(found.high, '.2f')}) for {name} without {size:,} images"
+                    )
+    if not parts:
+        return ""
+    return (
+        f"Over methods, its rank correlation with the excess {measure.label} at K = {k:,} is "
+        f"{', '.join(parts)} (95 % intervals over methods; 1 is the same order)."
+    )
 
 
 def _score(value: float, low: float, high: float) -> str:

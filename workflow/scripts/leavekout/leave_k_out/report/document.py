@@ -66,6 +66,7 @@ def document(
             intraclass=tables.get("intraclass"),
             drift=tables.get("drift"),
             pictures=tables.get("look"),
+            seeds=tables.get("seeds"),
             at_look=of_looks(estimates, tables["comparisons"], looks, clusters or {})
             if looks
             else None,
@@ -85,6 +86,7 @@ def document(
         "unions": "" if removals is None else content.order_of_unions(removals, estimates),
         "repeatability": content.repeatability_text(tables["repeatability"]),
         "lds": content.lds_text(tables["lds"]),
+        "proxy": content.order_of_proxies(tables["lds"], estimates),
         "published": None if published is None else published_table(estimates, published),
         "variance": content.variance_text(tables["variance"]),
         "seeds_twice": content.seeds_text(tables["seeds"]) if "seeds" in tables else None,

@@ -169,7 +169,8 @@ def _number(values: Values, measure: Measure, k: int, arm: str, query: str) -> N
     error = max(abs(own.mean()) / 10, measure.scale * 1e-3)  # three digits
     value = rounded(own.mean(), error)
     if arm == RANDOM:
-        ends = f"{rounded(own.min(), error)} to {rounded(own.max(), error)}"
+        beyond = own - own.mean()
+        ends = f"{rounded(beyond.min(), error)} to {rounded(beyond.max(), error)}"
         return Number(value, f"{len(own)} models: {ends}" if len(own) > 1 else "")
     if not len(random):
         return Number(value)
