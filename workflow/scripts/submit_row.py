@@ -57,7 +57,8 @@ def main() -> None:
         rows = own_rows(load_csv(results / "tables" / "estimates.csv"), method)
         kept = (folder / ABOUT).read_text() if (folder / ABOUT).exists() else None
         with atomic_folder(folder) as temporary:
-            shutil.copytree(results / "contribution", temporary, dirs_exist_ok=True)
+            ignored = shutil.ignore_patterns(".snakemake_timestamp")
+            shutil.copytree(results / "contribution", temporary, False, ignored, dirs_exist_ok=True)
             save_csv(temporary / ROWS, rows)
             today = datetime.now(UTC).date().isoformat()
             (temporary / ABOUT).write_text(kept or _BLANK.format(method=method, date=today))

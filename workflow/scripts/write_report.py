@@ -66,7 +66,8 @@ with job(snakemake) as run:
             published=load_csv(paths.published) if published else None,
             paper=yaml.safe_load(paths.paper.read_text()),
             clusters=clusters(
-                {query: prompts[query] for query in params.pool}, params.config["dataset"]["topics"]
+                {query: prompts[query] for query in params.pool},
+                params.config["dataset"].get("topics"),
             ),
         ),
     )

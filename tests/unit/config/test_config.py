@@ -17,6 +17,7 @@ from leavekout.customized.config import CustomizedExperiment
 from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.config import LeaveKOut
 from leavekout.leave_k_out.removals import study_models
+from leavekout.methods import registry
 from project import ROOT
 
 ALL = [path.stem for path in sorted(CONFIG.glob("*.yaml"))]
@@ -427,3 +428,13 @@ def test_the_locks_differ_in_pytorch_alone() -> None:
 def test_a_latent_that_a_fetched_vae_cannot_give_is_refused() -> None:
     with pytest.raises(InputError, match="is 48, but a VAE halves the images' 128 pixels"):
         experiment("coco", model={"unet": {"sample_size": 48}})
+
+
+def test_scores_from_elsewhere_may_have_the_name_of_a_method_that_we_have() -> None:
+    """As a contributed row of such a method has, when it is checked."""
+    e = experiment("digits-base", methods=["dmin", "clip"], external={"dmin": "scores/dmin"})
+    assert not registry.scored_here(e, "dmin")
+    assert registry.scored_here(e, "clip")
+    twice = {"external": {"dmin": "scores/dmin"}, "dmin": {"dmin": {}}}
+    with pytest.raises(InputError, match=r"'external.dmin' has a name that is under 'dmin', too"):
+        experiment("digits-base", methods=["dmin"], **twice)

@@ -95,7 +95,9 @@ def _with_built_in(tree: _Tree) -> _Tree:
     """Adds the built-in entries of the names that are used, below what is written."""
     sections = {key: dict(tree.get(key) or {}) for key in KEYS if _is_mapping(tree.get(key) or {})}
     families = {family.section: family for family in FAMILIES}
-    wanted = [(key, name) for key in SECTIONS for name in _named(tree)]
+    # Scores that come from elsewhere are not computed, whatever their name.
+    files = [name for key in registry.sections_of_files() for name in _keys(tree.get(key))]
+    wanted = [(key, name) for key in SECTIONS for name in _named(tree) if name not in files]
     wanted += [(key, name) for key in KEYS for name in sections.get(key, ())]
     done = set()
     while wanted:
