@@ -170,7 +170,7 @@ def test_the_page_is_complete_without_javascript(report: Path, browser: Browser)
     expect(page.locator("#queries > details:visible")).to_have_count(3)
     page.locator("#q001 summary").click()
     expect(page.locator("#q001 .cells")).to_be_visible()
-    expect(page.locator("img.plot:visible")).to_have_count(4)  # too few models for the fifth
+    expect(page.locator("img.plot:visible")).to_have_count(5)  # too few models for the sixth
     context.close()
 
 
