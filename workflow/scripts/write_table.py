@@ -7,7 +7,7 @@ import pandas as pd
 
 from leavekout.base.artifacts import load_csv, load_json, load_npy, load_table, save_csv, save_table
 from leavekout.base.job import Run, job
-from leavekout.contract.outcome import Outcome, combined
+from leavekout.contract.outcome import Outcome
 from leavekout.contract.removal import TOPIC
 from leavekout.leave_k_out.measures.registry import measure
 from leavekout.leave_k_out.statistics.clusters import clusters, intraclass_table
@@ -58,7 +58,7 @@ def compare(run: Run) -> None:
 def split_by_timestep(run: Run) -> None:
     """The excess of ΔL by thirds of the timesteps."""
     cluster_of = dict(load_csv(run.input.clusters)[["query", "cluster"]].to_numpy().tolist())
-    source = combined([Outcome.load(path) for path in run.input.source])
+    source = Outcome.load(run.input.source)
     table = timesteps_table(run.input.outcomes, source, cluster_of, stride=run.params.stride)
     save_csv(run.output.table, table)
 

@@ -152,7 +152,7 @@ use rule estimate as find_equivalents with:
 rule split_by_timestep:
     input:
         clusters="<results>/tables/clusters.csv",
-        source=["<results>/source/outcome.safetensors"],
+        source="<results>/source/outcome.safetensors",
         outcomes=outcomes_of(SPLIT_MODELS),
     output:
         table="<results>/tables/timesteps.csv",

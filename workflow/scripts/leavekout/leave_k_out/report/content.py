@@ -17,7 +17,7 @@ from leavekout.leave_k_out.report.headline import (
     primary,
 )
 from leavekout.leave_k_out.statistics.drift import sentence as drift_sentence
-from leavekout.leave_k_out.statistics.lds import agreement
+from leavekout.leave_k_out.statistics.lds import agreements
 from leavekout.leave_k_out.statistics.measurements import rows_of
 from leavekout.leave_k_out.statistics.removals import order_beside_single
 from leavekout.report.text import interval, records, rounded
@@ -144,16 +144,11 @@ def order_of_proxies(lds: pd.DataFrame, estimates: pd.DataFrame) -> str:
     measure, k = primary(estimates), main_k(estimates)
     rows = rows_of(estimates, measure, k).dropna(subset="excess")
     effects = dict(zip(rows["method"], measure.direction * rows["excess"], strict=True))
-    parts = []
-    for size, group in lds.groupby("k"):
-        for name, column in (("LDS", "lds"), ("SNR-LDS", "snr_lds")):
-            if column in group:
-                found = agreement(dict(zip(group["method"], group[column], strict=True)), effects)
-                if np.isfinite(found.rho):
-                    parts.append(
-                        f"{_known(found.rho, '.2f')} ({_known(found.low, '.2f')} to "
-                        f"{_known(found.high, '.2f')}) for {name} without {size:,} images"
-                    )
+    parts = [
+        f"{_known(found.rho, '.2f')} ({_known(found.low, '.2f')} to {_known(found.high, '.2f')}) "
+        f"for {name} without {size:,} images"
+        for size, name, found in agreements(lds, effects)
+    ]
     if not parts:
         return ""
     return (

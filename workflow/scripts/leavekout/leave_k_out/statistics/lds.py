@@ -5,8 +5,8 @@ and the sum of a method's scores. It is cheap, because methods need no models of
 the random control, or sets of half of the images (`half_size_sets`).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -151,6 +151,22 @@ def agreement(scores: Mapping[str, float], effects: Mapping[str, float]) -> Agre
     )
     rho = float(test.statistic)
     return Agreement(rho, float(test.pvalue), *interval_over_methods(rho, len(methods)))
+
+
+def agreements(
+    lds: pd.DataFrame, effects: Mapping[str, float]
+) -> Iterator[tuple[int, str, Agreement]]:
+    """For each size of sets and each score how well it orders methods, where that is known.
+
+    Args:
+        lds: of `lds_table`; effects: of the methods, the more the better.
+    """
+    for size, group in lds.groupby("k"):
+        for name, column in (("LDS", "lds"), ("SNR-LDS", "snr_lds")):
+            if column in group:
+                found = agreement(dict(zip(group["method"], group[column], strict=True)), effects)
+                if np.isfinite(found.rho):
+                    yield cast(int, size), name, found
 
 
 def interval_over_methods(rho: float, methods: int) -> tuple[float, float]:

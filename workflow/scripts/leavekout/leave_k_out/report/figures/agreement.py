@@ -1,8 +1,7 @@
 """Does the cheap proxy agree with the gold standard? LDS beside the leave-K-out excess."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -13,7 +12,7 @@ from leavekout.leave_k_out.report.figures.layout import (
     say_instead,
 )
 from leavekout.leave_k_out.report.headline import primary
-from leavekout.leave_k_out.statistics.lds import agreement
+from leavekout.leave_k_out.statistics.lds import agreements
 from leavekout.report.style import GREY, bare, style
 from leavekout.report.text import records
 
@@ -25,6 +24,8 @@ def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence
     figure, axes = row_of_panels(len(ks), 3.9, (1.6, 4.0))
     if not ks:
         say_instead(axes[0], "too few random models")
+    effects = {method: direction * interval.value for method, interval in excess.items()}
+    found_agreements = list(agreements(lds, effects))
     for ax, size in zip(axes, ks, strict=False):
         scores = {row["method"]: row for row in records(lds[lds["k"] == size])}
         for number, method in enumerate(methods):
@@ -43,10 +44,11 @@ def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence
                 capsize=2,
                 linewidth=0.8,
             )
-        effects = {method: direction * interval.value for method, interval in excess.items()}
         agreeing = "".join(
-            _sentence(name, {m: row.get(column, np.nan) for m, row in scores.items()}, effects)
-            for name, column in (("LDS", "lds"), ("SNR-LDS", "snr_lds"))
+            f"\n{name} {found.rho:.2f} ({found.low:.2f} to {found.high:.2f})".replace("-", "−")
+            + f", p = {found.p:.2g}"
+            for k, name, found in found_agreements
+            if k == size
         )
         models = next(iter(scores.values()))["n_models"]
         title = f"from {models} models without {size:,} random images"
@@ -60,14 +62,3 @@ def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence
     if labels:
         figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=9)
     return figure
-
-
-def _sentence(name: str, scores: Mapping[str, float], effects: Mapping[str, float]) -> str:
-    """The agreement over methods, as a line of a title; nothing if too few methods have it."""
-    found = agreement(scores, effects)
-    if pd.isna(found.rho):
-        return ""
-    rho, low, high = (
-        f"{value:.2f}".replace("-", "−") for value in (found.rho, found.low, found.high)
-    )
-    return f"\n{name} {rho} ({low} to {high}), p = {found.p:.2g}"
