@@ -36,7 +36,7 @@ def test_measures_refuse_a_truncated_outcome(project: Path, results: Path) -> No
 
 def test_an_unknown_measure_is_refused_before_anything_runs(project: Path) -> None:
     printed = refused(project, "-n", *TINY, "--config", "measures=[mse, lpips]")
-    assert "'lpips' is not a measure; the measures are clip, delta_loss" in printed
+    assert "'lpips' is not a measure; the measures are clip, delta_log_loss" in printed
 
 
 def test_an_unknown_method_is_refused_before_anything_runs(project: Path) -> None:

@@ -273,14 +273,14 @@ def test_the_account_states_the_totals_and_the_measured_rate() -> None:
 def test_a_configuration_that_changes_during_a_run_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delenv("LEAVEKOUT_CONFIGURATION", raising=False)
+    monkeypatch.setenv("LEAVEKOUT_CONFIGURATION", "of an earlier run")  # and gone after the test
+    monkeypatch.delenv("LEAVEKOUT_CONFIGURATION")
     e = experiment("tiny")
     require_unchanged(e)
     require_unchanged(e.model_copy(update={"hardware": experiment("coco").hardware}))
     changed = e.model_copy(update={"methods": ["pixel"]})
     with pytest.raises(InputError, match=r"experiment 'tiny' changed after this run had begun"):
         require_unchanged(changed)
-    monkeypatch.delenv("LEAVEKOUT_CONFIGURATION")
 
 
 @pytest.mark.parametrize(
