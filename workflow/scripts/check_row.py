@@ -8,7 +8,6 @@ Writes config/<study>-checks-<method>.yaml, and works in results/<study>-checks-
 import argparse
 import os
 import random
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 import yaml
+from snakemake.exceptions import WorkflowError
 
 from join_study import bundle_of, configuration
 from leavekout.base.artifacts import load_csv, load_table
@@ -43,7 +43,8 @@ from leavekout.leave_k_out.statistics.clusters import clusters
 from leavekout.leave_k_out.statistics.drift import SMALL, median_effects
 from leavekout.leave_k_out.statistics.estimates import estimates_table
 from leavekout.leave_k_out.statistics.measurements import tabulate
-from plan_study import ROOT
+from plan_study import ROOT, plan_of
+from run_study import make
 from submit_row import own_rows
 
 _ROUNDING = 1e-4  # of encoders on another machine; losses and pictures are in the outcomes
@@ -69,10 +70,11 @@ def retrain(file: Path, results: Path, models: Sequence[Removal]) -> list[Path]:
     outcomes = [results / model.outcome for model in models]
     for path in outcomes:  # of an earlier check
         path.unlink(missing_ok=True)
-    snakemake = str(Path(sys.executable).with_name("snakemake"))
-    command = [snakemake, "--quiet", "--cores", "all", "--configfile", str(file), "--"]
-    if subprocess.run([*command, *map(str, outcomes)], check=False).returncode:
-        raise InputError(f"{results}: the models could not be trained again; see above.")
+    targets = [str(path) for path in outcomes]
+    try:
+        make([file], plan_of([file], targets=targets), targets=targets)
+    except (InputError, WorkflowError) as error:  # of this machine; it says nothing of the row
+        sys.exit(str(error))
     return outcomes
 
 

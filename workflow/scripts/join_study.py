@@ -18,6 +18,7 @@ import yaml
 
 from leavekout.base.errors import InputError
 from leavekout.config.reading import read_yaml
+from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.bundle.files import STUDY, Bundle, fetch_bundle, read_bundle
 from plan_study import ROOT, in_project
 from run_study import run_study
@@ -71,16 +72,22 @@ def write_configuration(folder: Path, method: str, scores: str | None) -> tuple[
         Its file, and the bundle.
 
     Raises:
-        InputError: the bundle cannot be joined, or the file joins another or other scores.
+        InputError: the bundle cannot be joined under this name, or the file joins another or other
+            scores.
     """
     bundle = read_bundle(folder)
     file = Path("config") / f"{bundle.about.study}-with-{method}.yaml"
     content = configuration(bundle, method, scores, file)
     if file.exists():
         require_same_join(file, content)
-    else:
-        header = "# Written by `make join`; yours to edit (docs/joining.md).\n"
-        file.write_text(header + yaml.safe_dump(content, sort_keys=False))
+        return file, bundle
+    header = "# Written by `make join`; yours to edit (docs/joining.md).\n"
+    file.write_text(header + yaml.safe_dump(content, sort_keys=False))
+    try:
+        read_experiment({}, [file])
+    except InputError:  # a reserved name, or one that is no name; another can be given
+        file.unlink()
+        raise
     return file, bundle
 
 

@@ -8,17 +8,18 @@ Writes contributed/<study>/<method>/ (docs/joining.md).
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+from snakemake.exceptions import WorkflowError
 
 from leavekout.base.artifacts import atomic_folder, load_csv, save_csv
 from leavekout.base.errors import InputError
 from leavekout.leave_k_out.bundle.contribution import ABOUT, ROWS, read_about
-from plan_study import ROOT
+from plan_study import ROOT, plan_of
+from run_study import make
 
 _BLANK = """\
 method: {method}
@@ -47,13 +48,9 @@ def main() -> None:
     results, file = Path("results") / name, Path("config") / f"{name}.yaml"
     if not file.exists():
         sys.exit(f"{file}: no such file; join first: make join STUDY={study} METHOD={method}")
-    snakemake = str(Path(sys.executable).with_name("snakemake"))
-    command = [snakemake, "--quiet", "--cores", "all", "--configfile", str(file)]
-    made = subprocess.run([*command, "--", "all", "contribution"], check=False)
-    if made.returncode:
-        sys.exit("The study is not finished, so nothing was written; the same command resumes it.")
-    folder = Path("contributed") / study / method
+    folder, targets = Path("contributed") / study / method, ["all", "contribution"]
     try:
+        make([file], plan_of([file], targets=targets), targets=targets)
         rows = own_rows(load_csv(results / "tables" / "estimates.csv"), method)
         kept = (folder / ABOUT).read_text() if (folder / ABOUT).exists() else None
         with atomic_folder(folder) as temporary:
@@ -65,7 +62,7 @@ def main() -> None:
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         print(f"{folder}: {size / 1e6:.1f} MB.")
         read_about(folder)
-    except InputError as error:
+    except (InputError, WorkflowError) as error:
         sys.exit(str(error))
     print(f"Check it as the project will: make check-row ROW={folder}")
 

@@ -78,5 +78,6 @@ def page(tables: dict[str, pd.DataFrame], config: dict[str, Any]) -> str:
         scripts=[SCRIPT],
         published=pd.read_csv(REPORT / "published_results.csv"),
         paper=yaml.safe_load((REPORT / "paper.yaml").read_text()),
+        clusters={},
     )
     return render(REPORT / "report.html.jinja", context)

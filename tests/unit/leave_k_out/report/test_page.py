@@ -180,6 +180,7 @@ def test_the_smallest_studies_have_a_page_too(
         afterwards=(),
         published=None,
         paper=[],
+        clusters={},
     )
     assert "excess ΔL" in render(REPORT / "report.html.jinja", context)
     for plot in (

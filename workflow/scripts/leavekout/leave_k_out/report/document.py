@@ -30,7 +30,7 @@ def document(
     pictures: Pictures,
     published: pd.DataFrame | None,
     paper: Sequence[Mapping[str, Any]],
-    clusters: Mapping[str, str] | None = None,
+    clusters: Mapping[str, str],
     **page: Any,
 ) -> dict[str, Any]:
     """All names of the template.
@@ -44,7 +44,7 @@ def document(
         published_study: the description of that study in its bundle; see `manifest.About`.
         published: the papers' numbers, if the experiment is theirs.
         paper: the papers' settings; see `settings.settings_table`.
-        clusters: of all queries that are planned, in order, if looks are planned.
+        clusters: of all queries that are planned, in order; looks need them.
         page: the other arguments of `page.frame`.
     """
     estimates, removals = tables["estimates"], tables.get("removals")
@@ -67,9 +67,7 @@ def document(
             drift=tables.get("drift"),
             pictures=tables.get("look"),
             seeds=tables.get("seeds"),
-            at_look=of_looks(estimates, tables["comparisons"], looks, clusters or {})
-            if looks
-            else None,
+            at_look=of_looks(estimates, tables["comparisons"], looks, clusters) if looks else None,
         ),
         "choices": choices,
         "measures": {measure.name: measure for measure, _ in chosen},
