@@ -28,7 +28,7 @@ from snakemake.exceptions import WorkflowError
 from leavekout.base.errors import InputError
 from leavekout.planning.bill import PlannedJob
 from plan_study import DEFAULT, ROOT, Plan, in_project, plan_of
-from warm_start import warm_start
+from warm_start import SOCKET, warm_start
 
 # Snakemake 9.27 reports finished jobs only to its log and to logger plugins. A plugin would have to
 # be an installed package, and this workflow runs without being installed.
@@ -195,8 +195,8 @@ def run_study(configfiles: Sequence[Path], *, gpus: int = 1) -> None:
 
 @contextmanager
 def environment_of_jobs(*, gpus: bool) -> Iterator[Mapping[str, str]]:
-    """Jobs start with their libraries imported."""
-    if sys.platform != "linux":
+    """Jobs start with their libraries imported, by the process that serves this one if one does."""
+    if sys.platform != "linux" or SOCKET in os.environ:
         yield os.environ
         return
     with (
