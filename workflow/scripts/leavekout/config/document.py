@@ -24,7 +24,8 @@ There is one file for each experiment, mostly of the same name. Results go to
 | `digits-study.yaml` | the study on digits: 17 methods, 40 queries; hours |
 | `digits-tuning.yaml` | the settings of that study's methods, compared on tuning queries |
 | `letters-study.yaml` | a study on printed letters, of many more kinds than digits; two hours |
-| `digits-fresh.yaml` | 40 fresh queries, to confirm what that study found; not run yet |
+| `digits-fresh.yaml` | 40 fresh queries, to confirm what that study found \
+([results](../results/digits-fresh/README.md)) |
 | `digits-topic.yaml`, `letters-topic.yaml` | the two studies continued with topic removal, a \
 stricter control |
 | `own/<name>.yaml` | your own captioned pictures, written by `make own` \
