@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from configured import experiment
+from join_study import write_configuration
 from leavekout.base.errors import InputError
 from preview_study import require_sound_scores
+from project import ROOT
 
 
 def test_scores_of_the_wrong_length_are_refused_with_their_number(tmp_path: Path) -> None:
@@ -26,3 +28,16 @@ def test_scores_of_the_wrong_length_are_refused_with_their_number(tmp_path: Path
     (tmp_path / "q003.npy").unlink()
     with pytest.raises(InputError, match="'mine' has no scores of 1 of 8 queries, 'q003'"):
         require_sound_scores(study, "mine")
+
+
+def test_a_refused_name_leaves_no_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    bundle = ROOT / "results" / "digits-study" / "bundle"
+    with pytest.raises(InputError, match="'random' has a name that is taken"):
+        write_configuration(bundle, "random", None)
+    assert list((tmp_path / "config").iterdir()) == []
+    file, _ = write_configuration(bundle, "mine", None)
+    assert file.exists()
