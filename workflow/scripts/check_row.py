@@ -14,16 +14,15 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-import yaml
 from snakemake.exceptions import WorkflowError
 
-from join_study import bundle_of, configuration
+from join_study import bundle_of, configuration, write_valid
 from leavekout.base.artifacts import load_csv, load_table
 from leavekout.base.errors import InputError
+from leavekout.config.reading import read_yaml
 from leavekout.contract.outcome import Outcome
 from leavekout.contract.removal import Removal
 from leavekout.encoders.features import load_image_encoder
-from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.bundle.artifacts import MEASUREMENTS, bundled
 from leavekout.leave_k_out.bundle.contribution import (
     ROWS,
@@ -43,10 +42,12 @@ from leavekout.leave_k_out.statistics.clusters import clusters
 from leavekout.leave_k_out.statistics.drift import SMALL, median_effects
 from leavekout.leave_k_out.statistics.estimates import estimates_table
 from leavekout.leave_k_out.statistics.measurements import tabulate
+from leavekout.methods import registry
 from plan_study import ROOT, plan_of
 from run_study import make
 from submit_row import own_rows
 
+SOURCE, PROMPTS = "source/outcome.safetensors", "queries/queries.parquet"
 _ROUNDING = 1e-4  # of encoders on another machine; losses and pictures are in the outcomes
 
 
@@ -58,24 +59,23 @@ def checked_study(published: Bundle, method: str) -> tuple[Path, LeaveKOut]:
     name = f"{published.about.study}-checks-{method}"
     file = Path("config") / f"{name}.yaml"
     scores = f"results/{name}/contributed/attribution/{method}"
-    content = {**configuration(published, method, scores, file), "experiment": name}
-    file.write_text("# Written by `make check-row`.\n" + yaml.safe_dump(content, sort_keys=False))
-    experiment = read_experiment({}, [file])
+    content = {**configuration(published, method, scores), "experiment": name}
+    study = read_yaml(published.study)
+    for section in registry.SECTIONS:  # may have an entry of this name, by which it was scored
+        if method in (study.get(section) or {}):
+            content[section] = {method: None}
+    experiment = write_valid(file, content, by="make check-row")
     assert isinstance(experiment, LeaveKOut)
     return file, experiment
 
 
-def retrain(file: Path, results: Path, models: Sequence[Removal]) -> list[Path]:
-    """The outcomes of some models, trained here; and the files that measuring them needs."""
-    outcomes = [results / model.outcome for model in models]
-    for path in outcomes:  # of an earlier check
-        path.unlink(missing_ok=True)
-    targets = [str(path) for path in outcomes]
+def retrain(file: Path, outcomes: Sequence[Path], others: Sequence[Path]) -> None:
+    """Trains the models of some outcomes, and makes `others`, which measuring them needs."""
+    targets = [*map(str, [*outcomes, *others])]
     try:
         make([file], plan_of([file], targets=targets), targets=targets)
     except (InputError, WorkflowError) as error:  # of this machine; it says nothing of the row
         sys.exit(str(error))
-    return outcomes
 
 
 def check(folder: Path, count: int) -> None:
@@ -99,16 +99,21 @@ def check(folder: Path, count: int) -> None:
     print(f"Each of {len(models)} models lacks the images that its scores name.", flush=True)
 
     chosen = random.SystemRandom().sample(models, min(count, len(models)))
-    again = retrain(file, results, chosen)
-    source = Outcome.load(results / "source" / "outcome.safetensors")
     measures = [measure(name) for name in e.measures]
     names = {one.encoder for one in measures if one.encoder}
+    again = [results / model.outcome for model in chosen]
+    others = [SOURCE, PROMPTS, *(f"encoders/{name}" for name in names)]
+    retrain(file, again, [results / name for name in others])
+    source = Outcome.load(results / SOURCE)
     device = torch.device("cpu")
     encoders = {n: load_image_encoder(results / "encoders" / n, device) for n in names}
 
     def measured(paths: Sequence[Path]) -> pd.DataFrame:
         return measure_outcomes(paths, source, measures, encoders, {*e.test_queries()})
 
+    here = measured(again)
+    for path in again:  # the next check trains them itself
+        path.unlink()
     tables = {arm: measured([files / one.outcome for one in those]) for arm, those in arms.items()}
     for arm, table in tables.items():
         given = load_table(files / MEASUREMENTS / "test" / f"{arm}.parquet")
@@ -122,7 +127,7 @@ def check(folder: Path, count: int) -> None:
         for path in published.below([MEASUREMENTS]).entries
         if not Path(path).stem.startswith(("again-", "union"))
     ]
-    prompts = load_table(results / "queries" / "queries.parquet").set_index("query")["prompt"]
+    prompts = load_table(results / PROMPTS).set_index("query")["prompt"]
     of_test = {query: str(prompts[query]) for query in e.test_queries()}
     cluster_of = clusters(of_test, e.dataset.topics)
     table = tabulate([*theirs, tables[method]], cluster_of)
@@ -132,7 +137,6 @@ def check(folder: Path, count: int) -> None:
     print("The row follows from the measurements.", flush=True)
 
     effects = median_effects(tabulate(theirs, cluster_of))
-    here = measured(again)
     far = differences(here, pd.concat(tables.values()), effects)
     assert len(far) == len(here)
     for (query, k), of_model in far.groupby(["query", "k"]):
@@ -155,12 +159,16 @@ def main() -> None:
     parser.add_argument("row", type=Path, help="the folder, contributed/<study>/<method>")
     parser.add_argument("--models", type=int, default=2, help="how many to train again")
     arguments = parser.parse_args()
+    if arguments.models < 1:
+        parser.error("--models is at least 1")
     folder = arguments.row.resolve()
     os.chdir(ROOT)
     try:
         check(folder.relative_to(ROOT), arguments.models)
     except InputError as error:
         sys.exit(f"Refused. {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nStopped by Ctrl-C.")
     print("Accepted.")
 
 

@@ -9,6 +9,7 @@ add to that configuration; see docs/joining.md.
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import yaml
 
 from leavekout.base.errors import InputError
+from leavekout.config.fields import NAME
 from leavekout.config.reading import read_yaml
 from leavekout.kinds import read_experiment
 from leavekout.leave_k_out.bundle.files import STUDY, Bundle, fetch_bundle, read_bundle
@@ -29,12 +31,17 @@ def bundle_of(study: str) -> Path:
     return Path(study) if Path(study).is_dir() else Path("results") / study / "bundle"
 
 
-def configuration(bundle: Bundle, method: str, scores: str | None, file: Path) -> dict[str, Any]:
-    """The content of `file`: the bundle's study with one more method.
+def configuration(bundle: Bundle, method: str, scores: str | None) -> dict[str, Any]:
+    """The content of a file in config/: the bundle's study with one more method.
 
     Raises:
-        InputError: the study has a method of this name.
+        InputError: the study has a method of this name, or it is no name.
     """
+    if not re.match(NAME, method):
+        raise InputError(
+            f"'{method}' cannot name a method: a name has small letters, digits, - and _, and "
+            "begins with a letter."
+        )
     methods = list(bundle.about.methods)
     if method in methods:
         raise InputError(
@@ -42,12 +49,27 @@ def configuration(bundle: Bundle, method: str, scores: str | None, file: Path) -
             f"{', '.join(methods)}."
         )
     content = {
-        "extends": os.path.relpath(bundle.folder / STUDY, file.parent),
+        "extends": os.path.relpath(bundle.folder / STUDY, "config"),
         "experiment": f"{bundle.about.study}-with-{method}",
         "joins": {"bundle": str(bundle.folder)},
         "methods": [*methods, method],
     }
     return content if scores is None else {**content, "external": {method: scores}}
+
+
+def write_valid(file: Path, content: Mapping[str, Any], *, by: str) -> Any:
+    """Writes a configuration and returns its experiment; leaves no file that is not valid.
+
+    Raises:
+        InputError: what is wrong with it, such as a method's name that is taken.
+    """
+    header = f"# Written by `{by}`; yours to edit (docs/joining.md).\n"
+    file.write_text(header + yaml.safe_dump(content, sort_keys=False))
+    try:
+        return read_experiment({}, [file])
+    except InputError:
+        file.unlink()
+        raise
 
 
 def require_same_join(file: Path, content: Mapping[str, Any]) -> None:
@@ -77,17 +99,11 @@ def write_configuration(folder: Path, method: str, scores: str | None) -> tuple[
     """
     bundle = read_bundle(folder)
     file = Path("config") / f"{bundle.about.study}-with-{method}.yaml"
-    content = configuration(bundle, method, scores, file)
+    content = configuration(bundle, method, scores)
     if file.exists():
         require_same_join(file, content)
         return file, bundle
-    header = "# Written by `make join`; yours to edit (docs/joining.md).\n"
-    file.write_text(header + yaml.safe_dump(content, sort_keys=False))
-    try:
-        read_experiment({}, [file])
-    except InputError:  # a reserved name, or one that is no name; another can be given
-        file.unlink()
-        raise
+    write_valid(file, content, by="make join")
     return file, bundle
 
 

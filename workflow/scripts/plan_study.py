@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from snakemake.settings.enums import Quietness, RerunTrigger
 from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
 from leavekout.base.errors import InputError
-from leavekout.config.reading import read_yaml
+from leavekout.config.reading import DIGEST, read_yaml
 from leavekout.kinds import costs_of, read_experiment
 from leavekout.leave_k_out.statistics.spent import seconds_of
 from leavekout.planning.bill import PlannedJob, account
@@ -72,6 +72,17 @@ def planned(job: Any, *, needed: bool) -> PlannedJob:
     )
 
 
+@contextlib.contextmanager
+def _no_run_begun() -> Iterator[None]:
+    """Forgets the configuration that was read: the next plan may be of another."""
+    running = DIGEST in os.environ
+    try:
+        yield
+    finally:
+        if not running:
+            os.environ.pop(DIGEST, None)
+
+
 def plan_of(
     configfiles: Sequence[Path],
     config: Mapping[str, Any] | None = None,
@@ -85,6 +96,7 @@ def plan_of(
     for file in configfiles:
         read_yaml(file)  # which says in a sentence what Snakemake says in a traceback
     with (
+        _no_run_begun(),
         SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api,
         open(os.devnull, "w") as nowhere,
         contextlib.redirect_stdout(nowhere),

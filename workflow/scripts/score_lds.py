@@ -8,7 +8,7 @@ from leavekout.contract.scores import read_scores, tied_at
 from leavekout.leave_k_out.removals import random_set
 from leavekout.leave_k_out.statistics.arms import arms_of_measures
 from leavekout.leave_k_out.statistics.lds import lds_table, summed_scores
-from leavekout.leave_k_out.statistics.snr import predictions as beyond_noise
+from leavekout.leave_k_out.statistics.snr import beyond_noise
 
 with job(snakemake) as run:
     params = run.params
@@ -28,9 +28,9 @@ with job(snakemake) as run:
     for path in sorted(run.input.scores, key=lambda path: path.stem):
         method = path.parent.name
         scores = read_scores(path, images=params.images, method=method)
-        for k, rows in sets.items():
-            for found, sums in ((predictions, summed_scores), (clear, beyond_noise)):
-                predicted = measure.direction * sums(scores, rows)
+        for found, counted in ((predictions, scores), (clear, beyond_noise(scores))):
+            for k, rows in sets.items():
+                predicted = measure.direction * summed_scores(counted, rows)
                 found.setdefault((method, k), []).append(predicted)
         ties += [
             {"method": method, "query": path.stem, "k": k, "tied": tied_at(scores, k)}

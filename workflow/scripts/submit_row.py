@@ -64,6 +64,8 @@ def main() -> None:
         read_about(folder)
     except (InputError, WorkflowError) as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("\nStopped by Ctrl-C.")
     print(f"Check it as the project will: make check-row ROW={folder}")
 
 

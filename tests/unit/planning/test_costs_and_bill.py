@@ -2,6 +2,8 @@
 
 import dataclasses
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from leavekout.methods.unlearning.family import UNLEARNING
 from leavekout.models.denoiser import build_denoiser
 from leavekout.planning.bill import PlannedJob, account, bill, measured_ratios
 from leavekout.planning.costs import Cost
-from project import ROOT, TINY, ran
+from project import ENV, ROOT, TINY, ran
 
 
 @pytest.mark.parametrize("name", ["coco", "coco-day", "digits"])
@@ -281,6 +283,14 @@ def test_a_configuration_that_changes_during_a_run_is_refused(
     changed = e.model_copy(update={"methods": ["pixel"]})
     with pytest.raises(InputError, match=r"experiment 'tiny' changed after this run had begun"):
         require_unchanged(changed)
+
+
+def test_one_program_may_plan_several_studies() -> None:
+    plans = "[plan_of([Path(f'config/{name}.yaml')]) for name in ('tiny', 'digits')]"
+    program = f"from pathlib import Path; from plan_study import plan_of; {plans}"
+    scripts = str(ROOT / "workflow" / "scripts")
+    command, env = [sys.executable, "-c", program], {**ENV, "PYTHONPATH": scripts}
+    subprocess.run(command, cwd=ROOT, env=env, check=True)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from leavekout.leave_k_out.report.cautions import cautions
-from leavekout.leave_k_out.report.looks import of_looks
+from leavekout.leave_k_out.report.looks import _next, of_looks
 from leavekout.leave_k_out.statistics.clusters import intraclass_table
 from leavekout.leave_k_out.statistics.comparisons import comparisons_table
 from leavekout.leave_k_out.statistics.equivalents import equivalents_table
@@ -86,6 +86,19 @@ def test_at_a_look_topics_with_few_queries_are_named() -> None:
     said = at_look(10, [10, 20], alike=4)
     assert "adds 10 queries, q010 to q019. 2 of their topics have no query yet." in said
     assert said.endswith("(the fewest, 2: topic 2).")
+
+
+def test_at_a_look_a_query_that_names_no_topic_is_none() -> None:
+    clusters = {"q0": "cat", "q1": "q1", "q2": "cat", "q3": "q3", "q4": "dog", "q5": "q5"}
+    assert _next(clusters, 3, 6) == (
+        "The next look adds 3 queries, q3 to q5. 1 of their topics have no query yet. A query "
+        "tells most on a topic with none, and then on one with few (the fewest, 2: cat)."
+    )
+    assert _next(dict(zip(clusters, clusters, strict=True)), 3, 6).endswith("q3 to q5.")
+    many = {f"q{n}": f"topic {n % 9}" for n in range(18)}
+    assert _next(many, 9, 18).endswith(
+        "(the fewest, 1: topic 0, topic 1, topic 2, topic 3, topic 4, topic 5 and 3 more)."
+    )
 
 
 def test_artifacts_of_different_versions_are_reported() -> None:

@@ -78,6 +78,18 @@ def test_the_interval_of_an_agreement_contains_the_true_correlation_of_rankings(
     assert 0.94 <= np.mean([low <= true <= high for low, high in ends]) <= 0.985
 
 
+@pytest.mark.parametrize("methods", [4, 8])
+def test_the_interval_of_equal_orders_has_a_width(methods: int) -> None:
+    """As one about the nearest other correlation, 1 − 6 · 2 / n (n² − 1), and up to 1."""
+    orders = np.arange(methods)
+    swapped = np.r_[1, 0, orders[2:]]
+    [near] = rank_correlations(orders[None], swapped[None])
+    low, high = interval_over_methods(1.0, methods)
+    assert high == 1
+    assert low == pytest.approx(interval_over_methods(near, methods)[0])
+    assert interval_over_methods(-1.0, methods) == pytest.approx((-1, -low))
+
+
 def test_snr_lds_is_the_lds_of_queries_whose_scores_have_a_bulk() -> None:
     rng = np.random.default_rng(11)
     measured, plain, clear = rng.standard_normal((3, 6, 5))

@@ -20,7 +20,7 @@ from leavekout.config.experiment import Experiment
 
 Tree = dict[str, Any]
 AnyExperiment = TypeVar("AnyExperiment", bound=Experiment)
-_DIGEST = "LEAVEKOUT_CONFIGURATION"
+DIGEST = "LEAVEKOUT_CONFIGURATION"
 _ON_COMMAND_LINE = Path("--config")
 # Numbers that YAML 1.1, or Python, reads in another base or with gaps: 0100, 1_00, 12:30.
 _ODD_NUMBER = re.compile(r"[-+]?(0[0-9_]+|[0-9]+[_:][0-9_:]*)(\.[0-9_]*)?")
@@ -104,12 +104,12 @@ def require_unchanged(experiment: Experiment) -> None:
     """Rejects a configuration that changed after the run began.
 
     On a cluster each job reads the configuration files again, and would use other values than
-    earlier jobs. The first Snakemake puts a digest in the environment, which its jobs inherit.
+    earlier jobs. The first Snakemake puts a `DIGEST` in the environment, which its jobs inherit.
     `hardware` may change, because no result depends on it.
     """
     text = experiment.model_dump_json(exclude={"hardware"})
     digest = hashlib.sha256(text.encode()).hexdigest()
-    if os.environ.setdefault(_DIGEST, digest) != digest:
+    if os.environ.setdefault(DIGEST, digest) != digest:
         raise InputError(
             f"the configuration of experiment '{experiment.experiment}' changed after this run had "
             "begun; stop the run, and start it again with either version."

@@ -129,7 +129,7 @@ def _of_controls(e: LeaveKOut) -> Iterator[tuple[str, str]]:
 
 def _of_topics(e: LeaveKOut) -> Iterator[tuple[str, str]]:
     topic, n = e.counterfactual.topic, e.dataset.images
-    drawn_from = topic.nearest * max(e.counterfactual.all_ks()) if topic else 0
+    drawn_from = topic.nearest * max(e.counterfactual.k) if topic else 0
     if topic and not e.dataset.topics and drawn_from > n:
         yield (
             "counterfactual.topic",

@@ -296,8 +296,9 @@ class LeaveKOut(ExperimentWithMethods):
     """The measures of what was lost.
 
     `delta_loss`, `delta_log_loss`, `mse`, `clip`, `ssim`, `dino`, and any other file in
-    `workflow/scripts/leavekout/measures/`. Methods are ranked by the first. A measure that is added
-    to a finished study is computed from the outcomes there are; nothing is trained or scored again.
+    `workflow/scripts/leavekout/leave_k_out/measures/`. Methods are ranked by the first. A measure
+    that is added to a finished study is computed from the outcomes there are; nothing is trained or
+    scored again.
     """
     counterfactual: Counterfactual
     """Which leave-K-out models are trained."""

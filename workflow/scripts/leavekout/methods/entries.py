@@ -43,13 +43,24 @@ def with_entries(tree: _Tree, file_of: FileOf) -> _Tree:
     """The configuration with an entry for every built-in method that it names.
 
     An entry that is written changes some keys of the built-in one. Each of `tuning.settings`
-    becomes an entry, too, and is added to `tuning.methods`. Methods of `without` are in no list.
+    becomes an entry, too, and is added to `tuning.methods`. Methods of `without` are in no list. An
+    entry that is null is none.
     """
-    tree = _with_built_in(_without(tree, file_of))
+    tree = _with_built_in(_without(_without_nulls(tree), file_of))
     tree = _with_built_in(_with_variants(tree, file_of))
     for family in FAMILIES:
         tree = dict(family.completed(tree, {*_named(tree)}))
     return tree
+
+
+def _without_nulls(tree: _Tree) -> _Tree:
+    """The configuration without entries that a later file took away by null."""
+    sections = {key: tree[key] for key in {*SECTIONS, *KEYS} if _is_mapping(tree.get(key))}
+    kept = {
+        key: {name: entry for name, entry in entries.items() if entry is not None}
+        for key, entries in sections.items()
+    }
+    return {**tree, **kept}
 
 
 def _without(tree: _Tree, file_of: FileOf) -> _Tree:

@@ -10,6 +10,8 @@ from leavekout.leave_k_out.statistics.measurements import rows_of
 from leavekout.statistics.looks import spent
 from leavekout.statistics.significance import LEVEL
 
+MOST_TOPICS = 6  # that a sentence names
+
 
 def of_looks(
     estimates: pd.DataFrame,
@@ -57,6 +59,8 @@ def _settled(estimates: pd.DataFrame, comparisons: pd.DataFrame) -> str:
         f"By {measure.label} at K = {k:,}, {len(pairs) - len(open_pairs)} of {len(pairs)} pairs of "
         "methods are settled."
     )
+    if not len(pairs):
+        return ""
     if settled and len(open_pairs):
         said += (
             f" {', '.join(settled)} can be stopped: {'its' if len(settled) == 1 else 'their'} "
@@ -70,12 +74,15 @@ def _next(clusters: Mapping[str, str], measured: int, planned: int) -> str:
     names = list(clusters)
     following = names[measured:planned]
     said = f"The next look adds {len(following)} queries, {following[0]} to {following[-1]}."
-    if len(set(clusters.values())) == len(clusters):
+    topics = {name: topic for name, topic in clusters.items() if topic != name}
+    count = Counter(topics[name] for name in names[:measured] if name in topics)
+    if not count or len(set(topics.values())) == len(topics):
         return said
-    count = Counter(clusters[name] for name in names[:measured])
-    new = len({clusters[name] for name in following} - set(count))
-    rare = [topic for topic, queries in count.items() if queries == min(count.values())]
+    new = len({topics[name] for name in following if name in topics} - set(count))
+    fewest = min(count.values())
+    rare = sorted(topic for topic, queries in count.items() if queries == fewest)
+    more = f" and {len(rare) - MOST_TOPICS} more" if len(rare) > MOST_TOPICS else ""
     return (
         f"{said} {new} of their topics have no query yet. A query tells most on a topic with none, "
-        f"and then on one with few (the fewest, {min(count.values())}: {', '.join(sorted(rare))})."
+        f"and then on one with few (the fewest, {fewest}: {', '.join(rare[:MOST_TOPICS])}{more})."
     )

@@ -89,7 +89,7 @@ def lds_table(
     Args:
         arms: of one measure; predictions: (method, K) → for each query, in the order of the arms,
             the `summed_scores` [S] of the random sets of this K; beyond_noise: the same of
-            `snr.predictions`.
+            what `snr.beyond_noise` leaves of scores.
     """
     count = min(resamples, MOST_RESAMPLES)
     rows = []
@@ -144,7 +144,8 @@ def agreement(scores: Mapping[str, float], effects: Mapping[str, float]) -> Agre
     a, b = (np.array([values[m] for m in methods]) for values in (scores, effects))
     test = stats.permutation_test(
         (a,),
-        lambda x: rank_correlations(x, b),
+        lambda x, axis: rank_correlations(x, b),
+        vectorized=True,
         permutation_type="pairings",
         n_resamples=50_000,
         rng=np.random.default_rng(0),
@@ -170,8 +171,14 @@ def agreements(
 
 
 def interval_over_methods(rho: float, methods: int) -> tuple[float, float]:
-    """A 95 % interval of Spearman's correlation over methods (Bonett and Wright, 2000)."""
-    error = np.sqrt((1 + rho**2 / 2) / (methods - 3))
-    z = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
-    low, high = np.tanh(z + stats.norm.ppf([0.025, 0.975]) * error)
+    """A 95 % interval of Spearman's correlation over methods (Bonett and Wright, 2000).
+
+    At ±1 theirs would have no width: it is the one about the next correlation that ranks can have,
+    prolonged to ±1.
+    """
+    next_to_one = 1 - 12 / (methods * (methods**2 - 1))
+    inner = float(np.clip(rho, -next_to_one, next_to_one))
+    error = np.sqrt((1 + inner**2 / 2) / (methods - 3))
+    low, high = np.tanh(np.arctanh(inner) + stats.norm.ppf([0.025, 0.975]) * error)
+    low, high = min(low, rho), max(high, rho)
     return float(low), float(high)

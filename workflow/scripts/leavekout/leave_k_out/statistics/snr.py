@@ -5,8 +5,6 @@ After the published code of SNR-LDS (Lin, 2026). Most scores of a query are take
 are chosen by their signed roots, which score files do not have; here they are scores as any.)
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 POINTS = 101
@@ -40,15 +38,11 @@ def bulk_width(scores: np.ndarray) -> float:
     return float(np.sqrt(-0.5 / curvature)) if curvature < 0 else np.nan
 
 
-def beyond_noise(scores: np.ndarray) -> np.ndarray | None:
-    """Scores [N] as multiples of their root mean square, 0 within the bulk; None without a bulk."""
+def beyond_noise(scores: np.ndarray) -> np.ndarray:
+    """Scores [N] as multiples of their root mean square, 0 within the bulk; NaN without a bulk."""
     scores = scores.astype(np.float64)
     scores = scores / np.sqrt(np.square(scores).mean())
     width = bulk_width(scores)
-    return None if np.isnan(width) else np.where(np.abs(scores) > WIDTHS * width, scores, 0.0)
-
-
-def predictions(scores: np.ndarray, sets: Sequence[np.ndarray]) -> np.ndarray:
-    """The sums over sets of rows of the scores that count: float64 [S]; NaN without a bulk."""
-    kept = beyond_noise(scores)
-    return np.array([np.nan if kept is None else kept[rows].sum() for rows in sets])
+    if np.isnan(width):
+        return np.full_like(scores, np.nan)
+    return np.where(np.abs(scores) > WIDTHS * width, scores, 0.0)

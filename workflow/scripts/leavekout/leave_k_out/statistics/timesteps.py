@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from leavekout.contract.outcome import Outcome
 
 PARTS = 3
-_COLUMNS = ("excess", "excess_low", "excess_high", "excess_error", "p", "p_corrected")
+_COLUMNS = ("excess", "excess_low", "excess_high", "excess_error")
 
 
 def timesteps_table(

@@ -45,7 +45,8 @@ def plot_agreement(lds: pd.DataFrame, estimates: pd.DataFrame, methods: Sequence
                 linewidth=0.8,
             )
         agreeing = "".join(
-            f"\n{name} {found.rho:.2f} ({found.low:.2f} to {found.high:.2f})".replace("-", "−")
+            f"\n{name} "
+            + f"{found.rho:.2f} ({found.low:.2f} to {found.high:.2f})".replace("-", "−")
             + f", p = {found.p:.2g}"
             for k, name, found in found_agreements
             if k == size

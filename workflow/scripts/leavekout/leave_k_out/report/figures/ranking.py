@@ -52,7 +52,8 @@ def plot_ranking(
         ax.set_xlabel("excess over random removal")
         bare(ax)
     several = len(ks) > 1
-    dotted = "; dotted: topic removal" if has_topics(estimates) else ""
+    with_topics = has_topics(estimates[estimates["k"] == main])
+    dotted = "; dotted: topic removal" if with_topics else ""
     bars = "Methods with a dot on the same grey bar are not significantly different"
     figure.suptitle(
         f"{sizes(ks, main) if several else f'K = {main:,}'}; 95 % intervals{dotted}. {bars}"
