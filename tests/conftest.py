@@ -1,5 +1,8 @@
 """Fixtures of all tests: the tiny world, and a project in which the workflow ran."""
 
+import fcntl
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,11 @@ THOROUGH = (
 )
 # Files that share one run of the tiny experiment.
 SHARING = ("test_workflow", "test_workflow_broken", "test_workflow_reruns")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the tiny experiment, for whose end a second worker would otherwise wait."""
+    items.sort(key=lambda item: item.path.stem not in SHARING)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -93,10 +101,26 @@ def process(model: Model) -> Process:
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which the tiny experiment has run, once for all workers; not to be changed."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    folder = base / "finished"
+    with open(base / "finished.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            made = copy_project(base / "unfinished")
+            ran(made, *TINY, "--", "all", "tuning")
+            made.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def project(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project in which the tiny experiment has run."""
-    folder = copy_project(tmp_path_factory.mktemp("project") / "copy")
-    ran(folder, *TINY, "--", "all", "tuning")
+    folder = tmp_path_factory.mktemp("project") / "copy"
+    shutil.copytree(finished, folder)
     return folder
 
 

@@ -16,6 +16,7 @@ from warm_start import warm_start
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
 TINY = ["--configfile", "config/tiny.yaml"]
+IMAGES = 450  # of tiny
 ENV = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 

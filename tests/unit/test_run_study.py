@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from leavekout.base.errors import InputError
 from leavekout.planning.bill import PlannedJob
 from project import ENV, ROOT, copy_project
 from run_study import Progress, run, why_it_stopped
+from warm_start import SOCKET, warm_start
 
 
 def planned(rule: str, seconds: float, *, needed: bool = True) -> PlannedJob:
@@ -157,7 +159,48 @@ def test_the_process_with_the_libraries_ends_with_the_run_that_started_it(tmp_pa
     ]
     ended = subprocess.run(server, stdin=subprocess.DEVNULL, timeout=60, check=False)
     assert ended.returncode == 0
-    assert not (tmp_path / "socket").exists()
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> list[str]:
+    """A script as Snakemake starts it."""
+    path = tmp_path / ".snakemake" / "scripts" / "script.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("import sys\nprint('torch' in sys.modules)\nsys.exit(7)\n")
+    return [sys.executable, str(path)]
+
+
+def test_a_script_that_comes_early_waits_for_the_libraries(
+    script: list[str], tmp_path: Path
+) -> None:
+    with warm_start(tmp_path, ENV) as env:
+        while not Path(env[SOCKET]).exists():
+            time.sleep(0.01)
+        done = subprocess.run(script, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "True\n", "")
+
+
+@pytest.mark.parametrize("ends", ["the process", "the script"])
+def test_a_script_that_waits_can_start_by_itself_and_be_stopped(
+    ends: str, script: list[str], tmp_path: Path
+) -> None:
+    hook = "import warm_start; warm_start.hand_over()"
+    (tmp_path / "sitecustomize.py").write_text(hook)
+    path = os.pathsep.join([str(tmp_path), str(ROOT / "workflow/scripts")])
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        server.listen()
+        env = {**ENV, "PYTHONPATH": path, SOCKET: str(tmp_path / "socket")}
+        waiting = subprocess.Popen(script, env=env, stdout=subprocess.PIPE, text=True)
+        connection, _ = server.accept()
+        assert connection.recv(8)
+        if ends == "the script":
+            waiting.terminate()
+            assert waiting.wait(30) == 128 + signal.SIGTERM
+        connection.close()
+    said, _ = waiting.communicate(timeout=30)
+    if ends == "the process":
+        assert (waiting.returncode, said) == (7, "False\n")
 
 
 @pytest.mark.parametrize(("counted", "usable"), [(1, True), (-1, False)])

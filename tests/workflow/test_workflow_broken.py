@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from project import TINY, planned, ran, refused, snakemake
+from project import IMAGES, TINY, planned, ran, refused, snakemake
 
 
 def test_scores_that_are_not_numbers_stop_before_training(project: Path, results: Path) -> None:
@@ -15,8 +15,8 @@ def test_scores_that_are_not_numbers_stop_before_training(project: Path, results
     outcome = results / "retrained" / "pixel" / "q000" / "k20" / "outcome.safetensors"
     table = (results / "tables" / "estimates.csv").read_bytes()
     good = path.read_bytes()
-    np.save(path, np.full(1797, np.nan, np.float32))
-    assert "pixel/q000.npy: method 'pixel' has 1,797 scores that are NaN" in refused(project, *TINY)
+    np.save(path, np.full(IMAGES, np.nan, np.float32))
+    assert "pixel/q000.npy: method 'pixel' has 450 scores that are NaN" in refused(project, *TINY)
     assert not outcome.exists()
     assert "100 %" not in (results / "logs" / "retrain/pixel/q000/k20.log").read_text()
     path.write_bytes(good)

@@ -19,7 +19,17 @@ from leavekout.leave_k_out.bundle.contribution import read_about
 from leavekout.leave_k_out.bundle.files import pack, read_bundle, unpack
 from leavekout.leave_k_out.topics import named_topic
 from loopback import loopback
-from project import TINY, copy_project, output_of, planned, ran, refused, snakemake, warm_env
+from project import (
+    IMAGES,
+    TINY,
+    copy_project,
+    output_of,
+    planned,
+    ran,
+    refused,
+    snakemake,
+    warm_env,
+)
 
 JOINED = ["--configfile", "config/tiny-with-mine.yaml"]
 QUERIES = 3
@@ -51,7 +61,7 @@ def elsewhere(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     scores = folder / "scores"
     scores.mkdir()
     for number in range(QUERIES):
-        values = np.random.default_rng(number).random(1797, np.float32)
+        values = np.random.default_rng(number).random(IMAGES, np.float32)
         np.save(scores / f"q00{number}.npy", values)
     join = ["--study", "tiny", "--method", "mine", "--scores", "scores", "--dry-run"]
     made = program(folder, "join_study.py", *join)

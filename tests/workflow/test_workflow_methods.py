@@ -12,7 +12,7 @@ from configured import experiment
 from leavekout.contract.outcome import Outcome
 from leavekout.leave_k_out.measures.delta_loss import loss_changes
 from leavekout.methods.registry import SECTIONS
-from project import ROOT, TINY, output_of, ran, snakemake
+from project import IMAGES, ROOT, TINY, output_of, ran, snakemake
 
 
 def methods_of_tiny() -> list[str]:
@@ -23,6 +23,7 @@ def methods_of_tiny() -> list[str]:
 
 
 METHODS = methods_of_tiny()
+GROUP = IMAGES // 3  # three groups, without an image more
 # These run the code of another with other settings, so once is enough for them.
 VARIANTS = {"ascent", "output", "abu-plus", "dino", "journey-trak", "d-trak", "retrac", "ekfac"}
 # Mirrored unlearning keeps training images, whose stream is of rows, as training's is.
@@ -64,7 +65,7 @@ def test_method_contract(method: str, all_methods: Path) -> None:
     """Length, finite, not constant; and scores follow their images into another order."""
     scores = np.load(all_methods / "tiny" / "attribution" / method / "q000.npy")
     assert scores.dtype == np.float32
-    assert scores.shape == (1797,)
+    assert scores.shape == (IMAGES,)
     assert np.isfinite(scores).all()
     assert scores.std() > 0
     if method not in VARIANTS:
@@ -74,14 +75,14 @@ def test_method_contract(method: str, all_methods: Path) -> None:
 
 def test_the_oracle_finds_the_group_that_matters_most(project: Path) -> None:
     """With K the size of a group, it removes the group with the largest ΔL."""
-    config = ["--config", "methods=[oracle]", "counterfactual={k: [599]}", "forgetting="]
-    target = "results/tiny/retrained/oracle/q000/k599/outcome.safetensors"
+    config = ["--config", "methods=[oracle]", f"counterfactual={{k: [{GROUP}]}}", "forgetting="]
+    target = f"results/tiny/retrained/oracle/q000/k{GROUP}/outcome.safetensors"
     ran(project, *TINY, *config, "--", target)
     results = project / "results" / "tiny"
     source = Outcome.load(results / "source" / "outcome.safetensors").select(["q000"])
 
     def outcome(path: str) -> Outcome:
-        file = results / "retrained" / path / "k599" / "outcome.safetensors"
+        file = results / "retrained" / path / f"k{GROUP}" / "outcome.safetensors"
         return Outcome.load(file).select(["q000"])
 
     groups = [outcome(f"group/g{number}") for number in range(3)]
@@ -106,13 +107,13 @@ def test_scores_from_elsewhere_need_no_code(project: Path, tmp_path: Path) -> No
     scores = np.random.default_rng(0).random(len(images))
     table = pd.DataFrame({"image_id": images["image_id"], "score": scores})
     table.sample(frac=1, random_state=0).to_parquet(tmp_path / "q000.parquet")
-    np.save(tmp_path / "q001.npy", np.full(1797, np.nan, np.float32))
+    np.save(tmp_path / "q001.npy", np.full(IMAGES, np.nan, np.float32))
     config = ["--config", f"external={{mine: {tmp_path}}}"]
     ran(project, *TINY, *config, "--", "results/tiny/attribution/mine/q000.npy")
     found = np.load(project / "results/tiny/attribution/mine/q000.npy")
     np.testing.assert_array_equal(found, scores.astype(np.float32))
     result = snakemake(project, *TINY, *config, "--", "results/tiny/attribution/mine/q001.npy")
-    assert "q001.npy: method 'mine' has 1,797 scores that are NaN" in output_of(result)
+    assert "q001.npy: method 'mine' has 450 scores that are NaN" in output_of(result)
     (project / "results/tiny/logs/attribution/mine/q001.log").unlink()  # it has no benchmark
     path = "results/tiny/attribution/mine/q002.npy"
     result = snakemake(project, "-n", *TINY, *config, "--", path)

@@ -81,16 +81,26 @@ def hand_over() -> None:
         return
     what = json.dumps({"script": script, "folder": os.getcwd(), "env": dict(os.environ)}).encode()
     files = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0, 1, 2]))
-    connection.sendmsg([len(what).to_bytes(8, "big")], [files])
-    connection.sendall(what)
-    fork = int.from_bytes(_receive(connection, 8), "big")
+    fork = 0  # until there is one
 
     def forward(number: int, frame: FrameType | None) -> None:
+        if not fork:
+            os._exit(128 + number)
         os.kill(fork, number)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, forward)
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+    before = {n: signal.getsignal(n) for n in signals}
+    heard = {n: handler for n, handler in before.items() if handler is not signal.SIG_IGN}
+    for number in heard:
+        signal.signal(number, forward)
+    try:
+        connection.sendmsg([len(what).to_bytes(8, "big")], [files])
+        connection.sendall(what)
+        fork = int.from_bytes(_receive(connection, 8), "big")
+    except (OSError, EOFError):  # the process ended while it imported, and takes no script over
+        for number, handler in heard.items():
+            signal.signal(number, handler)
+        return
     status = connection.recv(1)  # nothing, if the fork was killed
     os._exit(status[0] if status else 137)
 
@@ -122,14 +132,14 @@ def forks_can_use_gpus() -> bool:
 
 def _serve(address: str, *, gpus: bool) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(address + ".new")
+    server.listen(16)
+    os.rename(address + ".new", address)  # now clients find it, and wait: importing is for one
     for name in LIBRARIES:
         __import__(name)
     if gpus and not forks_can_use_gpus():
         return
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(address + ".new")
-    server.listen(16)
-    os.rename(address + ".new", address)  # now clients find it
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     while True:
         connection, _ = server.accept()
@@ -151,7 +161,10 @@ def _become(connection: socket.socket) -> None:
     os.environ.update(what["env"])
     sys.argv = [what["script"]]
     sys.path[:0] = filter(None, what["env"].get("PYTHONPATH", "").split(os.pathsep))
-    connection.sendall(os.getpid().to_bytes(8, "big"))
+    try:
+        connection.sendall(os.getpid().to_bytes(8, "big"))
+    except OSError:  # the client has ended while it waited
+        os._exit(1)
 
     def die_with_client() -> None:
         connection.recv(1)
