@@ -47,8 +47,9 @@ def _of_images(looks: pd.DataFrame) -> str:
         f"{100 * (1 - MARGIN):.0f} % of them are from all others, as pictures or without their "
         "contrast); pixel by pixel, the median "
         f"query is at the {_ordinal(round(100 * looks['closer_images'].median()))} percentile. The "
-        f"source model's loss is {looks['loss'].mean():.2g} on queries and "
-        f"{looks['training_loss'].mean():.2g} on training images (tables/pictures.csv)."
+        f"source model's loss is {looks['loss'].mean():.2g} on queries (median "
+        f"{looks['loss'].median():.2g}) and {looks['training_loss'].mean():.2g} on training images "
+        "(tables/pictures.csv)."
     )
     if neither > _LIKE_NONE * queries:
         return f"Pictures like no training image: {text}"
