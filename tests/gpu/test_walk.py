@@ -60,10 +60,11 @@ def pretended_gpu(tmp_path_factory: pytest.TempPathFactory) -> Pretended:
 
 
 @cache
-def walk(environment: tuple[tuple[str, str], ...], name: str, text_on: str) -> dict[str, str]:
-    """The outcome of each step of an experiment."""
+def walk(environment: Pretended, name: str, text_on: str, *steps: str) -> dict[str, str]:
+    """The outcome of each step of an experiment, or of some."""
+    config = str(ROOT / "config" / f"{name}.yaml")
     result = subprocess.run(
-        [sys.executable, str(HERE / "walk.py"), str(ROOT / "config" / f"{name}.yaml"), text_on],
+        [sys.executable, str(HERE / "walk.py"), config, text_on, *steps],
         env=dict(environment),
         capture_output=True,
         text=True,
@@ -101,7 +102,8 @@ def test_every_heavy_step_fits_its_gpu(
 
 
 def test_the_walk_finds_data_on_the_wrong_device(pretended_gpu: Pretended) -> None:
-    steps = walk(pretended_gpu, "coco", "cpu")
+    some = "training", "sweep", "gradient of a query"
+    steps = walk(pretended_gpu, "coco", "cpu", *some)
     assert "device" in steps["training"]
     assert "device" in steps["sweep"]
     assert steps["gradient of a query"].startswith("ok")  # it needs no data set

@@ -2,6 +2,8 @@
 
 Run by test_walk.py in a process with the pretended runtime. Nothing is computed. Prints a line for
 each step: its name, and `ok` with the memory that it takes, or what went wrong.
+
+    python tests/gpu/walk.py config/coco.yaml cuda ["name of a step" ...]
 """
 
 import gc
@@ -283,6 +285,8 @@ def main() -> None:
         steps = steps_of(Path(sys.argv[1]), torch.device(sys.argv[2]))
         print(f"weights: ok, {peak.now / 1e9:.2f} GB", flush=True)
         for name, step in steps.items():
+            if sys.argv[3:] and name not in sys.argv[3:]:
+                continue
             gc.collect()
             peak.most = peak.now
             try:

@@ -170,7 +170,7 @@ def test_the_contributor_may_check_the_row_beside_the_joined_study(row: Path) ->
     folder = row.parents[2]
     result = checked(folder, 1)
     assert result.returncode == 0, output_of(result)
-    logs = folder.glob("results/tiny-checks-mine/logs/retrained/*mine/*/k20*")
+    logs = folder.glob("results/tiny-checks-mine/logs/retrain/*mine/*/k20*")
     assert len(list(logs)) == 1
 
 

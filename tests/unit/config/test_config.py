@@ -438,3 +438,11 @@ def test_scores_from_elsewhere_may_have_the_name_of_a_method_that_we_have() -> N
     twice = {"external": {"dmin": "scores/dmin"}, "dmin": {"dmin": {}}}
     with pytest.raises(InputError, match=r"'external.dmin' has a name that is under 'dmin', too"):
         experiment("digits-base", methods=["dmin"], **twice)
+
+
+def test_keys_of_a_section_that_another_kind_has_are_refused_unless_null() -> None:
+    assert experiment("tiny-custom", dataset={"subset_seed": None, "topics": None})
+    with pytest.raises(InputError, match=r"'dataset.subset_seed' is not for this kind of exp.*'cu"):
+        experiment("tiny-custom", dataset={"subset_seed": 0})
+    with pytest.raises(InputError, match="unknown key 'dataset.subset_sead'"):
+        experiment("tiny-custom", dataset={"subset_sead": None})

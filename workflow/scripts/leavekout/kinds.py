@@ -1,13 +1,13 @@
 """The kinds of experiment, and the choice of one for a configuration."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from leavekout.base.errors import InputError
 from leavekout.config.experiment import Experiment
-from leavekout.config.reading import merged
+from leavekout.config.reading import Merged, merged
 from leavekout.customized import checks as customized_checks
 from leavekout.customized.config import CustomizedExperiment
 from leavekout.customized.costs import CustomizedCosts
@@ -50,17 +50,34 @@ def read_experiment(given: Mapping[str, Any], files: Sequence[Path]) -> Any:
     kind, other = LEAVE_K_OUT, CUSTOMIZED
     if layers.tree.get(CUSTOMIZED.section):
         kind, other = other, kind
-    foreign = set(other.experiment.model_fields) - set(kind.experiment.model_fields)
-    for key in sorted(foreign & set(layers.tree)):
-        if layers.tree.pop(key) is not None:
-            raise InputError(
-                f"{layers.file_of(key)}: '{key}' is not for this kind of experiment, which has "
-                f"'{kind.section}'; set '{key}' to null."
-            )
+    ours, theirs = kind.experiment.model_fields, other.experiment.model_fields
+    _drop_nulls_of_others(layers, kind, layers.tree, set(theirs) - set(ours))
+    if isinstance(section := layers.tree.get("dataset"), dict):
+        classes: list[Any] = [fields["dataset"].annotation for fields in (theirs, ours)]
+        foreign = set(classes[0].model_fields) - set(classes[1].model_fields)
+        layers.tree["dataset"] = dict(section)
+        _drop_nulls_of_others(layers, kind, layers.tree["dataset"], foreign, "dataset")
     experiment = entries.read(layers, kind.experiment)
     shapes.check(experiment, layers.file_of, registry.needs(experiment))
     kind.check(experiment, layers.file_of)
     return experiment
+
+
+def _drop_nulls_of_others(
+    layers: Merged, kind: Kind, section: dict[str, Any], foreign: Set[str], *where: str
+) -> None:
+    """Drops the null keys of another kind of experiment, and raises InputError if one has a value.
+
+    Args:
+        section: of the configuration, under the keys `where`; is changed.
+    """
+    for key in sorted(foreign & set(section)):
+        if section.pop(key) is not None:
+            name = ".".join((*where, key))
+            raise InputError(
+                f"{layers.file_of(*where, key)}: '{name}' is not for this kind of experiment, "
+                f"which has '{kind.section}'; set '{name}' to null."
+            )
 
 
 def costs_of(experiment: Experiment) -> Any:
