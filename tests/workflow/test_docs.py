@@ -70,16 +70,23 @@ def test_commands_are_found() -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("command", planned())
 def test_calls_of_snakemake_are_understood(command: str, tmp_path: Path) -> None:
-    """Plans each call; COCO with two queries."""
+    """Plans each call; COCO with two queries, and one of each kind of customized models."""
     words = shlex.split(command)[1:]
     if "--profile" in words:  # SLURM need not be there
         place = words.index("--profile")
         del words[place : place + 2]
     # Nor is COCO's size what is tested.
-    queries = 30 if "-first" in command else 2
-    fewer = ["--config", f"queries={{test: {queries}}}"] if "coco" in command else []
+    fewer = []
+    if "coco" in command:
+        fewer = [f"queries={{test: {30 if '-first' in command else 2}}}"]
+    elif "custom-sd14" in command and "customized=" not in command:
+        fewer = ["customized={first: 1}"]
+    options = ["--config", *fewer] if fewer else []
+    if "--config" in words:  # of which Snakemake takes the last alone
+        place = words.index("--config") + 1
+        words[place:place], options = fewer, []
     result = subprocess.run(
-        [SNAKEMAKE, *fewer, "--directory", str(tmp_path), "-n", *words],
+        [SNAKEMAKE, *options, "--directory", str(tmp_path), "-n", *words],
         cwd=ROOT,
         env=ENV,
         capture_output=True,

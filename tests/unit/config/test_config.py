@@ -444,5 +444,5 @@ def test_keys_of_a_section_that_another_kind_has_are_refused_unless_null() -> No
     assert experiment("tiny-custom", dataset={"subset_seed": None, "topics": None})
     with pytest.raises(InputError, match=r"'dataset.subset_seed' is not for this kind of exp.*'cu"):
         experiment("tiny-custom", dataset={"subset_seed": 0})
-    with pytest.raises(InputError, match="unknown key 'dataset.subset_sead'"):
+    with pytest.raises(InputError, match=r"unknown key 'dataset.subset_sead'"):
         experiment("tiny-custom", dataset={"subset_sead": None})
