@@ -470,7 +470,7 @@ MUTANTS = [
         ("size=(resamples, models - 1)", "size=(resamples, 2 * models)"),
         ("again.mean(axis=0).var()", "again.var()"),
         ("score.within((-1, 1))", "score"),
-        ("(1 + rho**2 / 2)", "1"),
+        ("(1 + inner**2 / 2)", "1"),
         ("(methods - 3)", "methods"),
         ("2 * known.sum() >= arms.queries", "known.sum() >= 2"),
     ),
