@@ -29,6 +29,8 @@ THOROUGH = (
     "test_published_path",
     "test_custom_path",
     "test_kills",
+    "test_coco_day_path",
+    "test_own_path",
 )
 # Files that share one run of the tiny experiment.
 SHARING = ("test_workflow", "test_workflow_broken", "test_workflow_reruns")

@@ -34,7 +34,7 @@ oracle: null
 forgetting: null
 measures: [delta_loss, mse]
 counterfactual: { retrain_seeds: [], again: null, union: null }
-training: { epochs: 8 }
+training: { epochs: 32 }
 hardware: { gpus: 1, pretend: true, checkpoint_seconds: 1 }
 """
 STUDY = [
@@ -175,7 +175,7 @@ def snakemake_killed(slurm: Cluster, run: Run, job: str) -> None:
 def configuration_changed(slurm: Cluster, run: Run, job: str) -> None:
     """The jobs after the change refuse it; with the old configuration the run continues."""
     path = run.folder / "config" / "disturbed.yaml"
-    path.write_text(CONFIG.replace("epochs: 8", "epochs: 9"))
+    path.write_text(CONFIG.replace("epochs: 32", "epochs: 33"))
     assert run.process.wait(timeout=600) == 1
     assert "'tiny' changed after this run had begun; stop the run" in slurm_logs(run.folder)
     path.write_text(CONFIG)

@@ -35,7 +35,7 @@ from project import SNAKEMAKE, copy_project, output_of, snakemake, warm_env
 CONFIG = """
 extends: tiny.yaml
 experiment: kills
-training: { epochs: 4 }
+training: { epochs: 16 }
 queries: { test: 2, tuning: 0, teacher: 0 }
 methods: [unlearning, trak]
 influence: { trak: { source_seeds: [0] } }
