@@ -471,6 +471,8 @@ MUTANTS = [
         ("again.mean(axis=0).var()", "again.var()"),
         ("score.within((-1, 1))", "score"),
         ("(1 + inner**2 / 2)", "1"),
+        ("1 - 12 /", "1 - 6 /"),
+        ("max(high, rho)", "high"),
         ("(methods - 3)", "methods"),
         ("2 * known.sum() >= arms.queries", "known.sum() >= 2"),
     ),

@@ -64,7 +64,7 @@ def checked_study(published: Bundle, method: str) -> tuple[Path, LeaveKOut]:
     for section in registry.SECTIONS:  # may have an entry of this name, by which it was scored
         if method in (study.get(section) or {}):
             content[section] = {method: None}
-    experiment = write_valid(file, content, by="make check-row")
+    experiment = write_valid(file, content, comment="Written by `make check-row`.")
     assert isinstance(experiment, LeaveKOut)
     return file, experiment
 

@@ -57,14 +57,13 @@ def configuration(bundle: Bundle, method: str, scores: str | None) -> dict[str, 
     return content if scores is None else {**content, "external": {method: scores}}
 
 
-def write_valid(file: Path, content: Mapping[str, Any], *, by: str) -> Any:
+def write_valid(file: Path, content: Mapping[str, Any], *, comment: str) -> Any:
     """Writes a configuration and returns its experiment; leaves no file that is not valid.
 
     Raises:
         InputError: what is wrong with it, such as a method's name that is taken.
     """
-    header = f"# Written by `{by}`; yours to edit (docs/joining.md).\n"
-    file.write_text(header + yaml.safe_dump(content, sort_keys=False))
+    file.write_text(f"# {comment}\n{yaml.safe_dump(content, sort_keys=False)}")
     try:
         return read_experiment({}, [file])
     except InputError:
@@ -103,7 +102,8 @@ def write_configuration(folder: Path, method: str, scores: str | None) -> tuple[
     if file.exists():
         require_same_join(file, content)
         return file, bundle
-    write_valid(file, content, by="make join")
+    comment = "Written by `make join`; yours to edit (docs/joining.md)."
+    write_valid(file, content, comment=comment)
     return file, bundle
 
 

@@ -81,9 +81,9 @@ def bundle_of(experiment: LeaveKOut, *, training_loop: int) -> Bundle:
     ours, theirs = spelled_out(experiment), spelled_out(published)
     # Its file has no defaults; the bundle has those of the version that made it.
     theirs = merge(theirs, bundle.about.settings)
-    for section in registry.KEYS:  # compares only the methods of the published study
-        had = {*ours[section], *bundle.about.methods}
-        theirs[section] = {name: entry for name, entry in theirs[section].items() if name in had}
+    for section in registry.KEYS:  # compares what both have, and all methods of the published study
+        compared = {*ours[section], *bundle.about.methods} & {*theirs[section]}
+        theirs[section] = {name: theirs[section][name] for name in sorted(compared)}
         ours[section] = {name: ours[section].get(name) for name in theirs[section]}
     if joins.continues:
         _require_another_place(experiment, bundle)
